@@ -1,0 +1,1 @@
+"""The frameworks that are compared, each behind the interface of `peers.base.Peer`."""

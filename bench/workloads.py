@@ -1,0 +1,119 @@
+"""The rows of the speed table: what is trained, in what sizes, and how many FLOPs a step costs.
+
+A new row is one more entry in `ROWS`. A new kind of network is one more subclass of `Workload`
+here, and one more `network` builder in each file of `peers/`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+# Small, so that thousands of steps on random labels stay far from overflow and from subnormal
+# numbers: either would time the exceptional paths of a CPU instead of its arithmetic.
+LEARNING_RATE = 0.01
+SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload(ABC):
+    """One network, one minibatch size, one synthetic data set: float32, plain SGD."""
+
+    name: str
+    batch: int
+    batches: int  # minibatches in one pass over the data
+    loss: str  # vgcore's name for it; always averaged over the batch
+    per_call: bool = False  # a step so short that the cost of one call from Python is worth a row
+
+    @property
+    def samples(self) -> int:
+        """Samples in one pass over the data."""
+        return self.batch * self.batches
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """The network in a few words, for the table."""
+
+    @property
+    @abstractmethod
+    def flops(self) -> int:
+        """FLOPs of the matrix products in one train step; everything else counts as nothing."""
+
+    @abstractmethod
+    def initial_weights(self) -> dict[str, Array]:
+        """Parameters that every peer starts from, by vgcore's names and in its layouts."""
+
+    @abstractmethod
+    def data(self) -> tuple[Array, NDArray[np.generic]]:
+        """Inputs (samples, …) and targets (samples, …), the same at every call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseWorkload(Workload):
+    """A stack of dense layers, one activation throughout, and softmax cross-entropy at the end."""
+
+    sizes: tuple[int, ...]  # inputs, hidden layers, classes
+    activation: str
+    loss: str = "sparse_categorical_crossentropy"
+
+    @property
+    def title(self) -> str:
+        """As in `784-30-30-30-30-10 sigmoid`, deep stacks shortened to `100-50×100-10 tanh`."""
+        inputs, *hidden, classes = self.sizes
+        same = len(hidden) > 4 and len(set(hidden)) == 1
+        middle = f"{len(hidden)}×{hidden[0]}" if same else "-".join(map(str, hidden))
+        return f"{inputs}-{middle}-{classes} {self.activation}"
+
+    @property
+    def flops(self) -> int:
+        """2·batch·in·out for each of forward, dW and dX; the first layer needs no dX."""
+        products = [2 * self.batch * fan_in * fan_out for fan_in, fan_out in pairwise(self.sizes)]
+        return 3 * sum(products) - products[0]
+
+    def initial_weights(self) -> dict[str, Array]:
+        """He's initialization for relu, Xavier's for the rest; biases zero."""
+        rng = np.random.default_rng(SEED)
+        weights: dict[str, Array] = {}
+        for index, (fan_in, fan_out) in enumerate(pairwise(self.sizes), start=1):
+            variance = 2 / fan_in if self.activation == "relu" else 2 / (fan_in + fan_out)
+            normal = rng.standard_normal((fan_out, fan_in), dtype=np.float32)
+            weights[f"dense{index}.weight"] = normal * np.float32(variance**0.5)
+            weights[f"dense{index}.bias"] = np.zeros(fan_out, dtype=np.float32)
+        return weights
+
+    def data(self) -> tuple[Array, NDArray[np.int64]]:
+        """Inputs from N(0, 1) and labels at random."""
+        rng = np.random.default_rng(SEED + 1)
+        x = rng.standard_normal((self.samples, self.sizes[0]), dtype=np.float32)
+        return x, rng.integers(self.sizes[-1], size=self.samples)
+
+
+ROWS: dict[str, Workload] = {
+    row.name: row
+    for row in (
+        DenseWorkload(
+            name="D1",
+            sizes=(784, 30, 30, 30, 30, 10),
+            activation="sigmoid",
+            batch=10,
+            batches=100,
+            per_call=True,
+        ),
+        DenseWorkload(
+            name="D2", sizes=(100, *[100] * 50, 10), activation="tanh", batch=32, batches=50
+        ),
+        DenseWorkload(
+            name="D3", sizes=(512, *[512] * 20, 10), activation="relu", batch=128, batches=4
+        ),
+        DenseWorkload(
+            name="D4", sizes=(1024, 1024, 1024, 10), activation="relu", batch=256, batches=4
+        ),
+    )
+}

@@ -1,0 +1,102 @@
+"""Chooses the CPU level of the leaf kernels, once, at import.
+
+``VGCORE_CPU=baseline|avx2|avx512`` forces a level; without it the widest one this CPU runs is taken.
+"""
+
+import os
+
+
+cdef extern from "simd/levels.h" nogil:
+    ctypedef enum Level "vg_level":
+        BASELINE "VG_BASELINE"
+        AVX2 "VG_AVX2"
+        AVX512 "VG_AVX512"
+    bint level_runs "vg_level_runs"(Level level)
+    const Leaf *table_of_level "vg_leaf_table"(Level level, int real_bytes)
+
+cdef extern from "simd/leaf.h" nogil:
+    cdef enum:
+        IDENTITY "VG_IDENTITY"
+        SIGMOID "VG_SIGMOID"
+        TANH "VG_TANH"
+        RELU "VG_RELU"
+        LEAKY_RELU "VG_LEAKY_RELU"
+        ELU "VG_ELU"
+        SELU "VG_SELU"
+        GELU "VG_GELU"
+        SILU "VG_SILU"
+        SOFTPLUS "VG_SOFTPLUS"
+        SOFTSIGN "VG_SOFTSIGN"
+        HARD_SIGMOID "VG_HARD_SIGMOID"
+        SOFTMAX "VG_SOFTMAX"
+        MSE "VG_MSE"
+        BINARY "VG_BINARY"
+        BINARY_LOGITS "VG_BINARY_LOGITS"
+        CATEGORICAL_LOGITS "VG_CATEGORICAL_LOGITS"
+        SGD "VG_SGD"
+        ADAM "VG_ADAM"
+
+ACTIVATIONS = {
+    "identity": IDENTITY,
+    "sigmoid": SIGMOID,
+    "tanh": TANH,
+    "relu": RELU,
+    "leaky_relu": LEAKY_RELU,
+    "elu": ELU,
+    "selu": SELU,
+    "gelu": GELU,
+    "silu": SILU,
+    "softplus": SOFTPLUS,
+    "softsign": SOFTSIGN,
+    "hard_sigmoid": HARD_SIGMOID,
+    "softmax": SOFTMAX,
+}
+LOSSES = {
+    "mse": MSE,
+    "binary": BINARY,
+    "binary_logits": BINARY_LOGITS,
+    "categorical_logits": CATEGORICAL_LOGITS,
+}
+RULES = {"sgd": SGD, "adam": ADAM}
+
+_LEVELS = {"baseline": BASELINE, "avx2": AVX2, "avx512": AVX512}
+
+
+def levels():
+    """Names of the CPU levels that this build has and this CPU runs, narrowest first."""
+    return [name for name, level in _LEVELS.items() if level_runs(level)]
+
+
+def _chosen_level():
+    forced = os.environ.get("VGCORE_CPU")
+    if not forced:
+        return levels()[-1]
+    if forced not in levels():
+        raise ImportError(
+            f"VGCORE_CPU: expected a level this CPU runs ({', '.join(levels())}), got {forced!r}"
+        )
+    return forced
+
+
+level = _chosen_level()
+
+cdef Level _level = _LEVELS[level]
+
+
+cdef const Leaf *leaf_table(Py_ssize_t real_bytes) noexcept nogil:
+    return table_of_level(_level, <int>real_bytes)
+
+
+def fma_peak(double seconds=0.05):
+    """float32 GFLOP/s of fused multiply-adds that one core reaches at this level: the best of many runs.
+
+    Below AVX2 there is no fused multiply-add, and a multiplication and an addition are counted.
+    """
+    cdef const Leaf *leaf = leaf_table(4)
+    cdef double best = 0, flops = 0, elapsed, total = 0
+    with nogil:
+        while total < seconds:
+            elapsed = leaf.fma_loop(&flops, 20_000)
+            total += elapsed
+            best = max(best, flops / elapsed)
+    return best / 1e9

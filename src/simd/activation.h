@@ -1,0 +1,224 @@
+/* Activations and their derivatives, with the taps of the gradient-flow tracker.
+ *
+ * An activation is two functions: f(z), and its slope f'(z), which may be computed from z or from h = f(z);
+ * the layer keeps z for those that vg_keeps_z names. Matrices are padded to whole vectors, so rows have no
+ * tails here: lanes behind the last column hold numbers that nobody reads, and are masked out of sums.
+ */
+#define SELU_SCALE ((real)1.0507009873554804934193349852946)
+#define SELU_ALPHA ((real)1.6732632423543772848170429916717)
+
+typedef vec (*Value)(vec z, vec alpha);
+typedef vec (*Slope)(vec z, vec h, vec alpha);
+
+INLINE vec identity_value(vec z, vec alpha) { (void)alpha; return z; }
+INLINE vec identity_slope(vec z, vec h, vec alpha) { (void)z, (void)h, (void)alpha; return all(1); }
+
+INLINE vec sigmoid_value(vec z, vec alpha) { (void)alpha; return vsigmoid(z); }
+INLINE vec sigmoid_slope(vec z, vec h, vec alpha) { (void)z, (void)alpha; return h * (1 - h); }
+
+INLINE vec tanh_value(vec z, vec alpha) { (void)alpha; return vtanh(z); }
+INLINE vec tanh_slope(vec z, vec h, vec alpha) { (void)z, (void)alpha; return 1 - h * h; }
+
+/* NaN stays NaN: the comparison that lets z through is the one NaN passes. */
+INLINE vec relu_value(vec z, vec alpha) { (void)alpha; return choose(z <= all(0), all(0), z); }
+INLINE vec relu_slope(vec z, vec h, vec alpha) {
+    (void)z, (void)alpha;
+    return keep(h > all(0), all(1));
+}
+
+INLINE vec leaky_relu_value(vec z, vec alpha) { return choose(z < all(0), alpha * z, z); }
+INLINE vec leaky_relu_slope(vec z, vec h, vec alpha) {
+    (void)z;
+    return choose(h > all(0), all(1), alpha);
+}
+
+INLINE vec elu_value(vec z, vec alpha) { return choose(z < all(0), alpha * vexpm1(-magnitude(z)), z); }
+INLINE vec elu_slope(vec z, vec h, vec alpha) {
+    (void)h;
+    return choose(z > all(0), all(1), alpha * vexp(-magnitude(z)));
+}
+
+INLINE vec selu_value(vec z, vec alpha) { (void)alpha; return SELU_SCALE * elu_value(z, all(SELU_ALPHA)); }
+INLINE vec selu_slope(vec z, vec h, vec alpha) {
+    (void)alpha;
+    return SELU_SCALE * elu_slope(z, h, all(SELU_ALPHA));
+}
+
+INLINE vec gelu_value(vec z, vec alpha) { (void)alpha; return z * vnormal_cdf(z); }
+INLINE vec gelu_slope(vec z, vec h, vec alpha) {
+    (void)h, (void)alpha;
+    const vec density = (real)0.39894228040143267794 * vexp((real)-0.5 * z * z);
+    return vnormal_cdf(z) + z * density;
+}
+
+INLINE vec silu_value(vec z, vec alpha) { (void)alpha; return z * vsigmoid(z); }
+INLINE vec silu_slope(vec z, vec h, vec alpha) {
+    (void)h, (void)alpha;
+    const vec s = vsigmoid(z);
+    return s * (1 + z * (1 - s));
+}
+
+INLINE vec softplus_value(vec z, vec alpha) { (void)alpha; return vsoftplus(z); }
+INLINE vec softplus_slope(vec z, vec h, vec alpha) { (void)h, (void)alpha; return vsigmoid(z); }
+
+INLINE vec softsign_value(vec z, vec alpha) { (void)alpha; return z / (1 + magnitude(z)); }
+INLINE vec softsign_slope(vec z, vec h, vec alpha) {
+    (void)h, (void)alpha;
+    const vec size = 1 + magnitude(z);
+    return 1 / (size * size);
+}
+
+INLINE vec hard_sigmoid_value(vec z, vec alpha) {
+    (void)alpha;
+    const vec line = (z + 3) / 6;
+    return choose(line < all(0), all(0), choose(line > all(1), all(1), line));
+}
+INLINE vec hard_sigmoid_slope(vec z, vec h, vec alpha) {
+    (void)z, (void)alpha;
+    return keep((h > all(0)) & (h < all(1)), all((real)1 / 6));
+}
+
+INLINE void value_rows(Value value, vg_matrix h, vg_matrix z, double alpha, ptrdiff_t row0, ptrdiff_t row1) {
+    for (ptrdiff_t r = row0; r < row1; r++) {
+        real *out = (real *)h.data + r * h.ld;
+        const real *in = (const real *)z.data + r * z.ld;
+        for (ptrdiff_t j = 0; j < h.cols; j += LANES) store(out + j, value(load(in + j), all((real)alpha)));
+    }
+}
+
+/* h = e^(z - max z) / sum of the same, over each row. */
+static void softmax_row(real *h, const real *z, ptrdiff_t n) {
+    const real top = largest_of(z, n);
+    double sum = 0;
+    for (ptrdiff_t j = 0; j < n; j += LANES) {
+        const vec e = vexp(load(z + j) - top);
+        store(h + j, e);
+        sum += lane_sum(keep(first(n - j), e));
+    }
+    for (ptrdiff_t j = 0; j < n; j += LANES) store(h + j, load(h + j) * (real)(1 / sum));
+}
+
+/* Calls DO(name, steepest slope) for the activation f that works element by element. */
+#define FOR_ACTIVATION(f, alpha, DO)                                                            \
+    switch (f) {                                                                                \
+    case VG_IDENTITY: DO(identity, 1) break;                                                    \
+    case VG_SIGMOID: DO(sigmoid, 0.25) break;                                                   \
+    case VG_TANH: DO(tanh, 1) break;                                                            \
+    case VG_RELU: DO(relu, 1) break;                                                            \
+    case VG_LEAKY_RELU: DO(leaky_relu, 1) break;                                                \
+    case VG_ELU: DO(elu, alpha > 1 ? alpha : 1) break;                                          \
+    case VG_SELU: DO(selu, SELU_SCALE *SELU_ALPHA) break;                                       \
+    case VG_GELU: DO(gelu, 1.1289) break;                                                       \
+    case VG_SILU: DO(silu, 1.0998) break;                                                       \
+    case VG_SOFTPLUS: DO(softplus, 1) break;                                                    \
+    case VG_SOFTSIGN: DO(softsign, 1) break;                                                    \
+    case VG_HARD_SIGMOID: DO(hard_sigmoid, 1.0 / 6) break;                                      \
+    case VG_SOFTMAX: break;                                                                     \
+    }
+
+static void activation(vg_matrix h, vg_matrix z, vg_activation f, double alpha, ptrdiff_t row0,
+                       ptrdiff_t row1) {
+    if (f == VG_SOFTMAX)
+        for (ptrdiff_t r = row0; r < row1; r++)
+            softmax_row((real *)h.data + r * h.ld, (const real *)z.data + r * z.ld, h.cols);
+#define DO(name, steepest) value_rows(name##_value, h, z, alpha, row0, row1);
+    FOR_ACTIVATION(f, alpha, DO)
+#undef DO
+}
+
+/* delta_j = h_j (delta_j - sum over k of delta_k h_k) */
+static void softmax_backward(real *delta, const real *h, ptrdiff_t n) {
+    real mean = 0;
+    for (ptrdiff_t j = 0; j < n; j++) mean += delta[j] * h[j];
+    for (ptrdiff_t j = 0; j < n; j++) delta[j] = h[j] * (delta[j] - mean);
+}
+
+INLINE void slope_rows(Slope slope, vg_matrix delta, vg_matrix h, vg_matrix z, double alpha, ptrdiff_t row0,
+                       ptrdiff_t row1) {
+    for (ptrdiff_t r = row0; r < row1; r++) {
+        real *d = (real *)delta.data + r * delta.ld;
+        const real *hr = (const real *)h.data + r * h.ld, *zr = (const real *)z.data + r * z.ld;
+        for (ptrdiff_t j = 0; j < delta.cols; j += LANES)
+            store(d + j, load(d + j) * slope(load(zr + j), load(hr + j), all((real)alpha)));
+    }
+}
+
+/* The same, where the tracker listens: one row chunk after the other, sums in registers. */
+INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matrix z, double alpha,
+                              double steepest, int done, const vg_taps *taps, ptrdiff_t row0,
+                              ptrdiff_t row1) {
+    const vec threshold = all((real)(0.05 * steepest)), factor = all((real)alpha);
+    const ptrdiff_t n = delta.cols, tail = n - n % LANES;
+    const mask inside_tail = first(n - tail);
+    real *largest = taps->slope;
+    for (ptrdiff_t begin = row0; begin < row1; begin += VG_ROW_CHUNK) {
+        const ptrdiff_t end = begin + VG_ROW_CHUNK < row1 ? begin + VG_ROW_CHUNK : row1;
+        const real origin = *((const real *)h.data + begin * h.ld); /* deviations from it lose no digits */
+        double sum = 0, sum_square = 0, saturated = 0, delta_square = 0;
+        for (ptrdiff_t r = begin; r < end; r++) {
+            real *d = (real *)delta.data + r * delta.ld;
+            const real *hr = (const real *)h.data + r * h.ld, *zr = (const real *)z.data + r * z.ld;
+            vec h_sum = all(0), h_square = all(0), d_square = all(0);
+            mask flat = {0};
+            for (ptrdiff_t j = 0; j < n; j += LANES) {
+                const vec hj = load(hr + j), steep = magnitude(slope(load(zr + j), hj, factor));
+                vec dj = load(d + j);
+                if (!done) dj *= slope(load(zr + j), hj, factor);
+                store(d + j, dj);
+                store(largest + j, larger(load(largest + j), steep));
+                const mask inside = j < tail ? ~(mask){0} : inside_tail;
+                const vec seen = keep(inside, hj - origin), error = keep(inside, dj);
+                h_sum += seen;
+                h_square += seen * seen;
+                d_square += error * error;
+                flat -= (steep < threshold) & inside;
+            }
+            sum += lane_sum(h_sum);
+            sum_square += lane_sum(h_square);
+            delta_square += lane_sum(d_square);
+            saturated += lane_sum(__builtin_convertvector(flat, vec));
+        }
+        const ptrdiff_t chunk = begin / VG_ROW_CHUNK;
+        const double shift = sum / (double)((end - begin) * n);
+        taps->mean[chunk] = origin + shift;
+        taps->deviation[chunk] = sum_square - sum * shift;
+        taps->saturated[chunk] = saturated;
+        taps->delta_norm[chunk] = SQUARES_ARE_SAFE(delta_square)
+                                      ? sqrt(delta_square)
+                                      : norm_of_rows((const real *)delta.data + begin * delta.ld, delta.ld,
+                                                     end - begin, n);
+    }
+}
+
+static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, vg_activation f, double alpha,
+                                int done, const vg_taps *taps, ptrdiff_t row0, ptrdiff_t row1) {
+    if (f == VG_SOFTMAX) {
+        if (!done)
+            for (ptrdiff_t r = row0; r < row1; r++)
+                softmax_backward((real *)delta.data + r * delta.ld, (const real *)h.data + r * h.ld, h.cols);
+        if (taps) /* saturation and the slope of one unit are the sigmoid's, h (1 - h) */
+            slope_rows_tapped(sigmoid_slope, delta, h, z, alpha, 0.25, 1, taps, row0, row1);
+    } else if (taps) {
+#define DO(name, steepest) \
+    slope_rows_tapped(name##_slope, delta, h, z, alpha, steepest, done, taps, row0, row1);
+        FOR_ACTIVATION(f, alpha, DO)
+#undef DO
+    } else if (!done && f != VG_IDENTITY) {
+#define DO(name, steepest) slope_rows(name##_slope, delta, h, z, alpha, row0, row1);
+        FOR_ACTIVATION(f, alpha, DO)
+#undef DO
+    }
+}
+
+static ptrdiff_t dead_units(const void *slope, ptrdiff_t stride, int threads, ptrdiff_t n) {
+    ptrdiff_t dead = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        real largest = 0;
+        for (int t = 0; t < threads; t++) {
+            const real s = ((const real *)((const char *)slope + t * stride))[j];
+            if (!(s <= largest)) largest = s;
+        }
+        dead += largest == 0;
+    }
+    return dead;
+}

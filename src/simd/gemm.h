@@ -1,0 +1,199 @@
+/* Matrix products over register tiles (tile.h).
+ *
+ * B is walked in groups of up to two vectors of columns. Where a group is used by many row tiles, or B is
+ * transposed, it is first copied to a contiguous panel of PANEL_DEPTH rows that stays in the first-level
+ * cache; A is read where it lies. The last vector of a group may overlap the one before it: both compute
+ * the same bits, and no product needs masks or padding.
+ */
+#define PANEL_DEPTH 256
+#define PACK_ROWS 40 /* fewer rows than this read an untransposed B in place; bench/kernels: gemm */
+
+#if VEC_BYTES == 64
+#define TILE_ROWS 12
+#else
+#define TILE_ROWS 6
+#endif
+
+typedef struct {
+    const real *a, *b, *init; /* init: (cols,) the value every row of C starts from, or NULL */
+    real *c;
+    ptrdiff_t a_row, a_col, b_row, b_col, ldc;
+    ptrdiff_t rows, cols, depth;
+    int add;
+} Product;
+
+typedef struct {
+    const real *b, *init;
+    ptrdiff_t ldb, ldc, a_row, a_col, depth;
+    ptrdiff_t last; /* column of the last vector */
+    int add;
+} Tile;
+
+#if VEC_BYTES >= 64
+#define TILE_BYTES 64
+#include "tile.h"
+#endif
+#if VEC_BYTES >= 32
+#define TILE_BYTES 32
+#include "tile.h"
+#endif
+#define TILE_BYTES 16
+#include "tile.h"
+#if REAL_BITS == 32
+#define TILE_BYTES 4
+#else
+#define TILE_BYTES 8
+#endif
+#include "tile.h"
+
+typedef void (*TileKernel)(const Tile *, real *c, const real *a);
+
+/* The widest tile of at most `cols` columns: its bytes, and its kernels by vectors and rows. */
+typedef struct {
+    ptrdiff_t lanes;
+    const TileKernel (*kernels)[TILE_ROWS];
+} TileWidth;
+
+static TileWidth tile_width(ptrdiff_t cols) {
+#if VEC_BYTES >= 64
+    if (cols >= 64 / (ptrdiff_t)sizeof(real)) return (TileWidth){64 / sizeof(real), tiles64};
+#endif
+#if VEC_BYTES >= 32
+    if (cols >= 32 / (ptrdiff_t)sizeof(real)) return (TileWidth){32 / sizeof(real), tiles32};
+#endif
+    if (cols >= 16 / (ptrdiff_t)sizeof(real)) return (TileWidth){16 / sizeof(real), tiles16};
+#if REAL_BITS == 32
+    return (TileWidth){1, tiles4};
+#else
+    return (TileWidth){1, tiles8};
+#endif
+}
+
+/* rows[] of LANES vectors each, transposed in place: log2(LANES) rounds of interleaving halves. */
+INLINE void transpose(vec rows[]) {
+    mask low, high;
+    for (int i = 0; i < LANES; i++) {
+        low[i] = i / 2 + (i % 2) * LANES;
+        high[i] = low[i] + LANES / 2;
+    }
+#pragma GCC unroll 4
+    for (int round = 1; round < LANES; round *= 2) {
+        vec next[LANES];
+#pragma GCC unroll 8
+        for (int i = 0; i < LANES / 2; i++) {
+            next[2 * i] = __builtin_shuffle(rows[i], rows[i + LANES / 2], low);
+            next[2 * i + 1] = __builtin_shuffle(rows[i], rows[i + LANES / 2], high);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) rows[i] = next[i];
+    }
+}
+
+/* panel[p, j] = b[j * stride + p]: LANES x LANES blocks through registers, overlapping at both ends. */
+static void pack_transposed(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t stride, ptrdiff_t depth,
+                            ptrdiff_t cols) {
+    if (depth < LANES || cols < LANES) {
+        for (ptrdiff_t j = 0; j < cols; j++)
+            for (ptrdiff_t p = 0; p < depth; p++) panel[p * ldp + j] = b[j * stride + p];
+        return;
+    }
+    for (ptrdiff_t column = 0; column < cols; column += LANES) {
+        const ptrdiff_t j = column + LANES <= cols ? column : cols - LANES;
+        for (ptrdiff_t row = 0; row < depth; row += LANES) {
+            const ptrdiff_t p = row + LANES <= depth ? row : depth - LANES;
+            vec block[LANES];
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; i++) block[i] = load(b + (j + i) * stride + p);
+            transpose(block);
+#pragma GCC unroll 16
+            for (int i = 0; i < LANES; i++) store(panel + (p + i) * ldp + j, block[i]);
+        }
+    }
+}
+
+static void pack(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t stride, ptrdiff_t depth,
+                 ptrdiff_t cols) {
+    for (ptrdiff_t p = 0; p < depth; p++) memcpy(panel + p * ldp, b + p * stride, cols * sizeof(real));
+}
+
+/* C[:, group] (+)= A B[:, group]: rows are dealt evenly to the fewest tiles that hold them. */
+static void run_tiles(Tile tile, const TileKernel kernels[TILE_ROWS], const Product *p, const real *a,
+                      real *c) {
+    const ptrdiff_t tiles = (p->rows + TILE_ROWS - 1) / TILE_ROWS;
+    for (ptrdiff_t t = 0, row = 0; t < tiles; t++) {
+        const ptrdiff_t rows = (p->rows - row + tiles - t - 1) / (tiles - t);
+        kernels[rows - 1](&tile, c + row * p->ldc, a + row * p->a_row);
+        row += rows;
+    }
+}
+
+/* C = init (or 0, or C where `add`) + A B. */
+static void multiply(const Product *p) {
+    _Alignas(64) real panel[PANEL_DEPTH * 2 * LANES];
+    const int packed = p->b_col != 1 || p->rows >= PACK_ROWS;
+    const ptrdiff_t step = packed ? PANEL_DEPTH : p->depth;
+    for (ptrdiff_t col = 0, cols; col < p->cols; col += cols) {
+        const TileWidth width = tile_width(p->cols - col);
+        const int vectors = p->cols - col > width.lanes ? 2 : 1;
+        cols = vectors * width.lanes < p->cols - col ? vectors * width.lanes : p->cols - col;
+        ptrdiff_t begin = 0;
+        do {
+            const ptrdiff_t depth = p->depth - begin < step ? p->depth - begin : step;
+            const real *b = p->b + begin * p->b_row + col * p->b_col;
+            Tile tile = {
+                .b = b,
+                .init = p->init ? p->init + col : NULL,
+                .ldb = p->b_row,
+                .ldc = p->ldc,
+                .a_row = p->a_row,
+                .a_col = p->a_col,
+                .depth = depth,
+                .last = cols - width.lanes,
+                .add = p->add || begin > 0,
+            };
+            if (packed) {
+                tile.b = panel;
+                tile.ldb = vectors * width.lanes;
+                if (p->b_col != 1)
+                    pack_transposed(panel, tile.ldb, b, p->b_col, depth, cols);
+                else
+                    pack(panel, tile.ldb, b, p->b_row, depth, cols);
+            }
+            run_tiles(tile, width.kernels[vectors - 1], p, p->a + begin * p->a_col, p->c + col);
+            begin += depth;
+        } while (begin < p->depth);
+    }
+}
+
+static void affine(vg_matrix y, vg_matrix x, vg_matrix w, const void *b, int add, ptrdiff_t row0,
+                   ptrdiff_t row1) {
+    if (row0 >= row1) return;
+    multiply(&(Product){
+        .c = (real *)y.data + row0 * y.ld, .ldc = y.ld,
+        .a = (const real *)x.data + row0 * x.ld, .a_row = x.ld, .a_col = 1,
+        .b = w.data, .b_row = w.ld, .b_col = 1,
+        .init = b, .add = add,
+        .rows = row1 - row0, .cols = y.cols, .depth = x.cols,
+    });
+}
+
+static void affine_input(vg_matrix dx, vg_matrix dy, vg_matrix w, ptrdiff_t row0, ptrdiff_t row1) {
+    if (row0 >= row1) return;
+    multiply(&(Product){
+        .c = (real *)dx.data + row0 * dx.ld, .ldc = dx.ld,
+        .a = (const real *)dy.data + row0 * dy.ld, .a_row = dy.ld, .a_col = 1,
+        .b = w.data, .b_row = 1, .b_col = w.ld,
+        .rows = row1 - row0, .cols = dx.cols, .depth = dy.cols,
+    });
+}
+
+static void affine_weight(vg_matrix dw, vg_matrix x, vg_matrix dy, ptrdiff_t rows, ptrdiff_t in0,
+                          ptrdiff_t in1) {
+    if (in0 >= in1) return;
+    multiply(&(Product){
+        .c = (real *)dw.data + in0 * dw.ld, .ldc = dw.ld,
+        .a = (const real *)x.data + in0, .a_row = 1, .a_col = x.ld,
+        .b = dy.data, .b_row = dy.ld, .b_col = 1,
+        .rows = in1 - in0, .cols = dw.cols, .depth = rows,
+    });
+}

@@ -1,0 +1,60 @@
+/* All leaf kernels at one CPU level and dtype. A level file defines REAL_BITS and LEAF_TABLE, the name of
+ * the table, and includes this. */
+#include <time.h>
+
+#include "leaf.h"
+#include "vec.h"
+#include "vmath.h"
+#include "reduce.h"
+#include "gemm.h"
+#include "activation.h"
+#include "loss.h"
+#include "update.h"
+
+INLINE void map(vec (*f)(vec), real *y, const real *x, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i < n; i += LANES) {
+        const vec v = f(load_first(x + i, n - i));
+        memcpy(y + i, &v, (n - i < LANES ? n - i : LANES) * sizeof(real));
+    }
+}
+static void map_exp(void *y, const void *x, ptrdiff_t n) { map(vexp, y, x, n); }
+static void map_tanh(void *y, const void *x, ptrdiff_t n) { map(vtanh, y, x, n); }
+
+static double fma_loop(double *flops, int64_t n) {
+    struct timespec begin, end;
+    vec acc[12];
+    for (int j = 0; j < 12; j++) acc[j] = all((real)j);
+    vec factor = all((real)0.999), term = all((real)0.001);
+    __asm__ volatile("" : "+x"(factor), "+x"(term)); /* unknown to the optimizer from here on */
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    for (int64_t i = 0; i < n; i++)
+#pragma GCC unroll 12
+        for (int j = 0; j < 12; j++) acc[j] = acc[j] * factor + term;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    vec sum = acc[0];
+    for (int j = 1; j < 12; j++) sum += acc[j];
+    volatile double sink = lane_sum(sum);
+    (void)sink;
+    *flops = 2.0 * 12 * LANES * (double)n;
+    return (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+}
+
+const vg_leaf LEAF_TABLE = {
+    .affine = affine,
+    .affine_input = affine_input,
+    .affine_weight = affine_weight,
+    .column_sums = column_sums,
+    .activation = activation,
+    .activation_backward = activation_backward,
+    .dead_units = dead_units,
+    .loss = loss,
+    .update = {[VG_SGD] = sgd, [VG_ADAM] = adam},
+    .chunk_norms = chunk_norms,
+    .gather = gather,
+    .all_finite = all_finite,
+    .exp = map_exp,
+    .tanh = map_tanh,
+    .fma_loop = fma_loop,
+    .real_bytes = sizeof(real),
+    .vector_bytes = VEC_BYTES,
+};

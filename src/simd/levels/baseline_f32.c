@@ -1,0 +1,3 @@
+#define REAL_BITS 32
+#define LEAF_TABLE vg_leaf_baseline_f32
+#include "../kernels.h"

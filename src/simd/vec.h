@@ -1,0 +1,71 @@
+/* Vectors of `real` at the width of this CPU level, in the compiler's vector extensions.
+ *
+ * A level file defines REAL_BITS (32 or 64) and includes kernels.h once; everything below and in the
+ * headers beside it is static, so that each (level, dtype) pair is a translation unit of its own.
+ */
+#ifndef VG_VEC_H
+#define VG_VEC_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if REAL_BITS == 32
+typedef float real;
+typedef int32_t whole; /* the integer as wide as a real */
+#define REAL_SQRT sqrtf
+#else
+typedef double real;
+typedef int64_t whole;
+#define REAL_SQRT sqrt
+#endif
+
+#if defined(__AVX512F__)
+#define VEC_BYTES 64
+#elif defined(__AVX2__)
+#define VEC_BYTES 32
+#else
+#define VEC_BYTES 16
+#endif
+#define LANES ((ptrdiff_t)(VEC_BYTES / sizeof(real)))
+
+typedef real vec __attribute__((vector_size(VEC_BYTES)));
+typedef whole mask __attribute__((vector_size(VEC_BYTES))); /* a lane is all ones or all zeros */
+typedef real vec_at __attribute__((vector_size(VEC_BYTES), aligned(sizeof(real)), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const real *p) { return *(const vec_at *)p; }
+INLINE void store(real *p, vec v) { *(vec_at *)p = v; }
+INLINE vec all(real x) { return x - (vec){0}; }
+
+INLINE vec choose(mask m, vec yes, vec no) { return (vec)(((mask)yes & m) | ((mask)no & ~m)); }
+INLINE vec keep(mask m, vec v) { return (vec)((mask)v & m); } /* v where m, else 0 */
+INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
+INLINE vec magnitude(vec v) { return (vec)((mask)v & ~(mask)all((real)-0.0)); }
+INLINE vec with_sign_of(vec v, vec sign) {
+    return (vec)((mask)v | ((mask)sign & (mask)all((real)-0.0)));
+}
+
+/* Lanes 0 .. n-1. */
+INLINE mask first(ptrdiff_t n) {
+    mask lane;
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    return lane < (whole)n;
+}
+
+/* The first n reals at p, at most LANES, and zeros behind them; nothing past p + n is read. */
+INLINE vec load_first(const real *p, ptrdiff_t n) {
+    if (n >= LANES) return load(p);
+    vec v = {0};
+    for (ptrdiff_t i = 0; i < n; i++) v[i] = p[i];
+    return v;
+}
+
+INLINE vec square_root(vec v) {
+    for (int i = 0; i < LANES; i++) v[i] = REAL_SQRT(v[i]);
+    return v;
+}
+
+#endif

@@ -1,0 +1,129 @@
+/* Elementary functions of vectors.
+ *
+ * exp and tanh are within 2 ulp of the exact value over the whole range, subnormal results included, exact
+ * at 0, and take infinities and NaN as IEEE 754 would. Polynomials are Taylor's: their length is the least
+ * that brings the truncation below a quarter ulp on the reduced range |r| <= ln(2) / 2.
+ */
+#ifndef VG_VMATH_H
+#define VG_VMATH_H
+
+#include "vec.h"
+
+#if REAL_BITS == 32
+#define MANTISSA 23
+#define EXPONENT_BIAS 127
+#define LN2_HIGH 0.693359375f /* few enough bits that n * LN2_HIGH is exact */
+#define LN2_LOW -2.12194440e-4f
+#define EXP_OVERFLOW 89.0f   /* exp is infinite from here on */
+#define EXP_UNDERFLOW -104.0f /* exp is 0 up to here */
+#define TANH_ONE 10.0f        /* tanh is 1 from here on */
+#define EXP_TERMS 7
+#define LOG1P_TERMS 8
+#define ERFC_TERMS 13
+#else
+#define MANTISSA 52
+#define EXPONENT_BIAS 1023
+#define LN2_HIGH 6.93147180369123816490e-01
+#define LN2_LOW 1.90821492927058770002e-10
+#define EXP_OVERFLOW 710.0
+#define EXP_UNDERFLOW -746.0
+#define TANH_ONE 20.0
+#define EXP_TERMS 13
+#define LOG1P_TERMS 17
+#define ERFC_TERMS 27
+#endif
+
+static const real FACTORIAL_INVERSE[] = {
+    1.0 / 1,          1.0 / 1,           1.0 / 2,            1.0 / 6,          1.0 / 24,
+    1.0 / 120,        1.0 / 720,         1.0 / 5040,         1.0 / 40320,      1.0 / 362880,
+    1.0 / 3628800,    1.0 / 39916800,    1.0 / 479001600,    1.0 / 6227020800.0,
+};
+
+/* x = n ln 2 + r: r, and n as a vector of integers in *n. */
+INLINE vec reduce_by_ln2(vec x, mask *n) {
+    const vec round = all((real)1.5 * ((whole)1 << MANTISSA)); /* adding it leaves no fraction bits */
+    const vec count = (x * (real)1.44269504088896340736 + round) - round;
+    *n = __builtin_convertvector(count, mask);
+    return (x - count * (real)LN2_HIGH) - count * (real)LN2_LOW;
+}
+
+INLINE vec power_of_two(mask n) { return (vec)((n + EXPONENT_BIAS) << MANTISSA); }
+
+/* e^r - 1 for |r| <= ln(2) / 2. */
+INLINE vec expm1_reduced(vec r) {
+    vec sum = all(FACTORIAL_INVERSE[EXP_TERMS]);
+#pragma GCC unroll 16
+    for (int k = EXP_TERMS - 1; k >= 2; k--) sum = sum * r + FACTORIAL_INVERSE[k];
+    return sum * (r * r) + r;
+}
+
+INLINE vec vexp(vec x) {
+    x = choose(x > all(EXP_OVERFLOW), all(EXP_OVERFLOW), x);
+    x = choose(x < all(EXP_UNDERFLOW), all(EXP_UNDERFLOW), x);
+    mask n;
+    const vec r = reduce_by_ln2(x, &n);
+    const mask half = n >> 1; /* 2^n in two factors, neither of which over- or underflows */
+    return (expm1_reduced(r) + 1) * power_of_two(half) * power_of_two(n - half);
+}
+
+/* e^x - 1 for x <= 2 TANH_ONE. */
+INLINE vec vexpm1(vec x) {
+    x = choose(x < all(-2 * TANH_ONE), all(-2 * TANH_ONE), x);
+    mask n;
+    const vec r = reduce_by_ln2(x, &n);
+    const vec scale = power_of_two(n);
+    return scale * expm1_reduced(r) + (scale - 1);
+}
+
+/* tanh |x| = m / (m + 2) with m = e^(2|x|) - 1. */
+INLINE vec vtanh(vec x) {
+    vec size = magnitude(x);
+    size = choose(size > all(TANH_ONE), all(TANH_ONE), size);
+    const vec m = vexpm1(size + size);
+    return with_sign_of(m / (m + 2), x);
+}
+
+INLINE vec vsigmoid(vec x) { return 1 / (1 + vexp(-x)); }
+
+/* log(1 + t) for 0 <= t <= 1: 2 artanh(s) with s = t / (t + 2), s^2 <= 1/9. */
+INLINE vec vlog1p_unit(vec t) {
+    const vec s = t / (t + 2), square = s * s;
+    vec sum = all((real)1 / (2 * LOG1P_TERMS + 1));
+#pragma GCC unroll 32
+    for (int k = LOG1P_TERMS - 1; k >= 0; k--) sum = sum * square + (real)1 / (2 * k + 1);
+    return 2 * s * sum;
+}
+
+/* log(1 + e^x) */
+INLINE vec vsoftplus(vec x) { return larger(x, all(0)) + vlog1p_unit(vexp(-magnitude(x))); }
+
+/* Chebyshev coefficients in u = 2 t - 1 of log(erfc(x) e^(x^2) / t), t = 2 / (2 + x), x >= 0. */
+static const real ERFC_COEFFICIENT[] = {
+    -1.3026537197817094342 / 2, 0.6419697923564902603,    0.019476473204185836312,
+    -0.0095615147868086316419,  -0.0009465953444820368663, 0.00036683949785276145187,
+    4.2523324806907771645e-5,   -2.0278578112534243154e-5, -1.6242900046470255135e-6,
+    1.3036558355805232018e-6,   1.5626441722066143178e-8,  -8.5238095914926542525e-8,
+    6.5290544390988514964e-9,   5.0593434955514689418e-9,  -9.9136415649303308674e-10,
+    -2.2736512229318358557e-10, 9.646791102015526802e-11,  2.3940380830391147447e-12,
+    -6.8860275264975533984e-12, 8.9448792730907257167e-13, 3.1309213993429580783e-13,
+    -1.1270822361367252366e-13, 3.8109052551892320552e-16, 7.1060976136092369878e-15,
+    -1.5230282014571043043e-15, -9.4574945712912340005e-17, 1.2102371892242789923e-16,
+};
+
+/* The standard normal distribution function, 0.5 erfc(-z / sqrt 2): relative accuracy in both tails. */
+INLINE vec vnormal_cdf(vec z) {
+    const vec x = magnitude(z) * (real)0.70710678118654752440;
+    const vec t = 2 / (2 + x), u2 = 4 * t - 2;
+    vec b1 = all(0), b2 = all(0); /* Clenshaw's recurrence */
+#pragma GCC unroll 32
+    for (int k = ERFC_TERMS - 1; k >= 1; k--) {
+        const vec b = u2 * b1 - b2 + ERFC_COEFFICIENT[k];
+        b2 = b1;
+        b1 = b;
+    }
+    const vec exponent = u2 * (real)0.5 * b1 - b2 + ERFC_COEFFICIENT[0];
+    const vec tail = (real)0.5 * t * vexp(exponent - x * x);
+    return choose(z < all(0), tail, 1 - tail);
+}
+
+#endif

@@ -1,0 +1,30 @@
+"""vgcore: train deep and recurrent networks at compiled speed and see what their gradients do."""
+
+from vgcore import activations, data, initializers
+from vgcore._core.simd import level as cpu_level
+from vgcore._version import __version__
+from vgcore.activations import elu, leaky_relu
+from vgcore.flow import GradientFlow
+from vgcore.layers import Dense
+from vgcore.model import Sequential
+from vgcore.optimizers import SGD, Adam
+from vgcore.storage import load
+from vgcore.threads import get_num_threads, set_num_threads
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "Dense",
+    "GradientFlow",
+    "Sequential",
+    "__version__",
+    "activations",
+    "cpu_level",
+    "data",
+    "elu",
+    "get_num_threads",
+    "initializers",
+    "leaky_relu",
+    "load",
+    "set_num_threads",
+]

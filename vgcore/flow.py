@@ -1,0 +1,221 @@
+"""GradientFlow: the tracker, and the record it keeps."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore import _validate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from vgcore.model import Sequential
+
+Array = NDArray[np.float64]
+
+_OP_FIELDS = ("delta", "activation_mean", "activation_std", "saturated", "dead")
+_PARAMETER_FIELDS = ("weight_grad", "bias_grad", "weight_norm", "update_norm")
+FIELDS = (*_OP_FIELDS, "weight_grad", "bias_grad", "weight_norm", "update_ratio")
+
+
+class Rate(NamedTuple):
+    """Result of `GradientFlow.rate`, one entry per recorded step.
+
+    Attributes
+    ----------
+    factor : ndarray, (S,)
+        What one layer of the backward pass multiplies the error signal by: below 1 it vanishes,
+        above 1 it explodes.
+    r2 : ndarray, (S,)
+        Coefficient of determination of the line: 1 where the decay is exactly geometric.
+    """
+
+    factor: Array
+    r2: Array
+
+
+class GradientFlow:
+    """Records, layer by layer, how large the gradient is while a network trains.
+
+    Parameters
+    ----------
+    every : int
+        Record every ``every``-th step of the model: those whose number it divides.
+    steps : iterable of int, optional
+        Record these steps instead.
+
+    Attributes
+    ----------
+    layers : list of str
+        One column each below.
+    step : ndarray of int, (S,)
+        Steps recorded, counted from 0 over the model's life: the numbers are those of the gradient that
+        the step applied.
+    loss : ndarray, (S,)
+    delta : ndarray, (S, L)
+        L2 norm of dL/dz over the whole batch: the error signal of each layer.
+    weight_grad, bias_grad : ndarray, (S, L)
+        L2 norms of dL/dW and dL/db as the loss's reduction gives them, before clipping. NaN where a
+        layer has none.
+    weight_norm : ndarray, (S, L)
+        L2 norm of W before the update.
+    update_ratio : ndarray, (S, L)
+        ``norm(dW) / norm(W)`` of the update applied; NaN where none was.
+    activation_mean, activation_std : ndarray, (S, L)
+        Over the layer's outputs for the whole batch.
+    saturated : ndarray, (S, L)
+        Share of outputs where the activation's slope is below 5 % of its steepest.
+    dead : ndarray, (S, L)
+        Share of units whose slope is 0 for every sample of the batch.
+
+    All are float64; norms neither overflow nor underflow.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``every`` is not an integer of at least 1, or ``steps`` are not integers of at least 0.
+    """
+
+    def __init__(self, every: int = 1, *, steps: Iterable[int] | None = None) -> None:
+        self._every = _validate.integer("every", every, minimum=1)
+        self._steps: Array | None = None
+        if steps is not None:
+            if every != 1:
+                raise ValueError("steps: expected either every or steps, got both")
+            chosen = [_validate.integer("steps", s, minimum=0) for s in steps]
+            self._steps = np.unique(np.array(chosen, np.int64))
+        self._model: object | None = None
+        self._layers: list[str] = []
+        self._blocks: dict[str, list[Array]] = {name: [] for name in ("step", "loss", *FIELDS)}
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers, input to output."""
+        return list(self._layers)
+
+    def __len__(self) -> int:
+        """Count the steps recorded."""
+        return sum(map(len, self._blocks["step"]))
+
+    def __repr__(self) -> str:
+        """Say how much is recorded of what."""
+        return f"<GradientFlow: {len(self)} steps of {len(self._layers)} layers>"
+
+    def __getattr__(self, name: str) -> Array:
+        """Give a recorded field, its blocks joined."""
+        blocks: dict[str, list[Array]] = self.__dict__.get("_blocks", {})
+        if name not in blocks:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if len(blocks[name]) != 1:
+            blocks[name] = [np.concatenate(blocks[name])] if blocks[name] else [self._empty(name)]
+        return blocks[name][0]
+
+    def _empty(self, name: str) -> Array:
+        if name == "step":
+            return np.empty(0, np.int64)
+        return np.empty(0) if name == "loss" else np.empty((0, len(self._layers)))
+
+    def attach(self, model: Sequential) -> None:
+        """Bind to ``model``; ValueError if this tracker has been used with another."""
+        if self._model is not None and self._model is not model:
+            raise ValueError(
+                "track: expected a tracker of this model, got one that holds the record of another "
+                f"(layers {', '.join(self._layers)}); make a new GradientFlow"
+            )
+        self._model = model
+        self._layers = [str(layer.name) for layer in model.layers]
+
+    def wants(self, first: int, count: int) -> NDArray[np.bool_]:
+        """Which of the steps first .. first + count - 1 to record."""
+        steps = np.arange(first, first + count)
+        if self._steps is not None:
+            return np.isin(steps, self._steps)
+        return steps % self._every == 0
+
+    def append(self, steps: Array, losses: Array, op_record: Array, parameters: Array) -> None:
+        """Add recorded steps.
+
+        op_record is (S, L, 5) in the engine's order; parameters (S, L, 4) holds weight_grad,
+        bias_grad, weight_norm and the norm of the weights' update.
+        """
+        new = dict(zip(_OP_FIELDS, np.moveaxis(op_record, 2, 0), strict=True))
+        weight_grad, bias_grad, weight_norm, update_norm = np.moveaxis(parameters, 2, 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = update_norm / weight_norm
+        new.update(
+            step=steps,
+            loss=losses,
+            weight_grad=weight_grad,
+            bias_grad=bias_grad,
+            weight_norm=weight_norm,
+            update_ratio=ratio,
+        )
+        for name, block in new.items():
+            self._blocks[name].append(np.array(block))
+
+    def rate(self) -> Rate:
+        """Geometric factor of the error signal per layer, at each recorded step.
+
+        A least-squares line through ``log delta`` over the layers' indices; the factor is e to the
+        minus slope. NaN where a delta is 0 or not finite, or where there is but one layer.
+
+        Returns
+        -------
+        Rate
+        """
+        delta = self.delta
+        usable = np.all(np.isfinite(delta) & (delta > 0), axis=1)
+        logs = np.log(np.where(usable[:, None], delta, np.nan))
+        place = np.arange(len(self._layers)) - (len(self._layers) - 1) / 2
+        centred = logs - logs.mean(axis=1, keepdims=True)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = centred @ place / (place @ place)
+            residual = ((centred - slope[:, None] * place) ** 2).sum(axis=1)
+            r2 = 1 - residual / (centred**2).sum(axis=1)
+        return Rate(np.exp(-slope), r2)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the record to an ``.npz`` file (no pickle), under exactly ``path``."""
+        with open(path, "wb") as file:
+            np.savez(
+                file, layers=np.array(self._layers), **{name: getattr(self, name) for name in self._blocks}
+            )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> GradientFlow:
+        """Read a record that `save` wrote; it can be read and drawn, not continued.
+
+        Raises
+        ------
+        FileNotFoundError
+        ValueError
+            If the file is truncated or not a record.
+        """
+        flow = cls()
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                flow._layers = [str(name) for name in file["layers"]]
+                flow._blocks = {name: [file[name]] for name in flow._blocks}
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, AttributeError, TypeError) as error:
+            raise ValueError(f"path: expected a GradientFlow record, got {os.fspath(path)!r}: {error}") from error
+        steps, layers = len(flow._blocks["step"][0]), len(flow._layers)
+        for name, (block,) in flow._blocks.items():
+            wanted = (steps,) if name in ("step", "loss") else (steps, layers)
+            if block.shape != wanted:
+                raise ValueError(
+                    f"path: expected {name} of shape {wanted} in {os.fspath(path)!r}, got {block.shape}"
+                )
+        flow._model = cls
+        return flow
+
+    def plot(self, field: str = "delta", *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw a field over the layers on a log axis; see `vgcore.plot.flow`."""
+        from vgcore import plot
+
+        return plot.flow(self, field, ax=ax, **options)

@@ -1,0 +1,66 @@
+"""What `fit` returns and what it tells its callback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Evaluation(NamedTuple):
+    """Result of `Sequential.evaluate`.
+
+    Attributes
+    ----------
+    loss : float
+        Mean loss of the samples.
+    accuracy : float
+        Share of samples whose class is right; NaN where the loss is not one of classes. For
+        binary_crossentropy: the largest output where there are several, the side of 1/2 where there
+        is one.
+    """
+
+    loss: float
+    accuracy: float
+
+
+class Progress(NamedTuple):
+    """Where a running `fit` stands; given to its callback about every 50 ms and after each epoch.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        Epochs finished, and in all.
+    step, steps : int
+        Steps done, and in all, of this call.
+    loss : float
+        Loss of the last step.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass
+class History:
+    """The course of one `fit`.
+
+    Attributes
+    ----------
+    epoch : list of int
+        Epochs finished, from 0.
+    history : dict of str to list of float
+        "loss" (mean over the epoch's steps, weighted by their rows) and, with validation data,
+        "val_loss" and "val_accuracy"; one entry per epoch.
+    """
+
+    epoch: list[int] = field(default_factory=list)
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    def append(self, values: dict[str, float]) -> None:
+        """Add the values of one more epoch."""
+        self.epoch.append(len(self.epoch))
+        for name, value in values.items():
+            self.history.setdefault(name, []).append(value)

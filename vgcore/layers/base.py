@@ -1,0 +1,102 @@
+"""The contract of a layer.
+
+A layer's Python file names its parameters, their shapes and initializers, and its operation; its kernel
+file in ``src/`` computes it. A layer is described first and gets its parameters, views into the flat
+vector of a model, when a model takes it in.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vgcore._core.op import Operation
+from vgcore.initializers import Initializer
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a layer: its name, its shape in PyTorch's layout, and how it starts."""
+
+    name: str
+    shape: Shape
+    initializer: Initializer
+
+
+class View:
+    """An attribute that is a layer's parameter: reading gives the view, assigning copies into it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Learn the attribute's name, which is the parameter's."""
+        self.name = name
+
+    @overload
+    def __get__(self, layer: None, owner: type) -> View: ...
+    @overload
+    def __get__(self, layer: Layer, owner: type) -> Array: ...
+    def __get__(self, layer: Layer | None, owner: type) -> View | Array:
+        """Give the view of the parameter in the model's flat vector."""
+        if layer is None:
+            return self
+        try:
+            return layer.views[self.name]
+        except KeyError:
+            raise AttributeError(
+                f"{layer.name or type(layer).__name__}: no {self.name} yet or at all; a layer gets "
+                "its parameters when a model is made of it"
+            ) from None
+
+    def __set__(self, layer: Layer, value: ArrayLike) -> None:
+        """Copy ``value`` into the parameter."""
+        view = self.__get__(layer, type(layer))
+        array = np.asarray(value)
+        if array.shape != view.shape:
+            raise ValueError(
+                f"{layer.name}.{self.name}: expected shape {view.shape}, got {array.shape}"
+            )
+        view[...] = array
+
+
+class Layer(ABC):
+    """Base of all layers.
+
+    Attributes
+    ----------
+    kind : str
+        What automatic names begin with: the first layer of kind "dense" is "dense1".
+    name : str or None
+        Given by the user, or by the model that takes the layer in.
+    views : dict of str to ndarray
+        The parameters' values in the model's flat vector, once a model has taken the layer in.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, name: str | None = None) -> None:
+        if name is not None and (not isinstance(name, str) or not name or "." in name):
+            raise ValueError(f"name: expected a non-empty str without '.', got {name!r}")
+        self.name = name
+        self.views: dict[str, Array] = {}
+
+    @abstractmethod
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Shape of one output for one input; ValueError if the layer cannot take such an input."""
+
+    @abstractmethod
+    def parameters(self, input_shape: Shape) -> list[Parameter]:
+        """The parameters in the order of the operation's."""
+
+    @abstractmethod
+    def operation(self, input_shape: Shape, real_bytes: int) -> Operation:
+        """What the engine runs, for reals of 4 or 8 bytes."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal layer, as JSON can hold them."""

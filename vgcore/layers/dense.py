@@ -1,0 +1,109 @@
+"""Dense (fully connected) layers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from vgcore import _validate, activations, initializers
+from vgcore._core import dense
+from vgcore._core.op import Operation
+from vgcore.activations import Activation
+from vgcore.layers.base import Layer, Parameter, Shape, View
+
+
+class Dense(Layer):
+    """``h = f(x W^T + b)`` for inputs x (n, in) and outputs h (n, units).
+
+    Parameters
+    ----------
+    units : int
+        Outputs.
+    activation : str, Activation or None
+        f; a name of `vgcore.activations`, None for the identity.
+    use_bias : bool
+        Whether there is a b.
+    weight_initializer, bias_initializer : str, Initializer or callable
+        A name of `vgcore.initializers`. ``he_*`` take the gain of the activation.
+    name : str, optional
+        By default "dense1", "dense2", ...
+
+    Attributes
+    ----------
+    weight : ndarray, (units, in)
+    bias : ndarray, (units,)
+        Views of the model's parameters: assigning copies into them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type, out of range or an unknown name.
+    """
+
+    kind: ClassVar[str] = "dense"
+    weight = View()
+    bias = View()
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | Activation | None = None,
+        *,
+        use_bias: bool = True,
+        weight_initializer: Any = "xavier_uniform",
+        bias_initializer: Any = "zeros",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.units = _validate.integer("units", units, minimum=1)
+        self.activation = activations.get(activation)
+        self.use_bias = bool(use_bias)
+        self.weight_initializer = initializers.get(
+            weight_initializer, self.activation.name, "weight_initializer"
+        )
+        self.bias_initializer = initializers.get(
+            bias_initializer, self.activation.name, "bias_initializer"
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(units,) for an input of shape (features,)."""
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"{self.name}: expected inputs of shape (features,), got shape {input_shape}"
+            )
+        return (self.units,)
+
+    def parameters(self, input_shape: Shape) -> list[Parameter]:
+        """The weight and, with ``use_bias``, the bias."""
+        weight = Parameter("weight", (self.units, input_shape[0]), self.weight_initializer)
+        bias = Parameter("bias", (self.units,), self.bias_initializer)
+        return [weight, bias] if self.use_bias else [weight]
+
+    def operation(self, input_shape: Shape, real_bytes: int) -> Operation:
+        """The kernels of dense.pyx."""
+        return dense.operation(
+            input_shape[0],
+            self.units,
+            activation=self.activation.code,
+            alpha=self.activation.alpha,
+            keeps_z=self.activation.keeps_z,
+            bias=self.use_bias,
+            real_bytes=real_bytes,
+        )
+
+    def config(self) -> dict[str, Any]:
+        """Units, activation, bias and name; initializers have done their work."""
+        return {
+            "units": self.units,
+            "activation": self.activation.name,
+            "alpha": self.activation.alpha,
+            "use_bias": self.use_bias,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Dense:
+        """The layer that `config` described."""
+        activation = Activation(config["activation"], config["alpha"])
+        return cls(
+            config["units"], activation, use_bias=config["use_bias"], name=config["name"]
+        )

@@ -1,0 +1,107 @@
+"""Losses: what they ask of targets and of the output layer, and how the engine computes them.
+
+========================================  ================================================
+mse                                       (h - y)^2
+binary_crossentropy                       -y log h - (1 - y) log(1 - h)
+categorical_crossentropy                  -sum_j y_j log h_j, targets (n, classes)
+sparse_categorical_crossentropy           the same, targets (n,) integer labels
+========================================  ================================================
+
+With ``reduction="mean"`` mse and binary_crossentropy are averaged over every element (PyTorch's), with
+``"batchmean"`` they are summed over the outputs and averaged over the batch (the textbooks'). The
+cross-entropies of classes are averaged over the batch either way.
+
+Cross-entropies are fused with the output's sigmoid or softmax and computed from logits, so they are
+stable where a probability rounds to 0 or 1. An identity output is taken as logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vgcore import _validate
+from vgcore._core import simd
+
+Reduction = Literal["mean", "batchmean"]
+
+_NAMES = (
+    "mse",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+)
+_ALIASES = {"mean_squared_error": "mse"}
+_OUTPUTS = {
+    "binary_crossentropy": ("sigmoid", "hard_sigmoid", "softmax", "identity"),
+    "categorical_crossentropy": ("softmax", "identity"),
+    "sparse_categorical_crossentropy": ("softmax", "identity"),
+}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss, its reduction and the activation of the output layer it follows."""
+
+    name: str
+    reduction: str
+    output: str
+
+    @property
+    def sparse(self) -> bool:
+        """Whether targets are integer labels."""
+        return self.name == "sparse_categorical_crossentropy"
+
+    @property
+    def categorical(self) -> bool:
+        """Whether each sample is of one class."""
+        return self.name.endswith("categorical_crossentropy")
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether targets lie in [0, 1]."""
+        return self.name != "mse"
+
+    @property
+    def fused(self) -> bool:
+        """Whether the loss is computed from logits and returns dL/dz."""
+        return self.categorical or (self.probabilities and self.output in ("sigmoid", "identity"))
+
+    @property
+    def applies_activation(self) -> bool:
+        """Whether a fused loss leaves probabilities in place of the logits."""
+        return self.fused and self.output != "identity"
+
+    @property
+    def mean_over_outputs(self) -> bool:
+        """Whether the loss of a sample is a mean over its outputs."""
+        return self.reduction == "mean" and not self.categorical
+
+    @property
+    def code(self) -> int:
+        """The engine's number for it."""
+        if self.categorical:
+            return simd.LOSSES["categorical_logits"]
+        if self.fused:
+            return simd.LOSSES["binary_logits"]
+        return simd.LOSSES["mse" if self.name == "mse" else "binary"]
+
+
+def get(name: str, reduction: str, output: str) -> Loss:
+    """The loss ``name`` after an output layer whose activation is ``output``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the name or the reduction is unknown, or the output's range does not suit the loss.
+    """
+    name = _validate.one_of("loss", name, [*_NAMES, *_ALIASES])
+    name = _ALIASES.get(name, name)
+    _validate.one_of("reduction", reduction, ("mean", "batchmean"))
+    suitable = _OUTPUTS.get(name)
+    if suitable is not None and output not in suitable:
+        raise ValueError(
+            f"loss: {name} expects an output layer with activation {' or '.join(suitable)} "
+            f"(identity: the outputs are logits), got {output!r}"
+        )
+    return Loss(name, reduction, output)

@@ -1,0 +1,60 @@
+"""What a model is made of, as a table."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Summary(NamedTuple):
+    """Layers, parameters and memory of a model; prints as a table.
+
+    Attributes
+    ----------
+    layers : list of (name, class, output shape, parameters)
+    parameters : int
+        Numbers that are trained.
+    parameter_bytes : int
+        Parameters, gradients and the optimizer's state.
+    arena_bytes : int
+        Everything else that training needs: activations, gradients of activations, taps.
+    batch_size : int
+        Rows of a minibatch the arena is planned for.
+    """
+
+    layers: list[tuple[str, str, tuple[int, ...], int]]
+    parameters: int
+    parameter_bytes: int
+    arena_bytes: int
+    batch_size: int
+
+    def __str__(self) -> str:
+        """Lay out the table."""
+        head = ("layer", "type", "output", "parameters")
+        rows = [
+            (name, kind, f"(n, {', '.join(map(str, shape))})", f"{count:,}")
+            for name, kind, shape, count in self.layers
+        ]
+        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(4)]
+        lines = [
+            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]:>{widths[3]}}"
+            for row in (head, *rows)
+        ]
+        rule = "-" * len(lines[0])
+        lines[1:1] = [rule]
+        lines += [
+            rule,
+            f"parameters   {self.parameters:,}",
+            f"memory       {_size(self.parameter_bytes)} parameters, gradients and optimizer state",
+            f"             {_size(self.arena_bytes)} arena at batch size {self.batch_size}",
+        ]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.4g} {unit}"
+        count /= 1024
+    return f"{count:.4g} GiB"
