@@ -25,7 +25,7 @@ from worker import Worker
 from workloads import ROWS, Workload
 
 ROUNDS = 21
-TABLE_WIDTH = 110
+TABLE_WIDTH = 120
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

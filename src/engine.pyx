@@ -36,7 +36,11 @@ cdef extern from "team.h" nogil:
 
 cdef enum:
     ALIGNMENT = 64            # bytes: a cache line, and the widest vector
-    CHUNK_ELEMENTS = 512      # of a parameter, about: the grain of threads and of norms
+    # Rows of a gradient that are updated while they are in cache: so many bytes, but enough rows that
+    # a product over them pays for packing its other factor
+    BLOCK_BYTES = 24_576
+    BLOCK_ROWS = 128
+    CHUNK_ELEMENTS = 1024     # of a parameter, about: the grain of threads and of norms
     OP_FIELDS = 5             # delta norm, mean, standard deviation, saturated, dead
     PARAMETER_FIELDS = 3      # norms of value, gradient, update
     # A team pays from this many floating-point operations between two barriers on; bench: D1, D2
@@ -146,27 +150,29 @@ cdef void backward_op(
     """Backward, gradient and (unless it waits for clip_norm) update of one op."""
     cdef Op *op = &plan.op[index]
     cdef Taps taps = plan.op_taps[index].taps
-    cdef Py_ssize_t i0, i1, slope_bytes = plan.op_taps[index].slope_stride
+    cdef Py_ssize_t i0, i1, end, slope_bytes = plan.op_taps[index].slope_stride
     cdef Parameter *p
     cdef int i
     if tapped:
-        taps.slope = <char *>taps.slope + thread * slope_bytes
-        memset(taps.slope, 0, slope_bytes)
+        taps.slopes = <char *>taps.slopes + thread * slope_bytes
+        memset(taps.slopes, 0, slope_bytes)
     op.kind.backward(op, step, &taps if tapped else NULL, row0, row1)
     barrier_wait(barrier)
     for i in range(op.parameters):
         p = &op.parameter[i]
-        i0 = cut(p.rows, p.chunk_rows, thread, barrier.threads)
-        i1 = cut(p.rows, p.chunk_rows, thread + 1, barrier.threads)
-        op.kind.gradient(op, step, i, i0, i1)
-        if not run.updating:
-            if tapped:
-                norm_rows(plan, p, p.norms.weight, p.value.data, i0, i1)
+        i1 = cut(p.rows, p.chunk_rows, thread, barrier.threads)
+        end = cut(p.rows, p.chunk_rows, thread + 1, barrier.threads)
+        while i1 < end:
+            i0, i1 = i1, min(i1 + p.block_rows, end)
+            op.kind.gradient(op, step, i, i0, i1)
+            if not run.updating:
+                if tapped:
+                    norm_rows(plan, p, p.norms.weight, p.value.data, i0, i1)
+                    norm_rows(plan, p, p.norms.gradient, p.gradient.data, i0, i1)
+            elif plan.clip_norm < INFINITY:
                 norm_rows(plan, p, p.norms.gradient, p.gradient.data, i0, i1)
-        elif plan.clip_norm < INFINITY:
-            norm_rows(plan, p, p.norms.gradient, p.gradient.data, i0, i1)
-        else:
-            update_rows(plan, p, i0, i1, tapped)
+            else:
+                update_rows(plan, p, i0, i1, tapped)
 
 
 cdef void update_clipped(Plan *plan, bint tapped, int thread, Barrier *barrier) noexcept nogil:
@@ -209,7 +215,7 @@ cdef void record_op(const Op *op, const OpTaps *op_taps, Py_ssize_t rows, int th
     out[2] = sqrt(max(deviation, 0.0) / count)
     out[3] = saturated / count
     out[4] = <double>op.leaf.dead_units(
-        taps.slope, op_taps.slope_stride, threads, op.h.cols
+        taps.slopes, op_taps.slope_stride, threads, op.h.cols
     ) / op.h.cols
 
 
@@ -256,6 +262,16 @@ cdef inline void gather_rows(
         plan.leaf.gather(plan.target, y, order, row0, row1)
 
 
+cdef inline void prefetch_rows(
+    Run *run, Py_ssize_t first, Py_ssize_t row0, Py_ssize_t row1
+) noexcept nogil:
+    """Rows [row0, row1) of the next minibatch, which starts at sample `first`: an order is random access."""
+    cdef Py_ssize_t r
+    if run.order != NULL:
+        for r in range(first + row0, min(first + row1, run.samples)):
+            run.plan.leaf.prefetch(run.x, run.order[r])
+
+
 cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nogil:
     """`run.steps` steps, or as many as end before the deadline: the task of every thread of the team."""
     cdef Run *run = <Run *>argument
@@ -282,6 +298,7 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
         gather_rows(run, first, row0, row1)
         for index in range(plan.ops):
             plan.op[index].kind.forward(&plan.op[index], &step, row0, row1)
+        prefetch_rows(run, first + run.batch, row0, row1)
         plan.leaf.loss(plan.row_loss, last.dh, last.h, plan.target, &loss, row0, row1)
         for index in range(plan.ops - 1, -1, -1):
             backward_op(plan, run, index, &step, tapped, thread, barrier, row0, row1)
@@ -442,6 +459,8 @@ cdef class Program:
                 p.state2 = state2 + offset if state2 != NULL else NULL
                 p.padded = (p.rows * cols + lanes - 1) // lanes * lanes
                 p.chunk_rows = rows_per_chunk(p.rows, cols)
+                p.block_rows = max(BLOCK_ROWS, BLOCK_BYTES // (cols * real_bytes))
+                p.block_rows = (p.block_rows + p.chunk_rows - 1) // p.chunk_rows * p.chunk_rows
                 self.sequential_flops += 2 * p.rows * cols
                 self.total_parameters += 1
 
@@ -500,7 +519,7 @@ cdef class Program:
             plan.op_taps[i].taps = Taps(
                 delta_norm=arena.doubles(chunks), mean=arena.doubles(chunks),
                 deviation=arena.doubles(chunks), saturated=arena.doubles(chunks),
-                slope=arena.take(self.most_threads * op.h.ld * real),
+                slopes=arena.take(self.most_threads * op.h.ld * real),
             )
 
     @property

@@ -22,6 +22,7 @@ ctypedef struct Parameter:
     void *state2
     Py_ssize_t rows
     Py_ssize_t chunk_rows
+    Py_ssize_t block_rows  # rows whose gradient is computed and applied in one go
     Py_ssize_t padded  # elements with the zeros that fill the last vector
     Norms norms
 

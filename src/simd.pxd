@@ -25,7 +25,7 @@ cdef extern from "simd/leaf.h" nogil:
         double *mean
         double *deviation
         double *saturated
-        void *slope
+        void *slopes
 
     ctypedef struct LossCall "vg_loss_call":
         LossKind kind
@@ -76,7 +76,7 @@ cdef extern from "simd/leaf.h" nogil:
             const Taps *taps, Py_ssize_t row0, Py_ssize_t row1,
         ) noexcept nogil
         Py_ssize_t (*dead_units)(
-            const void *slope, Py_ssize_t stride, int threads, Py_ssize_t n
+            const void *slopes, Py_ssize_t stride, int threads, Py_ssize_t n
         ) noexcept nogil
         void (*loss)(
             double *row_loss, Matrix delta, Matrix h, Matrix y, const LossCall *call,
@@ -87,6 +87,7 @@ cdef extern from "simd/leaf.h" nogil:
         void (*gather)(
             Matrix y, Matrix x, const int64_t *order, Py_ssize_t row0, Py_ssize_t row1
         ) noexcept nogil
+        void (*prefetch)(Matrix x, Py_ssize_t row) noexcept nogil
         bint (*all_finite)(const void *x, Py_ssize_t n) noexcept nogil
         void (*exp)(void *y, const void *x, Py_ssize_t n) noexcept nogil
         void (*tanh)(void *y, const void *x, Py_ssize_t n) noexcept nogil

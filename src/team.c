@@ -21,7 +21,7 @@ static void relax(void) {}
 #endif
 
 /* A waiting thread spins this often before it offers its core to others. */
-#define SPINS 20000
+#define SPINS 2000
 
 static pthread_mutex_t owner = PTHREAD_MUTEX_INITIALIZER; /* held by the caller whose task runs */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;  /* guards all below */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,6 +22,12 @@ Array = NDArray[np.float64]
 _OP_FIELDS = ("delta", "activation_mean", "activation_std", "saturated", "dead")
 _PARAMETER_FIELDS = ("weight_grad", "bias_grad", "weight_norm", "update_norm")
 FIELDS = (*_OP_FIELDS, "weight_grad", "bias_grad", "weight_norm", "update_ratio")
+
+
+def _empty_fields(layers: int) -> dict[str, Any]:
+    """No steps of so many layers."""
+    fields: dict[str, Any] = {name: np.empty((0, layers)) for name in FIELDS}
+    return {"step": np.empty(0, np.int64), "loss": np.empty(0), **fields}
 
 
 class Rate(NamedTuple):
@@ -92,7 +98,9 @@ class GradientFlow:
             self._steps = np.unique(np.array(chosen, np.int64))
         self._model: object | None = None
         self._layers: list[str] = []
-        self._blocks: dict[str, list[Array]] = {name: [] for name in ("step", "loss", *FIELDS)}
+        self._join_norms: Callable[[Array], Array]
+        self._pending: list[tuple[Array, Array, Array, Array]] = []
+        self._fields: dict[str, Any] = _empty_fields(0)
 
     @property
     def layers(self) -> list[str]:
@@ -101,25 +109,19 @@ class GradientFlow:
 
     def __len__(self) -> int:
         """Count the steps recorded."""
-        return sum(map(len, self._blocks["step"]))
+        return len(self.step)
 
     def __repr__(self) -> str:
         """Say how much is recorded of what."""
         return f"<GradientFlow: {len(self)} steps of {len(self._layers)} layers>"
 
     def __getattr__(self, name: str) -> Array:
-        """Give a recorded field, its blocks joined."""
-        blocks: dict[str, list[Array]] = self.__dict__.get("_blocks", {})
-        if name not in blocks:
+        """Give a recorded field."""
+        fields: dict[str, Array] = self.__dict__.get("_fields", {})
+        if name not in fields:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        if len(blocks[name]) != 1:
-            blocks[name] = [np.concatenate(blocks[name])] if blocks[name] else [self._empty(name)]
-        return blocks[name][0]
-
-    def _empty(self, name: str) -> Array:
-        if name == "step":
-            return np.empty(0, np.int64)
-        return np.empty(0) if name == "loss" else np.empty((0, len(self._layers)))
+        self._settle()
+        return fields[name]
 
     def attach(self, model: Sequential) -> None:
         """Bind to ``model``; ValueError if this tracker has been used with another."""
@@ -128,8 +130,11 @@ class GradientFlow:
                 "track: expected a tracker of this model, got one that holds the record of another "
                 f"(layers {', '.join(self._layers)}); make a new GradientFlow"
             )
-        self._model = model
-        self._layers = [str(layer.name) for layer in model.layers]
+        if self._model is None:
+            self._model = model
+            self._layers = [str(layer.name) for layer in model.layers]
+            self._join_norms = model.layout.layer_norms
+            self._fields = _empty_fields(len(self._layers))
 
     def wants(self, first: int, count: int) -> NDArray[np.bool_]:
         """Which of the steps first .. first + count - 1 to record."""
@@ -138,14 +143,22 @@ class GradientFlow:
             return np.isin(steps, self._steps)
         return steps % self._every == 0
 
-    def append(self, steps: Array, losses: Array, op_record: Array, parameters: Array) -> None:
-        """Add recorded steps.
+    def append(self, steps: Array, losses: Array, op_record: Array, parameter_record: Array) -> None:
+        """Add recorded steps: op_record (S, L, 5) and parameter_record (S, P, 3) as the engine wrote them.
 
-        op_record is (S, L, 5) in the engine's order; parameters (S, L, 4) holds weight_grad,
-        bias_grad, weight_norm and the norm of the weights' update.
+        Fields are made of them when they are asked for, so that recording costs next to nothing.
         """
+        self._pending.append((steps, losses, op_record, parameter_record))
+
+    def _settle(self) -> None:
+        """Make fields of the pending records."""
+        if not self._pending:
+            return
+        steps, losses, op_record, parameters = map(np.concatenate, zip(*self._pending, strict=True))
+        self._pending.clear()
         new = dict(zip(_OP_FIELDS, np.moveaxis(op_record, 2, 0), strict=True))
-        weight_grad, bias_grad, weight_norm, update_norm = np.moveaxis(parameters, 2, 0)
+        norms = np.moveaxis(self._join_norms(parameters), 2, 0)
+        weight_grad, bias_grad, weight_norm, update_norm = norms
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = update_norm / weight_norm
         new.update(
@@ -157,7 +170,7 @@ class GradientFlow:
             update_ratio=ratio,
         )
         for name, block in new.items():
-            self._blocks[name].append(np.array(block))
+            self._fields[name] = np.concatenate([self._fields[name], block])
 
     def rate(self) -> Rate:
         """Geometric factor of the error signal per layer, at each recorded step.
@@ -184,7 +197,9 @@ class GradientFlow:
         """Write the record to an ``.npz`` file (no pickle), under exactly ``path``."""
         with open(path, "wb") as file:
             np.savez(
-                file, layers=np.array(self._layers), **{name: getattr(self, name) for name in self._blocks}
+                file,
+                layers=np.array(self._layers),
+                **{name: getattr(self, name) for name in self._fields},
             )
 
     @classmethod
@@ -201,15 +216,15 @@ class GradientFlow:
         try:
             with np.load(path, allow_pickle=False) as file:
                 flow._layers = [str(name) for name in file["layers"]]
-                flow._blocks = {name: [file[name]] for name in flow._blocks}
+                flow._fields = {name: file[name] for name in flow._fields}
         except (zipfile.BadZipFile, KeyError, ValueError, EOFError, AttributeError, TypeError) as error:
             raise ValueError(f"path: expected a GradientFlow record, got {os.fspath(path)!r}: {error}") from error
-        steps, layers = len(flow._blocks["step"][0]), len(flow._layers)
-        for name, (block,) in flow._blocks.items():
+        steps, layers = flow._fields["step"].size, len(flow._layers)
+        for name, values in flow._fields.items():
             wanted = (steps,) if name in ("step", "loss") else (steps, layers)
-            if block.shape != wanted:
+            if values.shape != wanted:
                 raise ValueError(
-                    f"path: expected {name} of shape {wanted} in {os.fspath(path)!r}, got {block.shape}"
+                    f"path: expected {name} of shape {wanted} in {os.fspath(path)!r}, got {values.shape}"
                 )
         flow._model = cls
         return flow

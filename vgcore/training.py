@@ -106,7 +106,7 @@ def run_steps(
         first + recorded,
         step_losses[recorded],
         op_record[: len(recorded)],
-        model.layout.layer_norms(parameter_record[: len(recorded)]),
+        parameter_record[: len(recorded)],
     )
     return done
 

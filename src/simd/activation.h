@@ -143,50 +143,81 @@ INLINE void slope_rows(Slope slope, vg_matrix delta, vg_matrix h, vg_matrix z, d
     }
 }
 
-/* The same, where the tracker listens: one row chunk after the other, sums in registers. */
+/* What the tapped loop sums: in vectors over short runs, then in double. */
+typedef struct {
+    vec h, h_square, delta_square, saturated;
+} RunSums;
+
+typedef struct {
+    double h, h_square, delta_square, saturated;
+} ChunkSums;
+
+INLINE void add_run(ChunkSums *chunk, RunSums *run) {
+    chunk->h += lane_sum(run->h);
+    chunk->h_square += lane_sum(run->h_square);
+    chunk->delta_square += lane_sum(run->delta_square);
+    chunk->saturated += lane_sum(run->saturated);
+    *run = (RunSums){{0}, {0}, {0}, {0}};
+}
+
+/* One vector of columns, down the rows of a chunk; lanes outside `inside` are not counted. */
+INLINE void tap_column(RunSums *run, real *slopes, Slope slope, real *d, ptrdiff_t ldd, const real *h,
+                       ptrdiff_t ldh, const real *z, ptrdiff_t ldz, ptrdiff_t rows, vec alpha,
+                       vec threshold, vec origin, int done, mask inside) {
+    vec h_sum = all(0), h_square = all(0), delta_square = all(0), saturated = all(0);
+    mask bits = {0};
+#pragma GCC unroll 1
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        const vec hr = load(h + r * ldh), s = slope(load(z + r * ldz), hr, alpha);
+        const vec dr = done ? load(d + r * ldd) : load(d + r * ldd) * s;
+        const vec seen = keep(inside, hr - origin), error = keep(inside, dr);
+        if (!done) store(d + r * ldd, dr);
+        h_sum += seen;
+        h_square += seen * seen;
+        delta_square += error * error;
+        saturated += keep((magnitude(s) < threshold) & inside, all(1));
+        bits |= (mask)magnitude(s);
+    }
+    run->h += h_sum;
+    run->h_square += h_square;
+    run->delta_square += delta_square;
+    run->saturated += saturated;
+    store(slopes, (vec)((mask)load(slopes) | bits));
+}
+
+#define RUN_COLUMNS 4 /* vectors of columns in a run of VG_ROW_CHUNK rows each */
+
+/* slope_rows where the tracker listens. */
 INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matrix z, double alpha,
                               double steepest, int done, const vg_taps *taps, ptrdiff_t row0,
                               ptrdiff_t row1) {
     const vec threshold = all((real)(0.05 * steepest)), factor = all((real)alpha);
-    const ptrdiff_t n = delta.cols, tail = n - n % LANES;
-    const mask inside_tail = first(n - tail);
-    real *largest = taps->slope;
+    const ptrdiff_t n = delta.cols;
     for (ptrdiff_t begin = row0; begin < row1; begin += VG_ROW_CHUNK) {
-        const ptrdiff_t end = begin + VG_ROW_CHUNK < row1 ? begin + VG_ROW_CHUNK : row1;
-        const real origin = *((const real *)h.data + begin * h.ld); /* deviations from it lose no digits */
-        double sum = 0, sum_square = 0, saturated = 0, delta_square = 0;
-        for (ptrdiff_t r = begin; r < end; r++) {
-            real *d = (real *)delta.data + r * delta.ld;
-            const real *hr = (const real *)h.data + r * h.ld, *zr = (const real *)z.data + r * z.ld;
-            vec h_sum = all(0), h_square = all(0), d_square = all(0);
-            mask flat = {0};
-            for (ptrdiff_t j = 0; j < n; j += LANES) {
-                const vec hj = load(hr + j), steep = magnitude(slope(load(zr + j), hj, factor));
-                vec dj = load(d + j);
-                if (!done) dj *= slope(load(zr + j), hj, factor);
-                store(d + j, dj);
-                store(largest + j, larger(load(largest + j), steep));
-                const mask inside = j < tail ? ~(mask){0} : inside_tail;
-                const vec seen = keep(inside, hj - origin), error = keep(inside, dj);
-                h_sum += seen;
-                h_square += seen * seen;
-                d_square += error * error;
-                flat -= (steep < threshold) & inside;
-            }
-            sum += lane_sum(h_sum);
-            sum_square += lane_sum(h_square);
-            delta_square += lane_sum(d_square);
-            saturated += lane_sum(__builtin_convertvector(flat, vec));
+        const ptrdiff_t rows = row1 - begin < VG_ROW_CHUNK ? row1 - begin : VG_ROW_CHUNK;
+        real *d = (real *)delta.data + begin * delta.ld;
+        const real *hb = (const real *)h.data + begin * h.ld, *zb = (const real *)z.data + begin * z.ld;
+        const real origin = hb[0]; /* deviations from it lose no digits */
+        ChunkSums chunk = {0, 0, 0, 0};
+        RunSums run = {{0}, {0}, {0}, {0}};
+        for (ptrdiff_t j = 0; j < n; j += LANES) {
+            if (n - j >= LANES)
+                tap_column(&run, (real *)taps->slopes + j, slope, d + j, delta.ld, hb + j, h.ld, zb + j,
+                           z.ld, rows, factor, threshold, all(origin), done, ~(mask){0});
+            else
+                tap_column(&run, (real *)taps->slopes + j, slope, d + j, delta.ld, hb + j, h.ld, zb + j,
+                           z.ld, rows, factor, threshold, all(origin), done, first(n - j));
+            if (j % (RUN_COLUMNS * LANES) == (RUN_COLUMNS - 1) * LANES) add_run(&chunk, &run);
         }
-        const ptrdiff_t chunk = begin / VG_ROW_CHUNK;
-        const double shift = sum / (double)((end - begin) * n);
-        taps->mean[chunk] = origin + shift;
-        taps->deviation[chunk] = sum_square - sum * shift;
-        taps->saturated[chunk] = saturated;
-        taps->delta_norm[chunk] = SQUARES_ARE_SAFE(delta_square)
-                                      ? sqrt(delta_square)
-                                      : norm_of_rows((const real *)delta.data + begin * delta.ld, delta.ld,
-                                                     end - begin, n);
+        add_run(&chunk, &run);
+        const ptrdiff_t c = begin / VG_ROW_CHUNK;
+        const double shift = chunk.h / (double)(rows * n);
+        taps->mean[c] = origin + shift;
+        taps->deviation[c] = chunk.h_square - chunk.h * shift;
+        taps->saturated[c] = chunk.saturated;
+        taps->delta_norm[c] = SQUARES_ARE_SAFE(chunk.delta_square)
+                                  ? sqrt(chunk.delta_square)
+                                  : norm_of_rows(d, delta.ld, rows, n);
     }
 }
 
@@ -210,15 +241,13 @@ static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, vg_ac
     }
 }
 
-static ptrdiff_t dead_units(const void *slope, ptrdiff_t stride, int threads, ptrdiff_t n) {
-    ptrdiff_t dead = 0;
-    for (ptrdiff_t j = 0; j < n; j++) {
-        real largest = 0;
-        for (int t = 0; t < threads; t++) {
-            const real s = ((const real *)((const char *)slope + t * stride))[j];
-            if (!(s <= largest)) largest = s;
-        }
-        dead += largest == 0;
+static ptrdiff_t dead_units(const void *slopes, ptrdiff_t stride, int threads, ptrdiff_t n) {
+    vec dead = all(0);
+    for (ptrdiff_t j = 0; j < n; j += LANES) {
+        mask bits = {0};
+        for (int t = 0; t < threads; t++)
+            bits |= (mask)load((const real *)((const char *)slopes + t * stride) + j);
+        dead += keep((bits == 0) & first(n - j), all(1));
     }
-    return dead;
+    return (ptrdiff_t)lane_sum(dead);
 }

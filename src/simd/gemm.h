@@ -111,20 +111,53 @@ static void pack_transposed(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t
     }
 }
 
+/* panel[p, j] = b[p * stride + j] */
 static void pack(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t stride, ptrdiff_t depth,
                  ptrdiff_t cols) {
-    for (ptrdiff_t p = 0; p < depth; p++) memcpy(panel + p * ldp, b + p * stride, cols * sizeof(real));
+    for (ptrdiff_t p = 0; p < depth; p++) {
+        if (cols >= LANES) { /* one or two vectors, which may overlap */
+            store(panel + p * ldp, load(b + p * stride));
+            store(panel + p * ldp + cols - LANES, load(b + p * stride + cols - LANES));
+        } else {
+            for (ptrdiff_t j = 0; j < cols; j++) panel[p * ldp + j] = b[p * stride + j];
+        }
+    }
 }
 
-/* C[:, group] (+)= A B[:, group]: rows are dealt evenly to the fewest tiles that hold them. */
+/* What is packed next: `count` runs of `bytes`, `stride` bytes apart. */
+typedef struct {
+    const char *begin;
+    ptrdiff_t count, bytes, stride;
+} Ahead;
+
+/* C[:, group] (+)= A B[:, group]: rows are dealt evenly to the fewest tiles that hold them. Between tiles
+ * the caches are asked for a share of what is packed next; bench/kernels: products beyond the cache. */
 static void run_tiles(Tile tile, const TileKernel kernels[TILE_ROWS], const Product *p, const real *a,
-                      real *c) {
-    const ptrdiff_t tiles = (p->rows + TILE_ROWS - 1) / TILE_ROWS;
-    for (ptrdiff_t t = 0, row = 0; t < tiles; t++) {
+                      real *c, Ahead ahead) {
+    const ptrdiff_t tiles = (p->rows + TILE_ROWS - 1) / TILE_ROWS, share = (ahead.count + tiles - 1) / tiles;
+    for (ptrdiff_t t = 0, row = 0, asked = 0; t < tiles; t++) {
         const ptrdiff_t rows = (p->rows - row + tiles - t - 1) / (tiles - t);
         kernels[rows - 1](&tile, c + row * p->ldc, a + row * p->a_row);
         row += rows;
+        for (const ptrdiff_t end = asked + share; asked < end && asked < ahead.count; asked++)
+            for (ptrdiff_t byte = 0; byte < ahead.bytes; byte += 64)
+                __builtin_prefetch(ahead.begin + asked * ahead.stride + byte, 0, 2);
     }
+}
+
+/* The panel behind depth `begin` of columns [col, col + cols): deeper, or the top of the next columns. */
+static Ahead panel_ahead(const Product *p, ptrdiff_t begin, ptrdiff_t col, ptrdiff_t cols) {
+    if (begin >= p->depth) {
+        begin = 0;
+        col += cols;
+    }
+    const ptrdiff_t depth = p->depth - begin < PANEL_DEPTH ? p->depth - begin : PANEL_DEPTH;
+    if (cols > p->cols - col) cols = p->cols - col;
+    if (cols <= 0) return (Ahead){0};
+    const char *next = (const char *)(p->b + begin * p->b_row + col * p->b_col);
+    const ptrdiff_t real_bytes = sizeof(real);
+    return p->b_col == 1 ? (Ahead){next, depth, cols * real_bytes, p->b_row * real_bytes}
+                         : (Ahead){next, cols, depth * real_bytes, p->b_col * real_bytes};
 }
 
 /* C = init (or 0, or C where `add`) + A B. */
@@ -159,8 +192,9 @@ static void multiply(const Product *p) {
                 else
                     pack(panel, tile.ldb, b, p->b_row, depth, cols);
             }
-            run_tiles(tile, width.kernels[vectors - 1], p, p->a + begin * p->a_col, p->c + col);
             begin += depth;
+            run_tiles(tile, width.kernels[vectors - 1], p, p->a + (begin - depth) * p->a_col, p->c + col,
+                      packed ? panel_ahead(p, begin, col, cols) : (Ahead){0});
         } while (begin < p->depth);
     }
 }

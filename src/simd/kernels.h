@@ -51,6 +51,7 @@ const vg_leaf LEAF_TABLE = {
     .update = {[VG_SGD] = sgd, [VG_ADAM] = adam},
     .chunk_norms = chunk_norms,
     .gather = gather,
+    .prefetch = prefetch,
     .all_finite = all_finite,
     .exp = map_exp,
     .tanh = map_tanh,

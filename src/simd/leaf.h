@@ -45,7 +45,7 @@ typedef struct {
     double *mean;       /* of the outputs h */
     double *deviation;  /* sum of (h - mean)^2 */
     double *saturated;  /* how many outputs whose slope is below 5 % of the activation's steepest */
-    void *slope;        /* (cols,) reals: the largest |slope| of each unit over the rows of this thread */
+    void *slopes;       /* (cols,) reals: the bits of every |slope| of the unit, or-ed: 0 where all are 0 */
 } vg_taps;
 
 typedef enum { VG_MSE, VG_BINARY, VG_BINARY_LOGITS, VG_CATEGORICAL_LOGITS } vg_loss;
@@ -93,8 +93,8 @@ typedef struct {
     void (*activation_backward)(vg_matrix delta, vg_matrix h, vg_matrix z, vg_activation f, double alpha,
                                 int done, const vg_taps *taps, ptrdiff_t row0, ptrdiff_t row1);
 
-    /* how many of n units have a largest slope of 0 in all `threads` arrays, `stride` bytes apart */
-    ptrdiff_t (*dead_units)(const void *slope, ptrdiff_t stride, int threads, ptrdiff_t n);
+    /* how many of n units have 0 in all `threads` arrays of slopes, `stride` bytes apart */
+    ptrdiff_t (*dead_units)(const void *slopes, ptrdiff_t stride, int threads, ptrdiff_t n);
 
     /* row_loss[r] and delta[r] from the outputs h and the targets y */
     void (*loss)(double *row_loss, vg_matrix delta, vg_matrix h, vg_matrix y, const vg_loss_call *call,
@@ -109,6 +109,8 @@ typedef struct {
     void (*chunk_norms)(double *norm, const void *x, ptrdiff_t n, ptrdiff_t chunk);
     /* y[r] = x[order[r]], order NULL meaning r itself; x has x.cols contiguous columns */
     void (*gather)(vg_matrix y, vg_matrix x, const int64_t *order, ptrdiff_t row0, ptrdiff_t row1);
+    /* asks the caches for row x[r] */
+    void (*prefetch)(vg_matrix x, ptrdiff_t row);
     int (*all_finite)(const void *x, ptrdiff_t n);
 
     /* elementwise, for the tests: y = f(x) */

@@ -4,6 +4,9 @@
  * Where it leaves the range in which no term can have been lost to under- or overflow, the run is
  * summed again in double, scaled by its largest element.
  */
+typedef double dvec __attribute__((vector_size(VEC_BYTES)));
+typedef double pair __attribute__((vector_size(16)));
+
 #if REAL_BITS == 32
 #define SQUARES_ARE_SAFE(sum) ((sum) > 1e-27 && (sum) < 1e38)
 #else
@@ -12,19 +15,28 @@
 
 /* The sum of the lanes, by halves, in double. */
 INLINE double lane_sum(vec v) {
-    typedef double half_wide __attribute__((vector_size(VEC_BYTES)));
 #if REAL_BITS == 32
     typedef real half __attribute__((vector_size(VEC_BYTES / 2)));
     half low, high;
     memcpy(&low, &v, sizeof low);
     memcpy(&high, (const char *)&v + sizeof low, sizeof high);
-    half_wide d = __builtin_convertvector(low, half_wide) + __builtin_convertvector(high, half_wide);
+    const dvec d = __builtin_convertvector(low, dvec) + __builtin_convertvector(high, dvec);
 #else
-    half_wide d = v;
+    const dvec d = v;
 #endif
-    double sum = 0;
-    for (int i = 0; i < VEC_BYTES / 8; i++) sum += d[i];
-    return sum;
+    pair sum;
+#if VEC_BYTES == 64
+    pair quarter[4];
+    memcpy(quarter, &d, sizeof quarter);
+    sum = (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
+#elif VEC_BYTES == 32
+    pair quarter[2];
+    memcpy(quarter, &d, sizeof quarter);
+    sum = quarter[0] + quarter[1];
+#else
+    sum = d;
+#endif
+    return sum[0] + sum[1];
 }
 
 /* The L2 norm of rows x n elements, in double and scaled: for what is too small or large to be squared. */
@@ -45,16 +57,20 @@ static double norm_of_rows(const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_
     return top * sqrt(sum);
 }
 
+/* The norm of x, whose squares summed to `sum`. */
+INLINE double norm_from_squares(double sum, const real *x, ptrdiff_t n) {
+    return SQUARES_ARE_SAFE(sum) ? sqrt(sum) : norm_of_rows(x, n, 1, n);
+}
+
 /* n is a whole number of vectors. */
 static double norm(const real *x, ptrdiff_t n) {
-    vec even = all(0), odd = all(0);
-    for (ptrdiff_t i = 0; i < n; i += 2 * LANES) {
-        const vec u = load(x + i), v = i + LANES < n ? load(x + i + LANES) : all(0);
-        even += u * u;
-        odd += v * v;
-    }
-    const double sum = lane_sum(even + odd);
-    return SQUARES_ARE_SAFE(sum) ? sqrt(sum) : norm_of_rows(x, n, 1, n);
+    vec sum[4] = {{0}, {0}, {0}, {0}}; /* four chains of additions hide their latency */
+    ptrdiff_t i = 0;
+    for (; i + 4 * LANES <= n; i += 4 * LANES)
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; k++) sum[k] += load(x + i + k * LANES) * load(x + i + k * LANES);
+    for (; i < n; i += LANES) sum[0] += load(x + i) * load(x + i);
+    return norm_from_squares(lane_sum((sum[0] + sum[1]) + (sum[2] + sum[3])), x, n);
 }
 
 static void chunk_norms(double *out, const void *x_, ptrdiff_t n, ptrdiff_t chunk) {
@@ -84,6 +100,11 @@ static void gather(vg_matrix y, vg_matrix x, const int64_t *order, ptrdiff_t row
     for (ptrdiff_t r = row0; r < row1; r++)
         memcpy((real *)y.data + r * y.ld, (const real *)x.data + (order ? order[r] : r) * x.ld,
                x.cols * sizeof(real));
+}
+
+static void prefetch(vg_matrix x, ptrdiff_t row) {
+    const char *begin = (const char *)((const real *)x.data + row * x.ld);
+    for (size_t byte = 0; byte < x.cols * sizeof(real); byte += 64) __builtin_prefetch(begin + byte);
 }
 
 static int all_finite(const void *x_, ptrdiff_t n) {

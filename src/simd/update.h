@@ -63,38 +63,63 @@ INLINE vec adam_step(vec w, vec g, real *moment1, real *moment2, const Rule *rul
 #define SMALL_MOVES 0x1p500
 #endif
 
-/* `clipped`: the gradient is scaled and limited first. `proportional`: a step is the gradient times
- * rate x scale, and so is its norm. */
+/* Sums of squares of a chunk: of the values, the gradient, the moves, and the moves scaled. */
+typedef struct {
+    vec value, gradient, move, small_move;
+} Squares;
+
+/* One vector. `clipped`: the gradient is scaled and limited first. `proportional`: a move is the gradient
+ * times rate x scale, and so is its norm. */
+INLINE void update_vector(Step step, const int clipped, const int proportional, real *w, real *state1,
+                          real *state2, const real *g, const Rule *rule, Squares *squares) {
+    const vec raw = load(g), value = load(w);
+    vec gradient = raw;
+    if (clipped) {
+        gradient *= rule->scale;
+        gradient = choose(gradient > all(rule->limit), all(rule->limit), gradient);
+        gradient = choose(gradient < all(-rule->limit), all(-rule->limit), gradient);
+    }
+    const vec move = step(value, gradient, state1, state2, rule);
+    store(w, value - move);
+    if (squares) {
+        squares->value += value * value;
+        squares->gradient += raw * raw;
+    }
+    if (squares && !proportional) {
+        const vec scaled = move * SMALL_MOVES;
+        squares->move += move * move;
+        squares->small_move += scaled * scaled;
+    }
+}
+
 INLINE void update_chunks(Step step, const int clipped, const int proportional, real *w, real *state1,
                           real *state2, const real *g, ptrdiff_t n, ptrdiff_t chunk, const Rule *rule,
                           const vg_norms *norms) {
     for (ptrdiff_t begin = 0, c = 0; begin < n; begin += chunk, c++) {
         const ptrdiff_t end = begin + chunk < n ? begin + chunk : n;
-        if (norms) {
-            norms->weight[c] = norm(w + begin, end - begin);
-            norms->gradient[c] = norm(g + begin, end - begin);
-            norms->update[c] = norms->gradient[c] * fabs((double)rule->rate * rule->scale);
+        Squares even = {{0}, {0}, {0}, {0}}, odd = even; /* two chains of additions hide their latency */
+        double exact = -1; /* the norm of the values, where squares of the first are out of range */
+        if (norms && !SQUARES_ARE_SAFE(lane_sum(load(w + begin) * load(w + begin))))
+            exact = norm_of_rows(w + begin, end - begin, 1, end - begin);
+        ptrdiff_t i = begin;
+        for (; i + LANES < end; i += 2 * LANES) {
+            update_vector(step, clipped, proportional, w + i, state1 + i, state2 + i, g + i, rule,
+                          norms ? &even : NULL);
+            update_vector(step, clipped, proportional, w + i + LANES, state1 + i + LANES,
+                          state2 + i + LANES, g + i + LANES, rule, norms ? &odd : NULL);
         }
-        vec square = all(0), small_square = all(0);
-        for (ptrdiff_t i = begin; i < end; i += LANES) {
-            vec gi = load(g + i);
-            if (clipped) {
-                gi *= rule->scale;
-                gi = choose(gi > all(rule->limit), all(rule->limit), gi);
-                gi = choose(gi < all(-rule->limit), all(-rule->limit), gi);
-            }
-            const vec wi = load(w + i), move = step(wi, gi, state1 + i, state2 + i, rule);
-            store(w + i, wi - move);
-            if (norms && !proportional) {
-                const vec scaled = move * SMALL_MOVES;
-                square += move * move;
-                small_square += scaled * scaled;
-            }
-        }
-        if (norms && !proportional) {
-            const double sum = lane_sum(square);
-            norms->update[c] = SQUARES_ARE_SAFE(sum) ? sqrt(sum) : sqrt(lane_sum(small_square)) / SMALL_MOVES;
-        }
+        if (i < end)
+            update_vector(step, clipped, proportional, w + i, state1 + i, state2 + i, g + i, rule,
+                          norms ? &even : NULL);
+        if (!norms) continue;
+        const double factor = (double)rule->rate * rule->scale;
+        const double move = lane_sum(even.move + odd.move);
+        const double small_move = lane_sum(even.small_move + odd.small_move);
+        norms->weight[c] = exact >= 0 ? exact : sqrt(lane_sum(even.value + odd.value));
+        norms->gradient[c] = norm_from_squares(lane_sum(even.gradient + odd.gradient), g + begin, end - begin);
+        norms->update[c] = proportional             ? norms->gradient[c] * factor
+                           : SQUARES_ARE_SAFE(move) ? sqrt(move)
+                                                    : sqrt(small_move) / SMALL_MOVES;
     }
 }
 

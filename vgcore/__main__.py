@@ -1,0 +1,5 @@
+"""``python -m vgcore``."""
+
+from vgcore.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Experiments to run and to show, one file each; `vgcore.experiments.base` is their contract."""
