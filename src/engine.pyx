@@ -642,3 +642,14 @@ def all_finite(array):
     with nogil:
         finite = leaf.all_finite(data, n)
     return finite
+
+
+def label_range(labels):
+    """(smallest, largest) of a C-contiguous int64 array that is not empty."""
+    cdef const int64_t *data = <const int64_t *>data_of(labels)
+    cdef int64_t low = data[0], high = data[0]
+    cdef Py_ssize_t i
+    for i in range(1, labels.size):
+        low = min(low, data[i])
+        high = max(high, data[i])
+    return low, high

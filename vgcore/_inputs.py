@@ -22,16 +22,17 @@ def numbers(argument: str, value: ArrayLike, shape: tuple[int, ...], dtype: DTyp
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{argument}: expected real numbers, got dtype {array.dtype}")
-    wanted = f"(n, {', '.join(map(str, shape))})"
     if array.ndim != len(shape) + 1 or array.shape[1:] != shape:
+        wanted = f"(n, {', '.join(map(str, shape))})"
         hint = ""
         if array.shape == shape:
             hint = f"; a single sample is {argument}[np.newaxis]"
         raise ValueError(f"{argument}: expected shape {wanted}, got {array.shape}{hint}")
     if len(array) == 0:
         raise ValueError(f"{argument}: expected at least one sample, got shape {array.shape}")
-    with np.errstate(over="ignore"):
-        array = np.ascontiguousarray(array, dtype=dtype)
+    if array.dtype != dtype or not array.flags.c_contiguous:
+        with np.errstate(over="ignore"):
+            array = np.ascontiguousarray(array, dtype=dtype)
     if not engine.all_finite(array):
         bad = np.argwhere(~np.isfinite(array))[0]
         raise ValueError(
@@ -52,13 +53,14 @@ def labels(argument: str, value: ArrayLike, samples: int, classes: int) -> Array
         raise ValueError(
             f"{argument}: expected class labels of shape ({samples},), got {array.shape}"
         )
-    low, high = array.min(), array.max()
+    array = np.ascontiguousarray(array, dtype=np.int64)
+    low, high = engine.label_range(array)
     if low < 0 or high >= classes:
         raise ValueError(
             f"{argument}: expected labels in 0 .. {classes - 1} (the output layer has {classes} "
             f"units), got {low if low < 0 else high}"
         )
-    return np.ascontiguousarray(array, dtype=np.int64)
+    return array
 
 
 def targets(

@@ -2,7 +2,7 @@
  *
  * exp and tanh are within 2 ulp of the exact value over the whole range, subnormal results included, exact
  * at 0, and take infinities and NaN as IEEE 754 would. Polynomials are Taylor's: their length is the least
- * that brings the truncation below a quarter ulp on the reduced range |r| <= ln(2) / 2.
+ * that brings the truncation below a quarter ulp on the reduced range -0.3 ln 2 <= r <= 0.7 ln 2.
  */
 #ifndef VG_VMATH_H
 #define VG_VMATH_H
@@ -17,7 +17,7 @@
 #define EXP_OVERFLOW 89.0f   /* exp is infinite from here on */
 #define EXP_UNDERFLOW -104.0f /* exp is 0 up to here */
 #define TANH_ONE 10.0f        /* tanh is 1 from here on */
-#define EXP_TERMS 7
+#define EXP_TERMS 8
 #define LOG1P_TERMS 8
 #define ERFC_TERMS 13
 #else
@@ -28,7 +28,7 @@
 #define EXP_OVERFLOW 710.0
 #define EXP_UNDERFLOW -746.0
 #define TANH_ONE 20.0
-#define EXP_TERMS 13
+#define EXP_TERMS 14
 #define LOG1P_TERMS 17
 #define ERFC_TERMS 27
 #endif
@@ -37,19 +37,20 @@ static const real FACTORIAL_INVERSE[] = {
     1.0 / 1,          1.0 / 1,           1.0 / 2,            1.0 / 6,          1.0 / 24,
     1.0 / 120,        1.0 / 720,         1.0 / 5040,         1.0 / 40320,      1.0 / 362880,
     1.0 / 3628800,    1.0 / 39916800,    1.0 / 479001600,    1.0 / 6227020800.0,
+    1.0 / 87178291200.0,
 };
 
-/* x = n ln 2 + r: r, and n as a vector of integers in *n. */
-INLINE vec reduce_by_ln2(vec x, mask *n) {
+/* x = n ln 2 + r: r, and n as a vector of integers in *n; n = 0 for r up to `upper` ln 2. */
+INLINE vec reduce_by_ln2(vec x, real upper, mask *n) {
     const vec round = all((real)1.5 * ((whole)1 << MANTISSA)); /* adding it leaves no fraction bits */
-    const vec count = (x * (real)1.44269504088896340736 + round) - round;
+    const vec count = (x * (real)1.44269504088896340736 + ((real)0.5 - upper) + round) - round;
     *n = __builtin_convertvector(count, mask);
     return (x - count * (real)LN2_HIGH) - count * (real)LN2_LOW;
 }
 
 INLINE vec power_of_two(mask n) { return (vec)((n + EXPONENT_BIAS) << MANTISSA); }
 
-/* e^r - 1 for |r| <= ln(2) / 2. */
+/* e^r - 1 for r of reduce_by_ln2. */
 INLINE vec expm1_reduced(vec r) {
     vec sum = all(FACTORIAL_INVERSE[EXP_TERMS]);
 #pragma GCC unroll 16
@@ -61,7 +62,7 @@ INLINE vec vexp(vec x) {
     x = choose(x > all(EXP_OVERFLOW), all(EXP_OVERFLOW), x);
     x = choose(x < all(EXP_UNDERFLOW), all(EXP_UNDERFLOW), x);
     mask n;
-    const vec r = reduce_by_ln2(x, &n);
+    const vec r = reduce_by_ln2(x, (real)0.5, &n);
     const mask half = n >> 1; /* 2^n in two factors, neither of which over- or underflows */
     return (expm1_reduced(r) + 1) * power_of_two(half) * power_of_two(n - half);
 }
@@ -70,17 +71,19 @@ INLINE vec vexp(vec x) {
 INLINE vec vexpm1(vec x) {
     x = choose(x < all(-2 * TANH_ONE), all(-2 * TANH_ONE), x);
     mask n;
-    const vec r = reduce_by_ln2(x, &n);
+    const vec r = reduce_by_ln2(x, (real)0.7, &n); /* where n is 1, scale r + (scale - 1) cancels least */
     const vec scale = power_of_two(n);
     return scale * expm1_reduced(r) + (scale - 1);
 }
 
-/* tanh |x| = m / (m + 2) with m = e^(2|x|) - 1. */
+/* tanh |x| = m / (m + 2) = m/2 - m/2 m / (m + 2) with m = e^(2|x|) - 1: the second form spares small results
+ * two roundings. */
 INLINE vec vtanh(vec x) {
     vec size = magnitude(x);
     size = choose(size > all(TANH_ONE), all(TANH_ONE), size);
     const vec m = vexpm1(size + size);
-    return with_sign_of(m / (m + 2), x);
+    const vec quotient = m / (m + 2), half = (real)0.5 * m;
+    return with_sign_of(choose(m < all(1), half - half * quotient, quotient), x);
 }
 
 INLINE vec vsigmoid(vec x) { return 1 / (1 + vexp(-x)); }

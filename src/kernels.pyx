@@ -1,0 +1,130 @@
+"""The leaf kernels of the CPU level in use, on NumPy arrays: a door for tests and benchmarks.
+
+Matrices are made by `matrix`, whose rows are whole vectors; a kernel runs over all rows at once.
+"""
+
+import numpy as np
+
+from cpython.buffer cimport PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
+
+from .simd cimport Activation, Leaf, Matrix, leaf_table
+
+
+def matrix(Py_ssize_t rows, Py_ssize_t cols, dtype):
+    """Zeros (rows, cols) whose rows are padded to whole cache lines."""
+    lanes = 64 // np.dtype(dtype).itemsize
+    return np.zeros((rows, -(-cols // lanes) * lanes), dtype)[:, :cols]
+
+
+def vector(Py_ssize_t n, dtype):
+    """Zeros (n,) with room for whole vectors behind them."""
+    return matrix(1, n, dtype)[0]
+
+
+cdef Matrix as_matrix(array) except *:
+    """The rows of a float32 or float64 array; a 1-d array is one row."""
+    cdef Py_buffer view
+    array = np.atleast_2d(array)
+    if array.dtype not in (np.float32, np.float64) or array.ndim != 2:
+        raise TypeError(f"expected a float32 or float64 matrix, got {array.dtype} {array.shape}")
+    if array.strides[1] != array.itemsize:
+        raise ValueError(f"expected contiguous rows, got strides {array.strides}")
+    PyObject_GetBuffer(array, &view, PyBUF_STRIDED_RO)
+    cdef Matrix made = Matrix(
+        data=view.buf, ld=array.strides[0] // array.itemsize, cols=array.shape[1]
+    )
+    PyBuffer_Release(&view)
+    return made
+
+
+cdef const Leaf *leaf_of(arrays) except NULL:
+    if len({array.dtype for array in arrays}) != 1:
+        raise TypeError(f"expected one dtype, got {[str(array.dtype) for array in arrays]}")
+    return leaf_table(arrays[0].itemsize)
+
+
+cdef int expect(name, array, tuple shape) except -1:
+    if array.shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
+
+
+def affine(y, x, w, b=None, *, bint add=False):
+    """y = x w + b, or y += x w."""
+    expect("x", x, (len(y), len(w)))
+    expect("w", w, (x.shape[1], y.shape[1]))
+    if b is not None:
+        expect("b", b, (y.shape[1],))
+    cdef const Leaf *leaf = leaf_of([y, x, w] if b is None else [y, x, w, b])
+    cdef void *bias = as_matrix(b).data if b is not None else NULL
+    leaf.affine(as_matrix(y), as_matrix(x), as_matrix(w), bias, add, 0, len(y))
+
+
+def affine_input(dx, dy, w):
+    """dx = dy w^T."""
+    expect("dy", dy, (len(dx), w.shape[1]))
+    expect("w", w, (dx.shape[1], dy.shape[1]))
+    leaf_of([dx, dy, w]).affine_input(as_matrix(dx), as_matrix(dy), as_matrix(w), 0, len(dx))
+
+
+def affine_weight(dw, x, dy):
+    """dw = x^T dy."""
+    expect("x", x, (len(dy), len(dw)))
+    expect("dy", dy, (len(x), dw.shape[1]))
+    leaf_of([dw, x, dy]).affine_weight(
+        as_matrix(dw), as_matrix(x), as_matrix(dy), len(x), 0, len(dw)
+    )
+
+
+def column_sums(db, dy):
+    """db = sum of the rows of dy; both made by `matrix` or `vector`."""
+    expect("db", db, (dy.shape[1],))
+    leaf_of([db, dy]).column_sums(as_matrix(db).data, as_matrix(dy), len(dy), 0, dy.shape[1])
+
+
+def activation(h, z, int f, double alpha=0):
+    """h = f(z); both made by `matrix`."""
+    expect("z", z, h.shape)
+    leaf_of([h, z]).activation(as_matrix(h), as_matrix(z), <Activation>f, alpha, 0, len(h))
+
+
+def activation_backward(delta, h, z, int f, double alpha=0):
+    """delta *= f'(z); all made by `matrix`."""
+    expect("h", h, delta.shape)
+    expect("z", z, delta.shape)
+    leaf_of([delta, h, z]).activation_backward(
+        as_matrix(delta), as_matrix(h), as_matrix(z), <Activation>f, alpha, False, NULL, 0, len(delta)
+    )
+
+
+def norm(x):
+    """The L2 norm of a contiguous vector of whole cache lines."""
+    if x.size % (64 // x.itemsize):
+        raise ValueError(f"x: expected whole cache lines, got {x.size} elements of {x.dtype}")
+    cdef double result
+    leaf_of([x]).chunk_norms(&result, as_matrix(x).data, x.size, x.size)
+    return result
+
+
+def exp(x):
+    """e^x, element by element."""
+    return elementwise(x, True)
+
+
+def tanh(x):
+    """tanh x, element by element."""
+    return elementwise(x, False)
+
+
+cdef elementwise(x, bint of_exp):
+    x = np.ascontiguousarray(x)
+    y = np.empty_like(x)
+    cdef const Leaf *leaf = leaf_of([x, y])
+    cdef void *out = as_matrix(y.reshape(1, -1)).data
+    cdef const void *given = as_matrix(x.reshape(1, -1)).data
+    cdef Py_ssize_t n = x.size
+    with nogil:
+        if of_exp:
+            leaf.exp(out, given, n)
+        else:
+            leaf.tanh(out, given, n)
+    return y
