@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vgcore._core import engine
+from vgcore._core import arrays
 from vgcore.losses import Loss
 
 Array = NDArray[Any]
@@ -33,7 +33,7 @@ def numbers(argument: str, value: ArrayLike, shape: tuple[int, ...], dtype: DTyp
     if array.dtype != dtype or not array.flags.c_contiguous:
         with np.errstate(over="ignore"):
             array = np.ascontiguousarray(array, dtype=dtype)
-    if not engine.all_finite(array):
+    if not arrays.all_finite(array):
         bad = np.argwhere(~np.isfinite(array))[0]
         raise ValueError(
             f"{argument}: expected finite {array.dtype} numbers, got {array[tuple(bad)]} "
@@ -54,7 +54,7 @@ def labels(argument: str, value: ArrayLike, samples: int, classes: int) -> Array
             f"{argument}: expected class labels of shape ({samples},), got {array.shape}"
         )
     array = np.ascontiguousarray(array, dtype=np.int64)
-    low, high = engine.label_range(array)
+    low, high = arrays.label_range(array)
     if low < 0 or high >= classes:
         raise ValueError(
             f"{argument}: expected labels in 0 .. {classes - 1} (the output layer has {classes} "

@@ -56,4 +56,6 @@ def real(
         if math.isfinite(bound)
     ]
     expected = " and ".join(bounds)
-    raise ValueError(f"{argument}: expected a finite number {expected}".rstrip() + f", got {number:g}")
+    raise ValueError(
+        f"{argument}: expected a finite number {expected}".rstrip() + f", got {number:g}"
+    )

@@ -70,7 +70,7 @@ def command(run: Callable[..., base.Result], picture: str) -> Callable[..., None
         print(f"Picture: {out}")
 
     work.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
-    work.__doc__ = inspect.getdoc(run).partition("\n\n")[0]  # type: ignore[union-attr]
+    work.__doc__ = (inspect.getdoc(run) or "").partition("\n\n")[0]
     return work
 
 

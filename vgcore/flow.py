@@ -99,7 +99,7 @@ class GradientFlow:
         self._model: object | None = None
         self._layers: list[str] = []
         self._join_norms: Callable[[Array], Array]
-        self._pending: list[tuple[Array, Array, Array, Array]] = []
+        self._pending: list[tuple[NDArray[np.int64], Array, Array, Array]] = []
         self._fields: dict[str, Any] = _empty_fields(0)
 
     @property
@@ -141,9 +141,11 @@ class GradientFlow:
         steps = np.arange(first, first + count)
         if self._steps is not None:
             return np.isin(steps, self._steps)
-        return steps % self._every == 0
+        return np.equal(steps % self._every, 0)
 
-    def append(self, steps: Array, losses: Array, op_record: Array, parameter_record: Array) -> None:
+    def append(
+        self, steps: NDArray[np.int64], losses: Array, op_record: Array, parameter_record: Array
+    ) -> None:
         """Add recorded steps: op_record (S, L, 5) and parameter_record (S, P, 3) as the engine wrote them.
 
         Fields are made of them when they are asked for, so that recording costs next to nothing.
@@ -217,8 +219,17 @@ class GradientFlow:
             with np.load(path, allow_pickle=False) as file:
                 flow._layers = [str(name) for name in file["layers"]]
                 flow._fields = {name: file[name] for name in flow._fields}
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, AttributeError, TypeError) as error:
-            raise ValueError(f"path: expected a GradientFlow record, got {os.fspath(path)!r}: {error}") from error
+        except (
+            zipfile.BadZipFile,
+            KeyError,
+            ValueError,
+            EOFError,
+            AttributeError,
+            TypeError,
+        ) as error:
+            raise ValueError(
+                f"path: expected a GradientFlow record, got {os.fspath(path)!r}: {error}"
+            ) from error
         steps, layers = flow._fields["step"].size, len(flow._layers)
         for name, values in flow._fields.items():
             wanted = (steps,) if name in ("step", "loss") else (steps, layers)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _inputs, _validate, losses, optimizers, storage, threads, training
-from vgcore._core import engine, simd
+from vgcore._core import simd
+from vgcore._core.program import Program
 from vgcore.flow import GradientFlow
 from vgcore.history import Evaluation, History, Progress
 from vgcore.layers.base import Layer, Shape
@@ -89,7 +90,7 @@ class Sequential:
         self._loss: losses.Loss | None = None
         self._optimizer: optimizers.Optimizer | None = None
         self._clipping: dict[str, float] = {}
-        self._program: engine.Program | None = None
+        self._program: Program | None = None
         self._step = 0
 
     def compile(
@@ -145,7 +146,9 @@ class Sequential:
     def loss(self) -> losses.Loss:
         """The compiled loss; RuntimeError before `compile`."""
         if self._loss is None:
-            raise RuntimeError("the model has no loss yet: call compile(loss=..., optimizer=...) first")
+            raise RuntimeError(
+                "the model has no loss yet: call compile(loss=..., optimizer=...) first"
+            )
         return self._loss
 
     @property
@@ -155,7 +158,7 @@ class Sequential:
             raise RuntimeError("the model has no optimizer yet: call compile(...) first")
         return self._optimizer
 
-    def program(self, batch: int) -> engine.Program:
+    def program(self, batch: int) -> Program:
         """The engine's program, planned for at least ``batch`` rows, at the current learning rate."""
         program = self._program
         if program is None or program.batch < batch or program.threads != threads.get_num_threads():
@@ -167,7 +170,7 @@ class Sequential:
             program.rate = self._optimizer.learning_rate
         return program
 
-    def _plan(self, batch: int) -> engine.Program:
+    def _plan(self, batch: int) -> Program:
         loss = self._loss or losses.get("mse", "mean", "identity")
         optimizer = self._optimizer or optimizers.SGD()
         update = {
@@ -183,7 +186,7 @@ class Sequential:
             "gradient_limit": self._clipping.get("clip_value", math.inf),
             **optimizer.numbers(),
         }
-        return engine.Program(
+        return Program(
             [
                 layer.operation(shape, self.dtype.itemsize)
                 for layer, shape in zip(self.layers, self._shapes, strict=False)
@@ -296,18 +299,19 @@ class Sequential:
     def predict(self, x: ArrayLike) -> Array:
         """Outputs (n, outputs) for x (n, features)."""
         samples = _inputs.numbers("x", x, self.input_shape, self.dtype)
-        return self.forward(samples, None)[0]
+        return self.forward(samples)
 
     def evaluate(self, x: ArrayLike, y: ArrayLike) -> Evaluation:
         """Loss and accuracy over the whole of x and y."""
         return training.evaluate(self, *self.data(x, y))
 
-    def forward(self, x: Array, y: Array | None) -> tuple[Array, Array | None]:
-        """Outputs for checked inputs, and given checked targets the loss of each sample."""
+    def forward(
+        self, x: Array, y: Array | None = None, sample_losses: Array | None = None
+    ) -> Array:
+        """Outputs for checked inputs; given checked targets, the loss of each sample is written."""
         outputs = np.empty((len(x), *self._shapes[-1]), self.dtype)
-        sample_losses = None if y is None else np.empty(len(x))
         self.program(min(len(x), _INFERENCE_BATCH)).forward(x, outputs, y, sample_losses)
-        return outputs, sample_losses
+        return outputs
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters by name: "dense1.weight" (out, in), "dense1.bias" (out,), ..."""
@@ -367,12 +371,21 @@ class Sequential:
         """
         batch = _validate.integer("batch_size", batch_size, minimum=1)
         rows = [
-            (str(layer.name), type(layer).__name__, shape, sum(v.size for v in layer.views.values()))
+            (
+                str(layer.name),
+                type(layer).__name__,
+                shape,
+                sum(v.size for v in layer.views.values()),
+            )
             for layer, shape in zip(self.layers, self._shapes[1:], strict=True)
         ]
         vectors = 2 + len(self._states)
         return Summary(
-            rows, self.layout.count, vectors * self._values.nbytes, self._plan(batch).arena_bytes, batch
+            rows,
+            self.layout.count,
+            vectors * self._values.nbytes,
+            self._plan(batch).arena_bytes,
+            batch,
         )
 
 
@@ -391,7 +404,9 @@ def _named(layers: Sequence[Layer]) -> list[Layer]:
     taken = [layer.name for layer in layers if layer.name is not None]
     repeated = {name for name in taken if taken.count(name) > 1}
     if repeated:
-        raise ValueError(f"layers: expected distinct names, got {', '.join(sorted(repeated))} twice")
+        raise ValueError(
+            f"layers: expected distinct names, got {', '.join(sorted(repeated))} twice"
+        )
     counts: dict[str, int] = {}
     for layer in layers:
         counts[layer.kind] = counts.get(layer.kind, 0) + 1
@@ -412,10 +427,10 @@ def _shape(input_shape: int | Shape) -> Shape:
 
 def _dtype(dtype: Any) -> np.dtype[Any]:
     try:
-        chosen = np.dtype(dtype)
+        chosen: np.dtype[Any] = np.dtype(dtype)
     except TypeError:
-        chosen = None
-    if chosen not in (np.dtype("float32"), np.dtype("float64")):
+        chosen = np.dtype(object)
+    if chosen.name not in ("float32", "float64"):
         raise ValueError(f"dtype: expected float32 or float64, got {dtype!r}")
     return chosen
 

@@ -38,8 +38,8 @@ class Optimizer:
         raise NotImplementedError
 
     def config(self) -> dict[str, Any]:
-        """Class name and arguments, from which `get` makes an equal optimizer."""
-        return {"class": type(self).__name__, **asdict(self)}
+        """Rule and arguments, from which `get` makes an equal optimizer."""
+        return {"class": self.rule, **asdict(self)}
 
 
 @dataclass
@@ -137,11 +137,11 @@ def get(spec: str | Optimizer) -> Optimizer:
     """
     if isinstance(spec, Optimizer):
         return spec
-    return _CLASSES[_validate.one_of("optimizer", spec, _CLASSES)]()
+    return from_config({"class": spec})
 
 
 def from_config(config: dict[str, Any]) -> Optimizer:
     """The optimizer that `Optimizer.config` described."""
     arguments = dict(config)
-    name = _validate.one_of("optimizer", arguments.pop("class").lower(), _CLASSES)
-    return _CLASSES[name](**arguments)
+    name = arguments.pop("class")
+    return _CLASSES[_validate.one_of("optimizer", name, _CLASSES)](**arguments)

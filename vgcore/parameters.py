@@ -80,9 +80,11 @@ class Layout:
         """
         joined = np.full((len(norms), len(self._columns), 4), np.nan)
         for layer, (weights, biases) in enumerate(self._columns):
-            value, gradient, update = np.moveaxis(np.hypot.reduce(norms[:, weights], axis=1), 1, 0)
             if weights:
-                joined[:, layer, 0], joined[:, layer, 2], joined[:, layer, 3] = gradient, value, update
+                value, gradient, update = np.hypot.reduce(norms[:, weights], axis=1).T
+                joined[:, layer, 0] = gradient
+                joined[:, layer, 2] = value
+                joined[:, layer, 3] = update
             if biases:
                 joined[:, layer, 1] = np.hypot.reduce(norms[:, biases, 1], axis=1)
         return joined

@@ -59,8 +59,9 @@ def flow(
     ----------
     flow : GradientFlow
     field : str
-        A per-layer field of the flow. Norms and ratios are drawn on a log axis, where what is not
-        above 0 leaves a gap; activation_mean, activation_std, saturated and dead on a linear one.
+        A per-layer field of the flow. Norms and ratios are drawn on a log axis;
+        activation_mean, activation_std, saturated and dead on a linear one. What an axis cannot
+        show, such as 0 on a log axis, leaves a gap.
     ax : matplotlib.axes.Axes, optional
         Where to draw; left out, a new figure of pyplot.
     steps : iterable of int, optional
@@ -87,8 +88,10 @@ def flow(
         ax.plot(values[row], style, color=colour, markersize=4, label=f"{flow.step[row]:,}")
     ticks = _few(len(flow.layers), _MOST_NAMES)
     names = [flow.layers[i] for i in ticks]
-    slant = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
-    ax.set_xticks(ticks, names, **slant if sum(map(len, names)) > 40 else {})
+    ax.set_xticks(ticks, names)
+    if sum(map(len, names)) > 40:
+        for label in ax.get_xticklabels():
+            label.set(rotation=40, ha="right", rotation_mode="anchor")
     ax.margins(x=0.08)
     ax.set_xlabel("layer, from input to output")
     _finish(ax, about)
@@ -138,9 +141,10 @@ def over_training(
     columns = [flow.layers.index(_validate.one_of("layers", name, flow.layers)) for name in chosen]
     ax = _axes(ax)
     named = _few(len(chosen), _MOST_NAMES)
+    style = "-" if len(values) > 1 else "o"
     for place, colour in enumerate(_colours("plasma", len(chosen))):
         label = chosen[place] if place in named else "_"  # matplotlib's mark of "not in the legend"
-        ax.plot(flow.step, values[:, columns[place]], color=colour, linewidth=1.3, label=label)
+        ax.plot(flow.step, values[:, columns[place]], style, color=colour, label=label)
     ax.set_xlabel("step")
     _finish(ax, about)
     if legend:
@@ -198,16 +202,17 @@ def _require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install vgcore[plot]") from error
+        raise ImportError('pictures need matplotlib: pip install "vgcore[plot]"') from error
 
 
 def _field(flow: GradientFlow, field: str) -> tuple[_Field, Array]:
-    """What a field is, and its values (S, L); NaN where a log axis cannot show one."""
+    """What a field is, and its values (S, L); NaN where the axis cannot show one."""
     about = _FIELDS[_validate.one_of("field", field, _FIELDS)]
     values: Array = getattr(flow, field)
     if not len(values):
         raise ValueError("flow: expected at least one recorded step, got none")
-    return about, np.where(values > 0, values, np.nan) if about.log else values
+    shows = np.isfinite(values) & ((values > 0) | (not about.log))
+    return about, np.where(shows, values, np.nan)
 
 
 def _axes(ax: Axes | None) -> Axes:

@@ -56,7 +56,7 @@ def save(model: Sequential, path: str | os.PathLike[str]) -> None:
         for name, array in model.layout.copies(vector).items()
     }
     with open(path, "wb") as file:
-        np.savez(file, description=np.array(json.dumps(description)), **arrays)
+        np.savez(file, allow_pickle=False, description=np.array(json.dumps(description)), **arrays)
 
 
 def load(path: str | os.PathLike[str]) -> Sequential:

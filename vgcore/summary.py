@@ -35,10 +35,10 @@ class Summary(NamedTuple):
             for name, kind, shape, count in self.layers
         ]
         widths = [max(len(row[i]) for row in (head, *rows)) for i in range(4)]
-        lines = [
-            f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:<{widths[2]}}  {row[3]:>{widths[3]}}"
-            for row in (head, *rows)
-        ]
+        lines = []
+        for *texts, count in (head, *rows):
+            cells = [f"{text:<{width}}" for text, width in zip(texts, widths, strict=False)]
+            lines.append("  ".join([*cells, f"{count:>{widths[-1]}}"]))
         rule = "-" * len(lines[0])
         lines[1:1] = [rule]
         lines += [
@@ -49,7 +49,9 @@ class Summary(NamedTuple):
         ]
         return "\n".join(lines)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        """Show the table."""
+        return str(self)
 
 
 def _size(count: float) -> str:

@@ -89,7 +89,12 @@ def run_steps(
 ) -> int:
     """Run up to len(step_losses) steps, as many as fit into ``seconds``; return how many."""
     program = model.program(batch)
-    options: dict[str, Any] = {"batch": batch, "begin": begin, "updating": updating, "seconds": seconds}
+    options: dict[str, Any] = {
+        "batch": batch,
+        "begin": begin,
+        "updating": updating,
+        "seconds": seconds,
+    }
     if track is None:
         return program.train(x, y, order, step_losses, **options)
     first = program.time
@@ -113,7 +118,8 @@ def run_steps(
 
 def evaluate(model: Sequential, x: Array, y: Array) -> Evaluation:
     """Loss and accuracy over checked data."""
-    outputs, losses = model.forward(x, y)
+    losses = np.empty(len(x))
+    outputs = model.forward(x, y, losses)
     if not model.loss.probabilities:
         return Evaluation(float(losses.mean()), float("nan"))
     if outputs.shape[1] == 1:

@@ -104,6 +104,4 @@ class Dense(Layer):
     def from_config(cls, config: dict[str, Any]) -> Dense:
         """The layer that `config` described."""
         activation = Activation(config["activation"], config["alpha"])
-        return cls(
-            config["units"], activation, use_bias=config["use_bias"], name=config["name"]
-        )
+        return cls(config["units"], activation, use_bias=config["use_bias"], name=config["name"])

@@ -1,0 +1,146 @@
+"""Every leaf kernel against its plain NumPy twin, at the CPU level in use."""
+
+import numpy as np
+import pytest
+
+from vgcore._core import kernels, simd
+
+SIZES = [1, 2, 3, 4, 5, 8, 15, 16, 17, 30, 31, 33, 48, 65, 100]
+DTYPES = ["float32", "float64"]
+
+
+def filled(rng, rows, cols, dtype):
+    matrix = kernels.matrix(rows, cols, dtype)
+    matrix[...] = rng.normal(size=(rows, cols))
+    return matrix
+
+
+def check_product(got, a, b, dtype):
+    """Within the bound of a sum of products in any order (Higham 2002, eq. 3.13)."""
+    a, b = a.astype("float64"), b.astype("float64")
+    bound = (a.shape[1] + 2) * np.finfo(dtype).eps * (np.abs(a) @ np.abs(b))
+    assert np.all(np.abs(got - a @ b) <= bound)
+
+
+def shapes(seed, count):
+    """Random (rows, inputs, outputs), odd sizes and beyond one panel's depth among them."""
+    rng = np.random.default_rng(seed)
+    some = [tuple(int(n) for n in rng.choice([*SIZES, 257, 300], 3)) for _ in range(count)]
+    return [(n, n, n) for n in SIZES] + some + [(257, 600, 33), (13, 513, 257), (300, 31, 3)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), shapes(0, 40))
+def test_products(rows, inputs, outputs, dtype):
+    rng = np.random.default_rng(rows + 1000 * inputs + outputs)
+    x, dy = filled(rng, rows, inputs, dtype), filled(rng, rows, outputs, dtype)
+    w = rng.normal(size=(inputs, outputs)).astype(dtype)
+    b = rng.normal(size=outputs).astype(dtype)
+    ones = np.ones((rows, 1), dtype)
+
+    y = kernels.matrix(rows, outputs, dtype)
+    kernels.affine(y, x, w, b)
+    check_product(y, np.hstack([x, ones]), np.vstack([w, b]), dtype)
+    kernels.affine(y, x, w, add=True)
+    check_product(y, np.hstack([x, x, ones]), np.vstack([w, w, b]), dtype)
+
+    dx = kernels.matrix(rows, inputs, dtype)
+    kernels.affine_input(dx, dy, w)
+    check_product(dx, dy, w.T, dtype)
+
+    dw = np.full((inputs, outputs), np.nan, dtype)
+    kernels.affine_weight(dw, x, dy)
+    check_product(dw, x.T, dy, dtype)
+
+    db = kernels.vector(outputs, dtype)
+    kernels.column_sums(db, dy)
+    check_product(db[np.newaxis], ones.T, dy, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products_do_not_write_beside_their_output(dtype):
+    rng = np.random.default_rng(1)
+    for cols in SIZES:
+        around = np.full((7, cols + 40), 7, dtype)
+        inside = around[1:6, 20 : 20 + cols]
+        kernels.affine(inside, filled(rng, 5, 9, dtype), rng.normal(size=(9, cols)).astype(dtype))
+        assert not np.any(inside == 7)
+        inside[...] = 7
+        np.testing.assert_array_equal(around, 7)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_have_the_same_bits_however_many_there_are(dtype):
+    """What makes results independent of the number of threads."""
+    rng = np.random.default_rng(2)
+    x, w = filled(rng, 100, 300, dtype), rng.normal(size=(300, 53)).astype(dtype)
+    whole, part = kernels.matrix(100, 53, dtype), kernels.matrix(100, 53, dtype)
+    kernels.affine(whole, x, w)
+    for begin, end in [(0, 1), (3, 20), (8, 64), (90, 100)]:
+        kernels.affine(part[begin:end], x[begin:end], w)
+        np.testing.assert_array_equal(part[begin:end], whole[begin:end])
+
+
+def ulp_error(got, want, dtype):
+    """Largest error in units of the last place of the exact results ``want`` (long double)."""
+    spacing = np.spacing(np.abs(want).astype(dtype)).astype(np.longdouble)
+    return float((np.abs(got - want) / spacing).max())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["exp", "tanh"])
+def test_elementary_functions_are_within_2_ulp(name, dtype):
+    if np.finfo(np.longdouble).nmant <= 52:
+        pytest.skip("long double has no more digits than double here")
+    rng = np.random.default_rng(3)
+    low, high = (-103, 88.7) if dtype == "float32" else (-745, 709.7)
+    smallest = -140 if dtype == "float32" else -1070
+    x = np.concatenate(
+        [
+            rng.uniform(low, high, 200_000),
+            rng.uniform(-2, 2, 400_000),
+            np.ldexp(rng.choice([-1, 1], 200_000), rng.integers(smallest, 6, 200_000))
+            * rng.uniform(1, 2, 200_000),
+        ]
+    ).astype(dtype)
+    x = x[(x > low) & (x < high)]
+    got = getattr(kernels, name)(x)
+    want = getattr(np, name)(x.astype(np.longdouble))
+    assert ulp_error(got, want, dtype) <= 2
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_elementary_functions_at_special_values(dtype):
+    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e4, -1e4], dtype)
+    np.testing.assert_array_equal(
+        kernels.exp(x), np.array([1, 1, np.inf, 0, np.nan, np.inf, 0], dtype)
+    )
+    got = kernels.tanh(x)
+    np.testing.assert_array_equal(got, np.array([0, 0, 1, -1, np.nan, 1, -1], dtype))
+    assert list(np.signbit(got[:2])) == [False, True]
+    for size in range(1, 40):
+        np.testing.assert_array_equal(kernels.exp(np.zeros(size, dtype)), 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [16, 64, 1008])
+@pytest.mark.parametrize("scale", [1, 1e-30, 1e-38, 1e30, 0])
+def test_norm_neither_over_nor_underflows(dtype, size, scale):
+    rng = np.random.default_rng(4)
+    x = kernels.vector(size, dtype)
+    x[...] = rng.normal(size=size) * scale
+    want = np.linalg.norm(x.astype(np.longdouble))
+    assert kernels.norm(x) == pytest.approx(float(want), rel=1e-6)
+
+
+def test_norm_of_tiny_and_huge_doubles():
+    x = kernels.vector(16, "float64")
+    for scale in (1e-200, 1e200, 1e-308):
+        x[...] = scale
+        assert kernels.norm(x) == pytest.approx(4 * scale, rel=1e-12)
+
+
+def test_levels_are_known():
+    assert simd.level in simd.levels()
+    assert simd.levels()[0] == "baseline"
+    assert simd.fma_peak(0.001) > 0

@@ -1,0 +1,6 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def all_finite(array: NDArray[Any]) -> bool: ...
+def label_range(labels: NDArray[Any]) -> tuple[int, int]: ...

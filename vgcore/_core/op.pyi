@@ -1,0 +1,3 @@
+class Operation:
+    @property
+    def parameter_shapes(self) -> list[tuple[int, int]]: ...

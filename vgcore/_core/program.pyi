@@ -1,0 +1,55 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+from vgcore._core.op import Operation
+
+Array = NDArray[Any]
+
+class Program:
+    time: int
+    rate: float
+    def __init__(
+        self,
+        operations: list[Operation],
+        offsets: list[list[int]],
+        values: Array,
+        gradients: Array,
+        states: list[Array],
+        *,
+        batch: int,
+        loss: int,
+        sparse: bool,
+        fused: bool,
+        apply_activation: bool,
+        mean_over_outputs: bool,
+        rule: int,
+        update: dict[str, float],
+        clip_norm: float,
+        threads: int,
+    ) -> None: ...
+    @property
+    def arena_bytes(self) -> int: ...
+    @property
+    def batch(self) -> int: ...
+    @property
+    def threads(self) -> int: ...
+    def train(
+        self,
+        x: Array,
+        y: Array,
+        order: Array | None,
+        losses: Array,
+        *,
+        batch: int,
+        begin: int = 0,
+        updating: bool = True,
+        seconds: float = ...,
+        record: Array | None = None,
+        op_record: Array | None = None,
+        parameter_record: Array | None = None,
+    ) -> int: ...
+    def train_batch(self, x: Array, y: Array) -> float: ...
+    def forward(
+        self, x: Array, outputs: Array, y: Array | None = None, losses: Array | None = None
+    ) -> None: ...
