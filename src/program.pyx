@@ -104,7 +104,8 @@ cdef class Program:
         arena = Arena()
         self._lay_buffers(arena)
         self.arena_buffer = np.zeros(arena.used + ALIGNMENT, np.uint8)
-        arena.base = <char *>((<uintptr_t>data_of(self.arena_buffer) + ALIGNMENT - 1) & ~<uintptr_t>(ALIGNMENT - 1))
+        arena.base = <char *>data_of(self.arena_buffer)
+        arena.base += -<uintptr_t>arena.base % ALIGNMENT
         arena.used = 0
         self._lay_buffers(arena)
 

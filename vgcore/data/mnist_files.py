@@ -116,7 +116,7 @@ def _find(directory: str | os.PathLike[str], stem: str, suffix: str) -> Path:
 def _download(name: str) -> Path:
     """Return the path of a file of MNIST in the user's cache, fetching it if it is not there."""
     try:
-        import pooch  # type: ignore[import-untyped]
+        import pooch
     except ImportError as error:
         raise ImportError(
             "downloading MNIST needs pooch: pip install vgcore[data]; "

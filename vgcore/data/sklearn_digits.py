@@ -26,7 +26,7 @@ def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         If scikit-learn, which ``pip install vgcore[demo]`` brings, is not installed.
     """
     try:
-        from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+        from sklearn.datasets import load_digits
     except ImportError as error:
         raise ImportError("the digits need scikit-learn: pip install vgcore[demo]") from error
     x, y = load_digits(return_X_y=True)

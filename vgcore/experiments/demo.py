@@ -184,8 +184,8 @@ def _train(
     meter: Meter,
 ) -> Course:
     x, y, held_out_x, held_out_y = parts
-    hidden = [Dense(_UNITS, activation, weight_initializer=start) for _ in range(_HIDDEN_LAYERS)]
     # Both starts draw from one normal distribution and scale it: the twins get the same numbers.
+    hidden = [Dense(_UNITS, activation, weight_initializer=start) for _ in range(_HIDDEN_LAYERS)]
     output = Dense(_CLASSES, "softmax", weight_initializer="xavier_normal")
     model = Sequential([*hidden, output], input_shape=x.shape[1], seed=seed)
     model.compile("sparse_categorical_crossentropy", SGD(_LEARNING_RATE))

@@ -164,9 +164,9 @@ def run(
     for depth in PUBLISHED:
         rows = []
         for number in range(draws):
-            rows.append(_network(depth, seed + number).gradient_flow(x, y).bias_grad[0, :-1])
+            rows.append(network(depth, seed + number).gradient_flow(x, y).bias_grad[0, :-1])
             meter(f"{depth} hidden layers: draws", number + 1, draws)
-        flow = _train(_network(depth, seed), x, y, epochs, meter)
+        flow = _train(network(depth, seed), x, y, epochs, meter)
         networks.append(Network(np.array(rows), flow))
     return Result(networks, images)
 
@@ -190,7 +190,8 @@ def _images(directory: Path | None) -> tuple[NDArray[np.float32], NDArray[np.flo
     return x[:IMAGES], one_hot(y[:IMAGES], 10), about
 
 
-def _network(depth: int, seed: int) -> Sequential:
+def network(depth: int, seed: int) -> Sequential:
+    """A random network of ``depth`` hidden layers, compiled to learn as in the book."""
     names = [f"hidden{number}" for number in range(1, depth + 1)]
     units = dict.fromkeys(names, 30) | {"output": 10}
     model = Sequential(
