@@ -11,7 +11,7 @@ With `clip_norm` the updates wait for the norm of the whole gradient. Everything
 or elements is summed in fixed chunks, so a result is bitwise the same for any number of threads.
 """
 
-from libc.math cimport INFINITY, NAN, pow, sqrt
+from libc.math cimport INFINITY, NAN, hypot, pow, sqrt
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
@@ -136,7 +136,7 @@ cdef void record_op(
     for c in range(chunks):
         new = min(<double>ROW_CHUNK, <double>(rows - c * ROW_CHUNK)) * op.h.cols
         apart = taps.mean[c] - mean
-        deviation += taps.deviation[c] + apart * apart * count * new / (count + new)
+        deviation = hypot(hypot(deviation, taps.deviation[c]), apart * sqrt(count * new / (count + new)))
         mean += apart * new / (count + new)
         count += new
         saturated += taps.saturated[c]
@@ -144,7 +144,7 @@ cdef void record_op(
         taps.delta_norm[c] = 0
     out[0] = combined_norm(taps.delta_norm, chunks)
     out[1] = mean
-    out[2] = sqrt(max(deviation, 0.0) / count)
+    out[2] = deviation / sqrt(count)
     out[3] = saturated / count
     out[4] = <double>op.leaf.dead_units(
         taps.slopes, op_taps.slope_stride, threads, op.h.cols

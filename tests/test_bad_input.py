@@ -11,7 +11,8 @@ import pytest
 import vgcore as vg
 
 X, Y = np.random.default_rng(0).normal(size=(8, 4)), np.arange(8) % 3
-NAN, INF = np.where(X == X[1, 2], np.nan, X), np.where(X == X[7, 3], -np.inf, X)
+NAN, INF = X.copy(), X.copy()
+NAN[1, 2], INF[7, 3] = np.nan, -np.inf
 RAGGED = [[1.0, 2.0], [3.0]]
 
 
@@ -30,10 +31,6 @@ def snapshot(m):
     """Parameters, the optimizer's state, the step, the generator and all settings."""
     vectors = {name: vector.tobytes() for name, vector in m.vectors().items()}
     return vectors, json.dumps(m.description())
-
-
-def defect(*case, reason):
-    return pytest.param(*case, marks=pytest.mark.xfail(strict=True, reason=reason))
 
 
 def refused(call, error, fragments, m):
@@ -70,9 +67,7 @@ X_CASES = [
     (NAN, ValueError, ["x: ", "finite float32", "nan", "x[1, 2]"]),
     (INF, ValueError, ["x: ", "finite float32", "-inf", "x[7, 3]"]),
     (X * 1e300, ValueError, ["x: ", "finite float32", "inf", "x[0, 0]"]),
-    defect(
-        RAGGED, ValueError, ["x: "], reason="NumPy's message for ragged lists names no argument"
-    ),
+    (RAGGED, ValueError, ["x: "]),
 ]
 
 
@@ -102,9 +97,7 @@ SPARSE_CASES = [
     (np.where(Y == 1, 10**12, Y), ValueError, ["y: ", "0 .. 2", "got 1000000000000"]),
     (np.where(Y == 1, np.iinfo(np.int64).min, Y), ValueError, ["y: ", "got -9223372036854775808"]),
     (Y.astype(np.uint64) + np.uint64(2**63), ValueError, ["y: ", "0 .. 2", "got "]),
-    defect(
-        RAGGED, ValueError, ["y: "], reason="NumPy's message for ragged lists names no argument"
-    ),
+    (RAGGED, ValueError, ["y: "]),
 ]
 UNITS = np.full((8, 3), 0.5)
 DENSE_CASES = [
@@ -195,11 +188,10 @@ def test_counts_of_fit(argument, value, error, fragments):
             ["validation_data", "(n, 4)", "(8, 3)"],
         ),
         (lambda m: m.fit(X, Y, validation_data=(NAN, Y)), ValueError, ["validation_data", "nan"]),
-        defect(
+        (
             lambda m: m.fit(X, Y, validation_data=(X,)),
             TypeError,
             ["validation_data: ", "pair (x, y)", "1"],
-            reason="'expected a pair (x, y), got tuple' does not say how many came",
         ),
         (lambda m: m.fit(X, Y, track="flow"), TypeError, ["track: ", "GradientFlow", "str"]),
         (lambda m: m.fit(X, Y, track=vg.GradientFlow), TypeError, ["track: ", "GradientFlow"]),
@@ -208,12 +200,7 @@ def test_counts_of_fit(argument, value, error, fragments):
             ValueError,
             ["track: ", "of this model", "another"],
         ),
-        defect(
-            lambda m: m.fit(X, Y, callback=3),
-            TypeError,
-            ["callback: ", "int"],
-            reason="the callback is not looked at before it is called, after a first step",
-        ),
+        (lambda m: m.fit(X, Y, callback=3), TypeError, ["callback: ", "int"]),
     ]
 )
 def test_arguments_of_fit(call, error, fragments):
@@ -249,18 +236,8 @@ def sequential(*layers, input_shape=4, **options):
             ValueError,
             ["layers: ", "at least one", "none"],
         ),
-        defect(
-            lambda m: vg.Sequential(None, input_shape=4),
-            TypeError,
-            ["layers: ", "NoneType"],
-            reason="Python's message names no argument",
-        ),
-        defect(
-            lambda m: vg.Sequential(vg.Dense(3), input_shape=4),
-            TypeError,
-            ["layers: ", "Dense"],
-            reason="Python's message, 'Dense' object is not iterable, names no argument",
-        ),
+        (lambda m: vg.Sequential(None, input_shape=4), TypeError, ["layers: ", "NoneType"]),
+        (lambda m: vg.Sequential(vg.Dense(3), input_shape=4), TypeError, ["layers: ", "Dense"]),
         (sequential(3), TypeError, ["layers: ", "expected layers", "3", "int"]),
         (sequential("dense"), TypeError, ["layers: ", "expected layers", "dense", "str"]),
         (sequential(vg.Dense), TypeError, ["layers: ", "expected layers", "Dense"]),
@@ -288,12 +265,7 @@ def sequential(*layers, input_shape=4, **options):
         (sequential(vg.Dense(3), input_shape=(4, 0)), ValueError, ["input_shape: ", "at least 1"]),
         (sequential(vg.Dense(3), input_shape=(2, 2)), ValueError, ["(features,)", "(2, 2)"]),
         (sequential(vg.Dense(3), input_shape=()), ValueError, ["(features,)", "()"]),
-        defect(
-            sequential(vg.Dense(3), input_shape=[4]),
-            TypeError,
-            ["input_shape: ", "tuple", "[4]"],
-            reason="'expected an integer, got [4] (list)' keeps quiet about tuples",
-        ),
+        (sequential(vg.Dense(3), input_shape=[4]), TypeError, ["input_shape: ", "tuple", "[4]"]),
         (
             sequential(vg.Dense(3), dtype="float16"),
             ValueError,
@@ -301,26 +273,23 @@ def sequential(*layers, input_shape=4, **options):
         ),
         (sequential(vg.Dense(3), dtype=int), ValueError, ["dtype: ", "float32 or float64", "int"]),
         (
+            sequential(vg.Dense(3), dtype="float23"),
+            ValueError,
+            ["dtype: ", "float32 or float64", "'float23'"],
+        ),
+        (sequential(vg.Dense(3), dtype=64), ValueError, ["dtype: ", "float32 or float64", "64"]),
+        (
             sequential(vg.Dense(3), dtype=">f4"),
             ValueError,
             ["dtype: ", "float32 or float64", ">f4"],
         ),
-        *(
-            defect(
-                sequential(vg.Dense(3), dtype=dtype),
-                ValueError,
-                ["dtype: ", "float32 or float64", repr(dtype)],
-                reason="dtype('float64') == None: what is no dtype at all is taken for float64",
-            )
-            for dtype in ("float23", None, 64)
+        (
+            sequential(vg.Dense(3), dtype=None),
+            ValueError,
+            ["dtype: ", "float32 or float64", "None"],
         ),
         *(
-            defect(
-                sequential(vg.Dense(3), seed=seed),
-                error,
-                ["seed: ", repr(seed)],
-                reason="the message is numpy.random's and names no argument",
-            )
+            (sequential(vg.Dense(3), seed=seed), error, ["seed: ", repr(seed)])
             for seed, error in ((-1, ValueError), ("a", TypeError), (1.5, TypeError))
         ),
     ]
@@ -329,7 +298,6 @@ def test_models(call, error, fragments):
     refused(call, error, fragments, model())
 
 
-@pytest.mark.xfail(strict=True, reason="layers are named, and given views, before all is checked")
 @pytest.mark.parametrize(
     "build",
     [
@@ -345,7 +313,7 @@ def test_models(call, error, fragments):
 )
 def test_layers_of_a_refused_model_can_be_used_again(build):
     layer = vg.Dense(3)
-    with pytest.raises(ValueError, match="expected|given"):
+    with pytest.raises(ValueError, match=r"expected|given"):
         build(layer)
     assert layer.name is None
     vg.Sequential([vg.Dense(2), layer], input_shape=4)
@@ -380,12 +348,7 @@ def test_units(value, error, fragments):
         (lambda m: vg.Dense(3, weight_initializer=0.1), TypeError, ["weight_initializer: ", "0.1"]),
         (lambda m: vg.Dense(3, name="a.b"), ValueError, ["name: ", "'a.b'"]),
         (lambda m: vg.Dense(3, name=""), ValueError, ["name: ", "non-empty"]),
-        defect(
-            lambda m: vg.Dense(3, name=3),
-            TypeError,
-            ["name: ", "str", "3"],
-            reason="a wrong type is a ValueError here",
-        ),
+        (lambda m: vg.Dense(3, name=3), TypeError, ["name: ", "str", "3"]),
         (lambda m: vg.leaky_relu(-0.1), ValueError, ["alpha: ", "at least 0", "-0.1"]),
         (lambda m: vg.leaky_relu("a"), TypeError, ["alpha: ", "number", "'a'"]),
         (lambda m: vg.elu(0), ValueError, ["alpha: ", "above 0", "got 0"]),
@@ -414,18 +377,8 @@ def test_layers(call, error, fragments):
             ValueError,
             ["optimizer: ", "sgd, adam", "'adm'", "did you mean 'adam'"],
         ),
-        defect(
-            lambda m: m.compile("mse", 0.1),
-            TypeError,
-            ["optimizer: ", "Optimizer", "float"],
-            reason="'expected a name (str)' keeps quiet about optimizers themselves",
-        ),
-        defect(
-            lambda m: m.compile("mse", vg.SGD),
-            TypeError,
-            ["optimizer: ", "SGD"],
-            reason="'expected a name (str), got type' does not tell the class from its instance",
-        ),
+        (lambda m: m.compile("mse", 0.1), TypeError, ["optimizer: ", "Optimizer", "0.1"]),
+        (lambda m: m.compile("mse", vg.SGD), TypeError, ["optimizer: ", "SGD"]),
         (
             lambda m: m.compile("mse", reduction="sum"),
             ValueError,
@@ -499,12 +452,7 @@ def test_settings_of_optimizers(optimizer, argument, value, error, fragments):
         (lambda m: vg.SGD(momentum=1), ValueError, ["momentum: ", "below 1", "got 1"]),
         (lambda m: vg.SGD(momentum=-0.1), ValueError, ["momentum: ", "at least 0", "-0.1"]),
         (lambda m: vg.SGD(nesterov=True), ValueError, ["nesterov: ", "momentum above 0"]),
-        defect(
-            lambda m: vg.SGD(momentum=0.9, nesterov="no"),
-            TypeError,
-            ["nesterov: ", "'no'"],
-            reason="any object counts as yes or no",
-        ),
+        (lambda m: vg.SGD(momentum=0.9, nesterov="no"), TypeError, ["nesterov: ", "'no'"]),
         (lambda m: vg.Adam(beta1=1), ValueError, ["beta1: ", "below 1", "got 1"]),
         (lambda m: vg.Adam(beta2=-1), ValueError, ["beta2: ", "at least 0", "-1"]),
         (lambda m: vg.Adam(epsilon=0), ValueError, ["epsilon: ", "above 0", "got 0"]),
@@ -518,15 +466,16 @@ def test_settings_of_one_optimizer(call, error, fragments):
     ("value", "error"),
     [(np.nan, ValueError), (-0.1, ValueError), ("fast", TypeError), (None, TypeError)],
 )
-@pytest.mark.xfail(
-    strict=True, reason="a learning rate that is assigned reaches the engine unchecked"
-)
 def test_learning_rates_that_are_assigned_are_checked(value, error):
     m = model()
     weights = m.state_dict()["dense1.weight"]
-    with pytest.raises(error, match="learning_rate: "):
+
+    def train():
         m.optimizer.learning_rate = value
         m.train_on_batch(X, Y)
+
+    with pytest.raises(error, match="learning_rate: "):
+        train()
     assert (m.state_dict()["dense1.weight"] == weights).all()
 
 
@@ -551,18 +500,8 @@ def test_threads(value, error, fragments):
         (lambda m: vg.GradientFlow(steps=[1.5]), TypeError, ["steps: ", "integer", "1.5"]),
         (lambda m: vg.GradientFlow(steps=[True]), TypeError, ["steps: ", "integer", "True"]),
         (lambda m: vg.GradientFlow(2, steps=[1]), ValueError, ["steps: ", "either every or steps"]),
-        defect(
-            lambda m: vg.GradientFlow(steps=5),
-            TypeError,
-            ["steps: ", "5"],
-            reason="Python's message, 'int' object is not iterable, names no argument",
-        ),
-        defect(
-            lambda m: vg.GradientFlow(steps=[2**64]),
-            ValueError,
-            ["steps: "],
-            reason="NumPy's OverflowError names no argument",
-        ),
+        (lambda m: vg.GradientFlow(steps=5), TypeError, ["steps: ", "5"]),
+        (lambda m: vg.GradientFlow(steps=[2**64]), ValueError, ["steps: "]),
         (lambda m: vg.GradientFlow().detla, AttributeError, ["GradientFlow", "'detla'"]),
         (lambda m: m.summary(0), ValueError, ["batch_size: ", "at least 1", "got 0"]),
         (lambda m: m.summary(1.5), TypeError, ["batch_size: ", "integer", "1.5"]),
@@ -583,12 +522,7 @@ def assign(name, value):
         (assign("bias", 1.0), ValueError, ["dense1.bias: ", "(5,)", "()"]),
         (assign("bias", X[0]), ValueError, ["dense1.bias: ", "(5,)", "(4,)"]),
         *(
-            defect(
-                assign("bias", value),
-                error,
-                ["dense1.bias: ", *fragments],
-                reason="load_state_dict looks at the numbers, the assignment at the shape alone",
-            )
+            (assign("bias", value), error, ["dense1.bias: ", *fragments])
             for value, error, fragments in (
                 ([1, 2, 3, 4, np.nan], ValueError, ["finite", "nan"]),
                 ([1, 2, 3, 4, 1e300], ValueError, ["finite"]),

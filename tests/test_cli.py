@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from processes import run_python
 from typer.testing import CliRunner, Result
 
 import vgcore as vg
@@ -19,10 +18,6 @@ from vgcore.experiments import demo
 
 def vgcore(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, list(map(str, arguments)))
-
-
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True)
 
 
 def rows(output: str) -> list[list[str]]:
@@ -110,20 +105,20 @@ def test_help_lists_commands_and_options() -> None:
 
 
 def test_version_and_module() -> None:
-    done = python("-m", "vgcore", "--version")
+    done = run_python("-m", "vgcore", "--version")
     assert (done.returncode, done.stdout) == (0, f"vgcore {vg.__version__}\n")
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_without_its_libraries_the_program_names_the_extra(missing: str) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None; from vgcore.cli import main; main()"
-    done = python("-c", code)
+    done = run_python("-c", code)
     assert done.returncode == 1
     assert done.stderr == f'error: the command line needs {missing}: pip install "vgcore[demo]"\n'
 
 
 def test_import_vgcore_leaves_the_extras_alone() -> None:
     code = "import sys, vgcore; print(*{m.partition('.')[0] for m in sys.modules})"
-    loaded = set(python("-c", code).stdout.split())
+    loaded = set(run_python("-c", code).stdout.split())
     assert "vgcore" in loaded
     assert not loaded & {"typer", "click", "rich", "matplotlib", "sklearn", "scipy", "pooch"}

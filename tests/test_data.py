@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import struct
-import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from processes import run_python
 
 from vgcore.data import digits, idx, mnist, mnist_files, one_hot, train_test_split
 
@@ -493,11 +493,5 @@ class TestOneHot:
 
 def test_import_leaves_the_extras_alone() -> None:
     code = "import sys, vgcore.data; print({'pooch', 'requests', 'sklearn'} & {*sys.modules})"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_python("-c", code)
     assert done.stdout.strip() == "set()"

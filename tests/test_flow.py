@@ -1,8 +1,8 @@
 """GradientFlow: every field against its definition, what is recorded when, and its files."""
 
 import gc
+import itertools
 import math
-import warnings
 
 import numpy as np
 import pytest
@@ -165,18 +165,7 @@ def test_layers_without_bias_have_no_bias_grad():
 
 @pytest.mark.parametrize(
     "activation",
-    [
-        vg.leaky_relu(0),
-        vg.leaky_relu(0.5),
-        vg.elu(0.5),
-        vg.elu(50),
-        pytest.param(
-            vg.leaky_relu(50),
-            marks=pytest.mark.xfail(
-                strict=True, reason="leaky_relu's steepest slope is taken for 1 where alpha is more"
-            ),
-        ),
-    ],
+    [vg.leaky_relu(0), vg.leaky_relu(0.5), vg.leaky_relu(50), vg.elu(0.5), vg.elu(50)],
     ids=repr,
 )
 def test_saturation_is_measured_from_the_steepest_slope(activation):
@@ -250,19 +239,7 @@ def test_tiny_updates(optimizer, dtype, scale):
 
 
 @pytest.mark.parametrize(("dtype", "scale"), [("float32", 1e25), ("float64", 1e153)])
-@pytest.mark.parametrize(
-    "optimizer",
-    [
-        "sgd",
-        *(
-            pytest.param(
-                name,
-                marks=pytest.mark.xfail(strict=True, reason="the square of the update overflows"),
-            )
-            for name in ("momentum", "nesterov", "sgd with decay", "nesterov with decay")
-        ),
-    ],
-)
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if "adam" not in name])
 def test_huge_updates(optimizer, dtype, scale):
     got, expected = update_ratio(OPTIMIZERS[optimizer], dtype, 1.0, scale)
     assert got == pytest.approx(expected, rel=1e-5)
@@ -271,20 +248,9 @@ def test_huge_updates(optimizer, dtype, scale):
 @pytest.mark.parametrize(
     ("dtype", "scale"),
     [
-        ("float32", 1e-3),
-        ("float32", 1e15),
-        *(
-            pytest.param(
-                *case,
-                marks=pytest.mark.xfail(strict=True, reason="squares of the outputs do not fit"),
-            )
-            for case in [
-                ("float32", 1e-25),
-                ("float32", 1e25),
-                ("float64", 1e-200),
-                ("float64", 1e200),
-            ]
-        ),
+        *itertools.product(["float32"], [1e-25, 1e-3, 1e15, 1e25]),
+        ("float64", 1e-200),
+        ("float64", 1e200),
     ],
 )
 def test_activations_of_any_size(dtype, scale):
@@ -294,6 +260,23 @@ def test_activations_of_any_size(dtype, scale):
     flow = model.gradient_flow(scale * x, scale * x)
     np.testing.assert_allclose(flow.activation_mean, [[scale * x.mean()]], rtol=1e-4)
     np.testing.assert_allclose(flow.activation_std, [[scale * x.std()]], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "large"), [("float32", 1e25), ("float64", 1e200)])
+@pytest.mark.parametrize("place", [0, 40, 399])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_one_large_weight_among_small_ones(optimizer, place, dtype, large):
+    """Its column has no input: it matters to the norm alone."""
+    model = chain([1e-3], 20, dtype, optimizer)
+    weight = np.full(400, 1e-3)
+    weight[place] = large
+    model.layers[0].weight = weight.reshape(20, 20)
+    x = np.ones((3, 20))
+    x[:, place % 20] = 0
+    flow = vg.GradientFlow()
+    model.fit(x, np.zeros((3, 20)), track=flow)
+    assert flow.weight_norm.item() == pytest.approx(large, rel=1e-6)
+    assert model.gradient_flow(x, x).weight_norm.item() == pytest.approx(large, rel=1e-6)
 
 
 def test_a_small_spread_about_a_large_mean():
@@ -368,7 +351,7 @@ def test_gradient_flow_is_one_pass_without_update():
     tracked = vg.GradientFlow()
     model.fit(x, y, shuffle=False, track=tracked)
     for name in set(RECORD) - {"update_ratio"}:
-        np.testing.assert_array_equal(getattr(flow, name), getattr(tracked, name))
+        np.testing.assert_allclose(getattr(flow, name), getattr(tracked, name), rtol=1e-13)
 
 
 def assert_tracking_changes_nothing(hidden, output, *args, **options):
@@ -450,12 +433,10 @@ def test_rate_where_there_is_none(tmp_path):
     assert np.isnan(synthetic(tmp_path, [[1], [2]]).rate().factor).all()
 
 
-@pytest.mark.xfail(strict=True, reason="the mean over no layers warns")
 def test_rate_of_a_tracker_that_has_not_been_used():
     assert vg.GradientFlow().rate().factor.shape == (0,)
 
 
-@pytest.mark.xfail(strict=True, reason="the R² of an exactly constant delta is 0 / 0")
 def test_rate_of_a_constant_delta(tmp_path):
     rate = synthetic(tmp_path, np.ones((1, 4))).rate()
     assert (rate.factor, rate.r2) == (1, 1)
@@ -493,11 +474,8 @@ def test_a_loaded_record_is_not_continued(tmp_path):
 
 def assert_refused(path):
     """A ValueError names the file and what was expected of it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # test_state looks at these
-        with pytest.raises(ValueError, match=r"path: expected .*record") as error:
-            vg.GradientFlow.load(path)
-        gc.collect()
+    with pytest.raises(ValueError, match=r"path: expected .*record") as error:
+        vg.GradientFlow.load(path)
     assert str(path) in str(error.value)
 
 
@@ -507,6 +485,7 @@ def test_truncated_records_are_refused(tmp_path):
     for size in [*range(8), *range(8, len(whole), 97), len(whole) - 1]:
         (tmp_path / "record").write_bytes(whole[:size])
         assert_refused(tmp_path / "record")
+    gc.collect()
 
 
 def test_foreign_files_are_refused(tmp_path):
@@ -521,6 +500,7 @@ def test_foreign_files_are_refused(tmp_path):
     assert_refused(path)
     network((4, 3), ("softmax",)).save(path)
     assert_refused(path)
+    gc.collect()
     with pytest.raises(FileNotFoundError):
         vg.GradientFlow.load(tmp_path / "missing")
 

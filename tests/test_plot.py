@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from processes import run_python
 
 import vgcore as vg
 from vgcore import plot
@@ -193,5 +192,5 @@ def test_without_matplotlib_the_error_names_the_extra() -> None:
         "m = vg.Sequential([vg.Dense(2)], input_shape=1); m.compile()\n"
         "m.gradient_flow(np.ones((1, 1)), np.ones((1, 2))).plot()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    done = run_python("-c", code)
     assert 'ImportError: pictures need matplotlib: pip install "vgcore[plot]"' in done.stderr

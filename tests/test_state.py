@@ -81,10 +81,6 @@ def test_state_of_other_types_is_cast(kind):
 GOOD = classifier().state_dict()
 
 
-def unchecked(reason):
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 @pytest.mark.parametrize(
     ("state", "error", "fragments"),
     [
@@ -109,18 +105,8 @@ def unchecked(reason):
         ({**GOOD, "dense2.bias": ["1", "2", "3"]}, TypeError, ["state", "dense2.bias", "real"]),
         ({**GOOD, "dense2.bias": [1, 2, 3j]}, TypeError, ["state", "dense2.bias", "complex"]),
         ({**GOOD, "dense2.bias": [1, 2, None]}, TypeError, ["state", "dense2.bias", "object"]),
-        pytest.param(
-            {**GOOD, "dense2.bias": [1, 2, 1e300]},
-            ValueError,
-            ["state", "dense2.bias", "finite"],
-            marks=unchecked("what is too large for float32 is looked at before the cast alone"),
-        ),
-        pytest.param(
-            {**GOOD, "dense2.bias": [[1], [2, 3], 4]},
-            ValueError,
-            ["state", "dense2.bias"],
-            marks=unchecked("NumPy's message for ragged lists names no argument"),
-        ),
+        ({**GOOD, "dense2.bias": [1, 2, 1e300]}, ValueError, ["state", "dense2.bias", "finite"]),
+        ({**GOOD, "dense2.bias": [[1], [2, 3], 4]}, ValueError, ["state", "dense2.bias"]),
     ],
 )
 def test_bad_states_change_nothing(state, error, fragments):
@@ -211,10 +197,9 @@ def test_the_path_is_taken_as_it_is(tmp_path):
     [
         np.random.PCG64,
         np.random.PCG64DXSM,
-        *(
-            pytest.param(kind, marks=unchecked("its state holds arrays, which are not JSON"))
-            for kind in (np.random.MT19937, np.random.Philox, np.random.SFC64)
-        ),
+        np.random.MT19937,
+        np.random.Philox,
+        np.random.SFC64,
     ],
 )
 def test_any_generator_of_numpy_is_saved(bits, tmp_path):
@@ -230,10 +215,7 @@ def test_any_generator_of_numpy_is_saved(bits, tmp_path):
     "optimizer",
     [
         vg.SGD(1),
-        pytest.param(
-            vg.SGD(np.float32(0.1)),
-            marks=unchecked("NumPy's numbers are taken as settings but are not JSON"),
-        ),
+        vg.SGD(np.float32(0.1)),
     ],
 )
 def test_numbers_of_any_type_are_saved(optimizer, tmp_path):
@@ -242,14 +224,18 @@ def test_numbers_of_any_type_are_saved(optimizer, tmp_path):
     assert vg.load(tmp_path / "model").optimizer == optimizer
 
 
-@pytest.mark.xfail(strict=True, reason="save opens the file before it knows that it can write it")
-def test_a_save_that_fails_leaves_the_file_there_was(tmp_path):
+def test_a_save_that_fails_leaves_the_file_there_was(tmp_path, monkeypatch):
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError("No space left on device")
+
     model = classifier()
     model.save(tmp_path / "model")
     before = (tmp_path / "model").read_bytes()
-    model.optimizer.learning_rate = object()  # nothing that a file can hold
-    with pytest.raises(TypeError):
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
         model.save(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model").read_bytes() == before
 
 
@@ -258,11 +244,8 @@ def test_a_save_that_fails_leaves_the_file_there_was(tmp_path):
 
 def refusal(path):
     """The message of the ValueError, which names the file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # which the test below is about
-        with pytest.raises(ValueError, match=r"path: expected .*vgcore model") as error:
-            vg.load(path)
-        gc.collect()
+    with pytest.raises(ValueError, match=r"path: expected .*vgcore model") as error:
+        vg.load(path)
     assert str(path) in str(error.value)
     return str(error.value)
 
@@ -280,9 +263,27 @@ def test_truncated_files_are_refused(saved):
     for size in [*range(8), *range(8, len(whole), 29), *range(len(whole) - 24, len(whole))]:
         saved.write_bytes(whole[:size])
         refusal(saved)
+    gc.collect()
 
 
-@pytest.mark.xfail(strict=True, reason="numpy.load leaves the file open that it cannot read")
+def test_damaged_files_are_refused(saved):
+    """A byte of the file changed: refused, unless it is one that carries nothing, such as a date."""
+    whole, refused = saved.read_bytes(), 0
+    state = vg.load(saved).state_dict()
+    for place in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        saved.write_bytes(damaged)
+        try:
+            loaded = vg.load(saved)
+        except ValueError as error:
+            refused += str(saved) in str(error)
+        else:
+            assert_same_bits(loaded.state_dict(), state)
+    assert refused > len(whole) / 3 / 2
+    gc.collect()
+
+
 def test_refused_files_are_closed(saved):
     saved.write_bytes(saved.read_bytes()[:-1])
     with warnings.catch_warnings(record=True) as caught:
@@ -330,12 +331,11 @@ FOREIGN = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
 def test_foreign_files_are_refused(make, saved):
     make(saved)
-    gc.collect()
     refusal(saved)
+    gc.collect()
 
 
 LAYER = {
@@ -352,21 +352,17 @@ LAYER = {
     "changes",
     [
         {"layers": [{**LAYER, "activation": "tahn"}]},
-        {"layers": [{**LAYER, "alpha": "large"}]},
+        {"layers": [{**LAYER, "activation": "elu", "alpha": "large"}]},
         {"step": "many"},
         {"step": -1},
     ],
     ids=str,
 )
-@pytest.mark.xfail(strict=True, reason="loads, and fails later without naming the file")
 def test_nonsense_in_the_description_is_refused(changes, saved):
     redescribe(saved, **changes)
     refusal(saved)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the message is NumPy's advice to unpickle the file unsafely"
-)
 @pytest.mark.parametrize("make", ["a text", "a pickle"])
 def test_a_refusal_does_not_speak_of_unpickling(make, saved):
     FOREIGN[make](saved)

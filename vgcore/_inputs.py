@@ -1,7 +1,7 @@
 """Turns what users pass as data into what the engine may read; the only way in.
 
-Every function returns a C-contiguous array of the engine's dtype, copying only if it must, or raises
-before anything is changed.
+Every function returns an array of the engine's dtype, C-contiguous, or raises before anything is changed.
+Numbers are copied only if they must be; labels always.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from vgcore import _validate
 from vgcore._core import arrays
 from vgcore.losses import Loss
 
@@ -19,48 +20,40 @@ Array = NDArray[Any]
 
 def numbers(argument: str, value: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Finite numbers of shape (n, *shape), n >= 1, as ``dtype``."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{argument}: expected real numbers, got dtype {array.dtype}")
-    if array.ndim != len(shape) + 1 or array.shape[1:] != shape:
+    given = _validate.array(argument, value)
+    if given.ndim != len(shape) + 1 or given.shape[1:] != shape:
+        if given.dtype.kind not in "fiub":
+            raise TypeError(f"{argument}: expected real numbers, got dtype {given.dtype}")
         wanted = f"(n, {', '.join(map(str, shape))})"
-        hint = ""
-        if array.shape == shape:
-            hint = f"; a single sample is {argument}[np.newaxis]"
-        raise ValueError(f"{argument}: expected shape {wanted}, got {array.shape}{hint}")
-    if len(array) == 0:
-        raise ValueError(f"{argument}: expected at least one sample, got shape {array.shape}")
-    if array.dtype != dtype or not array.flags.c_contiguous:
-        with np.errstate(over="ignore"):
-            array = np.ascontiguousarray(array, dtype=dtype)
-    if not arrays.all_finite(array):
-        bad = np.argwhere(~np.isfinite(array))[0]
-        raise ValueError(
-            f"{argument}: expected finite {array.dtype} numbers, got {array[tuple(bad)]} "
-            f"at {argument}[{', '.join(map(str, bad))}]"
-        )
-    return array
+        hint = f"; a single sample is {argument}[np.newaxis]" if given.shape == shape else ""
+        raise ValueError(f"{argument}: expected shape {wanted}, got {given.shape}{hint}")
+    if len(given) == 0:
+        raise ValueError(f"{argument}: expected at least one sample, got shape {given.shape}")
+    return _validate.finite(argument, given, dtype)
 
 
 def labels(argument: str, value: ArrayLike, samples: int, classes: int) -> Array:
-    """Integer labels (samples,) in [0, classes) as int64; (samples, 1) is taken as (samples,)."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{argument}: expected integer class labels, got dtype {array.dtype}")
-    if array.shape == (samples, 1):
-        array = array[:, 0]
-    if array.shape != (samples,):
+    """Integer labels (samples,) in [0, classes) as int64; (samples, 1) is taken as (samples,).
+
+    Always a copy: a label that the caller changes later must not become an index of the engine's.
+    """
+    given = _validate.array(argument, value)
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"{argument}: expected integer class labels, got dtype {given.dtype}")
+    if given.shape == (samples, 1):
+        given = given[:, 0]
+    if given.shape != (samples,):
         raise ValueError(
-            f"{argument}: expected class labels of shape ({samples},), got {array.shape}"
+            f"{argument}: expected class labels of shape ({samples},), got {given.shape}"
         )
-    array = np.ascontiguousarray(array, dtype=np.int64)
-    low, high = arrays.label_range(array)
+    given = np.array(given, dtype=np.int64, order="C")
+    low, high = arrays.label_range(given)
     if low < 0 or high >= classes:
         raise ValueError(
             f"{argument}: expected labels in 0 .. {classes - 1} (the output layer has {classes} "
             f"units), got {low if low < 0 else high}"
         )
-    return array
+    return given
 
 
 def targets(
@@ -69,22 +62,22 @@ def targets(
     """The targets that ``loss`` asks for: labels, or (samples, units) numbers."""
     if loss.sparse:
         return labels(argument, value, samples, units)
-    array = np.asarray(value)
-    if array.ndim == 1 and units == 1:
-        array = array[:, np.newaxis]
-    if array.ndim == 1 and loss.categorical:
+    given = _validate.array(argument, value)
+    if given.ndim == 1 and units == 1:
+        given = given[:, np.newaxis]
+    if given.ndim == 1 and loss.categorical:
         raise ValueError(
             f"{argument}: {loss.name} expects targets of shape ({samples}, {units}), got "
-            f"{array.shape}; for integer labels use sparse_categorical_crossentropy"
+            f"{given.shape}; for integer labels use sparse_categorical_crossentropy"
         )
-    array = numbers(argument, array, (units,), dtype)
-    if len(array) != samples:
+    given = numbers(argument, given, (units,), dtype)
+    if len(given) != samples:
         raise ValueError(
-            f"{argument}: expected as many rows as x has samples ({samples}), got {len(array)}"
+            f"{argument}: expected as many rows as x has samples ({samples}), got {len(given)}"
         )
-    if loss.probabilities and (array.min() < 0 or array.max() > 1):
+    if loss.probabilities and (given.min() < 0 or given.max() > 1):
         raise ValueError(
             f"{argument}: {loss.name} expects targets in [0, 1], got values from "
-            f"{array.min():g} to {array.max():g}"
+            f"{given.min():g} to {given.max():g}"
         )
-    return array
+    return given

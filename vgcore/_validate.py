@@ -8,6 +8,11 @@ import numbers
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from vgcore._core import arrays
+
 
 def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
     """Return ``value`` if it is one of ``options``; else raise with the near misses."""
@@ -21,13 +26,23 @@ def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
     raise ValueError(f"{argument}: expected one of {', '.join(options)}; got {value!r}{hint}")
 
 
-def integer(argument: str, value: Any, *, minimum: int) -> int:
-    """Return ``value`` as an int that is at least ``minimum``."""
+def boolean(argument: str, value: Any) -> bool:
+    """Return ``value`` if it is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{argument}: expected True or False, got {value!r}")
+    return value
+
+
+def integer(argument: str, value: Any, *, minimum: int, maximum: int = 2**31 - 1) -> int:
+    """Return ``value`` as an int that is at least ``minimum`` and at most ``maximum``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{argument}: expected an integer, got {value!r} ({type(value).__name__})")
-    if value < minimum:
-        raise ValueError(f"{argument}: expected an integer of at least {minimum}, got {value}")
-    return int(value)
+    number = int(value)
+    if number < minimum:
+        raise ValueError(f"{argument}: expected an integer of at least {minimum}, got {number}")
+    if number > maximum:
+        raise ValueError(f"{argument}: expected an integer of at most {maximum}, got {number}")
+    return number
 
 
 def real(
@@ -42,7 +57,10 @@ def real(
     """Return ``value`` as a finite float with above < value < below, minimum <= value <= maximum."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{argument}: expected a number, got {value!r} ({type(value).__name__})")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if math.isfinite(number) and above < number < below and minimum <= number <= maximum:
         return number
     bounds = [
@@ -59,3 +77,27 @@ def real(
     raise ValueError(
         f"{argument}: expected a finite number {expected}".rstrip() + f", got {number:g}"
     )
+
+
+def array(argument: str, value: ArrayLike) -> NDArray[Any]:
+    """``value`` as an array."""
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{argument}: expected an array, got lists of unequal lengths") from error
+
+
+def finite(argument: str, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    """Real numbers that are finite as ``dtype``, C-contiguous."""
+    if values.dtype.kind not in "fiub":
+        raise TypeError(f"{argument}: expected real numbers, got dtype {values.dtype}")
+    if values.dtype != dtype or not values.flags.c_contiguous:
+        with np.errstate(over="ignore"):
+            values = np.array(values, dtype=dtype, order="C")
+    if not arrays.all_finite(values):
+        bad = np.argwhere(~np.isfinite(values))[0]
+        raise ValueError(
+            f"{argument}: expected finite {values.dtype} numbers, got {values[tuple(bad)]} "
+            f"at {argument}[{', '.join(map(str, bad))}]"
+        )
+    return values

@@ -65,6 +65,13 @@ def elu(alpha: float = 1.0) -> Activation:
     return Activation("elu", _validate.real("alpha", alpha, above=0))
 
 
+def with_alpha(name: str, alpha: float) -> Activation:
+    """The activation of a name and its parameter, which is 0 where it has none."""
+    if name == "leaky_relu":
+        return leaky_relu(alpha)
+    return elu(alpha) if name == "elu" else get(name)
+
+
 def names() -> list[str]:
     """All names that `get` knows."""
     return [*simd.ACTIVATIONS, *_ALIASES]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore import _validate
+from vgcore import _npz, _validate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,8 +60,8 @@ class GradientFlow:
     layers : list of str
         One column each below.
     step : ndarray of int, (S,)
-        Steps recorded, counted from 0 over the model's life: the numbers are those of the gradient that
-        the step applied.
+        Steps recorded, counted from 0 since the model was compiled: step 0 applies the gradient of the
+        initial parameters.
     loss : ndarray, (S,)
     delta : ndarray, (S, L)
         L2 norm of dL/dz over the whole batch: the error signal of each layer.
@@ -94,7 +93,9 @@ class GradientFlow:
         if steps is not None:
             if every != 1:
                 raise ValueError("steps: expected either every or steps, got both")
-            chosen = [_validate.integer("steps", s, minimum=0) for s in steps]
+            if not isinstance(steps, Iterable):
+                raise TypeError(f"steps: expected step numbers, got {steps!r}")
+            chosen = [_validate.integer("steps", s, minimum=0, maximum=2**63 - 1) for s in steps]
             self._steps = np.unique(np.array(chosen, np.int64))
         self._model: object | None = None
         self._layers: list[str] = []
@@ -185,6 +186,8 @@ class GradientFlow:
         Rate
         """
         delta = self.delta
+        if not self._layers:
+            return Rate(np.empty(0), np.empty(0))
         usable = np.all(np.isfinite(delta) & (delta > 0), axis=1)
         logs = np.log(np.where(usable[:, None], delta, np.nan))
         place = np.arange(len(self._layers)) - (len(self._layers) - 1) / 2
@@ -192,17 +195,19 @@ class GradientFlow:
         with np.errstate(divide="ignore", invalid="ignore"):
             slope = centred @ place / (place @ place)
             residual = ((centred - slope[:, None] * place) ** 2).sum(axis=1)
-            r2 = 1 - residual / (centred**2).sum(axis=1)
+            total = (centred**2).sum(axis=1)
+            r2 = np.where((total == 0) & np.isfinite(slope), 1, 1 - residual / total)
         return Rate(np.exp(-slope), r2)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the record to an ``.npz`` file (no pickle), under exactly ``path``."""
-        with open(path, "wb") as file:
-            np.savez(
-                file,
-                layers=np.array(self._layers),
+        _npz.write(
+            path,
+            {
+                "layers": np.array(self._layers, dtype=np.str_),
                 **{name: getattr(self, name) for name in self._fields},
-            )
+            },
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> GradientFlow:
@@ -216,17 +221,10 @@ class GradientFlow:
         """
         flow = cls()
         try:
-            with np.load(path, allow_pickle=False) as file:
-                flow._layers = [str(name) for name in file["layers"]]
-                flow._fields = {name: file[name] for name in flow._fields}
-        except (
-            zipfile.BadZipFile,
-            KeyError,
-            ValueError,
-            EOFError,
-            AttributeError,
-            TypeError,
-        ) as error:
+            arrays = _npz.read(path)
+            flow._layers = [str(name) for name in arrays["layers"]]
+            flow._fields = {name: arrays[name] for name in flow._fields}
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"path: expected a GradientFlow record, got {os.fspath(path)!r}: {error}"
             ) from error

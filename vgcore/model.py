@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,26 @@ class Sequential:
         dtype: Any = "float32",
         seed: Any = None,
     ) -> None:
-        self.layers = _named(layers)
         self.input_shape = _shape(input_shape)
         self.dtype = _dtype(dtype)
-        self._rng = np.random.default_rng(seed)
+        self._rng = _generator(seed)
+        self.layers = _checked(layers)
+        given_names = [layer.name for layer in self.layers]
+        try:
+            self._take_in()
+        except BaseException:
+            for layer, name in zip(self.layers, given_names, strict=True):
+                layer.name, layer.views = name, {}
+            raise
+        self._loss: losses.Loss | None = None
+        self._optimizer: optimizers.Optimizer | None = None
+        self._clipping: dict[str, float] = {}
+        self._program: Program | None = None
+        self._step = 0
+
+    def _take_in(self) -> None:
+        """Name the layers, lay out their parameters and initialize them."""
+        _name(self.layers)
         shapes = [self.input_shape]
         for layer in self.layers:
             shapes.append(layer.output_shape(shapes[-1]))
@@ -87,11 +103,6 @@ class Sequential:
                 layer.views[parameter.name][...] = parameter.initializer(
                     parameter.shape, self._rng, self.dtype
                 )
-        self._loss: losses.Loss | None = None
-        self._optimizer: optimizers.Optimizer | None = None
-        self._clipping: dict[str, float] = {}
-        self._program: Program | None = None
-        self._step = 0
 
     def compile(
         self,
@@ -254,6 +265,11 @@ class Sequential:
         TypeError, ValueError
             For bad data or arguments, before anything is changed.
         """
+        if callback is not None and not callable(callback):
+            raise TypeError(
+                f"callback: expected a callable, got {callback!r} ({type(callback).__name__})"
+            )
+        _validate.boolean("shuffle", shuffle)
         return training.fit(
             self,
             self.data(x, y),
@@ -354,9 +370,13 @@ class Sequential:
             "rng": self._rng.bit_generator.state,
         }
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as `save` and `load` do."""
+        return storage.unpack, (storage.pack(self),)
+
     def resume(self, step: int, rng_state: dict[str, Any]) -> None:
         """Go on from a saved description: the steps done, and the state of the random generator."""
-        self._step = step
+        self._step = _validate.integer("step", step, minimum=0)
         bit_generator = getattr(np.random, rng_state["bit_generator"])()
         bit_generator.state = rng_state
         self._rng = np.random.Generator(bit_generator)
@@ -389,8 +409,9 @@ class Sequential:
         )
 
 
-def _named(layers: Sequence[Layer]) -> list[Layer]:
-    """Check the layers and name those without a name."""
+def _checked(layers: Sequence[Layer]) -> list[Layer]:
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers: expected a sequence of layers, got {type(layers).__name__}")
     layers = list(layers)
     if not layers:
         raise ValueError("layers: expected at least one layer, got none")
@@ -401,6 +422,11 @@ def _named(layers: Sequence[Layer]) -> list[Layer]:
             raise ValueError(f"layers: {layer.name} already belongs to a model; make a new layer")
     if len({id(layer) for layer in layers}) < len(layers):
         raise ValueError("layers: expected each layer once, got the same one twice")
+    return layers
+
+
+def _name(layers: list[Layer]) -> None:
+    """Name the layers that have no name after their kind and number."""
     taken = [layer.name for layer in layers if layer.name is not None]
     repeated = {name for name in taken if taken.count(name) > 1}
     if repeated:
@@ -416,23 +442,33 @@ def _named(layers: Sequence[Layer]) -> list[Layer]:
                 raise ValueError(
                     f"layers: the name {layer.name!r} is given to one layer and due to another"
                 )
-    return layers
 
 
 def _shape(input_shape: int | Shape) -> Shape:
     if isinstance(input_shape, tuple):
         return tuple(_validate.integer("input_shape", n, minimum=1) for n in input_shape)
+    if not isinstance(input_shape, int | np.integer):
+        came = f"{input_shape!r} ({type(input_shape).__name__})"
+        raise TypeError(f"input_shape: expected an integer or a tuple of them, got {came}")
     return (_validate.integer("input_shape", input_shape, minimum=1),)
 
 
 def _dtype(dtype: Any) -> np.dtype[Any]:
     try:
-        chosen: np.dtype[Any] = np.dtype(dtype)
+        chosen: np.dtype[Any] = np.dtype(object if dtype is None else dtype)
     except TypeError:
         chosen = np.dtype(object)
-    if chosen.name not in ("float32", "float64"):
+    if chosen.name not in ("float32", "float64") or not chosen.isnative:
         raise ValueError(f"dtype: expected float32 or float64, got {dtype!r}")
     return chosen
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        expected = "an integer of at least 0, None, or what numpy.random.default_rng takes"
+        raise type(error)(f"seed: expected {expected}, got {seed!r}") from error
 
 
 def _validation(
@@ -441,5 +477,6 @@ def _validation(
     if pair is None:
         return None
     if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise TypeError(f"validation_data: expected a pair (x, y), got {type(pair).__name__}")
+        came = f"{len(pair)} items" if isinstance(pair, tuple | list) else type(pair).__name__
+        raise TypeError(f"validation_data: expected a pair (x, y), got {came}")
     return model.data(*pair, suffix=" of validation_data")

@@ -18,7 +18,9 @@ class Optimizer:
     Attributes
     ----------
     learning_rate : float
-        May be assigned between and during calls of ``fit``.
+        May be assigned between and during calls of ``fit``; every assignment is checked.
+    bounds : dict of str to dict
+        What each number may be, as `vgcore._validate.real` takes it.
     rule : str
         The engine's name of the rule.
     states : tuple of str
@@ -27,6 +29,17 @@ class Optimizer:
 
     learning_rate: float
     rule: ClassVar[str]
+    bounds: ClassVar[dict[str, dict[str, float]]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign a number that is within its bounds; all but the learning rate are assigned once."""
+        if name != "learning_rate" and name in self.__dict__:
+            raise AttributeError(
+                f"{name}: only learning_rate may be assigned; compile the model with a new optimizer"
+            )
+        if name in self.bounds:
+            value = _validate.real(name, value, **self.bounds[name])
+        super().__setattr__(name, value)
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -65,12 +78,14 @@ class SGD(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "sgd"
+    bounds: ClassVar[dict[str, dict[str, float]]] = {
+        "learning_rate": {"above": 0},
+        "momentum": {"minimum": 0, "below": 1},
+        "weight_decay": {"minimum": 0},
+    }
 
     def __post_init__(self) -> None:
-        _validate.real("learning_rate", self.learning_rate, above=0)
-        _validate.real("momentum", self.momentum, minimum=0, below=1)
-        _validate.real("weight_decay", self.weight_decay, minimum=0)
-        if self.nesterov and self.momentum == 0:
+        if _validate.boolean("nesterov", self.nesterov) and self.momentum == 0:
             raise ValueError("nesterov: expected a momentum above 0 with nesterov=True, got 0")
 
     @property
@@ -106,13 +121,13 @@ class Adam(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "adam"
-
-    def __post_init__(self) -> None:
-        _validate.real("learning_rate", self.learning_rate, above=0)
-        _validate.real("beta1", self.beta1, minimum=0, below=1)
-        _validate.real("beta2", self.beta2, minimum=0, below=1)
-        _validate.real("epsilon", self.epsilon, above=0)
-        _validate.real("weight_decay", self.weight_decay, minimum=0)
+    bounds: ClassVar[dict[str, dict[str, float]]] = {
+        "learning_rate": {"above": 0},
+        "beta1": {"minimum": 0, "below": 1},
+        "beta2": {"minimum": 0, "below": 1},
+        "epsilon": {"above": 0},
+        "weight_decay": {"minimum": 0},
+    }
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -137,6 +152,10 @@ def get(spec: str | Optimizer) -> Optimizer:
     """
     if isinstance(spec, Optimizer):
         return spec
+    if not isinstance(spec, str):
+        raise TypeError(
+            f"optimizer: expected an Optimizer such as vg.SGD(0.1), or a name, got {spec!r}"
+        )
     return from_config({"class": spec})
 
 

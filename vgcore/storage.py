@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vgcore import _npz, _validate, optimizers
 from vgcore import layers as layer_classes
-from vgcore import optimizers
 
 if TYPE_CHECKING:
     from vgcore.model import Sequential
@@ -33,33 +31,64 @@ def load_arrays(argument: str, views: Mapping[str, Array], given: Mapping[str, A
             f"{argument}: expected {', '.join(views)}; missing: {', '.join(missing) or 'none'}; "
             f"unexpected: {', '.join(map(str, foreign)) or 'none'}"
         )
-    arrays = {name: np.asarray(given[name]) for name in views}
+    arrays = {name: _validate.array(f"{argument}[{name!r}]", given[name]) for name in views}
     for name, array in arrays.items():
-        if array.dtype.kind not in "fiu":
-            raise TypeError(f"{argument}[{name!r}]: expected real numbers, got {array.dtype}")
         if array.shape != views[name].shape:
             raise ValueError(
                 f"{argument}[{name!r}]: expected shape {views[name].shape}, got {array.shape}"
             )
-        if not np.isfinite(array).all():
-            raise ValueError(f"{argument}[{name!r}]: expected finite numbers, got NaN or infinity")
+        arrays[name] = _validate.finite(f"{argument}[{name!r}]", array, views[name].dtype)
     for name, array in arrays.items():
         views[name][...] = array
 
 
-def save(model: Sequential, path: str | os.PathLike[str]) -> None:
-    """Write ``model`` to exactly ``path``."""
+def pack(model: Sequential) -> dict[str, Array]:
+    """All of ``model`` as arrays."""
     description = {"format": _FORMAT, **model.description()}
     arrays = {
         f"{kind}/{name}": array
         for kind, vector in model.vectors().items()
         for name, array in model.layout.copies(vector).items()
     }
-    with open(path, "wb") as file:
-        np.savez(file, allow_pickle=False, description=np.array(json.dumps(description)), **arrays)
+    text = json.dumps(description, default=lambda value: value.tolist())
+    return {"description": np.array(text), **arrays}
 
 
-def load(path: str | os.PathLike[str]) -> Sequential:
+def unpack(arrays: Mapping[str, Array]) -> Sequential:
+    """The model that `pack` described; ValueError, KeyError, ... if it described none."""
+    from vgcore.model import Sequential
+
+    description = json.loads(str(arrays["description"]))
+    if description.pop("format") != _FORMAT:
+        raise ValueError(f"it is not of format {_FORMAT!r}")
+    model = Sequential(
+        [
+            getattr(layer_classes, layer.pop("class")).from_config(layer)
+            for layer in description["layers"]
+        ],
+        input_shape=tuple(description["input_shape"]),
+        dtype=description["dtype"],
+    )
+    compiled = description["compiled"]
+    if compiled:
+        model.compile(**{**compiled, "optimizer": optimizers.from_config(compiled["optimizer"])})
+    for kind, vector in model.vectors().items():
+        mine = {
+            name.removeprefix(f"{kind}/"): array
+            for name, array in arrays.items()
+            if name.startswith(f"{kind}/")
+        }
+        load_arrays(kind, model.layout.views(vector), mine)
+    model.resume(description["step"], description["rng"])
+    return model
+
+
+def save(model: Sequential, path: _npz.Path) -> None:
+    """Write ``model`` to exactly ``path``."""
+    _npz.write(path, pack(model))
+
+
+def load(path: _npz.Path) -> Sequential:
     """Read a model that `Sequential.save` wrote, with its optimizer's state.
 
     Raises
@@ -68,36 +97,7 @@ def load(path: str | os.PathLike[str]) -> Sequential:
     ValueError
         If the file is truncated or not a vgcore model.
     """
-    from vgcore.model import Sequential
-
-    where = os.fspath(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        description = json.loads(str(arrays.pop("description")))
-        if description.pop("format") != _FORMAT:
-            raise ValueError(f"it is not of format {_FORMAT!r}")
-        model = Sequential(
-            [
-                getattr(layer_classes, layer.pop("class")).from_config(layer)
-                for layer in description["layers"]
-            ],
-            input_shape=tuple(description["input_shape"]),
-            dtype=description["dtype"],
-        )
-        compiled = description["compiled"]
-        if compiled:
-            model.compile(
-                **{**compiled, "optimizer": optimizers.from_config(compiled["optimizer"])}
-            )
-        for kind, vector in model.vectors().items():
-            mine = {
-                name.removeprefix(f"{kind}/"): array
-                for name, array in arrays.items()
-                if name.startswith(f"{kind}/")
-            }
-            load_arrays(kind, model.layout.views(vector), mine)
-        model.resume(description["step"], description["rng"])
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-        raise ValueError(f"path: expected a vgcore model, got {where!r}: {error}") from error
-    return model
+        return unpack(_npz.read(path))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"path: expected a vgcore model, got {path!r}: {error}") from error

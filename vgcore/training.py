@@ -41,6 +41,7 @@ def fit(
 ) -> History:
     """Train on checked data; the order of the samples is drawn from ``rng``, if there is one."""
     x, y = data
+    loss = model.loss
     samples = len(x)
     batch = min(batch_size, samples)
     per_epoch = -(-samples // batch)
@@ -63,7 +64,10 @@ def fit(
                     finished, epochs, epoch * per_epoch + done, epochs * per_epoch,
                     float(step_losses[done - 1]),
                 )  # fmt: skip
-                stop = callback(progress) is True
+                answer = callback(progress)
+                stop = isinstance(answer, bool | np.bool_) and bool(answer)
+                if model.loss is not loss:
+                    raise RuntimeError("the model was compiled anew while fit was running")
         values = {"loss": float(np.average(step_losses[:done], weights=rows[:done]))}
         if validation is not None:
             result = evaluate(model, *validation)
@@ -122,7 +126,7 @@ def evaluate(model: Sequential, x: Array, y: Array) -> Evaluation:
     outputs = model.forward(x, y, losses)
     if not model.loss.probabilities:
         return Evaluation(float(losses.mean()), float("nan"))
-    if outputs.shape[1] == 1:
+    if outputs.shape[1] == 1 and not model.loss.categorical:
         half = 0.0 if model.loss.output == "identity" else 0.5
         right = (outputs > half) == (y > 0.5)
     else:

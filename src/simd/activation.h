@@ -105,7 +105,7 @@ static void softmax_row(real *h, const real *z, ptrdiff_t n) {
     case VG_SIGMOID: DO(sigmoid, 0.25) break;                                                   \
     case VG_TANH: DO(tanh, 1) break;                                                            \
     case VG_RELU: DO(relu, 1) break;                                                            \
-    case VG_LEAKY_RELU: DO(leaky_relu, 1) break;                                                \
+    case VG_LEAKY_RELU: DO(leaky_relu, alpha > 1 ? alpha : 1) break;                            \
     case VG_ELU: DO(elu, alpha > 1 ? alpha : 1) break;                                          \
     case VG_SELU: DO(selu, SELU_SCALE *SELU_ALPHA) break;                                       \
     case VG_GELU: DO(gelu, 1.1289) break;                                                       \
@@ -213,11 +213,13 @@ INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matr
         const ptrdiff_t c = begin / VG_ROW_CHUNK;
         const double shift = chunk.h / (double)(rows * n);
         taps->mean[c] = origin + shift;
-        taps->deviation[c] = chunk.h_square - chunk.h * shift;
+        taps->deviation[c] = SQUARES_ARE_SAFE(chunk.h_square)
+                                 ? sqrt(fmax(0, chunk.h_square - chunk.h * shift))
+                                 : deviation_of_rows(hb, h.ld, rows, n, taps->mean[c]);
         taps->saturated[c] = chunk.saturated;
         taps->delta_norm[c] = SQUARES_ARE_SAFE(chunk.delta_square)
                                   ? sqrt(chunk.delta_square)
-                                  : norm_of_rows(d, delta.ld, rows, n);
+                                  : deviation_of_rows(d, delta.ld, rows, n, 0);
     }
 }
 

@@ -43,7 +43,7 @@ typedef enum {
 typedef struct {
     double *delta_norm; /* L2 norm of delta */
     double *mean;       /* of the outputs h */
-    double *deviation;  /* sum of (h - mean)^2 */
+    double *deviation;  /* the L2 norm of h - mean */
     double *saturated;  /* how many outputs whose slope is below 5 % of the activation's steepest */
     void *slopes;       /* (cols,) reals: the bits of every |slope| of the unit, or-ed: 0 where all are 0 */
 } vg_taps;
@@ -69,7 +69,8 @@ typedef struct {
     double gradient_scale, gradient_limit; /* of clipping by norm and by value; 1 and infinity if none */
 } vg_update;
 
-/* L2 norms per chunk of a parameter: before the update, of its gradient, of the update itself. */
+/* L2 norms per chunk of a parameter: before the update, of its gradient, of the update itself. What an earlier
+ * step wrote is read: it tells which chunks need care. */
 typedef struct {
     double *weight, *gradient, *update;
 } vg_norms;

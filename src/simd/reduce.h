@@ -39,19 +39,20 @@ INLINE double lane_sum(vec v) {
     return sum[0] + sum[1];
 }
 
-/* The L2 norm of rows x n elements, in double and scaled: for what is too small or large to be squared. */
-static double norm_of_rows(const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n) {
+/* The L2 norm of x - mean over rows x n elements, in double and scaled: for what is too small or large to be
+ * squared. */
+static double deviation_of_rows(const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n, double mean) {
     double top = 0;
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t j = 0; j < n; j++) {
-            const double size = fabs((double)x[r * ld + j]);
+            const double size = fabs(x[r * ld + j] - mean);
             if (!(size <= top)) top = size; /* lets NaN in */
         }
     if (!(top > 0 && top < INFINITY)) return top;
     double sum = 0;
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t j = 0; j < n; j++) {
-            const double scaled = x[r * ld + j] / top;
+            const double scaled = (x[r * ld + j] - mean) / top;
             sum += scaled * scaled;
         }
     return top * sqrt(sum);
@@ -59,18 +60,23 @@ static double norm_of_rows(const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_
 
 /* The norm of x, whose squares summed to `sum`. */
 INLINE double norm_from_squares(double sum, const real *x, ptrdiff_t n) {
-    return SQUARES_ARE_SAFE(sum) ? sqrt(sum) : norm_of_rows(x, n, 1, n);
+    return SQUARES_ARE_SAFE(sum) ? sqrt(sum) : deviation_of_rows(x, n, 1, n, 0);
 }
 
-/* n is a whole number of vectors. */
+/* n is a whole number of vectors. Summed in the order of update_chunks, to the same bits. */
 static double norm(const real *x, ptrdiff_t n) {
-    vec sum[4] = {{0}, {0}, {0}, {0}}; /* four chains of additions hide their latency */
+    vec even = all(0), odd = all(0);
     ptrdiff_t i = 0;
-    for (; i + 4 * LANES <= n; i += 4 * LANES)
-#pragma GCC unroll 4
-        for (int k = 0; k < 4; k++) sum[k] += load(x + i + k * LANES) * load(x + i + k * LANES);
-    for (; i < n; i += LANES) sum[0] += load(x + i) * load(x + i);
-    return norm_from_squares(lane_sum((sum[0] + sum[1]) + (sum[2] + sum[3])), x, n);
+    for (; i + LANES < n; i += 2 * LANES) {
+        const vec u = load(x + i), v = load(x + i + LANES);
+        even += u * u;
+        odd += v * v;
+    }
+    if (i < n) {
+        const vec u = load(x + i);
+        even += u * u;
+    }
+    return norm_from_squares(lane_sum(even + odd), x, n);
 }
 
 static void chunk_norms(double *out, const void *x_, ptrdiff_t n, ptrdiff_t chunk) {

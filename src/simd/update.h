@@ -56,17 +56,21 @@ INLINE vec adam_step(vec w, vec g, real *moment1, real *moment2, const Rule *rul
     return rule->rate / rule->correction1 * m / (square_root(v) / rule->root2 + rule->epsilon);
 }
 
-/* Scales moves whose squares would underflow; with it squares stay above the least normal number. */
+/* Moves are squared times this and over this: one of the two neither over- nor underflows. */
 #if REAL_BITS == 32
-#define SMALL_MOVES 0x1p80f
+#define MOVE_SCALE 0x1p60f
 #else
-#define SMALL_MOVES 0x1p500
+#define MOVE_SCALE 0x1p500
 #endif
 
-/* Sums of squares of a chunk: of the values, the gradient, the moves, and the moves scaled. */
+/* Sums of squares of a chunk: of the values, the gradient, and the moves scaled up and down. */
 typedef struct {
-    vec value, gradient, move, small_move;
+    vec value, gradient, small_move, large_move;
 } Squares;
+
+/* A chunk whose norm was like this can have its values squared on their way through the update; before that
+ * is known, they are summed in a pass of their own, which can be repeated in double. */
+#define IS_ORDINARY(norm) ((norm) > 1e-6 && (norm) < 1e15)
 
 /* One vector. `clipped`: the gradient is scaled and limited first. `proportional`: a move is the gradient
  * times rate x scale, and so is its norm. */
@@ -79,16 +83,16 @@ INLINE void update_vector(Step step, const int clipped, const int proportional, 
         gradient = choose(gradient > all(rule->limit), all(rule->limit), gradient);
         gradient = choose(gradient < all(-rule->limit), all(-rule->limit), gradient);
     }
-    const vec move = step(value, gradient, state1, state2, rule);
+    const vec move = rounded(step(value, gradient, state1, state2, rule));
     store(w, value - move);
     if (squares) {
         squares->value += value * value;
         squares->gradient += raw * raw;
     }
     if (squares && !proportional) {
-        const vec scaled = move * SMALL_MOVES;
-        squares->move += move * move;
-        squares->small_move += scaled * scaled;
+        const vec up = move * MOVE_SCALE, down = move * (1 / MOVE_SCALE);
+        squares->small_move += up * up;
+        squares->large_move += down * down;
     }
 }
 
@@ -98,9 +102,8 @@ INLINE void update_chunks(Step step, const int clipped, const int proportional, 
     for (ptrdiff_t begin = 0, c = 0; begin < n; begin += chunk, c++) {
         const ptrdiff_t end = begin + chunk < n ? begin + chunk : n;
         Squares even = {{0}, {0}, {0}, {0}}, odd = even; /* two chains of additions hide their latency */
-        double exact = -1; /* the norm of the values, where squares of the first are out of range */
-        if (norms && !SQUARES_ARE_SAFE(lane_sum(load(w + begin) * load(w + begin))))
-            exact = norm_of_rows(w + begin, end - begin, 1, end - begin);
+        const int ordinary = norms && IS_ORDINARY(norms->weight[c]);
+        if (norms && !ordinary) norms->weight[c] = norm(w + begin, end - begin);
         ptrdiff_t i = begin;
         for (; i + LANES < end; i += 2 * LANES) {
             update_vector(step, clipped, proportional, w + i, state1 + i, state2 + i, g + i, rule,
@@ -113,13 +116,14 @@ INLINE void update_chunks(Step step, const int clipped, const int proportional, 
                           norms ? &even : NULL);
         if (!norms) continue;
         const double factor = (double)rule->rate * rule->scale;
-        const double move = lane_sum(even.move + odd.move);
         const double small_move = lane_sum(even.small_move + odd.small_move);
-        norms->weight[c] = exact >= 0 ? exact : sqrt(lane_sum(even.value + odd.value));
+        const double large_move = lane_sum(even.large_move + odd.large_move);
+        if (ordinary)
+            norms->weight[c] = norm_from_squares(lane_sum(even.value + odd.value), w + begin, end - begin);
         norms->gradient[c] = norm_from_squares(lane_sum(even.gradient + odd.gradient), g + begin, end - begin);
-        norms->update[c] = proportional             ? norms->gradient[c] * factor
-                           : SQUARES_ARE_SAFE(move) ? sqrt(move)
-                                                    : sqrt(small_move) / SMALL_MOVES;
+        norms->update[c] = proportional            ? norms->gradient[c] * factor
+                           : small_move < INFINITY ? sqrt(small_move) / MOVE_SCALE
+                                                   : sqrt(large_move) * MOVE_SCALE;
     }
 }
 

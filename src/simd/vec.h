@@ -48,6 +48,17 @@ INLINE vec with_sign_of(vec v, vec sign) {
     return (vec)((mask)v | ((mask)sign & (mask)all((real)-0.0)));
 }
 
+/* v as it is when stored: what follows may not fuse with the multiplication that made it, so that the same
+ * expression has the same bits wherever it is compiled. */
+INLINE vec rounded(vec v) {
+#if defined(__x86_64__)
+    __asm__("" : "+x"(v));
+#elif defined(__aarch64__)
+    __asm__("" : "+w"(v));
+#endif
+    return v;
+}
+
 /* Lanes 0 .. n-1. */
 INLINE mask first(ptrdiff_t n) {
     mask lane;

@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, overload
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vgcore import _validate
 from vgcore._core.op import Operation
 from vgcore.initializers import Initializer
 
@@ -55,13 +55,12 @@ class View:
 
     def __set__(self, layer: Layer, value: ArrayLike) -> None:
         """Copy ``value`` into the parameter."""
+        argument = f"{layer.name}.{self.name}"
         view = self.__get__(layer, type(layer))
-        array = np.asarray(value)
+        array = _validate.array(argument, value)
         if array.shape != view.shape:
-            raise ValueError(
-                f"{layer.name}.{self.name}: expected shape {view.shape}, got {array.shape}"
-            )
-        view[...] = array
+            raise ValueError(f"{argument}: expected shape {view.shape}, got {array.shape}")
+        view[...] = _validate.finite(argument, array, view.dtype)
 
 
 class Layer(ABC):
@@ -80,7 +79,9 @@ class Layer(ABC):
     kind: ClassVar[str]
 
     def __init__(self, name: str | None = None) -> None:
-        if name is not None and (not isinstance(name, str) or not name or "." in name):
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name: expected a str, got {name!r} ({type(name).__name__})")
+        if name is not None and (not name or "." in name):
             raise ValueError(f"name: expected a non-empty str without '.', got {name!r}")
         self.name = name
         self.views: dict[str, Array] = {}

@@ -56,7 +56,7 @@ class Dense(Layer):
         super().__init__(name)
         self.units = _validate.integer("units", units, minimum=1)
         self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
+        self.use_bias = _validate.boolean("use_bias", use_bias)
         self.weight_initializer = initializers.get(
             weight_initializer, self.activation.name, "weight_initializer"
         )
@@ -103,5 +103,5 @@ class Dense(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Dense:
         """The layer that `config` described."""
-        activation = Activation(config["activation"], config["alpha"])
+        activation = activations.with_alpha(config["activation"], config["alpha"])
         return cls(config["units"], activation, use_bias=config["use_bias"], name=config["name"])
