@@ -308,11 +308,16 @@ def redescribe(path, **changes):
     rewrite(path, description=np.array(json.dumps({**description, **changes})))
 
 
+def write(path, save, array):
+    with path.open("wb") as file:
+        save(file, array)
+
+
 FOREIGN = {
     "a text": lambda path: path.write_text("no model at all"),
     "a pickle": lambda path: path.write_bytes(pickle.dumps({"a": 1})),
-    "an array": lambda path: np.save(path.open("wb"), np.ones(3)),
-    "other arrays": lambda path: np.savez(path.open("wb"), a=np.ones(3)),
+    "an array": lambda path: write(path, np.save, np.ones(3)),
+    "other arrays": lambda path: write(path, np.savez, np.ones(3)),
     "a record": lambda path: vg.GradientFlow().save(path),
     "another format": lambda path: redescribe(path, format="something else"),
     "an unknown layer": lambda path: redescribe(path, layers=[{"class": "Denser"}]),
