@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from peers.base import Peer
 from workloads import Array
 
-STEPS = 3
-LOSS_TOLERANCE = 1e-4  # relative
-UPDATE_TOLERANCE = 1e-3  # of one parameter's change over all steps, in L2 norm, relative
+STEPS = 2
+LOSS_TOLERANCE = 1e-3  # relative
+# Of one parameter's change in the first step, in L2 norm, relative. Later steps cannot be compared so closely:
+# rounding turns single ReLUs on or off, in any two of the peers, and deep networks amplify it.
+UPDATE_TOLERANCE = 1e-3
 ROUNDING = 8 * np.finfo(np.float32).eps  # of the parameter itself: a vanished gradient drowns in it
 
 
@@ -21,7 +23,7 @@ class DisagreementError(AssertionError):
 
 
 def check(peers: Sequence[Peer]) -> dict[str, NDArray[np.floating]]:
-    """Train every peer for a few steps; raise where losses or parameter updates differ.
+    """Train every peer for one step and STEPS more; raise where its update or their losses differ.
 
     The peers must all be new, and are left as they are after those steps.
 
@@ -36,8 +38,10 @@ def check(peers: Sequence[Peer]) -> dict[str, NDArray[np.floating]]:
         If a peer differs from the first of them.
     """
     start = peers[0].workload.initial_weights()
-    losses = {peer.name: peer.losses(STEPS) for peer in peers}
+    for peer in peers:
+        peer.losses(1)
     updates = {peer.name: _updates(start, peer.parameters()) for peer in peers}
+    losses = {peer.name: peer.losses(STEPS) for peer in peers}
     reference = peers[0].name
     for name, found in losses.items():
         _compare_losses(name, found, reference, losses[reference])

@@ -12,6 +12,8 @@ cdef enum:
 
 ctypedef struct OpTaps:
     Taps taps
+    double *between           # per chunk: how far its mean is from that of the chunks before
+    int first_parameter       # of this op, in a row of the parameter record
     Py_ssize_t slope_stride   # bytes from one thread's slopes to the next
 
 

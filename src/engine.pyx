@@ -132,41 +132,43 @@ cdef void record_op(
     """The tapped fields of one op; means and deviations are merged pairwise (Chan et al. 1979, eq. 2.1)."""
     cdef const Taps *taps = &op_taps.taps
     cdef Py_ssize_t chunks = (rows + ROW_CHUNK - 1) // ROW_CHUNK, c
-    cdef double count = 0, mean = 0, deviation = 0, saturated = 0, new, apart
+    cdef double *between = op_taps.between
+    cdef double count = 0, mean = 0, saturated = 0, new, apart
     for c in range(chunks):
         new = min(<double>ROW_CHUNK, <double>(rows - c * ROW_CHUNK)) * op.h.cols
         apart = taps.mean[c] - mean
-        deviation = hypot(hypot(deviation, taps.deviation[c]), apart * sqrt(count * new / (count + new)))
+        between[c] = apart * sqrt(count * new / (count + new))
         mean += apart * new / (count + new)
         count += new
         saturated += taps.saturated[c]
     for c in range(chunks, (chunks + 7) & ~7):
-        taps.delta_norm[c] = 0
+        taps.delta_norm[c] = taps.deviation[c] = between[c] = 0
     out[0] = combined_norm(taps.delta_norm, chunks)
     out[1] = mean
-    out[2] = deviation / sqrt(count)
+    out[2] = hypot(combined_norm(taps.deviation, chunks), combined_norm(between, chunks)) / sqrt(count)
     out[3] = saturated / count
     out[4] = <double>op.leaf.dead_units(
         taps.slopes, op_taps.slope_stride, threads, op.h.cols
     ) / op.h.cols
 
 
-cdef void record_step(Run *run, Py_ssize_t row, Py_ssize_t rows, int threads) noexcept nogil:
-    """Writes what the taps of one step saw into row `row` of the records."""
+cdef void record_step(
+    Run *run, Py_ssize_t row, Py_ssize_t rows, int thread, int threads
+) noexcept nogil:
+    """Writes what the taps of one step saw into row `row` of the records: this thread's share of the ops."""
     cdef Plan *plan = run.plan
-    cdef double *out = run.parameter_record + row * run.parameters * PARAMETER_FIELDS
-    cdef Op *op
+    cdef OpTaps *op_taps
     cdef Parameter *p
+    cdef double *out
     cdef Py_ssize_t chunks
     cdef int index, i
-    for index in range(plan.ops):
-        op = &plan.op[index]
-        record_op(
-            op, &plan.op_taps[index], rows, threads,
-            run.op_record + (row * plan.ops + index) * OP_FIELDS,
-        )
-        for i in range(op.parameters):
-            p = &op.parameter[i]
+    for index in range(cut(plan.ops, 1, thread, threads), cut(plan.ops, 1, thread + 1, threads)):
+        op_taps = &plan.op_taps[index]
+        out = run.op_record + (row * plan.ops + index) * OP_FIELDS
+        record_op(&plan.op[index], op_taps, rows, threads, out)
+        out = run.parameter_record + (row * run.parameters + op_taps.first_parameter) * PARAMETER_FIELDS
+        for i in range(plan.op[index].parameters):
+            p = &plan.op[index].parameter[i]
             chunks = (p.rows + p.chunk_rows - 1) // p.chunk_rows
             out[0] = combined_norm(p.norms.weight, chunks)
             out[1] = combined_norm(p.norms.gradient, chunks)
@@ -245,8 +247,7 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
             run.stop = run.deadline < INFINITY and seconds_now() > run.deadline
         barrier_wait(barrier)
         if tapped:
-            if thread == 0:
-                record_step(run, run.record[s], step.rows, barrier.threads)
+            record_step(run, run.record[s], step.rows, thread, barrier.threads)
             barrier_wait(barrier)
         if run.stop:
             return

@@ -119,6 +119,7 @@ cdef class Program:
         cdef Parameter *p
         cdef int i, j
         for i in range(self.plan.ops):
+            self.plan.op_taps[i].first_parameter = self.total_parameters
             for j in range(self.plan.op[i].parameters):
                 p = &self.plan.op[i].parameter[j]
                 cols = p.value.cols
@@ -186,6 +187,7 @@ cdef class Program:
                     gradient_norms += chunks
             chunks = (row_chunks + 7) & ~7
             plan.op_taps[i].slope_stride = op.h.ld * real
+            plan.op_taps[i].between = arena.doubles(chunks)
             plan.op_taps[i].taps = Taps(
                 delta_norm=arena.doubles(chunks), mean=arena.doubles(chunks),
                 deviation=arena.doubles(chunks), saturated=arena.doubles(chunks),
