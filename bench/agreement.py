@@ -12,8 +12,8 @@ from workloads import Array
 
 STEPS = 2
 LOSS_TOLERANCE = 1e-3  # relative
-# Of one parameter's change in the first step, in L2 norm, relative. Later steps cannot be compared so closely:
-# rounding turns single ReLUs on or off, in any two of the peers, and deep networks amplify it.
+# Of one parameter's change in the first step, in L2 norm, relative. Later steps cannot be compared so
+# closely: rounding turns single ReLUs on or off, in any two of the peers, and deep networks amplify it.
 UPDATE_TOLERANCE = 1e-3
 ROUNDING = 8 * np.finfo(np.float32).eps  # of the parameter itself: a vanished gradient drowns in it
 

@@ -6,7 +6,7 @@
  * the same bits, and no product needs masks or padding.
  */
 #define PANEL_DEPTH 256
-#define PACK_ROWS 40 /* fewer rows than this read an untransposed B in place; bench/kernels: gemm */
+#define PACK_ROWS 40 /* fewer rows than this read an untransposed B in place; bench/test_bench_kernels.py */
 
 #if VEC_BYTES == 64
 #define TILE_ROWS 12
@@ -131,7 +131,7 @@ typedef struct {
 } Ahead;
 
 /* C[:, group] (+)= A B[:, group]: rows are dealt evenly to the fewest tiles that hold them. Between tiles
- * the caches are asked for a share of what is packed next; bench/kernels: products beyond the cache. */
+ * the caches are asked for a share of what is packed next; bench/test_bench_kernels.py. */
 static void run_tiles(Tile tile, const TileKernel kernels[TILE_ROWS], const Product *p, const real *a,
                       real *c, Ahead ahead) {
     const ptrdiff_t tiles = (p->rows + TILE_ROWS - 1) / TILE_ROWS, share = (ahead.count + tiles - 1) / tiles;
