@@ -32,7 +32,11 @@ INLINE vec leaky_relu_slope(vec z, vec h, vec alpha) {
     return choose(h > all(0), all(1), alpha);
 }
 
-INLINE vec elu_value(vec z, vec alpha) { return choose(z < all(0), alpha * vexpm1(-magnitude(z)), z); }
+INLINE vec elu_value(vec z, vec alpha) {
+    vec negative = -magnitude(z);
+    negative = choose(negative < all(-EXPM1_LIMIT), all(-EXPM1_LIMIT), negative);
+    return choose(z < all(0), alpha * vexpm1(negative), z);
+}
 INLINE vec elu_slope(vec z, vec h, vec alpha) {
     (void)h;
     return choose(z > all(0), all(1), alpha * vexp(-magnitude(z)));
@@ -149,14 +153,14 @@ typedef struct {
 } RunSums;
 
 typedef struct {
-    double h, h_square, delta_square, saturated;
+    dvec h, h_square, delta_square, saturated;
 } ChunkSums;
 
 INLINE void add_run(ChunkSums *chunk, RunSums *run) {
-    chunk->h += lane_sum(run->h);
-    chunk->h_square += lane_sum(run->h_square);
-    chunk->delta_square += lane_sum(run->delta_square);
-    chunk->saturated += lane_sum(run->saturated);
+    chunk->h += widened(run->h);
+    chunk->h_square += widened(run->h_square);
+    chunk->delta_square += widened(run->delta_square);
+    chunk->saturated += widened(run->saturated);
     *run = (RunSums){{0}, {0}, {0}, {0}};
 }
 
@@ -198,7 +202,7 @@ INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matr
         real *d = (real *)delta.data + begin * delta.ld;
         const real *hb = (const real *)h.data + begin * h.ld, *zb = (const real *)z.data + begin * z.ld;
         const real origin = hb[0]; /* deviations from it lose no digits */
-        ChunkSums chunk = {0, 0, 0, 0};
+        ChunkSums chunk = {{0}, {0}, {0}, {0}};
         RunSums run = {{0}, {0}, {0}, {0}};
         for (ptrdiff_t j = 0; j < n; j += LANES) {
             if (n - j >= LANES)
@@ -211,14 +215,15 @@ INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matr
         }
         add_run(&chunk, &run);
         const ptrdiff_t c = begin / VG_ROW_CHUNK;
-        const double shift = chunk.h / (double)(rows * n);
+        const double sum = sum_of(chunk.h), square = sum_of(chunk.h_square), shift = sum / (double)(rows * n);
+        const double delta_square = sum_of(chunk.delta_square);
         taps->mean[c] = origin + shift;
-        taps->deviation[c] = SQUARES_ARE_SAFE(chunk.h_square)
-                                 ? sqrt(fmax(0, chunk.h_square - chunk.h * shift))
+        taps->deviation[c] = SQUARES_ARE_SAFE(square)
+                                 ? sqrt(fmax(0, square - sum * shift))
                                  : deviation_of_rows(hb, h.ld, rows, n, taps->mean[c]);
-        taps->saturated[c] = chunk.saturated;
-        taps->delta_norm[c] = SQUARES_ARE_SAFE(chunk.delta_square)
-                                  ? sqrt(chunk.delta_square)
+        taps->saturated[c] = sum_of(chunk.saturated);
+        taps->delta_norm[c] = SQUARES_ARE_SAFE(delta_square)
+                                  ? sqrt(delta_square)
                                   : deviation_of_rows(d, delta.ld, rows, n, 0);
     }
 }

@@ -13,17 +13,21 @@ typedef double pair __attribute__((vector_size(16)));
 #define SQUARES_ARE_SAFE(sum) ((sum) > 1e-280 && (sum) < 1e300)
 #endif
 
-/* The sum of the lanes, by halves, in double. */
-INLINE double lane_sum(vec v) {
+/* The lanes in double; two lanes of float32 share one. */
+INLINE dvec widened(vec v) {
 #if REAL_BITS == 32
     typedef real half __attribute__((vector_size(VEC_BYTES / 2)));
     half low, high;
     memcpy(&low, &v, sizeof low);
     memcpy(&high, (const char *)&v + sizeof low, sizeof high);
-    const dvec d = __builtin_convertvector(low, dvec) + __builtin_convertvector(high, dvec);
+    return __builtin_convertvector(low, dvec) + __builtin_convertvector(high, dvec);
 #else
-    const dvec d = v;
+    return v;
 #endif
+}
+
+/* The sum of the lanes, by halves. */
+INLINE double sum_of(dvec d) {
     pair sum;
 #if VEC_BYTES == 64
     pair quarter[4];
@@ -38,6 +42,8 @@ INLINE double lane_sum(vec v) {
 #endif
     return sum[0] + sum[1];
 }
+
+INLINE double lane_sum(vec v) { return sum_of(widened(v)); }
 
 /* The L2 norm of x - mean over rows x n elements, in double and scaled: for what is too small or large to be
  * squared. */

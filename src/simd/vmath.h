@@ -67,9 +67,9 @@ INLINE vec vexp(vec x) {
     return (expm1_reduced(r) + 1) * power_of_two(half) * power_of_two(n - half);
 }
 
-/* e^x - 1 for x <= 2 TANH_ONE. */
+/* e^x - 1 for |x| <= EXPM1_LIMIT; at -EXPM1_LIMIT it is -1. */
+#define EXPM1_LIMIT (2 * TANH_ONE)
 INLINE vec vexpm1(vec x) {
-    x = choose(x < all(-2 * TANH_ONE), all(-2 * TANH_ONE), x);
     mask n;
     const vec r = reduce_by_ln2(x, (real)0.7, &n); /* where n is 1, scale r + (scale - 1) cancels least */
     const vec scale = power_of_two(n);
