@@ -17,6 +17,7 @@ from rich.table import Table
 from peers.registry import PEERS
 from results import Row
 from timing import BLOCK_SECONDS, Round
+from vgcore._core import simd
 
 
 def environment(rounds: Iterable[Round]) -> dict[str, object]:
@@ -29,7 +30,7 @@ def environment(rounds: Iterable[Round]) -> dict[str, object]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in packages},
-        "vgcore_cpu": os.environ.get("VGCORE_CPU", "best"),
+        "vgcore_cpu": simd.level,
         "block_seconds": BLOCK_SECONDS,
         "peak_gflops_per_core": median(r.peak / r.threads for r in rounds),
     }
