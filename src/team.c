@@ -34,7 +34,7 @@ static vg_barrier current_barrier;
 
 void vg_barrier_wait(vg_barrier *barrier) {
     if (barrier->threads == 1) return;
-    const int phase = atomic_load_explicit(&barrier->phase, memory_order_relaxed);
+    const unsigned phase = atomic_load_explicit(&barrier->phase, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) + 1 == barrier->threads) {
         atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
         atomic_store_explicit(&barrier->phase, phase + 1, memory_order_release);

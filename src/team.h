@@ -13,7 +13,8 @@
 
 typedef struct {
     int threads;
-    atomic_int arrived, phase;
+    atomic_int arrived;
+    atomic_uint phase;
 } vg_barrier;
 
 typedef void (*vg_task)(void *argument, int thread, vg_barrier *barrier);
