@@ -17,29 +17,38 @@ INLINE void SIZED(tile)(const int rows, const int vectors, const Tile *t, real *
     typedef SIZED(tvec_at) at;
     const ptrdiff_t a_row = t->a_row, a_col = t->a_col, ldb = t->ldb, ldc = t->ldc, last = t->last;
     const real *b = t->b;
+    const real *third[TILE_ROWS / 3]; /* every third row of A: few registers reach all of them */
     SIZED(tvec) acc[TILE_ROWS][2];
 #define EACH_ROW _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
+#define EACH_THIRD _Pragma("GCC unroll 4") for (int i = 0; i < (rows + 2) / 3; i++)
 #define EACH_VECTOR _Pragma("GCC unroll 2") for (int v = 0; v < vectors; v++)
 #define COLUMN(v) ((v) == vectors - 1 ? last : (v) * TILE_LANES)
-    if (t->add)
-        EACH_ROW EACH_VECTOR acc[i][v] = *(const at *)(c + i * ldc + COLUMN(v));
-    else if (t->init)
+    if (t->add) {
+        const real *from = c;
+        __asm__("" : "+r"(from)); /* else its rows' addresses are kept, and spilled, for the stores below */
+        EACH_ROW EACH_VECTOR acc[i][v] = *(const at *)(from + i * ldc + COLUMN(v));
+    } else if (t->init)
         EACH_ROW EACH_VECTOR acc[i][v] = *(const at *)(t->init + COLUMN(v));
     else
         EACH_ROW EACH_VECTOR acc[i][v] = (SIZED(tvec)){0};
 
+    EACH_THIRD third[i] = a + 3 * i * a_row;
     for (ptrdiff_t p = t->depth; p > 0; p--) {
         SIZED(tvec) row[2];
         EACH_VECTOR row[v] = *(const at *)(b + COLUMN(v));
         EACH_ROW {
-            const SIZED(tvec) factor = a[i * a_row] - (SIZED(tvec)){0};
+            const SIZED(tvec) factor = third[i / 3][i % 3 * a_row] - (SIZED(tvec)){0};
             EACH_VECTOR acc[i][v] += factor * row[v];
         }
-        a += a_col;
+        EACH_THIRD third[i] += a_col;
         b += ldb;
     }
-    EACH_ROW EACH_VECTOR *(at *)(c + i * ldc + COLUMN(v)) = acc[i][v];
+    EACH_ROW {
+        EACH_VECTOR *(at *)(c + COLUMN(v)) = acc[i][v];
+        c += ldc;
+    }
 #undef EACH_ROW
+#undef EACH_THIRD
 #undef EACH_VECTOR
 #undef COLUMN
 }
