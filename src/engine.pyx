@@ -40,10 +40,14 @@ cdef double combined_norm(const double *norms, Py_ssize_t n) noexcept nogil:
     return norm
 
 
+cdef inline Py_ssize_t first_element(const Parameter *p, Py_ssize_t row) noexcept nogil:
+    """Where row `row` of a parameter begins; behind the last row, the end of its padding."""
+    return p.padded if row == p.rows else row * p.value.cols
+
+
 cdef void update_rows(Plan *plan, Parameter *p, Py_ssize_t row0, Py_ssize_t row1, bint tapped) noexcept nogil:
     """The optimizer's step on rows [row0, row1) of one parameter."""
-    cdef Py_ssize_t begin = row0 * p.value.cols
-    cdef Py_ssize_t end = p.padded if row1 == p.rows else row1 * p.value.cols
+    cdef Py_ssize_t begin = first_element(p, row0), end = first_element(p, row1)
     cdef Py_ssize_t offset = begin * plan.leaf.real_bytes, chunk = row0 // p.chunk_rows
     cdef Norms norms = Norms(
         weight=p.norms.weight + chunk,
@@ -64,8 +68,7 @@ cdef void norm_rows(
     Plan *plan, Parameter *p, double *norms, void *data, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
     """Norms of the chunks in rows [row0, row1) of one parameter's value or gradient."""
-    cdef Py_ssize_t begin = row0 * p.value.cols
-    cdef Py_ssize_t end = p.padded if row1 == p.rows else row1 * p.value.cols
+    cdef Py_ssize_t begin = first_element(p, row0), end = first_element(p, row1)
     if row0 < row1:
         plan.leaf.chunk_norms(
             norms + row0 // p.chunk_rows, <char *>data + begin * plan.leaf.real_bytes,

@@ -64,7 +64,7 @@ cdef class Program:
     cdef Plan plan
     cdef object ops_buffer, taps_buffer, arena_buffer, borrowed
     cdef int total_parameters, wanted_threads, most_threads
-    cdef Py_ssize_t sequential_flops
+    cdef Py_ssize_t row_flops
 
     def __cinit__(
         self, list operations, list offsets, values, gradients, list states, *,
@@ -132,7 +132,7 @@ cdef class Program:
                 p.chunk_rows = rows_per_chunk(p.rows, cols)
                 p.block_rows = max(BLOCK_ROWS, BLOCK_BYTES // (cols * real_bytes))
                 p.block_rows = (p.block_rows + p.chunk_rows - 1) // p.chunk_rows * p.chunk_rows
-                self.sequential_flops += 2 * p.rows * cols
+                self.row_flops += 2 * p.rows * cols
                 self.total_parameters += 1
 
     cdef void _lay_buffers(self, Arena arena) noexcept:
@@ -229,7 +229,7 @@ cdef class Program:
 
     cdef int _threads(self, Py_ssize_t rows) noexcept:
         """Threads that pay for minibatches of `rows`: a step meets once per operation."""
-        if 3 * self.sequential_flops * rows < TEAM_FLOPS * self.plan.ops:
+        if 3 * self.row_flops * rows < TEAM_FLOPS * self.plan.ops:
             return 1
         return self.most_threads
 

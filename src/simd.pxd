@@ -93,7 +93,6 @@ cdef extern from "simd/leaf.h" nogil:
         void (*tanh)(void *y, const void *x, Py_ssize_t n) noexcept nogil
         double (*fma_loop)(double *flops, int64_t n) noexcept nogil
         size_t real_bytes
-        size_t vector_bytes
 
 
 # The kernels of the CPU level in use, for reals of 4 or 8 bytes.

@@ -1,7 +1,7 @@
 /* Activations and their derivatives, with the taps of the gradient-flow tracker.
  *
  * An activation is two functions: f(z), and its slope f'(z), which may be computed from z or from h = f(z);
- * the layer keeps z for those that vg_keeps_z names. Matrices are padded to whole vectors, so rows have no
+ * the caller keeps z apart from h for those that need it. Matrices are padded to whole vectors, so rows have no
  * tails here: lanes behind the last column hold numbers that nobody reads, and are masked out of sums.
  */
 #define SELU_SCALE ((real)1.0507009873554804934193349852946)

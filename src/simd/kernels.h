@@ -57,5 +57,4 @@ const vg_leaf LEAF_TABLE = {
     .tanh = map_tanh,
     .fma_loop = fma_loop,
     .real_bytes = sizeof(real),
-    .vector_bytes = VEC_BYTES,
 };

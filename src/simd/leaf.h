@@ -120,7 +120,7 @@ typedef struct {
     /* seconds of n rounds of independent fused multiply-adds; their floating-point operations in *flops */
     double (*fma_loop)(double *flops, int64_t n);
 
-    size_t real_bytes, vector_bytes;
+    size_t real_bytes;
 } vg_leaf;
 
 #endif
