@@ -1,12 +1,12 @@
-"""Dense layers: h = f(x W^T + b).
+"""Dense layers: h = f(x W^T + b), of each row and, where there is time, of each timestep.
 
 z = x W^T + b        h = f(z)
 delta = dL/dz = dL/dh * f'(z)
 dL/dx = delta W      dL/dW = delta^T x      dL/db = sum of the rows of delta
 """
 
-from .op cimport Kind, Op, Operation, Step
-from .simd cimport Activation, Taps, leaf_table
+from .op cimport Kind, Op, OpTaps, Operation, Step
+from .simd cimport Activation, Rows, leaf_table
 
 cdef enum:
     WEIGHT, BIAS
@@ -14,30 +14,38 @@ cdef enum:
 cdef Kind DENSE
 
 
-cdef void forward(const Op *op, const Step *step, Py_ssize_t row0, Py_ssize_t row1) noexcept nogil:
-    cdef void *bias = op.parameter[BIAS].value.data if op.parameters > BIAS else NULL
-    op.leaf.affine(op.z, op.x, op.parameter[WEIGHT].value, bias, False, row0, row1)
+cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    cdef void *bias = op.parameter[BIAS].value.data if op.bias else NULL
+    op.leaf.affine(op.z, op.x, op.parameter[WEIGHT].value, bias, False, rows)
     if not (op.fused and step.training):
-        op.leaf.activation(op.h, op.z, op.activation, op.alpha, row0, row1)
+        op.leaf.activation(op.h, op.z, op.activation, op.alpha, rows)
+    op.leaf.clear_ended(op.h, rows)
 
 
 cdef void backward(
-    const Op *op, const Step *step, const Taps *taps, Py_ssize_t row0, Py_ssize_t row1
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
     op.leaf.activation_backward(
-        op.dh, op.h, op.z, op.activation, op.alpha, op.fused, taps, row0, row1
+        op.dh, op.h, op.z, op.activation, op.alpha, op.fused,
+        &taps.layer if taps != NULL else NULL, rows,
     )
+    op.leaf.clear_ended(op.dh, rows)
     if op.dx.data != NULL:
-        op.leaf.affine_input(op.dx, op.dh, op.parameter[WEIGHT].value, row0, row1)
+        op.leaf.affine_input(op.dx, op.dh, op.parameter[WEIGHT].value, op.adds_dx, rows)
 
 
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
+    cdef Py_ssize_t rows = step.rows * (step.times if op.takes_time else 1)
     if parameter == WEIGHT:
-        op.leaf.affine_weight(op.parameter[WEIGHT].gradient, op.x, op.dh, step.rows, row0, row1)
+        op.leaf.affine_weight(
+            op.parameter[WEIGHT].gradient, op.x, op.dh, step.accumulating, rows, row0, row1
+        )
     else:
-        op.leaf.column_sums(op.parameter[BIAS].gradient.data, op.dh, step.rows, row0, row1)
+        op.leaf.column_sums(
+            op.parameter[BIAS].gradient.data, op.dh, step.accumulating, rows, row0, row1
+        )
 
 
 DENSE = Kind(forward=forward, backward=backward, gradient=gradient)
@@ -45,15 +53,18 @@ DENSE = Kind(forward=forward, backward=backward, gradient=gradient)
 
 def operation(
     Py_ssize_t inputs, Py_ssize_t outputs, *, int activation, double alpha, bint keeps_z, bint bias,
-    Py_ssize_t real_bytes,
+    bint time, Py_ssize_t real_bytes,
 ):
-    """A dense layer of `inputs` features to `outputs` units."""
+    """A dense layer of `inputs` features to `outputs` units; `time`: at every timestep of sequences."""
     cdef Operation made = Operation()
     made.op.kind = &DENSE
     made.op.leaf = leaf_table(real_bytes)
     made.op.activation = <Activation>activation
     made.op.alpha = alpha
+    made.op.gates = 1
     made.op.keeps_z = keeps_z
+    made.op.takes_time = made.op.gives_time = time
+    made.op.bias = bias
     made.op.x.cols = inputs
     made.op.h.cols = outputs
     made.op.parameters = 2 if bias else 1

@@ -7,7 +7,7 @@ import numpy as np
 
 from cpython.buffer cimport PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
 
-from .simd cimport Activation, Leaf, Matrix, leaf_table
+from .simd cimport Activation, Leaf, Matrix, PACKED_SIZE, Rows, leaf_table
 
 
 def matrix(Py_ssize_t rows, Py_ssize_t cols, dtype):
@@ -48,6 +48,10 @@ cdef int expect(name, array, tuple shape) except -1:
         raise ValueError(f"{name}: expected shape {shape}, got {array.shape}")
 
 
+cdef Rows all_rows(array) except *:
+    return Rows(begin=0, end=len(array), times=1, stride=len(array), ends=NULL)
+
+
 def affine(y, x, w, b=None, *, bint add=False):
     """y = x w + b, or y += x w."""
     expect("x", x, (len(y), len(w)))
@@ -56,43 +60,57 @@ def affine(y, x, w, b=None, *, bint add=False):
         expect("b", b, (y.shape[1],))
     cdef const Leaf *leaf = leaf_of([y, x, w] if b is None else [y, x, w, b])
     cdef void *bias = as_matrix(b).data if b is not None else NULL
-    leaf.affine(as_matrix(y), as_matrix(x), as_matrix(w), bias, add, 0, len(y))
+    cdef Rows rows = all_rows(y)
+    leaf.affine(as_matrix(y), as_matrix(x), as_matrix(w), bias, add, &rows)
 
 
-def affine_input(dx, dy, w):
-    """dx = dy w^T."""
+def affine_packed(y, x, w, *, bint transposed=False, bint add=False):
+    """y = x w, or y += x w, or with w^T, by way of a packed w."""
+    expect("w", w, (y.shape[1], x.shape[1]) if transposed else (x.shape[1], y.shape[1]))
+    packed = np.empty(PACKED_SIZE(x.shape[1], y.shape[1]), y.dtype)
+    cdef const Leaf *leaf = leaf_of([y, x, w])
+    cdef Rows rows = all_rows(y)
+    leaf.pack(as_matrix(packed).data, as_matrix(w), len(w), transposed)
+    leaf.affine_packed(as_matrix(y), as_matrix(x), as_matrix(packed).data, NULL, add, &rows)
+
+
+def affine_input(dx, dy, w, *, bint add=False):
+    """dx = dy w^T, or dx += dy w^T."""
     expect("dy", dy, (len(dx), w.shape[1]))
     expect("w", w, (dx.shape[1], dy.shape[1]))
-    leaf_of([dx, dy, w]).affine_input(as_matrix(dx), as_matrix(dy), as_matrix(w), 0, len(dx))
+    cdef Rows rows = all_rows(dx)
+    leaf_of([dx, dy, w]).affine_input(as_matrix(dx), as_matrix(dy), as_matrix(w), add, &rows)
 
 
-def affine_weight(dw, x, dy):
-    """dw = x^T dy."""
+def affine_weight(dw, x, dy, *, bint add=False):
+    """dw = x^T dy, or dw += x^T dy."""
     expect("x", x, (len(dy), len(dw)))
     expect("dy", dy, (len(x), dw.shape[1]))
     leaf_of([dw, x, dy]).affine_weight(
-        as_matrix(dw), as_matrix(x), as_matrix(dy), len(x), 0, len(dw)
+        as_matrix(dw), as_matrix(x), as_matrix(dy), add, len(x), 0, len(dw)
     )
 
 
-def column_sums(db, dy):
-    """db = sum of the rows of dy; both made by `matrix` or `vector`."""
+def column_sums(db, dy, *, bint add=False):
+    """db = sum of the rows of dy, or db += it; both made by `matrix` or `vector`."""
     expect("db", db, (dy.shape[1],))
-    leaf_of([db, dy]).column_sums(as_matrix(db).data, as_matrix(dy), len(dy), 0, dy.shape[1])
+    leaf_of([db, dy]).column_sums(as_matrix(db).data, as_matrix(dy), add, len(dy), 0, dy.shape[1])
 
 
 def activation(h, z, int f, double alpha=0):
     """h = f(z); both made by `matrix`."""
     expect("z", z, h.shape)
-    leaf_of([h, z]).activation(as_matrix(h), as_matrix(z), <Activation>f, alpha, 0, len(h))
+    cdef Rows rows = all_rows(h)
+    leaf_of([h, z]).activation(as_matrix(h), as_matrix(z), <Activation>f, alpha, &rows)
 
 
 def activation_backward(delta, h, z, int f, double alpha=0):
     """delta *= f'(z); all made by `matrix`."""
     expect("h", h, delta.shape)
     expect("z", z, delta.shape)
+    cdef Rows rows = all_rows(delta)
     leaf_of([delta, h, z]).activation_backward(
-        as_matrix(delta), as_matrix(h), as_matrix(z), <Activation>f, alpha, False, NULL, 0, len(delta)
+        as_matrix(delta), as_matrix(h), as_matrix(z), <Activation>f, alpha, False, NULL, &rows
     )
 
 

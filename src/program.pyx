@@ -7,8 +7,10 @@ from libc.string cimport memset
 import numpy as np
 
 from .arrays cimport data_of
-from .engine cimport OpTaps, Plan, Run, forward, train
-from .op cimport Op, Operation, Parameter
+from .engine cimport OpBook, Plan, Run, StateArrays, TIME_FIELDS, forward, train
+from .op cimport (
+    MAX_STATES, Op, OpTaps, Operation, PER_STEP, PER_THREAD, Parameter, State, block, from_row,
+)
 from .simd cimport LossCall, LossKind, Matrix, Norms, ROW_CHUNK, Rule, Taps, leaf_table
 
 
@@ -26,6 +28,17 @@ cdef enum:
     TEAM_FLOPS = 400_000
 
 
+cdef Py_ssize_t padded(Py_ssize_t cols, Py_ssize_t real_bytes) noexcept:
+    """Elements from row to row: whole vectors, but not so that all rows fall into one set of the cache."""
+    cdef Py_ssize_t lanes = ALIGNMENT // real_bytes, ld = (cols + lanes - 1) // lanes * lanes
+    return ld + lanes if ld * real_bytes % 2048 == 0 else ld
+
+
+cdef Py_ssize_t whole_line(Py_ssize_t doubles) noexcept:
+    """So many doubles, filled up to a cache line."""
+    return (doubles + 7) & ~7
+
+
 cdef class Arena:
     """Hands out aligned pieces of one buffer; without a buffer it only measures."""
     cdef Py_ssize_t used
@@ -37,10 +50,7 @@ cdef class Arena:
         return piece
 
     cdef Matrix matrix(self, Py_ssize_t rows, Py_ssize_t cols, Py_ssize_t real_bytes) noexcept:
-        """A matrix whose rows are whole vectors and do not all fall into one set of the cache."""
-        cdef Py_ssize_t lanes = ALIGNMENT // real_bytes, ld = (cols + lanes - 1) // lanes * lanes
-        if ld * real_bytes % 2048 == 0:
-            ld += lanes
+        cdef Py_ssize_t ld = padded(cols, real_bytes)
         return Matrix(data=self.take(rows * ld * real_bytes), ld=ld, cols=cols)
 
     cdef double *doubles(self, Py_ssize_t n) noexcept:
@@ -55,24 +65,33 @@ cdef Py_ssize_t rows_per_chunk(Py_ssize_t rows, Py_ssize_t cols) noexcept:
     return unit * max(1, CHUNK_ELEMENTS // (unit * cols))
 
 
-cdef class Program:
-    """A network, its loss and its optimizer, planned for minibatches of up to `batch` rows.
+cdef Py_ssize_t chunk_count(const Parameter *p) noexcept:
+    return (p.rows + p.chunk_rows - 1) // p.chunk_rows
 
-    It owns a planned arena and borrows the flat vectors of parameters. The caller has checked every
-    argument of every method: shapes, dtypes, contiguity, label ranges.
+
+cdef class Program:
+    """A network, its loss and its optimizer, planned for minibatches of up to `batch` rows and, where it
+    takes sequences, for windows of `times` timesteps.
+
+    Longer sequences are run window by window; `windows` of them must be enough for the longest, but
+    1 is for updates that are `truncated` to one window each. It owns a planned arena and borrows the flat vectors of parameters. The caller has
+    checked every argument of every method: shapes, dtypes, contiguity, ranges of integers.
     """
     cdef Plan plan
-    cdef object ops_buffer, taps_buffer, arena_buffer, borrowed
-    cdef int total_parameters, wanted_threads, most_threads
-    cdef Py_ssize_t row_flops
+    cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, borrowed
+    cdef int total_parameters, time_ops, wanted_threads, most_threads
+    cdef Py_ssize_t windows
+    cdef double step_flops, row_flops
+    cdef StateArrays *state
 
     def __cinit__(
         self, list operations, list offsets, values, gradients, list states, *,
-        Py_ssize_t batch, int loss, bint sparse, bint fused, bint apply_activation,
-        bint mean_over_outputs, int rule, dict update, double clip_norm, int threads,
+        Py_ssize_t batch, Py_ssize_t times, Py_ssize_t windows, bint truncated, bint input_gradient,
+        int loss, bint sparse, bint fused, bint apply_activation, bint mean_over_outputs,
+        bint mean_over_time, int rule, dict update, double clip_norm, int threads,
     ):
         """`offsets[i][j]`: the first element of parameter j of operation i in the flat vectors `values`,
-        `gradients` and `states` (at most two)."""
+        `gradients` and `states` (at most two). `input_gradient`: of x and of initial states, too."""
         cdef Operation operation
         cdef Py_ssize_t real_bytes = values.itemsize
         cdef Arena arena
@@ -80,34 +99,43 @@ cdef class Program:
         self.wanted_threads = threads
         self.most_threads = min(threads, MAX_THREADS)
         self.ops_buffer = bytearray(len(operations) * sizeof(Op))
-        self.taps_buffer = bytearray(len(operations) * sizeof(OpTaps))
+        self.book_buffer = bytearray(len(operations) * sizeof(OpBook))
+        self.state_buffer = bytearray(len(operations) * MAX_STATES * sizeof(StateArrays))
+        self.state = <StateArrays *><char *>self.state_buffer
         self.plan.ops = len(operations)
         self.plan.op = <Op *><char *>self.ops_buffer
-        self.plan.op_taps = <OpTaps *><char *>self.taps_buffer
+        self.plan.book = <OpBook *><char *>self.book_buffer
         for i, operation in enumerate(operations):
             self.plan.op[i] = operation.op
+            self.plan.book[i].time_index = -1
+            if operation.op.states > 0:
+                self.plan.book[i].time_index = self.time_ops
+                self.time_ops += 1
         self.plan.op[self.plan.ops - 1].fused = fused
         self.plan.leaf = leaf_table(real_bytes)
         self.plan.batch = batch
+        self.plan.times = times
+        self.windows = windows
+        self.plan.truncated = truncated
+        self.plan.wants_initial = input_gradient
         self.plan.sparse = sparse
         self.plan.loss = LossCall(
             kind=<LossKind>loss, apply_activation=apply_activation, scale=1, labels=NULL
         )
-        self.plan.loss_rows_scale = (
-            1.0 / self.plan.op[self.plan.ops - 1].h.cols if mean_over_outputs else 1.0
-        )
+        self.plan.mean_over_time = mean_over_time
         self.plan.rule = <Rule>rule
         self.plan.update = update
         self.plan.clip_norm = clip_norm
         self._lay_parameters(offsets, values, gradients, states)
 
         arena = Arena()
-        self._lay_buffers(arena)
-        self.arena_buffer = np.zeros(arena.used + ALIGNMENT, np.uint8)
+        self._lay_buffers(arena, input_gradient)
+        self.arena_buffer = np.zeros(arena.used + 2 * ALIGNMENT, np.uint8)
         arena.base = <char *>data_of(self.arena_buffer)
         arena.base += -<uintptr_t>arena.base % ALIGNMENT
         arena.used = 0
-        self._lay_buffers(arena)
+        self._lay_buffers(arena, input_gradient)
+        self.plan.loss_rows_scale = 1.0 / self.plan.output.cols if mean_over_outputs else 1.0
 
     cdef void _lay_parameters(self, list offsets, values, gradients, list states) except *:
         cdef char *value = <char *>data_of(values)
@@ -119,7 +147,7 @@ cdef class Program:
         cdef Parameter *p
         cdef int i, j
         for i in range(self.plan.ops):
-            self.plan.op_taps[i].first_parameter = self.total_parameters
+            self.plan.book[i].first_parameter = self.total_parameters
             for j in range(self.plan.op[i].parameters):
                 p = &self.plan.op[i].parameter[j]
                 cols = p.value.cols
@@ -132,67 +160,178 @@ cdef class Program:
                 p.chunk_rows = rows_per_chunk(p.rows, cols)
                 p.block_rows = max(BLOCK_ROWS, BLOCK_BYTES // (cols * real_bytes))
                 p.block_rows = (p.block_rows + p.chunk_rows - 1) // p.chunk_rows * p.chunk_rows
-                self.row_flops += 2 * p.rows * cols
+                if self.plan.op[i].takes_time:
+                    self.step_flops += 2 * p.rows * cols
+                else:
+                    self.row_flops += 2 * p.rows * cols
                 self.total_parameters += 1
+            for j in range(self.plan.op[i].states):
+                if self.plan.op[i].state[j].parameter >= 0:
+                    self.plan.wants_initial = True
 
-    cdef void _lay_buffers(self, Arena arena) noexcept:
-        """Plans the arena; run once to measure it and once to point into it.
+    cdef void _lay_buffers(self, Arena arena, bint input_gradient) noexcept:
+        """Plans the arena; run once to measure it and once to point into it."""
+        cdef Plan *plan = &self.plan
+        cdef Py_ssize_t real = plan.leaf.real_bytes
+        cdef Op *first = &plan.op[0]
+        cdef Op *last = &plan.op[plan.ops - 1]
+        cdef Py_ssize_t inputs = self._rows(first.takes_time), outputs = self._rows(last.gives_time)
+        plan.input = arena.matrix(inputs, first.x.cols, real)
+        plan.tokens = <int64_t *>arena.take(inputs * sizeof(int64_t))
+        plan.ends = <int64_t *>arena.take(self.most_threads * plan.times * sizeof(int64_t))
+        if input_gradient:
+            plan.input_gradient = arena.matrix(inputs, first.x.cols, real)
+        if plan.sparse:
+            plan.labels = <int64_t *>arena.take(outputs * sizeof(int64_t))
+            plan.loss.labels = plan.labels
+        plan.row_loss = arena.doubles(outputs)
+        self._lay_layers(arena)
+        if not plan.sparse:
+            plan.target = arena.matrix(outputs, plan.output.cols, real)
+        self._lay_op_buffers(arena)
+        self._lay_taps(arena)
 
-        The gradients of the hidden outputs rotate through three buffers: while threads still read one for
-        the weights' gradient, the next op's backward writes the second and its input's gradient the third.
+    cdef Py_ssize_t _rows(self, bint time) noexcept:
+        return self.plan.batch * (self.plan.times if time else 1)
+
+    cdef void _lay_layers(self, Arena arena) noexcept:
+        """Inputs, outputs and states. Ops side by side share their input, and each writes its columns of
+        one output.
+
+        The gradients of outputs rotate through three buffers: while threads still read one for the
+        weights' gradient, the next layer's backward writes the second and its input's gradient the third.
+        The gradient of an output that is but the last state is that state's carry.
         """
         cdef Plan *plan = &self.plan
-        cdef Py_ssize_t real = plan.leaf.real_bytes, batch = plan.batch, widest = 0, chunks, norms
-        cdef Py_ssize_t row_chunks = (batch + ROW_CHUNK - 1) // ROW_CHUNK
-        cdef Matrix rotating[3]
-        cdef Matrix shared
+        cdef Py_ssize_t real = plan.leaf.real_bytes, begin = 0, end, rows, cols, widest = 0
+        cdef Matrix x = plan.input, dx = plan.input_gradient, h, dh
+        cdef void *rotating[3]
+        cdef int layer = 0, i
+        while begin < plan.ops:
+            end, cols = self._layer(begin)
+            widest = max(widest, self._rows(plan.op[begin].gives_time) * padded(cols, real))
+            begin = end
+        for i in range(3):
+            rotating[i] = arena.take(widest * real)
+        begin = 0
+        while begin < plan.ops:
+            end, cols = self._layer(begin)
+            rows = self._rows(plan.op[begin].gives_time)
+            h = arena.matrix(rows + 2 * plan.batch, cols, real)
+            dh = Matrix(data=rotating[layer % 3], ld=h.ld, cols=cols)
+            if plan.op[begin].states > 0 and not plan.op[begin].gives_time:
+                dh = arena.matrix(plan.batch, cols, real)
+            h = from_row(h, plan.batch, plan.leaf)
+            cols = 0
+            for i in range(begin, end):
+                self._lay_op(arena, &plan.op[i], x, dx, h, dh, cols)
+                plan.op[i].adds_dx = i + 1 < end
+                cols += plan.op[i].h.cols
+            x, dx = h, dh
+            begin = end
+            layer += 1
+        plan.output, plan.output_gradient = h, dh
+
+    cdef (Py_ssize_t, Py_ssize_t) _layer(self, Py_ssize_t begin) noexcept:
+        """Where the layer that begins with an op ends, and its columns."""
+        cdef Py_ssize_t end = begin + 1, cols = self.plan.op[begin].h.cols
+        while end < self.plan.ops and self.plan.op[end].beside:
+            cols += self.plan.op[end].h.cols
+            end += 1
+        return end, cols
+
+    cdef void _lay_op(
+        self, Arena arena, Op *op, Matrix x, Matrix dx, Matrix h, Matrix dh, Py_ssize_t col
+    ) noexcept:
+        """One op whose output is the columns from `col` on of its layer's output h."""
+        cdef Plan *plan = &self.plan
+        cdef Py_ssize_t real = plan.leaf.real_bytes, n = op.h.cols
+        cdef Matrix sequence
+        cdef State *state
+        cdef int i
+        op.tokens = plan.tokens
+        op.x = x
+        op.dx = dx
+        op.h = block(h, col, n, plan.leaf)
+        op.dh = block(dh, col, n, plan.leaf)
+        if op.keeps_z:
+            op.z = arena.matrix(
+                self._rows(op.takes_time), op.z.cols if op.z.cols > 0 else n, real
+            )
+        else:
+            op.z = op.h
+        for i in range(op.states):
+            state = &op.state[i]
+            state.initial = arena.matrix(plan.batch, n, real)
+            if i == 0 and not op.gives_time:
+                state.final, state.carry = op.h, op.dh
+            else:
+                state.final = arena.matrix(plan.batch, n, real)
+                state.carry = arena.matrix(plan.batch, n, real)
+            if i == 0 and op.gives_time:
+                state.sequence = op.h
+            else:
+                sequence = arena.matrix(self._rows(True) + 2 * plan.batch, n, real)
+                state.sequence = from_row(sequence, plan.batch, plan.leaf)
+
+    cdef void _lay_op_buffers(self, Arena arena) noexcept:
+        """What the kinds asked for, the norms of parameters, and the states that windows start from."""
+        cdef Plan *plan = &self.plan
+        cdef Py_ssize_t real = plan.leaf.real_bytes, chunks = 0, rows
         cdef double *gradient_norms
         cdef Parameter *p
         cdef Op *op
         cdef int i, j
-        plan.input = arena.matrix(batch, plan.op[0].x.cols, real)
-        if plan.sparse:
-            plan.labels = <int64_t *>arena.take(batch * sizeof(int64_t))
-            plan.loss.labels = plan.labels
-        else:
-            plan.target = arena.matrix(batch, plan.op[plan.ops - 1].h.cols, real)
-        plan.row_loss = arena.doubles(batch)
         for i in range(plan.ops):
-            widest = max(widest, plan.op[i].h.cols)
-        for i in range(3):
-            rotating[i] = arena.matrix(batch, widest, real)
-        norms = 0
+            op = &plan.op[i]
+            for j in range(op.parameters):
+                chunks += chunk_count(&op.parameter[j]) + 8
+            for j in range(op.buffers):
+                rows = self._rows(op.buffer[j].scope == PER_STEP)
+                if op.buffer[j].scope == PER_THREAD:
+                    rows = self.most_threads
+                op.buffer[j].matrix = arena.matrix(rows, op.buffer[j].matrix.cols, real)
+            for j in range(op.states):
+                if self.windows > 1:
+                    plan.book[i].saved[j] = arena.matrix(self.windows * plan.batch, op.h.cols, real)
+        plan.gradient_chunks = chunks
+        gradient_norms = plan.gradient_norms = arena.doubles(chunks)
         for i in range(plan.ops):
             for j in range(plan.op[i].parameters):
                 p = &plan.op[i].parameter[j]
-                norms += (p.rows + p.chunk_rows - 1) // p.chunk_rows + 8
-        plan.gradient_chunks = norms
-        gradient_norms = plan.gradient_norms = arena.doubles((norms + 7) & ~7)
-        for i in range(plan.ops):
-            op = &plan.op[i]
-            op.x = plan.op[i - 1].h if i > 0 else plan.input
-            op.h = arena.matrix(batch, op.h.cols, real)
-            op.z = arena.matrix(batch, op.h.cols, real) if op.keeps_z else op.h
-            shared = rotating[i % 3]
-            op.dh = Matrix(data=shared.data, ld=op.h.ld, cols=op.h.cols)
-            if i > 0:
-                op.dx = plan.op[i - 1].dh
-            for j in range(op.parameters):
-                p = &op.parameter[j]
-                chunks = ((p.rows + p.chunk_rows - 1) // p.chunk_rows + 7) & ~7
+                chunks = whole_line(chunk_count(p))
                 p.norms = Norms(
                     weight=arena.doubles(chunks), gradient=gradient_norms, update=arena.doubles(chunks)
                 )
                 if gradient_norms != NULL:
                     gradient_norms += chunks
-            chunks = (row_chunks + 7) & ~7
-            plan.op_taps[i].slope_stride = op.h.ld * real
-            plan.op_taps[i].between = arena.doubles(chunks)
-            plan.op_taps[i].taps = Taps(
+
+    cdef void _lay_taps(self, Arena arena) noexcept:
+        cdef Plan *plan = &self.plan
+        cdef Py_ssize_t real = plan.leaf.real_bytes, chunks
+        cdef OpTaps *taps
+        cdef Op *op
+        cdef int i, gate
+        for i in range(plan.ops):
+            op = &plan.op[i]
+            chunks = (plan.batch + ROW_CHUNK - 1) // ROW_CHUNK * (plan.times if op.takes_time else 1)
+            plan.book[i].slope_stride = padded(op.h.cols, real) * real
+            taps = &plan.book[i].taps
+            taps.layer = Taps(
                 delta_norm=arena.doubles(chunks), mean=arena.doubles(chunks),
                 deviation=arena.doubles(chunks), saturated=arena.doubles(chunks),
-                slopes=arena.take(self.most_threads * op.h.ld * real),
+                slopes=arena.take(self.most_threads * plan.book[i].slope_stride),
             )
+            taps.gate_norm[0] = taps.layer.delta_norm
+            taps.gate_saturated[0] = taps.layer.saturated
+            for gate in range(1, op.gates):
+                taps.gate_norm[gate] = arena.doubles(chunks)
+                taps.gate_saturated[gate] = arena.doubles(chunks)
+            if op.states > 0:
+                taps.total = arena.doubles(chunks)
+                taps.direct = arena.doubles(chunks)
+            if op.states > 1:
+                taps.cell = arena.doubles(chunks)
 
     @property
     def arena_bytes(self):
@@ -227,24 +366,41 @@ cdef class Program:
     def rate(self, double value):
         self.plan.update.rate = value
 
-    cdef int _threads(self, Py_ssize_t rows) noexcept:
+    @property
+    def times(self):
+        """Timesteps of a window."""
+        return self.plan.times
+
+    @property
+    def longest(self):
+        """Timesteps of the longest sequences that can be run; truncated, any can be."""
+        return 2**63 - 1 if self.plan.truncated else self.plan.times * self.windows
+
+    cdef int _threads(self, Py_ssize_t rows, Py_ssize_t times) noexcept:
         """Threads that pay for minibatches of `rows`: a step meets once per operation."""
-        if 3 * self.row_flops * rows < TEAM_FLOPS * self.plan.ops:
+        if 3 * rows * (self.row_flops + self.step_flops * times) < TEAM_FLOPS * self.plan.ops:
             return 1
         return self.most_threads
 
-    cdef Run _run(self, x, y, order, Py_ssize_t batch) except *:
-        """A run over samples x and their targets y (None: outputs only)."""
+    cdef Run _run(self, x, y, order, Py_ssize_t batch, dict extra) except *:
+        """A run over samples x and their targets y (None: outputs only). extra: lengths; states, a list of
+        (initial, final, gradient, by_row) per state of each op, whose arrays may be None."""
         cdef Run run
+        cdef StateArrays *arrays = self.state
         memset(&run, 0, sizeof(Run))
         run.plan = &self.plan
-        run.x = Matrix(
-            data=<void *>data_of(x), ld=self.plan.input.cols, cols=self.plan.input.cols
-        )
+        run.times = x.shape[1] if self.plan.op[0].takes_time else 1
+        if x.dtype == np.int64:
+            run.tokens = <const int64_t *>data_of(x)
+        else:
+            run.x = Matrix(
+                data=<void *>data_of(x), ld=self.plan.input.cols, cols=self.plan.input.cols
+            )
         run.samples = len(x) if order is None else len(order)
         run.batch = batch
         run.seconds = INFINITY
         run.parameters = self.total_parameters
+        run.time_ops = self.time_ops
         if order is not None:
             run.order = <const int64_t *>data_of(order)
         if y is not None and self.plan.sparse:
@@ -254,19 +410,50 @@ cdef class Program:
                 data=<void *>data_of(y),
                 ld=self.plan.target.cols, cols=self.plan.target.cols,
             )
+        run.state = self.state
+        if self.time_ops > 0:
+            memset(self.state, 0, len(self.state_buffer))
+        if extra:
+            self._fill_extra(&run, extra)
         return run
+
+    cdef int _fill_extra(self, Run *run, dict extra) except -1:
+        cdef StateArrays *arrays
+        cdef int i, j
+        if extra.get("lengths") is not None:
+            run.lengths = <const int64_t *>data_of(extra["lengths"])
+        states = iter(extra.get("states", ()))
+        for i in range(self.plan.ops):
+            for j in range(self.plan.op[i].states):
+                initial, final, gradient, by_row = next(states, (None, None, None, False))
+                arrays = self.state + i * MAX_STATES + j
+                arrays.by_row = by_row
+                if initial is not None:
+                    arrays.initial = <const char *>data_of(initial)
+                if final is not None:
+                    arrays.final = <char *>data_of(final)
+                if gradient is not None:
+                    arrays.gradient = <char *>data_of(gradient)
+        if extra.get("input_gradient") is not None:
+            run.input_gradient = <char *>data_of(extra["input_gradient"])
+        return 0
 
     def train(
         self, x, y, order, losses, *, Py_ssize_t batch, Py_ssize_t begin=0, bint updating=True,
-        double seconds=INFINITY, record=None, op_record=None, parameter_record=None,
+        double seconds=INFINITY, record=None, op_record=None, parameter_record=None, time_record=None,
+        **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
 
-        x (n, inputs), y (n, outputs) or labels (n,) int64, order (m,) int64 or None; minibatches are taken
-        in order from sample `begin` on. losses (steps,) float64 is written. record (steps,) int64: the row
-        of op_record (rows, ops, 5) and parameter_record (rows, parameters, 3) to write, or -1.
+        x (n, inputs), (n, times, inputs) or (n, times) int64, y (n, outputs), (n, times, outputs) or
+        labels (n,) or (n, times) int64, order (m,) int64 or None; minibatches are taken in order from
+        sample `begin` on, each as one step or, truncated and with targets in time, as one per window.
+        losses (steps,) float64 is written. record (steps,) int64: the row of op_record (rows, ops, 5),
+        parameter_record (rows, parameters, 3) and time_record (rows, recurrent ops, times, 11) to write,
+        or -1. extra: lengths (n,) int64, not rising along the rows of a minibatch; states, see `_run`;
+        input_gradient, like x, written.
         """
-        cdef Run run = self._run(x, y, order, batch)
+        cdef Run run = self._run(x, y, order, batch, extra)
         run.begin = begin
         run.steps = len(losses)
         run.updating = updating
@@ -275,30 +462,38 @@ cdef class Program:
             run.record = <const int64_t *>data_of(record)
             run.op_record = <double *>data_of(op_record)
             run.parameter_record = <double *>data_of(parameter_record)
+            run.time_record = <double *>data_of(time_record)
+            run.record_times = time_record.shape[2]
         run.seconds = seconds
-        cdef int threads = self._threads(batch)
+        cdef int threads = self._threads(batch, run.times)
         with nogil:
             train(&run, threads)
         return run.done
 
     def train_batch(self, x, y):
-        """One step on x and y; returns its loss. For callers in a hurry: no arrays are made."""
-        cdef Run run = self._run(x, y, None, len(x))
+        """One step on x and y, of one window; returns its loss. For callers in a hurry: no arrays are made."""
+        cdef Run run = self._run(x, y, None, len(x), None)
         cdef double loss
         run.steps = 1
         run.updating = True
         run.losses = &loss
-        cdef int threads = self._threads(run.batch)
+        cdef int threads = self._threads(run.batch, run.times)
         with nogil:
             train(&run, threads)
         return loss
 
-    def forward(self, x, outputs, y=None, losses=None):
-        """Outputs of all rows of x and, given targets y, the loss of each sample (of a batch of one)."""
-        cdef Run run = self._run(x, y, None, self.plan.batch)
-        cdef int threads = self._threads(min(run.samples, self.plan.batch))
+    def forward(self, x, outputs, y=None, losses=None, *, order=None, batch=None, **extra):
+        """Outputs of all rows of x, zeros before the call and, given targets y, the loss of each sample,
+        added to losses: the sum over its outputs or their mean, and the sum over timesteps."""
+        cdef Run run = self._run(x, y, order, self.plan.batch if batch is None else batch, extra)
+        cdef int threads = self._threads(min(run.samples, self.plan.batch), run.times)
         run.outputs = <char *>data_of(outputs)
         if losses is not None:
             run.losses = <double *>data_of(losses)
         with nogil:
             forward(&run, threads)
+
+
+def time_fields():
+    """Columns of a time record: total, direct and cell, then each gate's norm, then each gate's saturation."""
+    return TIME_FIELDS

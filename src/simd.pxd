@@ -11,6 +11,15 @@ cdef extern from "simd/leaf.h" nogil:
         Py_ssize_t ld
         Py_ssize_t cols
 
+    ctypedef struct Rows "vg_rows":
+        Py_ssize_t begin
+        Py_ssize_t end
+        Py_ssize_t times
+        Py_ssize_t stride
+        const int64_t *ends
+
+    Py_ssize_t PACKED_SIZE "VG_PACKED_SIZE"(Py_ssize_t depth, Py_ssize_t cols)
+
     ctypedef enum Activation "vg_activation":
         pass
 
@@ -57,36 +66,74 @@ cdef extern from "simd/leaf.h" nogil:
 
     ctypedef struct Leaf "vg_leaf":
         void (*affine)(
-            Matrix y, Matrix x, Matrix w, const void *b, bint add, Py_ssize_t row0, Py_ssize_t row1
+            Matrix y, Matrix x, Matrix w, const void *b, bint add, const Rows *rows
         ) noexcept nogil
         void (*affine_input)(
-            Matrix dx, Matrix dy, Matrix w, Py_ssize_t row0, Py_ssize_t row1
+            Matrix dx, Matrix dy, Matrix w, bint add, const Rows *rows
         ) noexcept nogil
         void (*affine_weight)(
-            Matrix dw, Matrix x, Matrix dy, Py_ssize_t rows, Py_ssize_t in0, Py_ssize_t in1
+            Matrix dw, Matrix x, Matrix dy, bint add, Py_ssize_t rows, Py_ssize_t in0, Py_ssize_t in1
         ) noexcept nogil
         void (*column_sums)(
-            void *db, Matrix dy, Py_ssize_t rows, Py_ssize_t col0, Py_ssize_t col1
+            void *db, Matrix dy, bint add, Py_ssize_t rows, Py_ssize_t col0, Py_ssize_t col1
+        ) noexcept nogil
+        void (*column_products)(
+            void *db, Matrix x, Matrix dy, bint add, Py_ssize_t rows, Py_ssize_t col0, Py_ssize_t col1
+        ) noexcept nogil
+        void (*pack)(void *packed, Matrix w, Py_ssize_t rows, bint transposed) noexcept nogil
+        void (*affine_packed)(
+            Matrix y, Matrix x, const void *packed, const void *b, bint add, const Rows *rows
         ) noexcept nogil
         void (*activation)(
-            Matrix h, Matrix z, Activation f, double alpha, Py_ssize_t row0, Py_ssize_t row1
+            Matrix h, Matrix z, Activation f, double alpha, const Rows *rows
         ) noexcept nogil
         void (*activation_backward)(
             Matrix delta, Matrix h, Matrix z, Activation f, double alpha, bint done,
-            const Taps *taps, Py_ssize_t row0, Py_ssize_t row1,
+            const Taps *taps, const Rows *rows,
+        ) noexcept nogil
+        void (*slope)(
+            Matrix s, Matrix h, Matrix z, Activation f, double alpha, const Taps *taps, const Rows *rows
         ) noexcept nogil
         Py_ssize_t (*dead_units)(
             const void *slopes, Py_ssize_t stride, int threads, Py_ssize_t n
         ) noexcept nogil
+        void (*add)(Matrix y, Matrix a, Matrix b, const Rows *rows) noexcept nogil
+        void (*add_scaled)(Matrix y, Matrix x, const void *p, const Rows *rows) noexcept nogil
+        void (*broadcast)(Matrix y, const void *p, const Rows *rows) noexcept nogil
+        void (*lstm_cell)(Matrix c, Matrix gates, Matrix before, const Rows *rows) noexcept nogil
+        void (*lstm_output)(Matrix h, Matrix gates, Matrix squashed, const Rows *rows) noexcept nogil
+        void (*lstm_backward)(
+            Matrix gates, Matrix dc, Matrix dh, Matrix slopes, Matrix before, Matrix squashed,
+            const void *const *peepholes, const Rows *rows,
+        ) noexcept nogil
+        void (*gru_reset)(Matrix candidate, Matrix gates, const Rows *rows) noexcept nogil
+        void (*gru_gate)(Matrix y, Matrix gates, Matrix x, const Rows *rows) noexcept nogil
+        void (*gru_output)(Matrix h, Matrix gates, Matrix before, const Rows *rows) noexcept nogil
+        void (*gru_backward)(
+            Matrix gates, Matrix carry, Matrix dh, Matrix slopes, Matrix before, const Rows *rows
+        ) noexcept nogil
+        void (*gru_reset_backward)(Matrix gates, Matrix slopes, const Rows *rows) noexcept nogil
+        void (*gru_gate_backward)(
+            Matrix gates, Matrix carry, Matrix dq, Matrix slopes, Matrix before, const Rows *rows
+        ) noexcept nogil
+        void (*row_norms)(double *norm, Matrix x, const Rows *rows) noexcept nogil
+        void (*moments)(double *mean, double *deviation, Matrix h, const Rows *rows) noexcept nogil
         void (*loss)(
-            double *row_loss, Matrix delta, Matrix h, Matrix y, const LossCall *call,
-            Py_ssize_t row0, Py_ssize_t row1,
+            double *row_loss, Matrix delta, Matrix h, Matrix y, const LossCall *call, const Rows *rows
         ) noexcept nogil
         UpdateKernel *update
         void (*chunk_norms)(double *norm, const void *x, Py_ssize_t n, Py_ssize_t chunk) noexcept nogil
         void (*gather)(
-            Matrix y, Matrix x, const int64_t *order, Py_ssize_t row0, Py_ssize_t row1
+            Matrix y, Matrix x, const int64_t *order, const Rows *rows
         ) noexcept nogil
+        void (*gather_sequences)(
+            Matrix y, Matrix x, const int64_t *order, Py_ssize_t time, Py_ssize_t length, const Rows *rows
+        ) noexcept nogil
+        void (*scatter)(
+            Matrix dw, Matrix dy, const int64_t *order, bint add, Py_ssize_t rows, Py_ssize_t in0,
+            Py_ssize_t in1,
+        ) noexcept nogil
+        void (*clear_ended)(Matrix y, const Rows *rows) noexcept nogil
         void (*prefetch)(Matrix x, Py_ssize_t row) noexcept nogil
         bint (*all_finite)(const void *x, Py_ssize_t n) noexcept nogil
         void (*exp)(void *y, const void *x, Py_ssize_t n) noexcept nogil

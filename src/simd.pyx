@@ -33,6 +33,7 @@ cdef extern from "simd/leaf.h" nogil:
         BINARY "VG_BINARY"
         BINARY_LOGITS "VG_BINARY_LOGITS"
         CATEGORICAL_LOGITS "VG_CATEGORICAL_LOGITS"
+        LINEAR "VG_LINEAR"
         SGD "VG_SGD"
         ADAM "VG_ADAM"
 
@@ -56,6 +57,7 @@ LOSSES = {
     "binary": BINARY,
     "binary_logits": BINARY_LOGITS,
     "categorical_logits": CATEGORICAL_LOGITS,
+    "linear": LINEAR,
 }
 RULES = {"sgd": SGD, "adam": ADAM}
 

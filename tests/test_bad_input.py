@@ -263,8 +263,8 @@ def sequential(*layers, input_shape=4, **options):
         (sequential(vg.Dense(3), input_shape=4.0), TypeError, ["input_shape: ", "4.0", "float"]),
         (sequential(vg.Dense(3), input_shape="4"), TypeError, ["input_shape: ", "'4'", "str"]),
         (sequential(vg.Dense(3), input_shape=(4, 0)), ValueError, ["input_shape: ", "at least 1"]),
-        (sequential(vg.Dense(3), input_shape=(2, 2)), ValueError, ["(features,)", "(2, 2)"]),
-        (sequential(vg.Dense(3), input_shape=()), ValueError, ["(features,)", "()"]),
+        (sequential(vg.Dense(3), input_shape=(2, 2, 2)), ValueError, ["(features,)", "(2, 2, 2)"]),
+        (sequential(vg.Dense(3), input_shape=()), ValueError, ["input_shape: ", "()"]),
         (sequential(vg.Dense(3), input_shape=[4]), TypeError, ["input_shape: ", "tuple", "[4]"]),
         (
             sequential(vg.Dense(3), dtype="float16"),

@@ -18,12 +18,13 @@ PACKAGE, ENGINE = ROOT / "vgcore", ROOT / "src"
 
 # Floor by floor, from the ground up: a module imports from its own floor or from below. What is
 # not named here stands where "*" does.
-ENGINE_FLOORS = [["simd"], ["op", "arrays"], ["*"], ["engine"], ["program"]]
+ENGINE_FLOORS = [["simd"], ["op", "arrays"], ["recurrent"], ["*"], ["engine"], ["program"]]
 FLOORS = [
     ["_core", "_version"],
     ["*"],
     ["layers"],
-    ["parameters", "storage", "training"],
+    ["parameters", "states", "planning"],
+    ["jacobian", "storage", "training"],
     ["model"],
     ["__init__"],
     ["plot", "report"],

@@ -5,16 +5,21 @@ from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
 from vgcore.flow import GradientFlow
-from vgcore.layers import Dense
+from vgcore.layers import GRU, LSTM, RNN, Bidirectional, Dense, Embedding
 from vgcore.model import Sequential
 from vgcore.optimizers import SGD, Adam
 from vgcore.storage import load
 from vgcore.threads import get_num_threads, set_num_threads
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "SGD",
     "Adam",
+    "Bidirectional",
     "Dense",
+    "Embedding",
     "GradientFlow",
     "Sequential",
     "__version__",

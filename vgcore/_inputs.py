@@ -6,7 +6,7 @@ Numbers are copied only if they must be; labels always.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -16,36 +16,95 @@ from vgcore._core import arrays
 from vgcore.losses import Loss
 
 Array = NDArray[Any]
+Shape = tuple[int | None, ...]
 
 
-def numbers(argument: str, value: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-    """Finite numbers of shape (n, *shape), n >= 1, as ``dtype``."""
+class Data(NamedTuple):
+    """Checked samples: inputs, targets if there are any, and valid timesteps if not all are."""
+
+    x: Array
+    y: Array | None
+    lengths: Array | None
+
+    @property
+    def times(self) -> int:
+        """Timesteps of the inputs, if they are sequences."""
+        return self.x.shape[1] if self.x.ndim > 1 else 1
+
+
+def numbers(argument: str, value: ArrayLike, shape: Shape, dtype: DTypeLike) -> Array:
+    """Finite numbers of shape (n, *shape), n >= 1, as ``dtype``; None in ``shape`` is any length."""
     given = _validate.array(argument, value)
-    if given.ndim != len(shape) + 1 or given.shape[1:] != shape:
+    if not _fits(given.shape[1:], shape):
         if given.dtype.kind not in "fiub":
             raise TypeError(f"{argument}: expected real numbers, got dtype {given.dtype}")
-        wanted = f"(n, {', '.join(map(str, shape))})"
-        hint = f"; a single sample is {argument}[np.newaxis]" if given.shape == shape else ""
-        raise ValueError(f"{argument}: expected shape {wanted}, got {given.shape}{hint}")
-    if len(given) == 0:
+        _refuse_shape(argument, given, shape)
+    if given.size == 0:
         raise ValueError(f"{argument}: expected at least one sample, got shape {given.shape}")
     return _validate.finite(argument, given, dtype)
 
 
-def labels(argument: str, value: ArrayLike, samples: int, classes: int) -> Array:
-    """Integer labels (samples,) in [0, classes) as int64; (samples, 1) is taken as (samples,).
+def integers(argument: str, value: ArrayLike, shape: Shape, vocabulary: int) -> Array:
+    """Integers in [0, vocabulary) of shape (n, *shape), n >= 1, as int64; always a copy, as labels are."""
+    given = _validate.array(argument, value)
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"{argument}: expected integers, got dtype {given.dtype}")
+    if not _fits(given.shape[1:], shape):
+        _refuse_shape(argument, given, shape)
+    if given.size == 0:
+        raise ValueError(f"{argument}: expected at least one sample, got shape {given.shape}")
+    given = np.array(given, dtype=np.int64, order="C")
+    low, high = arrays.label_range(given)
+    if low < 0 or high >= vocabulary:
+        raise ValueError(
+            f"{argument}: expected integers in 0 .. {vocabulary - 1}, got {low if low < 0 else high}"
+        )
+    return given
+
+
+def _fits(shape: tuple[int, ...], wanted: Shape) -> bool:
+    return len(shape) == len(wanted) and all(
+        size is None or size == came for size, came in zip(wanted, shape, strict=True)
+    )
+
+
+def _refuse_shape(argument: str, given: Array, shape: Shape) -> NoReturn:
+    sizes = ["n", *("time" if size is None else str(size) for size in shape)]
+    hint = f"; a single sample is {argument}[np.newaxis]" if _fits(given.shape, shape) else ""
+    raise ValueError(f"{argument}: expected shape ({', '.join(sizes)}), got {given.shape}{hint}")
+
+
+def lengths(argument: str, value: ArrayLike | None, samples: int, times: int) -> Array | None:
+    """Valid timesteps of each sample, 1 .. times, as int64; None if all are valid."""
+    if value is None:
+        return None
+    given = _validate.array(argument, value)
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"{argument}: expected integers, got dtype {given.dtype}")
+    if given.shape != (samples,):
+        raise ValueError(f"{argument}: expected shape ({samples},), got {given.shape}")
+    given = np.array(given, dtype=np.int64, order="C")
+    low, high = arrays.label_range(given)
+    if low < 1 or high > times:
+        raise ValueError(
+            f"{argument}: expected lengths in 1 .. {times}, the timesteps of x, got "
+            f"{low if low < 1 else high}"
+        )
+    return given
+
+
+def labels(argument: str, value: ArrayLike, shape: tuple[int, ...], classes: int) -> Array:
+    """Integer labels of ``shape`` in [0, classes) as int64; one more axis of length 1 is dropped.
 
     Always a copy: a label that the caller changes later must not become an index of the engine's.
     """
     given = _validate.array(argument, value)
     if given.dtype.kind not in "iu":
         raise TypeError(f"{argument}: expected integer class labels, got dtype {given.dtype}")
-    if given.shape == (samples, 1):
-        given = given[:, 0]
-    if given.shape != (samples,):
-        raise ValueError(
-            f"{argument}: expected class labels of shape ({samples},), got {given.shape}"
-        )
+    if given.shape == (*shape, 1):
+        given = given[..., 0]
+    if given.shape != shape:
+        raise ValueError(f"{argument}: expected class labels of shape {shape}, got {given.shape}")
     given = np.array(given, dtype=np.int64, order="C")
     low, high = arrays.label_range(given)
     if low < 0 or high >= classes:
@@ -57,20 +116,21 @@ def labels(argument: str, value: ArrayLike, samples: int, classes: int) -> Array
 
 
 def targets(
-    argument: str, value: ArrayLike, samples: int, units: int, loss: Loss, dtype: DTypeLike
+    argument: str, value: ArrayLike, shape: tuple[int, ...], loss: Loss, dtype: DTypeLike
 ) -> Array:
-    """The targets that ``loss`` asks for: labels, or (samples, units) numbers."""
+    """The targets that ``loss`` asks for outputs of ``shape`` (samples, [time,] units): labels, or numbers."""
+    samples, units = shape[0], shape[-1]
     if loss.sparse:
-        return labels(argument, value, samples, units)
+        return labels(argument, value, shape[:-1], units)
     given = _validate.array(argument, value)
-    if given.ndim == 1 and units == 1:
-        given = given[:, np.newaxis]
-    if given.ndim == 1 and loss.categorical:
+    if given.ndim == len(shape) - 1 and units == 1:
+        given = given[..., np.newaxis]
+    if given.ndim == len(shape) - 1 and loss.categorical:
         raise ValueError(
-            f"{argument}: {loss.name} expects targets of shape ({samples}, {units}), got "
+            f"{argument}: {loss.name} expects targets of shape {shape}, got "
             f"{given.shape}; for integer labels use sparse_categorical_crossentropy"
         )
-    given = numbers(argument, given, (units,), dtype)
+    given = numbers(argument, given, shape[1:], dtype)
     if len(given) != samples:
         raise ValueError(
             f"{argument}: expected as many rows as x has samples ({samples}), got {len(given)}"

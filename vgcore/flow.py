@@ -13,11 +13,15 @@ from vgcore import _npz, _validate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
+    from vgcore.layers.base import Walk
     from vgcore.model import Sequential
 
 Array = NDArray[np.float64]
 
+_TIME_FIELDS = ("time", "time_direct", "time_cell", "time_gate", "time_saturated")
+_MOST_GATES = 4  # of a layer, in the engine's record of a timestep
 _OP_FIELDS = ("delta", "activation_mean", "activation_std", "saturated", "dead")
 _PARAMETER_FIELDS = ("weight_grad", "bias_grad", "weight_norm", "update_norm")
 FIELDS = (*_OP_FIELDS, "weight_grad", "bias_grad", "weight_norm", "update_ratio")
@@ -27,6 +31,46 @@ def _empty_fields(layers: int) -> dict[str, Any]:
     """No steps of so many layers."""
     fields: dict[str, Any] = {name: np.empty((0, layers)) for name in FIELDS}
     return {"step": np.empty(0, np.int64), "loss": np.empty(0), **fields}
+
+
+class Records(NamedTuple):
+    """What the engine writes of R steps: of operations, parameters, and timesteps of walks.
+
+    op (R, L, 5), parameter (R, P, 3), time (R, walks, T, 11): total, direct and cell, then each gate's norm,
+    then each gate's saturation. steps (R,) and losses (R,) are known when it is done.
+    """
+
+    op: Array
+    parameter: Array
+    time: Array
+    steps: NDArray[np.int64]
+    losses: Array
+
+    @classmethod
+    def empty(cls, model: Sequential, records: int, times: int) -> Records:
+        """Room for so many records; timesteps that no gradient reaches stay 0."""
+        walks = [walk for layer in model.layers for walk in layer.walks()]
+        fields = 3 + 2 * _MOST_GATES
+        return cls(
+            np.empty((records, len(model.layout.columns), 5)),
+            np.empty((records, len(model.layout.names), 3)),
+            np.zeros((records, len(walks), times, fields)),
+            np.empty(0, np.int64),
+            np.empty(0),
+        )
+
+    def arrays(self) -> dict[str, Array]:
+        """What `Program.train` writes to."""
+        return {
+            "op_record": self.op,
+            "parameter_record": self.parameter,
+            "time_record": self.time,
+        }
+
+    def finish(self, steps: NDArray[np.int64], losses: Array) -> Records:
+        """The records of the steps that were done."""
+        n = len(steps)
+        return Records(self.op[:n], self.parameter[:n], self.time[:n], steps, losses)
 
 
 class Rate(NamedTuple):
@@ -58,7 +102,7 @@ class GradientFlow:
     Attributes
     ----------
     layers : list of str
-        One column each below.
+        One column each below; a bidirectional layer has two, "name.forward" and "name.backward".
     step : ndarray of int, (S,)
         Steps recorded, counted from 0 since the model was compiled: step 0 applies the gradient of the
         initial parameters.
@@ -78,8 +122,22 @@ class GradientFlow:
         Share of outputs where the activation's slope is below 5 % of its steepest.
     dead : ndarray, (S, L)
         Share of units whose slope is 0 for every sample of the batch.
+    time : dict of str to ndarray, (S, T)
+        Of each recurrent layer: L2 norm over the batch of the total dL/dh_t, the part that comes back from
+        later timesteps included.
+    time_direct : dict of str to ndarray, (S, T)
+        The part of it that comes from the layers above at timestep t alone.
+    time_cell : dict of str to ndarray, (S, T)
+        The total dL/dc_t of an LSTM.
+    time_gate : dict of str to ndarray, (S, T, G)
+        L2 norm of dL/dz of each gate's pre-activation at timestep t.
+    time_saturated : dict of str to ndarray, (S, T, G)
+        Share of each gate's values where its slope is below 5 % of its steepest.
+    gates : dict of str to tuple of str
+        Names of the G gates: i, f, g, o of an LSTM, r, z, n of a GRU, z of an RNN.
 
-    All are float64; norms neither overflow nor underflow.
+    All are float64; norms neither overflow nor underflow. Columns behind the timesteps of a shorter step
+    are NaN; timesteps that no gradient reaches are 0.
 
     Raises
     ------
@@ -100,13 +158,20 @@ class GradientFlow:
         self._model: object | None = None
         self._layers: list[str] = []
         self._join_norms: Callable[[Array], Array]
-        self._pending: list[tuple[NDArray[np.int64], Array, Array, Array]] = []
+        self._pending: list[Records] = []
         self._fields: dict[str, Any] = _empty_fields(0)
+        self._gates: dict[str, tuple[str, ...]] = {}
+        self._time: dict[str, dict[str, Array]] = {name: {} for name in _TIME_FIELDS}
 
     @property
     def layers(self) -> list[str]:
         """Names of the layers, input to output."""
         return list(self._layers)
+
+    @property
+    def gates(self) -> dict[str, tuple[str, ...]]:
+        """Names of the gates of each recurrent layer."""
+        return dict(self._gates)
 
     def __len__(self) -> int:
         """Count the steps recorded."""
@@ -116,9 +181,12 @@ class GradientFlow:
         """Say how much is recorded of what."""
         return f"<GradientFlow: {len(self)} steps of {len(self._layers)} layers>"
 
-    def __getattr__(self, name: str) -> Array:
+    def __getattr__(self, name: str) -> Any:
         """Give a recorded field."""
-        fields: dict[str, Array] = self.__dict__.get("_fields", {})
+        fields: dict[str, Any] = self.__dict__.get("_fields", {})
+        if name in _TIME_FIELDS and fields:
+            self._settle()
+            return dict(self._time[name])
         if name not in fields:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         self._settle()
@@ -133,7 +201,10 @@ class GradientFlow:
             )
         if self._model is None:
             self._model = model
-            self._layers = [str(layer.name) for layer in model.layers]
+            self._layers = list(model.layout.columns)
+            for layer in model.layers:
+                for walk in layer.walks():
+                    self._add_walk(f"{layer.name}{walk.suffix}", walk)
             self._join_norms = model.layout.layer_norms
             self._fields = _empty_fields(len(self._layers))
 
@@ -144,22 +215,37 @@ class GradientFlow:
             return np.isin(steps, self._steps)
         return np.equal(steps % self._every, 0)
 
-    def append(
-        self, steps: NDArray[np.int64], losses: Array, op_record: Array, parameter_record: Array
-    ) -> None:
-        """Add recorded steps: op_record (S, L, 5) and parameter_record (S, P, 3) as the engine wrote them.
+    def _add_walk(self, name: str, walk: Walk) -> None:
+        self._gates[name] = walk.gates
+        for field, values in self._time.items():
+            if field in ("time_gate", "time_saturated"):
+                values[name] = np.empty((0, 0, len(walk.gates)))
+            elif field != "time_cell" or "c" in walk.states:
+                values[name] = np.empty((0, 0))
+
+    def append(self, records: Records) -> None:
+        """Add recorded steps.
 
         Fields are made of them when they are asked for, so that recording costs next to nothing.
         """
-        self._pending.append((steps, losses, op_record, parameter_record))
+        self._pending.append(records)
 
     def _settle(self) -> None:
         """Make fields of the pending records."""
         if not self._pending:
             return
-        steps, losses, op_record, parameters = map(np.concatenate, zip(*self._pending, strict=True))
+        op, parameters, steps, losses = (
+            np.concatenate([getattr(records, name) for records in self._pending])
+            for name in ("op", "parameter", "steps", "losses")
+        )
+        for field, kept in self._time.items():
+            for place, (name, gates) in enumerate(self._gates.items()):
+                if name in kept:
+                    columns = _time_columns(field, len(gates))
+                    blocks = (records.time[:, place, :, columns] for records in self._pending)
+                    kept[name] = _concatenated([kept[name], *blocks])
         self._pending.clear()
-        new = dict(zip(_OP_FIELDS, np.moveaxis(op_record, 2, 0), strict=True))
+        new = dict(zip(_OP_FIELDS, np.moveaxis(op, 2, 0), strict=True))
         norms = np.moveaxis(self._join_norms(parameters), 2, 0)
         weight_grad, bias_grad, weight_norm, update_norm = norms
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -206,6 +292,12 @@ class GradientFlow:
             {
                 "layers": np.array(self._layers, dtype=np.str_),
                 **{name: getattr(self, name) for name in self._fields},
+                **{
+                    f"{field}/{name}": values
+                    for field in _TIME_FIELDS
+                    for name, values in getattr(self, field).items()
+                },
+                **{f"gates/{name}": np.array(gates) for name, gates in self._gates.items()},
             },
         )
 
@@ -224,6 +316,12 @@ class GradientFlow:
             arrays = _npz.read(path)
             flow._layers = [str(name) for name in arrays["layers"]]
             flow._fields = {name: arrays[name] for name in flow._fields}
+            for key in arrays:
+                field, slash, name = key.partition("/")
+                if slash and field == "gates":
+                    flow._gates[name] = tuple(map(str, arrays[key]))
+                elif slash:
+                    flow._time[field][name] = arrays[key]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"path: expected a GradientFlow record, got {os.fspath(path)!r}: {error}"
@@ -235,6 +333,13 @@ class GradientFlow:
                 raise ValueError(
                     f"path: expected {name} of shape {wanted} in {os.fspath(path)!r}, got {values.shape}"
                 )
+        for field, by_layer in flow._time.items():
+            for name, values in by_layer.items():
+                if values.ndim not in (2, 3) or len(values) != steps:
+                    raise ValueError(
+                        f"path: expected {field} of shape ({steps}, T, ...) of {name} in "
+                        f"{os.fspath(path)!r}, got {values.shape}"
+                    )
         flow._model = cls
         return flow
 
@@ -243,3 +348,29 @@ class GradientFlow:
         from vgcore import plot
 
         return plot.flow(self, field, ax=ax, **options)
+
+    def plot_time(self, layer: str | None = None, **options: Any) -> Figure:
+        """Draw the gradient at every timestep: a heatmap over training, and curves; see `vgcore.plot.time`."""
+        from vgcore import plot
+
+        return plot.time(self, layer, **options)
+
+
+def _time_columns(field: str, gates: int) -> int | slice:
+    """Where a field is in the engine's record of a timestep."""
+    place = _TIME_FIELDS.index(field)
+    if place < 3:
+        return place
+    first = 3 + (place - 3) * _MOST_GATES
+    return slice(first, first + gates)
+
+
+def _concatenated(blocks: list[Array]) -> Array:
+    """Blocks (S_i, T_i, ...) one after the other; NaN behind the timesteps of shorter ones."""
+    times = max(block.shape[1] for block in blocks)
+    joined = np.full((sum(map(len, blocks)), times, *blocks[0].shape[2:]), np.nan)
+    row = 0
+    for block in blocks:
+        joined[row : row + len(block), : block.shape[1]] = block
+        row += len(block)
+    return joined

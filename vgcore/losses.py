@@ -9,7 +9,8 @@ sparse_categorical_crossentropy           the same, targets (n,) integer labels
 
 With ``reduction="mean"`` mse and binary_crossentropy are averaged over every element (PyTorch's), with
 ``"batchmean"`` they are summed over the outputs and averaged over the batch (the textbooks'). The
-cross-entropies of classes are averaged over the batch either way.
+cross-entropies of classes are averaged over the batch either way. With targets at every timestep a loss is
+averaged over the timesteps, too, or summed over them with ``"batchmean"``; padding does not count.
 
 Cross-entropies are fused with the output's sigmoid or softmax and computed from logits, so they are
 stable where a probability rounds to 0 or 1. An identity output is taken as logits.
@@ -41,11 +42,12 @@ _OUTPUTS = {
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss, its reduction and the activation of the output layer it follows."""
+    """A loss, its reduction and the activation of the output layer it follows, which it may compute."""
 
     name: str
     reduction: str
     output: str
+    fusible: bool = True
 
     @property
     def sparse(self) -> bool:
@@ -65,7 +67,8 @@ class Loss:
     @property
     def fused(self) -> bool:
         """Whether the loss is computed from logits and returns dL/dz."""
-        return self.categorical or (self.probabilities and self.output in ("sigmoid", "identity"))
+        from_logits = self.output == "identity" or (self.output == "sigmoid" and self.fusible)
+        return self.categorical or (self.probabilities and from_logits)
 
     @property
     def applies_activation(self) -> bool:
@@ -87,8 +90,27 @@ class Loss:
         return simd.LOSSES["mse" if self.name == "mse" else "binary"]
 
 
-def get(name: str, reduction: str, output: str) -> Loss:
+class Linear(Loss):
+    """The sum of targets times outputs, averaged over the batch: for derivatives of single outputs."""
+
+    def __init__(self) -> None:
+        super().__init__("linear", "batchmean", "identity")
+
+    @property
+    def probabilities(self) -> bool:
+        """No."""
+        return False
+
+    @property
+    def code(self) -> int:
+        """The engine's number for it."""
+        return simd.LOSSES["linear"]
+
+
+def get(name: str, reduction: str, output: str, fusible: bool = True) -> Loss:
     """The loss ``name`` after an output layer whose activation is ``output``.
+
+    ``fusible``: the loss may compute the activation in the layer's stead.
 
     Raises
     ------
@@ -104,4 +126,4 @@ def get(name: str, reduction: str, output: str) -> Loss:
             f"loss: {name} expects an output layer with activation {' or '.join(suitable)} "
             f"(identity: the outputs are logits), got {output!r}"
         )
-    return Loss(name, reduction, output)
+    return Loss(name, reduction, output, fusible)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore import _inputs, _validate, losses, optimizers, storage, threads, training
-from vgcore._core import simd
+from vgcore import (
+    _inputs,
+    _validate,
+    jacobian,
+    losses,
+    optimizers,
+    planning,
+    states,
+    storage,
+    threads,
+    training,
+)
 from vgcore._core.program import Program
+from vgcore._inputs import Data
 from vgcore.flow import GradientFlow
 from vgcore.history import Evaluation, History, Progress
 from vgcore.layers.base import Layer, Shape
@@ -24,6 +34,21 @@ Array = NDArray[Any]
 _INFERENCE_BATCH = 256
 
 
+class InputGradients(NamedTuple):
+    """What `Sequential.gradients` adds with ``wrt_inputs``.
+
+    Attributes
+    ----------
+    x : ndarray or None
+        dL/dx, of the shape of x; None where x are integers.
+    initial_state : list
+        dL/d initial state of each recurrent layer, as `Sequential.predict` takes them.
+    """
+
+    x: Array | None
+    initial_state: list[Any]
+
+
 class Sequential:
     """Layers one after the other.
 
@@ -31,8 +56,9 @@ class Sequential:
     ----------
     layers : sequence of Layer
         Input to output; a layer belongs to one model.
-    input_shape : int or tuple of int
-        Shape of one sample.
+    input_shape : int or tuple
+        Shape of one sample: features, (time, features), or (time,) before an `Embedding`. A time of None
+        leaves it to each call.
     dtype : {"float32", "float64"}
     seed : int, None, numpy.random.SeedSequence or numpy.random.Generator
         Of the initial weights and of shuffling, as `numpy.random.default_rng` takes it.
@@ -74,19 +100,22 @@ class Sequential:
             self._take_in()
         except BaseException:
             for layer, name in zip(self.layers, given_names, strict=True):
-                layer.name, layer.views = name, {}
+                layer.name = name
+                layer.adopt({})
             raise
-        self._loss: losses.Loss | None = None
-        self._optimizer: optimizers.Optimizer | None = None
-        self._clipping: dict[str, float] = {}
+        self._compiled: planning.Compiled | None = None
         self._program: Program | None = None
         self._step = 0
+        self.stateful = any(layer.stateful for layer in self.layers)
+        self.carried: training.Carried | None = None
 
     def _take_in(self) -> None:
         """Name the layers, lay out their parameters and initialize them."""
         _name(self.layers)
         shapes = [self.input_shape]
         for layer in self.layers:
+            if layer.vocabulary is not None and layer is not self.layers[0]:
+                raise ValueError(f"layers: expected {layer.name} as the first layer, it takes integers")
             shapes.append(layer.output_shape(shapes[-1]))
         self._shapes = shapes
         described = [
@@ -98,7 +127,7 @@ class Sequential:
         self._states: list[Array] = []
         views = self.layout.views(self._values)
         for layer, mine in zip(self.layers, described, strict=True):
-            layer.views = {p.name: views[f"{layer.name}.{p.name}"] for p in mine}
+            layer.adopt({p.name: views[f"{layer.name}.{p.name}"] for p in mine})
             for parameter in mine:
                 layer.views[parameter.name][...] = parameter.initializer(
                     parameter.shape, self._rng, self.dtype
@@ -112,8 +141,10 @@ class Sequential:
         reduction: losses.Reduction = "mean",
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        tbptt: int | None = None,
+        checkpoint: int | str | None = "auto",
     ) -> None:
-        """Choose loss, optimizer and clipping; the optimizer's state starts anew.
+        """Choose loss, optimizer, clipping and how time is cut; the optimizer's state starts anew.
 
         Parameters
         ----------
@@ -127,14 +158,23 @@ class Sequential:
             (torch.nn.utils.clip_grad_norm_'s formula).
         clip_value : float, > 0, optional
             Cut each element of the gradient to [-clip_value, clip_value].
+        tbptt : int, >= 1, optional
+            Truncated backpropagation through time (Williams and Peng 1990): sequences are cut into chunks
+            of so many timesteps, states are carried over from chunk to chunk and gradients are not. With
+            targets at every timestep each chunk is a step of its own; with targets at the end alone the
+            gradient reaches back through the last chunk.
+        checkpoint : "auto", int or None
+            Keep states every so many timesteps only and compute the rest again on the way back (Chen et
+            al. 2016): less memory, a third more time, the same bits. "auto": every sqrt(T), where
+            training would otherwise take more than half a GiB; None: never.
 
         Raises
         ------
         TypeError, ValueError
             For an unknown name or a number out of range; the model stays as it was.
         """
-        output = getattr(self.layers[-1], "activation", None)
-        chosen = losses.get(loss, reduction, output.name if output else "identity")
+        last = self.layers[-1]
+        chosen = losses.get(loss, reduction, last.output_activation, last.fuses_loss)
         rule = optimizers.get(optimizer)
         clipping = {
             name: _validate.real(name, limit, above=0)
@@ -143,10 +183,29 @@ class Sequential:
         }
         if len(clipping) == 2:
             raise ValueError("clip_value: expected either clip_norm or clip_value, got both")
-        self._loss, self._optimizer, self._clipping = chosen, rule, clipping
+        self._check_time(tbptt, checkpoint)
+        self._compiled = planning.Compiled(chosen, rule, clipping, tbptt, checkpoint)
         self._states = [self.layout.vector(self.dtype) for _ in rule.states]
         self._program = None
         self._step = 0
+
+    def _check_time(self, tbptt: int | None, checkpoint: int | str | None) -> None:
+        stack = self.stack
+        cutting = {}
+        if tbptt is not None:
+            cutting["tbptt"] = _validate.integer("tbptt", tbptt, minimum=1)
+        if isinstance(checkpoint, str):
+            _validate.one_of("checkpoint", checkpoint, ("auto",))
+        elif checkpoint is not None:
+            cutting["checkpoint"] = _validate.integer("checkpoint", checkpoint, minimum=1)
+        if len(cutting) == 2:
+            raise ValueError("checkpoint: expected either tbptt or checkpoint, got both")
+        for argument, steps in cutting.items():
+            if not stack.takes_time or not stack.may_checkpoint():
+                raise ValueError(
+                    f"{argument}: expected None, for the model "
+                    f"{'walks backwards' if stack.takes_time else 'takes no sequences'}; got {steps}"
+                )
 
     @property
     def step(self) -> int:
@@ -154,76 +213,87 @@ class Sequential:
         return self._program.time if self._program is not None else self._step
 
     @property
-    def loss(self) -> losses.Loss:
-        """The compiled loss; RuntimeError before `compile`."""
-        if self._loss is None:
+    def compiled(self) -> planning.Compiled:
+        """What `compile` chose; RuntimeError before it."""
+        if self._compiled is None:
             raise RuntimeError(
                 "the model has no loss yet: call compile(loss=..., optimizer=...) first"
             )
-        return self._loss
+        return self._compiled
+
+    @property
+    def loss(self) -> losses.Loss:
+        """The compiled loss; RuntimeError before `compile`."""
+        return self.compiled.loss
 
     @property
     def optimizer(self) -> optimizers.Optimizer:
         """The compiled optimizer; RuntimeError before `compile`."""
-        if self._optimizer is None:
-            raise RuntimeError("the model has no optimizer yet: call compile(...) first")
-        return self._optimizer
+        return self.compiled.optimizer
 
-    def program(self, batch: int) -> Program:
-        """The engine's program, planned for at least ``batch`` rows, at the current learning rate."""
+    @property
+    def gives_time(self) -> bool:
+        """Whether there is an output for every timestep."""
+        return len(self._shapes[-1]) == 2
+
+    @property
+    def stack(self) -> planning.Stack:
+        """The layers as they are planned."""
+        vectors = self._values, self._gradients, self._states
+        return planning.Stack(self.layers, self._shapes, self.layout.offsets, vectors)
+
+    def program(self, batch: int, times: int = 1) -> Program:
+        """The engine's program at the current learning rate, for at least so many rows and timesteps."""
         program = self._program
-        if program is None or program.batch < batch or program.threads != threads.get_num_threads():
+        if (
+            program is None
+            or program.batch < batch
+            or program.longest < times
+            or program.threads != threads.get_num_threads()
+        ):
             if program is not None:
-                self._step, batch = program.time, max(batch, program.batch)
-            program = self._program = self._plan(batch)
+                self._step = program.time
+                batch, times = max(batch, program.batch), max(times, program.longest)
+            program = self._program = self.stack.program(self._planned(), batch, times)
             program.time = self._step
-        if self._optimizer is not None:
-            program.rate = self._optimizer.learning_rate
+        if self._compiled is not None:
+            program.rate = self._compiled.optimizer.learning_rate
         return program
 
-    def _plan(self, batch: int) -> Program:
-        loss = self._loss or losses.get("mse", "mean", "identity")
-        optimizer = self._optimizer or optimizers.SGD()
-        update = {
-            "rate": optimizer.learning_rate,
-            "weight_decay": getattr(optimizer, "weight_decay", 0.0),
-            "momentum": 0.0,
-            "beta2": 0.0,
-            "epsilon": 0.0,
-            "correction1": 1.0,
-            "correction2": 1.0,
-            "nesterov": False,
-            "gradient_scale": 1.0,
-            "gradient_limit": self._clipping.get("clip_value", math.inf),
-            **optimizer.numbers(),
-        }
-        return Program(
-            [
-                layer.operation(shape, self.dtype.itemsize)
-                for layer, shape in zip(self.layers, self._shapes, strict=False)
-            ],
-            self.layout.offsets,
-            self._values,
-            self._gradients,
-            self._states,
-            batch=batch,
-            loss=loss.code,
-            sparse=loss.sparse,
-            fused=loss.fused,
-            apply_activation=loss.applies_activation,
-            mean_over_outputs=loss.mean_over_outputs,
-            rule=simd.RULES[optimizer.rule],
-            update=update,
-            clip_norm=self._clipping.get("clip_norm", math.inf),
-            threads=threads.get_num_threads(),
-        )
+    def _planned(self) -> planning.Compiled:
+        """What is compiled, or what stands in for it where there is only forward."""
+        if self._compiled is not None:
+            return self._compiled
+        return planning.Compiled(losses.get("mse", "mean", "identity"), optimizers.SGD())
 
-    def data(self, x: ArrayLike, y: ArrayLike, suffix: str = "") -> tuple[Array, Array]:
-        """Inputs and targets as the engine reads them; see `vgcore._inputs` for what is refused."""
-        samples = _inputs.numbers(f"x{suffix}", x, self.input_shape, self.dtype)
-        units = self._shapes[-1][0]
-        goals = _inputs.targets(f"y{suffix}", y, len(samples), units, self.loss, self.dtype)
-        return samples, goals
+    def inputs(self, x: ArrayLike, lengths: ArrayLike | None = None, suffix: str = "") -> Data:
+        """Inputs as the engine reads them; see `vgcore._inputs` for what is refused."""
+        vocabulary = self.layers[0].vocabulary
+        if vocabulary is None:
+            samples = _inputs.numbers(f"x{suffix}", x, self.input_shape, self.dtype)
+        else:
+            samples = _inputs.integers(f"x{suffix}", x, self.input_shape, vocabulary)
+        if lengths is None:
+            return Data(samples, None, None)
+        if not self.stack.takes_time:
+            raise ValueError(f"lengths{suffix}: expected None, for the model takes no sequences")
+        valid = _inputs.lengths(f"lengths{suffix}", lengths, *samples.shape[:2])
+        return Data(samples, None, valid)
+
+    def data(
+        self, x: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None, suffix: str = ""
+    ) -> Data:
+        """Inputs and targets as the engine reads them."""
+        samples, _, valid = self.inputs(x, lengths, suffix)
+        shape = self.output_shape(samples)
+        goals = _inputs.targets(f"y{suffix}", y, shape, self.loss, self.dtype)
+        return Data(samples, goals, valid)
+
+    def output_shape(self, x: Array) -> tuple[int, ...]:
+        """Shape of the outputs for checked inputs."""
+        *time, units = self._shapes[-1]
+        assert units is not None
+        return (len(x), *x.shape[1 : 1 + len(time)], units)
 
     def fit(
         self,
@@ -233,7 +303,8 @@ class Sequential:
         epochs: int = 1,
         batch_size: int = 32,
         shuffle: bool = True,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        lengths: ArrayLike | None = None,
+        validation_data: tuple[ArrayLike, ...] | None = None,
         track: GradientFlow | None = None,
         callback: Callable[[Progress], object] | None = None,
     ) -> History:
@@ -241,14 +312,19 @@ class Sequential:
 
         Parameters
         ----------
-        x : array_like, (n, features)
-        y : array_like, (n,) integer labels or (n, outputs), as the loss asks
+        x : array_like, (n, features), (n, time, features), or integers (n, time)
+        y : array_like
+            (n,) integer labels or (n, outputs), as the loss asks; where the last layer gives sequences,
+            (n, time) labels or (n, time, outputs).
         epochs : int, >= 1
         batch_size : int, >= 1
             The last minibatch of an epoch is smaller where it does not divide n.
         shuffle : bool
             Draw a new order of the samples each epoch, from the model's seed.
-        validation_data : (x, y), optional
+        lengths : array_like of int, (n,), optional
+            Valid timesteps of each sample, 1 to time; what is behind them is padding: it has no part in
+            losses, gradients, norms and final states.
+        validation_data : (x, y) or (x, y, lengths), optional
             Evaluated after each epoch.
         track : GradientFlow, optional
             Records the steps it wants.
@@ -270,64 +346,159 @@ class Sequential:
                 f"callback: expected a callable, got {callback!r} ({type(callback).__name__})"
             )
         _validate.boolean("shuffle", shuffle)
+        batch_size = _validate.integer("batch_size", batch_size, minimum=1)
+        data = self.data(x, y, lengths)
+        if self.stateful:
+            if shuffle:
+                raise ValueError("shuffle: expected False, for a stateful layer needs its rows in order")
+            if len(data.x) % min(batch_size, len(data.x)):
+                raise ValueError(
+                    f"batch_size: expected a divisor of the {len(data.x)} samples, for a stateful layer "
+                    f"needs whole minibatches; got {batch_size}"
+                )
         return training.fit(
             self,
-            self.data(x, y),
+            data,
             self._rng if shuffle else None,
             epochs=_validate.integer("epochs", epochs, minimum=1),
-            batch_size=_validate.integer("batch_size", batch_size, minimum=1),
+            batch_size=batch_size,
             validation=_validation(self, validation_data),
             track=training.attached(track, self),
             callback=callback,
         )
 
-    def train_on_batch(self, x: ArrayLike, y: ArrayLike) -> float:
-        """One step on the whole of x and y; returns the loss before the update."""
-        samples, goals = self.data(x, y)
-        return self.program(len(samples)).train_batch(samples, goals)
+    def train_on_batch(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        lengths: ArrayLike | None = None,
+        initial_state: Sequence[Any] | None = None,
+    ) -> float:
+        """One step on the whole of x and y; returns the loss before the update.
 
-    def gradients(self, x: ArrayLike, y: ArrayLike) -> tuple[float, dict[str, Array]]:
+        With ``tbptt`` and targets at every timestep it is a step per chunk; the loss is their mean.
+        ``lengths`` as in `fit`, ``initial_state`` as in `predict`.
+        """
+        data = self.data(x, y, lengths)
+        if lengths is None and initial_state is None and not self.stateful:
+            program = self.program(len(data.x), data.times)
+            if program.longest == program.times >= data.times and not self.compiled.tbptt:
+                return program.train_batch(data.x, data.y)
+        result = training.whole_batch(self, data, initial_state, updating=True)
+        return result.loss
+
+    def gradients(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        lengths: ArrayLike | None = None,
+        initial_state: Sequence[Any] | None = None,
+        wrt_inputs: bool = False,
+    ) -> Any:
         """Loss and gradients of one pass over the whole of x and y; nothing is updated.
+
+        Parameters
+        ----------
+        x, y, lengths
+            As in `fit`.
+        initial_state : list, optional
+            As in `predict`.
+        wrt_inputs : bool
+            Whether to return the third result, too.
 
         Returns
         -------
         loss : float
         grads : dict of str to ndarray
             "dense1.weight", ...: dL/d parameter, of its shape.
+        inputs : InputGradients
+            With ``wrt_inputs``: dL/dx, and that of the initial states.
         """
-        samples, goals = self.data(x, y)
-        loss = np.empty(1)
-        self.program(len(samples)).train(
-            samples, goals, None, loss, batch=len(samples), updating=False
+        _validate.boolean("wrt_inputs", wrt_inputs)
+        data = self.data(x, y, lengths)
+        result = training.whole_batch(
+            self, data, initial_state, updating=False, wrt_inputs=wrt_inputs
         )
-        return float(loss[0]), self.layout.copies(self._gradients)
+        grads = self.layout.copies(self._gradients)
+        if not wrt_inputs:
+            return result.loss, grads
+        nested = states.nested(self.layers, result.state_gradients)
+        return result.loss, grads, InputGradients(result.input_gradient, nested)
 
-    def gradient_flow(self, x: ArrayLike, y: ArrayLike) -> GradientFlow:
+    def gradient_flow(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        lengths: ArrayLike | None = None,
+        initial_state: Sequence[Any] | None = None,
+    ) -> GradientFlow:
         """The gradient flow of one pass over the whole of x and y; nothing is updated."""
-        samples, goals = self.data(x, y)
+        data = self.data(x, y, lengths)
         flow = GradientFlow()
         flow.attach(self)
-        training.run_steps(
-            self, samples, goals, None, np.empty(1), batch=len(samples), updating=False, track=flow
-        )
+        training.whole_batch(self, data, initial_state, updating=False, track=flow)
         return flow
 
-    def predict(self, x: ArrayLike) -> Array:
-        """Outputs (n, outputs) for x (n, features)."""
-        samples = _inputs.numbers("x", x, self.input_shape, self.dtype)
-        return self.forward(samples)
+    def predict(
+        self,
+        x: ArrayLike,
+        *,
+        lengths: ArrayLike | None = None,
+        initial_state: Sequence[Any] | None = None,
+        return_state: bool = False,
+    ) -> Any:
+        """Outputs for x: (n, outputs), or (n, time, outputs) where the last layer gives sequences.
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike) -> Evaluation:
-        """Loss and accuracy over the whole of x and y."""
-        return training.evaluate(self, *self.data(x, y))
+        Parameters
+        ----------
+        x, lengths
+            As in `fit`; outputs behind a sample's length are 0.
+        initial_state : list, optional
+            What the recurrent layers start from instead of their own: one entry per layer, an array
+            (n, units), a pair (h, c) for an LSTM, a pair of entries for a bidirectional layer, or None.
+            Stateful layers keep what they carry.
+        return_state : bool
+            Return (outputs, states), the states each sample ended in, in the same form.
+        """
+        _validate.boolean("return_state", return_state)
+        data = self.inputs(x, lengths)
+        outputs, final = training.predict(self, data, initial_state)
+        return (outputs, states.nested(self.layers, final)) if return_state else outputs
 
-    def forward(
-        self, x: Array, y: Array | None = None, sample_losses: Array | None = None
-    ) -> Array:
-        """Outputs for checked inputs; given checked targets, the loss of each sample is written."""
-        outputs = np.empty((len(x), *self._shapes[-1]), self.dtype)
-        self.program(min(len(x), _INFERENCE_BATCH)).forward(x, outputs, y, sample_losses)
-        return outputs
+    def evaluate(
+        self, x: ArrayLike, y: ArrayLike, *, lengths: ArrayLike | None = None
+    ) -> Evaluation:
+        """Loss and accuracy over the whole of x and y, from fresh states."""
+        return training.evaluate(self, self.data(x, y, lengths))
+
+    def reset_states(self) -> None:
+        """Let stateful layers start anew, with any number of rows and timesteps."""
+        self.carried = None
+
+    def state_jacobian(self, x: ArrayLike, layer: str, lags: Iterable[int]) -> jacobian.Jacobian:
+        """Norms of dh_T/dh_{T-k} of a recurrent layer: how far back its last state can feel.
+
+        The product of one-step Jacobians that Pascanu, Mikolov and Bengio 2013 (eq. 5 to 7) bound: where
+        its norm falls with k gradients vanish, where it grows they explode. Of an LSTM it is taken with
+        c_{T-k} held fixed.
+
+        Parameters
+        ----------
+        x : array_like, (n, time, features) or integers (n, time)
+        layer : str
+            Name of an RNN, LSTM or GRU layer.
+        lags : iterable of int
+            k, each 0 to time; h_0 before the first timestep is that of lag time.
+
+        Returns
+        -------
+        Jacobian
+            ``spectral`` and ``frobenius``, each (n, len(lags)).
+        """
+        return jacobian.norms(self, self.inputs(x), layer, lags)
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters by name: "dense1.weight" (out, in), "dense1.bias" (out,), ..."""
@@ -350,17 +521,12 @@ class Sequential:
 
     def vectors(self) -> dict[str, Array]:
         """The flat vectors that make up the model's state: parameters, then the optimizer's."""
-        states = self._optimizer.states if self._optimizer else ()
-        return {"parameters": self._values, **dict(zip(states, self._states, strict=True))}
+        names = self._compiled.optimizer.states if self._compiled else ()
+        return {"parameters": self._values, **dict(zip(names, self._states, strict=True))}
 
     def description(self) -> dict[str, Any]:
         """All of the model but its vectors, as JSON can hold it."""
-        compiled = self._loss and {
-            "loss": self._loss.name,
-            "reduction": self._loss.reduction,
-            "optimizer": self.optimizer.config(),
-            **self._clipping,
-        }
+        compiled = self._compiled and self._compiled.config()
         return {
             "layers": [{"class": type(layer).__name__, **layer.config()} for layer in self.layers],
             "input_shape": self.input_shape,
@@ -381,8 +547,10 @@ class Sequential:
         bit_generator.state = rng_state
         self._rng = np.random.Generator(bit_generator)
 
-    def summary(self, batch_size: int = 32) -> Summary:
+    def summary(self, batch_size: int = 32, times: int | None = None) -> Summary:
         """Layers, shapes, parameters, and the memory that training with ``batch_size`` takes.
+
+        ``times``: timesteps of the sequences, where ``input_shape`` leaves them open (100 if not given).
 
         Returns
         -------
@@ -400,11 +568,14 @@ class Sequential:
             for layer, shape in zip(self.layers, self._shapes[1:], strict=True)
         ]
         vectors = 2 + len(self._states)
+        given = self.input_shape[0] if self.stack.takes_time else 1
+        steps = _validate.integer("times", given or times or 100, minimum=1)
+        program = self.stack.program(self._planned(), batch, steps)
         return Summary(
             rows,
             self.layout.count,
             vectors * self._values.nbytes,
-            self._plan(batch).arena_bytes,
+            program.arena_bytes,
             batch,
         )
 
@@ -445,8 +616,12 @@ def _name(layers: list[Layer]) -> None:
 
 
 def _shape(input_shape: int | Shape) -> Shape:
+    if input_shape == ():
+        raise ValueError("input_shape: expected one size or more, got ()")
     if isinstance(input_shape, tuple):
-        return tuple(_validate.integer("input_shape", n, minimum=1) for n in input_shape)
+        time, *rest = input_shape
+        first = None if time is None else _validate.integer("input_shape", time, minimum=1)
+        return (first, *(_validate.integer("input_shape", n, minimum=1) for n in rest))
     if not isinstance(input_shape, int | np.integer):
         came = f"{input_shape!r} ({type(input_shape).__name__})"
         raise TypeError(f"input_shape: expected an integer or a tuple of them, got {came}")
@@ -471,12 +646,12 @@ def _generator(seed: Any) -> np.random.Generator:
         raise type(error)(f"seed: expected {expected}, got {seed!r}") from error
 
 
-def _validation(
-    model: Sequential, pair: tuple[ArrayLike, ArrayLike] | None
-) -> tuple[Array, Array] | None:
-    if pair is None:
+def _validation(model: Sequential, given: tuple[ArrayLike, ...] | None) -> Data | None:
+    if given is None:
         return None
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        came = f"{len(pair)} items" if isinstance(pair, tuple | list) else type(pair).__name__
-        raise TypeError(f"validation_data: expected a pair (x, y), got {came}")
-    return model.data(*pair, suffix=" of validation_data")
+    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+        came = f"{len(given)} items" if isinstance(given, tuple | list) else type(given).__name__
+        raise TypeError(
+            f"validation_data: expected a pair (x, y) or a triple with lengths, got {came}"
+        )
+    return model.data(*given, suffix=" of validation_data")

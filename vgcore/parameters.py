@@ -27,7 +27,9 @@ class Layout:
     names : list of str
         "dense1.weight", ...
     offsets : list of list of int
-        First element of each parameter of each layer.
+        First element of each parameter of each operation of each layer.
+    columns : list of str
+        Names of the operations: of the layers, or of their directions.
     size : int
         Elements of the vector, padding included.
     count : int
@@ -36,20 +38,25 @@ class Layout:
 
     def __init__(self, layers: list[Layer], parameters: list[list[Parameter]]) -> None:
         self.names: list[str] = []
+        self.columns: list[str] = []
         self.offsets: list[list[int]] = []
-        self._shapes: list[tuple[int, ...]] = []
+        self._parameters: list[Parameter] = []
         self._starts: list[int] = []
-        self._columns: list[tuple[list[int], list[int]]] = []  # of each layer: weights, biases
+        self._kinds: list[dict[str, list[int]]] = []  # of each operation: weights, biases, initial states
         self.size = self.count = 0
         for layer, mine in zip(layers, parameters, strict=True):
-            self.offsets.append([])
-            self._columns.append(([], []))
+            first = len(self.offsets)
+            for suffix in [walk.suffix for walk in layer.walks()] or [""]:
+                self.columns.append(f"{layer.name}{suffix}")
+                self.offsets.append([])
+                self._kinds.append({"weight": [], "bias": [], "initial": []})
             for parameter in mine:
                 self.names.append(f"{layer.name}.{parameter.name}")
-                self._columns[-1][parameter.name.startswith("bias")].append(len(self._starts))
-                self.offsets[-1].append(self.size)
+                kind = parameter.name.partition("_")[0]
+                self._kinds[first + parameter.operation][kind].append(len(self._starts))
+                self.offsets[first + parameter.operation].append(self.size)
                 self._starts.append(self.size)
-                self._shapes.append(parameter.shape)
+                self._parameters.append(parameter)
                 elements = math.prod(parameter.shape)
                 self.count += elements
                 self.size += -(-elements // _LINE) * _LINE
@@ -64,8 +71,8 @@ class Layout:
     def views(self, vector: Array) -> dict[str, Array]:
         """Each parameter's values in ``vector``, by name."""
         return {
-            name: vector[start : start + math.prod(shape)].reshape(shape, order="F")
-            for name, start, shape in zip(self.names, self._starts, self._shapes, strict=True)
+            name: vector[start : start + math.prod(p.shape)].reshape(p.shape, order=p.order)
+            for name, start, p in zip(self.names, self._starts, self._parameters, strict=True)
         }
 
     def copies(self, vector: Array) -> dict[str, Array]:
@@ -73,18 +80,19 @@ class Layout:
         return {name: np.array(view, order="C") for name, view in self.views(vector).items()}
 
     def layer_norms(self, norms: Array) -> Array:
-        """Join the norms of parameters into those of layers.
+        """Join the norms of parameters into those of operations: of layers, or of their directions.
 
-        norms (S, parameters, 3): of value, gradient and update. Returns (S, layers, 4): of the weights'
-        gradient, the biases' gradient, the weights, the weights' update; NaN where there are none.
+        norms (S, parameters, 3): of value, gradient and update. Returns (S, operations, 4): of the
+        weights' gradient, the biases' gradient, the weights, the weights' update; NaN where there are
+        none.
         """
-        joined = np.full((len(norms), len(self._columns), 4), np.nan)
-        for layer, (weights, biases) in enumerate(self._columns):
-            if weights:
-                value, gradient, update = np.hypot.reduce(norms[:, weights], axis=1).T
-                joined[:, layer, 0] = gradient
-                joined[:, layer, 2] = value
-                joined[:, layer, 3] = update
-            if biases:
-                joined[:, layer, 1] = np.hypot.reduce(norms[:, biases, 1], axis=1)
+        joined = np.full((len(norms), len(self._kinds), 4), np.nan)
+        for place, kinds in enumerate(self._kinds):
+            if kinds["weight"]:
+                value, gradient, update = np.hypot.reduce(norms[:, kinds["weight"]], axis=1).T
+                joined[:, place, 0] = gradient
+                joined[:, place, 2] = value
+                joined[:, place, 3] = update
+            if kinds["bias"]:
+                joined[:, place, 1] = np.hypot.reduce(norms[:, kinds["bias"], 1], axis=1)
         return joined

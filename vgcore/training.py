@@ -1,15 +1,19 @@
-"""The training loop: hands runs of steps to the engine, comes up for air in between."""
+"""Runs of the engine: the training loop, which comes up for air in between, and single passes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.flow import GradientFlow
+from vgcore import states
+from vgcore._core import program as engine
+from vgcore._inputs import Data
+from vgcore.flow import GradientFlow, Records
 from vgcore.history import Evaluation, History, Progress
+from vgcore.planning import order_by_length
 
 if TYPE_CHECKING:
     from vgcore.model import Sequential
@@ -17,6 +21,23 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _BREATH = 0.05  # seconds between two returns from the engine, about
+_INFERENCE_BATCH = 256
+
+
+class Carried(NamedTuple):
+    """The states of stateful layers, row by row; None for layers that are not."""
+
+    rows: int
+    times: int
+    arrays: list[Array | None]
+
+
+class Pass(NamedTuple):
+    """What one pass over a whole batch found; gradients of inputs only if they were asked for."""
+
+    loss: float
+    input_gradient: Array | None
+    state_gradients: list[Array]
 
 
 def attached(track: GradientFlow | None, model: Sequential) -> GradientFlow | None:
@@ -28,35 +49,53 @@ def attached(track: GradientFlow | None, model: Sequential) -> GradientFlow | No
     return track
 
 
+def carried(model: Sequential, data: Data, rows: int) -> list[Array | None]:
+    """The states that stateful layers carry; zeros at first."""
+    if data.lengths is not None:
+        raise ValueError("lengths: expected None with stateful layers, whose rows keep their places")
+    if model.carried is None:
+        arrays: list[Array | None] = []
+        for layer in model.layers:
+            mine = states.empty([layer], rows, model.dtype)
+            arrays += mine if layer.stateful else [None] * len(mine)
+        model.carried = Carried(rows, data.times, arrays)
+    before = model.carried
+    if (rows, data.times) != (before.rows, before.times):
+        raise ValueError(
+            f"x: expected minibatches of {before.rows} samples of {before.times} timesteps, as before, for "
+            f"a stateful layer; got {rows} of {data.times}; reset_states() makes it start anew"
+        )
+    return before.arrays
+
+
 def fit(
     model: Sequential,
-    data: tuple[Array, Array],
+    data: Data,
     rng: np.random.Generator | None,
     *,
     epochs: int,
     batch_size: int,
-    validation: tuple[Array, Array] | None,
+    validation: Data | None,
     track: GradientFlow | None,
     callback: Callable[[Progress], object] | None,
 ) -> History:
     """Train on checked data; the order of the samples is drawn from ``rng``, if there is one."""
-    x, y = data
     loss = model.loss
-    samples = len(x)
+    samples = len(data.x)
     batch = min(batch_size, samples)
-    per_epoch = -(-samples // batch)
-    rows = np.full(per_epoch, batch)
-    rows[-1] = samples - (per_epoch - 1) * batch
+    weights = step_weights(model, data, batch)
+    per_epoch = len(weights)
     step_losses = np.empty(per_epoch)
     history = History()
     for epoch in range(epochs):
         order = None if rng is None else rng.permutation(samples)
+        order = order_by_length(order, data.lengths, batch)
         done = 0
         stop = False
         while done < per_epoch and not stop:
             done += run_steps(
-                model, x, y, order, step_losses[done:],
-                batch=batch, begin=done * batch, track=track, seconds=_BREATH,
+                model, data, order, step_losses[done:],
+                batch=batch, done=done, track=track, seconds=_BREATH,
             )  # fmt: skip
             if callback is not None:
                 finished = epoch + (done == per_epoch)
@@ -68,9 +107,9 @@ def fit(
                 stop = isinstance(answer, bool | np.bool_) and bool(answer)
                 if model.loss is not loss:
                     raise RuntimeError("the model was compiled anew while fit was running")
-        values = {"loss": float(np.average(step_losses[:done], weights=rows[:done]))}
+        values = {"loss": float(np.average(step_losses[:done], weights=weights[:done]))}
         if validation is not None:
-            result = evaluate(model, *validation)
+            result = evaluate(model, validation)
             values.update(val_loss=result.loss, val_accuracy=result.accuracy)
         history.append(values)
         if stop:
@@ -78,57 +117,179 @@ def fit(
     return history
 
 
+def chunks(model: Sequential, times: int, updating: bool) -> NDArray[np.int64]:
+    """Timesteps of each step that a minibatch makes: one, but with truncated BPTT one per update."""
+    length = model.compiled.tbptt
+    if length is None or not model.gives_time or not updating:
+        return np.array([times])
+    begins = np.arange(0, times, length)
+    return np.minimum(length, times - begins)
+
+
+def step_weights(model: Sequential, data: Data, batch: int, updating: bool = True) -> Array:
+    """How much each step's loss counts in the mean of an epoch: rows times timesteps."""
+    samples = len(data.x)
+    rows = np.full(-(-samples // batch), batch)
+    rows[-1] = samples - (len(rows) - 1) * batch
+    return np.outer(rows, chunks(model, data.times, updating)).ravel()
+
+
 def run_steps(
     model: Sequential,
-    x: Array,
-    y: Array,
+    data: Data,
     order: Array | None,
     step_losses: Array,
     *,
     batch: int,
-    begin: int = 0,
+    done: int = 0,
     updating: bool = True,
     track: GradientFlow | None = None,
     seconds: float = np.inf,
+    program: engine.Program | None = None,
+    **extra: Any,
 ) -> int:
-    """Run up to len(step_losses) steps, as many as fit into ``seconds``; return how many."""
-    program = model.program(batch)
+    """Run up to len(step_losses) steps, as many as fit into ``seconds``; return how many.
+
+    ``done``: steps of the epoch that were run before. ``extra``: what else `Program.train` takes.
+    """
+    if program is None:
+        program = model.program(batch, data.times)
+    if "states" not in extra and model.stateful:
+        kept = carried(model, data, batch)
+        extra["states"] = [(array, array, None, True) for array in kept]
+    steps = chunks(model, data.times, updating)
     options: dict[str, Any] = {
         "batch": batch,
-        "begin": begin,
+        "begin": done // len(steps) * batch,
         "updating": updating,
         "seconds": seconds,
+        "lengths": data.lengths,
+        **extra,
     }
     if track is None:
-        return program.train(x, y, order, step_losses, **options)
+        return program.train(data.x, data.y, order, step_losses, **options)
     first = program.time
     wanted = track.wants(first, len(step_losses))
+    records = Records.empty(model, int(wanted.sum()), int(steps.max()))
     record = np.where(wanted, np.cumsum(wanted) - 1, -1)
-    op_record = np.empty((wanted.sum(), len(model.layers), 5))
-    parameter_record = np.empty((wanted.sum(), len(model.layout.names), 3))
-    done = program.train(
-        x, y, order, step_losses, **options,
-        record=record, op_record=op_record, parameter_record=parameter_record,
-    )  # fmt: skip
-    recorded = np.flatnonzero(wanted[:done])
-    track.append(
-        first + recorded,
-        step_losses[recorded],
-        op_record[: len(recorded)],
-        parameter_record[: len(recorded)],
+    count = program.train(
+        data.x, data.y, order, step_losses, **options, record=record, **records.arrays()
     )
-    return done
+    recorded = np.flatnonzero(wanted[:count])
+    track.append(records.finish(first + recorded, step_losses[recorded]))
+    return count
 
 
-def evaluate(model: Sequential, x: Array, y: Array) -> Evaluation:
-    """Loss and accuracy over checked data."""
-    losses = np.empty(len(x))
-    outputs = model.forward(x, y, losses)
-    if not model.loss.probabilities:
-        return Evaluation(float(losses.mean()), float("nan"))
-    if outputs.shape[1] == 1 and not model.loss.categorical:
-        half = 0.0 if model.loss.output == "identity" else 0.5
-        right = (outputs > half) == (y > 0.5)
+def whole_batch(
+    model: Sequential,
+    data: Data,
+    initial_state: Sequence[Any] | None,
+    *,
+    updating: bool,
+    wrt_inputs: bool = False,
+    track: GradientFlow | None = None,
+) -> Pass:
+    """One pass over all samples at once, from given states or those that layers start from."""
+    rows = len(data.x)
+    weights = step_weights(model, data, rows, updating)
+    step_losses = np.empty(len(weights))
+    extra: dict[str, Any] = {}
+    gradients: list[Array] = []
+    input_gradient = None
+    given = initial_states(model, initial_state, rows)
+    if wrt_inputs:
+        gradients = states.empty(model.layers, rows, model.dtype)
+        if model.layers[0].vocabulary is None:
+            input_gradient = extra["input_gradient"] = np.zeros_like(data.x)
+    if wrt_inputs or (model.compiled.tbptt and not updating):
+        extra["program"] = model.stack.program(
+            model.compiled, rows, data.times, updating=updating, input_gradient=wrt_inputs
+        )
+    if initial_state is not None or not updating:
+        if initial_state is None and model.stateful:
+            given = carried(model, data, rows)
+        ends = gradients or [None] * len(given)
+        extra["states"] = [
+            (start, None, end, False) for start, end in zip(given, ends, strict=True)
+        ]
+    run_steps(
+        model, data, order_by_length(None, data.lengths, rows), step_losses,
+        batch=rows, updating=updating, track=track, **extra,
+    )  # fmt: skip
+    return Pass(float(np.average(step_losses, weights=weights)), input_gradient, gradients)
+
+
+def initial_states(
+    model: Sequential, given: Sequence[Any] | None, rows: int
+) -> list[Array | None]:
+    """Checked initial states, flat; all None where none are given."""
+    if given is not None:
+        return states.flat("initial_state", given, model.layers, rows, model.dtype)
+    return [None for layer in model.layers for walk in layer.walks() for _ in walk.states]
+
+
+def predict(
+    model: Sequential, data: Data, initial_state: Sequence[Any] | None
+) -> tuple[Array, list[Array]]:
+    """Outputs of checked inputs, and the states in which each sample ends."""
+    rows = len(data.x)
+    final = states.empty(model.layers, rows, model.dtype)
+    given = initial_states(model, initial_state, rows)
+    if initial_state is None and model.stateful:
+        given = kept = carried(model, data, rows)
+    entries = [(start, end, None, False) for start, end in zip(given, final, strict=True)]
+    outputs = forward(model, data, None, entries)
+    if initial_state is None and model.stateful:
+        for array, end in zip(kept, final, strict=True):
+            if array is not None:
+                array[...] = end
+    return outputs, final
+
+
+def forward(
+    model: Sequential,
+    data: Data,
+    sample_losses: Array | None = None,
+    entries: Sequence[tuple[Any, ...]] = (),
+) -> Array:
+    """Outputs of checked inputs; given targets, ``sample_losses`` gets each sample's summed loss."""
+    outputs = np.zeros(model.output_shape(data.x), model.dtype)
+    batch = min(len(data.x), _INFERENCE_BATCH)
+    model.program(batch, data.times).forward(
+        data.x,
+        outputs,
+        None if sample_losses is None else data.y,
+        sample_losses,
+        batch=batch,
+        order=order_by_length(None, data.lengths, batch),
+        lengths=data.lengths,
+        states=entries,
+    )
+    return outputs
+
+
+def evaluate(model: Sequential, data: Data) -> Evaluation:
+    """Loss and accuracy over checked data, from fresh states."""
+    assert data.y is not None
+    loss = model.loss
+    sample_losses = np.zeros(len(data.x))
+    outputs = forward(model, data, sample_losses)
+    valid = valid_steps(data, outputs)
+    summed = loss.reduction != "mean" or not model.gives_time
+    mean = float(sample_losses.sum() / (len(data.x) if summed else valid.sum()))
+    if not loss.probabilities:
+        return Evaluation(mean, float("nan"))
+    if outputs.shape[-1] == 1 and not loss.categorical:
+        half = 0.0 if loss.output == "identity" else 0.5
+        right = ((outputs > half) == (data.y > 0.5))[..., 0]
     else:
-        right = outputs.argmax(axis=1) == (y if model.loss.sparse else y.argmax(axis=1))
-    return Evaluation(float(losses.mean()), float(right.mean()))
+        goal = data.y if loss.sparse else data.y.argmax(axis=-1)
+        right = outputs.argmax(axis=-1) == goal
+    return Evaluation(mean, float(right[valid].mean()))
+
+
+def valid_steps(data: Data, outputs: Array) -> NDArray[np.bool_]:
+    """Which outputs (n,) or (n, time) are not padding."""
+    if data.lengths is None or outputs.ndim == 2:
+        return np.ones(outputs.shape[:-1], bool)
+    return np.arange(outputs.shape[1]) < data.lengths[:, np.newaxis]

@@ -1,8 +1,8 @@
 /* Activations and their derivatives, with the taps of the gradient-flow tracker.
  *
  * An activation is two functions: f(z), and its slope f'(z), which may be computed from z or from h = f(z);
- * the caller keeps z apart from h for those that need it. Matrices are padded to whole vectors, so rows have no
- * tails here: lanes behind the last column hold numbers that nobody reads, and are masked out of sums.
+ * the caller keeps z apart from h for those that need it. Nothing behind the last column is written: a matrix
+ * may be a block of columns of a wider one.
  */
 #define SELU_SCALE ((real)1.0507009873554804934193349852946)
 #define SELU_ALPHA ((real)1.6732632423543772848170429916717)
@@ -82,11 +82,19 @@ INLINE vec hard_sigmoid_slope(vec z, vec h, vec alpha) {
     return keep((h > all(0)) & (h < all(1)), all((real)1 / 6));
 }
 
-INLINE void value_rows(Value value, vg_matrix h, vg_matrix z, double alpha, ptrdiff_t row0, ptrdiff_t row1) {
-    for (ptrdiff_t r = row0; r < row1; r++) {
+/* The last vector of a row ends with it and may overlap the one before, so it is computed first. */
+INLINE void value_rows(Value value, vg_matrix h, vg_matrix z, double alpha, const vg_rows *rows) {
+    const ptrdiff_t n = h.cols, tail = n - LANES;
+    FOR_ROWS(r, rows) {
         real *out = (real *)h.data + r * h.ld;
         const real *in = (const real *)z.data + r * z.ld;
-        for (ptrdiff_t j = 0; j < h.cols; j += LANES) store(out + j, value(load(in + j), all((real)alpha)));
+        if (tail < 0) {
+            store_first(out, value(load_first(in, n), all((real)alpha)), n);
+            continue;
+        }
+        const vec last = value(load(in + tail), all((real)alpha));
+        for (ptrdiff_t j = 0; j < tail; j += LANES) store(out + j, value(load(in + j), all((real)alpha)));
+        store(out + tail, last);
     }
 }
 
@@ -120,12 +128,11 @@ static void softmax_row(real *h, const real *z, ptrdiff_t n) {
     case VG_SOFTMAX: break;                                                                     \
     }
 
-static void activation(vg_matrix h, vg_matrix z, vg_activation f, double alpha, ptrdiff_t row0,
-                       ptrdiff_t row1) {
+static void activation(vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_rows *rows) {
     if (f == VG_SOFTMAX)
-        for (ptrdiff_t r = row0; r < row1; r++)
+        FOR_ROWS(r, rows)
             softmax_row((real *)h.data + r * h.ld, (const real *)z.data + r * z.ld, h.cols);
-#define DO(name, steepest) value_rows(name##_value, h, z, alpha, row0, row1);
+#define DO(name, steepest) value_rows(name##_value, h, z, alpha, rows);
     FOR_ACTIVATION(f, alpha, DO)
 #undef DO
 }
@@ -137,13 +144,26 @@ static void softmax_backward(real *delta, const real *h, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j++) delta[j] = h[j] * (delta[j] - mean);
 }
 
-INLINE void slope_rows(Slope slope, vg_matrix delta, vg_matrix h, vg_matrix z, double alpha, ptrdiff_t row0,
-                       ptrdiff_t row1) {
-    for (ptrdiff_t r = row0; r < row1; r++) {
+/* d = slope, or d *= slope where `multiplying` */
+INLINE void slope_rows(Slope slope, const int multiplying, vg_matrix delta, vg_matrix h, vg_matrix z,
+                       double alpha, const vg_rows *rows) {
+    const ptrdiff_t n = delta.cols, tail = n - LANES;
+    const vec factor = all((real)alpha);
+    FOR_ROWS(r, rows) {
         real *d = (real *)delta.data + r * delta.ld;
         const real *hr = (const real *)h.data + r * h.ld, *zr = (const real *)z.data + r * z.ld;
-        for (ptrdiff_t j = 0; j < delta.cols; j += LANES)
-            store(d + j, load(d + j) * slope(load(zr + j), load(hr + j), all((real)alpha)));
+        if (tail < 0) {
+            const vec s = slope(load_first(zr, n), load_first(hr, n), factor);
+            store_first(d, multiplying ? load_first(d, n) * s : s, n);
+            continue;
+        }
+        vec last = slope(load(zr + tail), load(hr + tail), factor);
+        if (multiplying) last *= load(d + tail);
+        for (ptrdiff_t j = 0; j < tail; j += LANES) {
+            const vec s = slope(load(zr + j), load(hr + j), factor);
+            store(d + j, multiplying ? load(d + j) * s : s);
+        }
+        store(d + tail, last);
     }
 }
 
@@ -164,18 +184,19 @@ INLINE void add_run(ChunkSums *chunk, RunSums *run) {
     *run = (RunSums){{0}, {0}, {0}, {0}};
 }
 
-/* One vector of columns, down the rows of a chunk; lanes outside `inside` are not counted. */
+/* One vector of columns, down the rows of a chunk; its first n lanes count, all of them if n >= LANES. */
 INLINE void tap_column(RunSums *run, real *slopes, Slope slope, real *d, ptrdiff_t ldd, const real *h,
                        ptrdiff_t ldh, const real *z, ptrdiff_t ldz, ptrdiff_t rows, vec alpha,
-                       vec threshold, vec origin, int done, mask inside) {
+                       vec threshold, vec origin, int done, const ptrdiff_t n) {
     vec h_sum = all(0), h_square = all(0), delta_square = all(0), saturated = all(0);
     mask bits = {0};
+    const mask inside = n >= LANES ? ~(mask){0} : first(n);
 #pragma GCC unroll 1
     for (ptrdiff_t r = 0; r < rows; r++) {
-        const vec hr = load(h + r * ldh), s = slope(load(z + r * ldz), hr, alpha);
-        const vec dr = done ? load(d + r * ldd) : load(d + r * ldd) * s;
+        const vec hr = load_first(h + r * ldh, n), s = slope(load_first(z + r * ldz, n), hr, alpha);
+        const vec dr = done ? load_first(d + r * ldd, n) : load_first(d + r * ldd, n) * s;
         const vec seen = keep(inside, hr - origin), error = keep(inside, dr);
-        if (!done) store(d + r * ldd, dr);
+        if (!done) store_first(d + r * ldd, dr, n);
         h_sum += seen;
         h_square += seen * seen;
         delta_square += error * error;
@@ -193,12 +214,10 @@ INLINE void tap_column(RunSums *run, real *slopes, Slope slope, real *d, ptrdiff
 
 /* slope_rows where the tracker listens. */
 INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matrix z, double alpha,
-                              double steepest, int done, const vg_taps *taps, ptrdiff_t row0,
-                              ptrdiff_t row1) {
+                              double steepest, int done, const vg_taps *taps, const vg_rows *all_rows) {
     const vec threshold = all((real)(0.05 * steepest)), factor = all((real)alpha);
     const ptrdiff_t n = delta.cols;
-    for (ptrdiff_t begin = row0; begin < row1; begin += VG_ROW_CHUNK) {
-        const ptrdiff_t rows = row1 - begin < VG_ROW_CHUNK ? row1 - begin : VG_ROW_CHUNK;
+    FOR_CHUNKS(c, begin, rows, all_rows) {
         real *d = (real *)delta.data + begin * delta.ld;
         const real *hb = (const real *)h.data + begin * h.ld, *zb = (const real *)z.data + begin * z.ld;
         const real origin = hb[0]; /* deviations from it lose no digits */
@@ -207,45 +226,68 @@ INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matr
         for (ptrdiff_t j = 0; j < n; j += LANES) {
             if (n - j >= LANES)
                 tap_column(&run, (real *)taps->slopes + j, slope, d + j, delta.ld, hb + j, h.ld, zb + j,
-                           z.ld, rows, factor, threshold, all(origin), done, ~(mask){0});
+                           z.ld, rows, factor, threshold, all(origin), done, LANES);
             else
                 tap_column(&run, (real *)taps->slopes + j, slope, d + j, delta.ld, hb + j, h.ld, zb + j,
-                           z.ld, rows, factor, threshold, all(origin), done, first(n - j));
+                           z.ld, rows, factor, threshold, all(origin), done, n - j);
             if (j % (RUN_COLUMNS * LANES) == (RUN_COLUMNS - 1) * LANES) add_run(&chunk, &run);
         }
         add_run(&chunk, &run);
-        const ptrdiff_t c = begin / VG_ROW_CHUNK;
-        const double sum = sum_of(chunk.h), square = sum_of(chunk.h_square), shift = sum / (double)(rows * n);
         const double delta_square = sum_of(chunk.delta_square);
-        taps->mean[c] = origin + shift;
-        taps->deviation[c] = SQUARES_ARE_SAFE(square)
-                                 ? sqrt(fmax(0, square - sum * shift))
-                                 : deviation_of_rows(hb, h.ld, rows, n, taps->mean[c]);
+        moments_of_sums(taps->mean + c, taps->deviation + c, sum_of(chunk.h), sum_of(chunk.h_square), origin,
+                        hb, h.ld, rows, n);
         taps->saturated[c] = sum_of(chunk.saturated);
-        taps->delta_norm[c] = SQUARES_ARE_SAFE(delta_square)
-                                  ? sqrt(delta_square)
-                                  : deviation_of_rows(d, delta.ld, rows, n, 0);
+        taps->delta_norm[c] = norm_from_squares(delta_square, d, delta.ld, rows, n);
     }
 }
 
 static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, vg_activation f, double alpha,
-                                int done, const vg_taps *taps, ptrdiff_t row0, ptrdiff_t row1) {
+                                int done, const vg_taps *taps, const vg_rows *rows) {
     if (f == VG_SOFTMAX) {
         if (!done)
-            for (ptrdiff_t r = row0; r < row1; r++)
+            FOR_ROWS(r, rows)
                 softmax_backward((real *)delta.data + r * delta.ld, (const real *)h.data + r * h.ld, h.cols);
         if (taps) /* saturation and the slope of one unit are the sigmoid's, h (1 - h) */
-            slope_rows_tapped(sigmoid_slope, delta, h, z, alpha, 0.25, 1, taps, row0, row1);
+            slope_rows_tapped(sigmoid_slope, delta, h, z, alpha, 0.25, 1, taps, rows);
     } else if (taps) {
-#define DO(name, steepest) \
-    slope_rows_tapped(name##_slope, delta, h, z, alpha, steepest, done, taps, row0, row1);
+#define DO(name, steepest) slope_rows_tapped(name##_slope, delta, h, z, alpha, steepest, done, taps, rows);
         FOR_ACTIVATION(f, alpha, DO)
 #undef DO
     } else if (!done && f != VG_IDENTITY) {
-#define DO(name, steepest) slope_rows(name##_slope, delta, h, z, alpha, row0, row1);
+#define DO(name, steepest) slope_rows(name##_slope, 1, delta, h, z, alpha, rows);
         FOR_ACTIVATION(f, alpha, DO)
 #undef DO
     }
+}
+
+/* How many of each chunk's slopes are flat, and the bits of all. */
+static void tap_slopes(vg_matrix s, double steepest, const vg_taps *taps, const vg_rows *all_rows) {
+    const vec threshold = all((real)(0.05 * steepest));
+    FOR_CHUNKS(c, begin, rows, all_rows) {
+        vec saturated = all(0);
+        for (ptrdiff_t j = 0; j < s.cols; j += LANES) {
+            const ptrdiff_t n = s.cols - j;
+            const mask inside = first(n);
+            mask bits = {0};
+            for (ptrdiff_t r = begin; r < begin + rows; r++) {
+                const vec size = magnitude(load_first((const real *)s.data + r * s.ld + j, n));
+                saturated += keep((size < threshold) & inside, all(1));
+                bits |= (mask)size;
+            }
+            real *slopes = (real *)taps->slopes + j;
+            store(slopes, (vec)((mask)load(slopes) | bits));
+        }
+        taps->saturated[c] = lane_sum(saturated);
+    }
+}
+
+static void slope(vg_matrix s, vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_taps *taps,
+                  const vg_rows *rows) {
+#define DO(name, steepest)                              \
+    slope_rows(name##_slope, 0, s, h, z, alpha, rows);  \
+    if (taps) tap_slopes(s, steepest, taps, rows);
+    FOR_ACTIVATION(f, alpha, DO)
+#undef DO
 }
 
 static ptrdiff_t dead_units(const void *slopes, ptrdiff_t stride, int threads, ptrdiff_t n) {

@@ -2,8 +2,8 @@
  *
  * B is walked in groups of up to two vectors of columns. Where a group is used by many row tiles, or B is
  * transposed, it is first copied to a contiguous panel of PANEL_DEPTH rows that stays in the first-level
- * cache; A is read where it lies. The last vector of a group may overlap the one before it: both compute
- * the same bits, and no product needs masks or padding.
+ * cache; a B that serves many products is packed whole, once. A is read where it lies. The last vector of a
+ * group may overlap the one before it: both compute the same bits, and no product needs masks or padding.
  */
 #define PANEL_DEPTH 256
 #define PACK_ROWS 40 /* fewer rows than this read an untransposed B in place; bench/test_bench_kernels.py */
@@ -18,8 +18,9 @@ typedef struct {
     const real *a, *b, *init; /* init: (cols,) the value every row of C starts from, or NULL */
     real *c;
     ptrdiff_t a_row, a_col, b_row, b_col, ldc;
-    ptrdiff_t rows, cols, depth;
-    int add;
+    ptrdiff_t cols, depth;
+    vg_rows rows;
+    int add, prepacked; /* prepacked: b is what pack_whole made */
 } Product;
 
 typedef struct {
@@ -69,6 +70,20 @@ static TileWidth tile_width(ptrdiff_t cols) {
 #endif
 }
 
+/* Up to two vectors of columns that are multiplied together. */
+typedef struct {
+    TileWidth width;
+    int vectors;
+    ptrdiff_t cols, packed; /* columns covered, and columns of the panel, where vectors do not overlap */
+} Group;
+
+static Group group_of(ptrdiff_t cols) {
+    const TileWidth width = tile_width(cols);
+    const int vectors = cols > width.lanes ? 2 : 1;
+    const ptrdiff_t packed = vectors * width.lanes;
+    return (Group){width, vectors, packed < cols ? packed : cols, packed};
+}
+
 /* rows[] of LANES vectors each, transposed in place: log2(LANES) rounds of interleaving halves. */
 INLINE void transpose(vec rows[]) {
     mask low, high;
@@ -112,7 +127,7 @@ static void pack_transposed(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t
 }
 
 /* panel[p, j] = b[p * stride + j] */
-static void pack(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t stride, ptrdiff_t depth,
+static void pack_rows(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t stride, ptrdiff_t depth,
                  ptrdiff_t cols) {
     for (ptrdiff_t p = 0; p < depth; p++) {
         if (cols >= LANES) { /* one or two vectors, which may overlap */
@@ -130,18 +145,24 @@ typedef struct {
     ptrdiff_t count, bytes, stride;
 } Ahead;
 
-/* C[:, group] (+)= A B[:, group]: rows are dealt evenly to the fewest tiles that hold them. Between tiles
- * the caches are asked for a share of what is packed next; bench/test_bench_kernels.py. */
+/* C[:, group] (+)= A B[:, group]: the rows of a timestep are dealt evenly to the fewest tiles that hold them.
+ * Between tiles the caches are asked for a share of what is packed next; bench/test_bench_kernels.py. */
 static void run_tiles(Tile tile, const TileKernel kernels[TILE_ROWS], const Product *p, const real *a,
                       real *c, Ahead ahead) {
-    const ptrdiff_t tiles = (p->rows + TILE_ROWS - 1) / TILE_ROWS, share = (ahead.count + tiles - 1) / tiles;
-    for (ptrdiff_t t = 0, row = 0, asked = 0; t < tiles; t++) {
-        const ptrdiff_t rows = (p->rows - row + tiles - t - 1) / (tiles - t);
-        kernels[rows - 1](&tile, c + row * p->ldc, a + row * p->a_row);
-        row += rows;
-        for (const ptrdiff_t end = asked + share; asked < end && asked < ahead.count; asked++)
-            for (ptrdiff_t byte = 0; byte < ahead.bytes; byte += 64)
-                __builtin_prefetch(ahead.begin + asked * ahead.stride + byte, 0, 2);
+    const ptrdiff_t most = (p->rows.end - p->rows.begin + TILE_ROWS - 1) / TILE_ROWS * p->rows.times;
+    const ptrdiff_t share = (ahead.count + most - 1) / most;
+    ptrdiff_t asked = 0;
+    for (ptrdiff_t t = 0; t < p->rows.times; t++) {
+        ptrdiff_t row = t * p->rows.stride + p->rows.begin;
+        const ptrdiff_t end = t * p->rows.stride + rows_end(&p->rows, t);
+        for (ptrdiff_t tiles = (end - row + TILE_ROWS - 1) / TILE_ROWS; tiles > 0; tiles--) {
+            const ptrdiff_t rows = (end - row + tiles - 1) / tiles;
+            kernels[rows - 1](&tile, c + row * p->ldc, a + row * p->a_row);
+            row += rows;
+            for (const ptrdiff_t stop = asked + share; asked < stop && asked < ahead.count; asked++)
+                for (ptrdiff_t byte = 0; byte < ahead.bytes; byte += 64)
+                    __builtin_prefetch(ahead.begin + asked * ahead.stride + byte, 0, 2);
+        }
     }
 }
 
@@ -163,12 +184,13 @@ static Ahead panel_ahead(const Product *p, ptrdiff_t begin, ptrdiff_t col, ptrdi
 /* C = init (or 0, or C where `add`) + A B. */
 static void multiply(const Product *p) {
     _Alignas(64) real panel[PANEL_DEPTH * 2 * LANES];
-    const int packed = p->b_col != 1 || p->rows >= PACK_ROWS;
-    const ptrdiff_t step = packed ? PANEL_DEPTH : p->depth;
-    for (ptrdiff_t col = 0, cols; col < p->cols; col += cols) {
-        const TileWidth width = tile_width(p->cols - col);
-        const int vectors = p->cols - col > width.lanes ? 2 : 1;
-        cols = vectors * width.lanes < p->cols - col ? vectors * width.lanes : p->cols - col;
+    const ptrdiff_t count = p->rows.times * (p->rows.end - p->rows.begin);
+    const int packing = !p->prepacked && (p->b_col != 1 || count >= PACK_ROWS);
+    const ptrdiff_t step = packing || p->prepacked ? PANEL_DEPTH : p->depth;
+    const real *prepacked = p->b;
+    if (count <= 0) return;
+    for (ptrdiff_t col = 0; col < p->cols;) {
+        const Group group = group_of(p->cols - col);
         ptrdiff_t begin = 0;
         do {
             const ptrdiff_t depth = p->depth - begin < step ? p->depth - begin : step;
@@ -181,53 +203,87 @@ static void multiply(const Product *p) {
                 .a_row = p->a_row,
                 .a_col = p->a_col,
                 .depth = depth,
-                .last = cols - width.lanes,
+                .last = group.cols - group.width.lanes,
                 .add = p->add || begin > 0,
             };
-            if (packed) {
+            if (packing) {
                 tile.b = panel;
-                tile.ldb = vectors * width.lanes;
+                tile.ldb = group.packed;
                 if (p->b_col != 1)
-                    pack_transposed(panel, tile.ldb, b, p->b_col, depth, cols);
+                    pack_transposed(panel, tile.ldb, b, p->b_col, depth, group.cols);
                 else
-                    pack(panel, tile.ldb, b, p->b_row, depth, cols);
+                    pack_rows(panel, tile.ldb, b, p->b_row, depth, group.cols);
+            } else if (p->prepacked) {
+                tile.b = prepacked + begin * group.packed;
+                tile.ldb = group.packed;
             }
             begin += depth;
-            run_tiles(tile, width.kernels[vectors - 1], p, p->a + (begin - depth) * p->a_col, p->c + col,
-                      packed ? panel_ahead(p, begin, col, cols) : (Ahead){0});
+            run_tiles(tile, group.width.kernels[group.vectors - 1], p, p->a + (begin - depth) * p->a_col,
+                      p->c + col, packing ? panel_ahead(p, begin, col, group.cols) : (Ahead){0});
         } while (begin < p->depth);
+        col += group.cols;
+        prepacked += p->depth * group.packed;
     }
 }
 
-static void affine(vg_matrix y, vg_matrix x, vg_matrix w, const void *b, int add, ptrdiff_t row0,
-                   ptrdiff_t row1) {
-    if (row0 >= row1) return;
+static void pack(void *packed_, vg_matrix w, ptrdiff_t rows, int transposed) {
+    real *packed = packed_;
+    const ptrdiff_t depth = transposed ? w.cols : rows, cols = transposed ? rows : w.cols;
+    for (ptrdiff_t col = 0; col < cols;) {
+        const Group group = group_of(cols - col);
+        if (transposed)
+            pack_transposed(packed, group.packed, (const real *)w.data + col * w.ld, w.ld, depth, group.cols);
+        else
+            pack_rows(packed, group.packed, (const real *)w.data + col, w.ld, depth, group.cols);
+        col += group.cols;
+        packed += depth * group.packed;
+    }
+}
+
+/* All rows as one timestep where they lie without gaps. */
+INLINE vg_rows flat(const vg_rows *rows) {
+    if (rows->ends || rows->begin > 0 || rows->end < rows->stride) return *rows;
+    return (vg_rows){.end = rows->times * rows->stride, .times = 1};
+}
+
+static void affine(vg_matrix y, vg_matrix x, vg_matrix w, const void *b, int add, const vg_rows *rows) {
     multiply(&(Product){
-        .c = (real *)y.data + row0 * y.ld, .ldc = y.ld,
-        .a = (const real *)x.data + row0 * x.ld, .a_row = x.ld, .a_col = 1,
+        .c = y.data, .ldc = y.ld,
+        .a = x.data, .a_row = x.ld, .a_col = 1,
         .b = w.data, .b_row = w.ld, .b_col = 1,
         .init = b, .add = add,
-        .rows = row1 - row0, .cols = y.cols, .depth = x.cols,
+        .rows = flat(rows), .cols = y.cols, .depth = x.cols,
     });
 }
 
-static void affine_input(vg_matrix dx, vg_matrix dy, vg_matrix w, ptrdiff_t row0, ptrdiff_t row1) {
-    if (row0 >= row1) return;
+static void affine_packed(vg_matrix y, vg_matrix x, const void *packed, const void *b, int add,
+                          const vg_rows *rows) {
     multiply(&(Product){
-        .c = (real *)dx.data + row0 * dx.ld, .ldc = dx.ld,
-        .a = (const real *)dy.data + row0 * dy.ld, .a_row = dy.ld, .a_col = 1,
+        .c = y.data, .ldc = y.ld,
+        .a = x.data, .a_row = x.ld, .a_col = 1,
+        .b = packed, .prepacked = 1,
+        .init = b, .add = add,
+        .rows = flat(rows), .cols = y.cols, .depth = x.cols,
+    });
+}
+
+static void affine_input(vg_matrix dx, vg_matrix dy, vg_matrix w, int add, const vg_rows *rows) {
+    multiply(&(Product){
+        .c = dx.data, .ldc = dx.ld,
+        .a = dy.data, .a_row = dy.ld, .a_col = 1,
         .b = w.data, .b_row = 1, .b_col = w.ld,
-        .rows = row1 - row0, .cols = dx.cols, .depth = dy.cols,
+        .add = add,
+        .rows = flat(rows), .cols = dx.cols, .depth = dy.cols,
     });
 }
 
-static void affine_weight(vg_matrix dw, vg_matrix x, vg_matrix dy, ptrdiff_t rows, ptrdiff_t in0,
+static void affine_weight(vg_matrix dw, vg_matrix x, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t in0,
                           ptrdiff_t in1) {
-    if (in0 >= in1) return;
     multiply(&(Product){
-        .c = (real *)dw.data + in0 * dw.ld, .ldc = dw.ld,
-        .a = (const real *)x.data + in0, .a_row = 1, .a_col = x.ld,
-        .b = dy.data, .b_row = dy.ld, .b_col = 1,
-        .rows = in1 - in0, .cols = dw.cols, .depth = rows,
+        .c = dw.data, .ldc = dw.ld,
+        .a = (const real *)x.data + (rows - 1) * x.ld, .a_row = 1, .a_col = -x.ld,
+        .b = (const real *)dy.data + (rows - 1) * dy.ld, .b_row = -dy.ld, .b_col = 1,
+        .add = add,
+        .rows = {.begin = in0, .end = in1, .times = 1}, .cols = dw.cols, .depth = rows,
     });
 }

@@ -8,6 +8,7 @@
 #include "reduce.h"
 #include "gemm.h"
 #include "activation.h"
+#include "recurrent.h"
 #include "loss.h"
 #include "update.h"
 
@@ -44,13 +45,34 @@ const vg_leaf LEAF_TABLE = {
     .affine_input = affine_input,
     .affine_weight = affine_weight,
     .column_sums = column_sums,
+    .column_products = column_products,
+    .pack = pack,
+    .affine_packed = affine_packed,
     .activation = activation,
     .activation_backward = activation_backward,
+    .slope = slope,
     .dead_units = dead_units,
+    .add = add,
+    .add_scaled = add_scaled,
+    .broadcast = broadcast,
+    .lstm_cell = lstm_cell,
+    .lstm_output = lstm_output,
+    .lstm_backward = lstm_backward,
+    .gru_reset = gru_reset,
+    .gru_gate = gru_gate,
+    .gru_output = gru_output,
+    .gru_backward = gru_backward,
+    .gru_reset_backward = gru_reset_backward,
+    .gru_gate_backward = gru_gate_backward,
+    .row_norms = row_norms,
+    .moments = moments,
     .loss = loss,
     .update = {[VG_SGD] = sgd, [VG_ADAM] = adam},
     .chunk_norms = chunk_norms,
     .gather = gather,
+    .gather_sequences = gather_sequences,
+    .scatter = scatter,
+    .clear_ended = clear_ended,
     .prefetch = prefetch,
     .all_finite = all_finite,
     .exp = map_exp,

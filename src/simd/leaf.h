@@ -1,11 +1,10 @@
 /* The contract of the leaf kernels: one table of functions per CPU level and dtype.
  *
- * Leaf kernels know numbers, not layers. Every function takes whole matrices and the range of rows
- * [row0, row1) that the calling thread owns, reads nothing it is not given and allocates nothing. Elements
- * are float32 or float64 by the table they were taken from; sums that are reported are double. Inputs are
- * const; outputs come first.
+ * Leaf kernels know numbers, not layers. Every function takes whole matrices and the rows that the calling
+ * thread owns, reads nothing it is not given and allocates nothing. Elements are float32 or float64 by the
+ * table they were taken from; sums that are reported are double. Inputs are const; outputs come first.
  *
- * Rows in ranges start at multiples of VG_ROW_CHUNK, and everything that is summed over rows is summed
+ * A thread's rows start at a multiple of VG_ROW_CHUNK, and everything that is summed over rows is summed
  * chunk by chunk, so a result never depends on how many threads shared the work.
  */
 #ifndef VG_LEAF_H
@@ -23,6 +22,14 @@ typedef struct {
     ptrdiff_t cols;
 } vg_matrix;
 
+/* A thread's rows of a matrix that holds `times` timesteps of `stride` rows each: rows [begin, end) of every
+ * timestep or, where sequences end early, [begin, ends[t]). Without time, `times` is 1. */
+typedef struct {
+    ptrdiff_t begin, end;
+    ptrdiff_t times, stride;
+    const int64_t *ends; /* (times,), or NULL */
+} vg_rows;
+
 typedef enum {
     VG_IDENTITY,
     VG_SIGMOID,
@@ -39,7 +46,7 @@ typedef enum {
     VG_SOFTMAX
 } vg_activation;
 
-/* What activation_backward records of a layer while it computes delta; one entry per row chunk. */
+/* What activation_backward records of a layer while it computes delta; one entry per timestep and row chunk. */
 typedef struct {
     double *delta_norm; /* L2 norm of delta */
     double *mean;       /* of the outputs h */
@@ -48,7 +55,7 @@ typedef struct {
     void *slopes;       /* (cols,) reals: the bits of every |slope| of the unit, or-ed: 0 where all are 0 */
 } vg_taps;
 
-typedef enum { VG_MSE, VG_BINARY, VG_BINARY_LOGITS, VG_CATEGORICAL_LOGITS } vg_loss;
+typedef enum { VG_MSE, VG_BINARY, VG_BINARY_LOGITS, VG_CATEGORICAL_LOGITS, VG_LINEAR } vg_loss;
 
 typedef struct {
     vg_loss kind;
@@ -75,31 +82,87 @@ typedef struct {
     double *weight, *gradient, *update;
 } vg_norms;
 
+/* Elements of a packed matrix (depth, cols). */
+#define VG_PACKED_SIZE(depth, cols) ((depth) * ((cols) + 16))
+
 typedef struct {
     /* y[r] = x[r] w + b, or y[r] += x[r] w where `add`;  x (rows, in), w (in, out), b (out,) or NULL */
-    void (*affine)(vg_matrix y, vg_matrix x, vg_matrix w, const void *b, int add, ptrdiff_t row0,
-                   ptrdiff_t row1);
-    /* dx[r] = dy[r] w^T */
-    void (*affine_input)(vg_matrix dx, vg_matrix dy, vg_matrix w, ptrdiff_t row0, ptrdiff_t row1);
-    /* dw[i] = sum over the first `rows` rows r of x[r, i] dy[r], for inputs i in [in0, in1) */
-    void (*affine_weight)(vg_matrix dw, vg_matrix x, vg_matrix dy, ptrdiff_t rows, ptrdiff_t in0,
+    void (*affine)(vg_matrix y, vg_matrix x, vg_matrix w, const void *b, int add, const vg_rows *rows);
+    /* dx[r] = dy[r] w^T, or dx[r] += dy[r] w^T where `add` */
+    void (*affine_input)(vg_matrix dx, vg_matrix dy, vg_matrix w, int add, const vg_rows *rows);
+    /* dw[i] = sum over the first `rows` rows r, from the last to the first, of x[r, i] dy[r], for inputs i in
+     * [in0, in1); where `add`, the sum goes on from dw[i] */
+    void (*affine_weight)(vg_matrix dw, vg_matrix x, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t in0,
                           ptrdiff_t in1);
-    /* db[j] = sum over the first `rows` rows r of dy[r, j], for columns j in [col0, col1) */
-    void (*column_sums)(void *db, vg_matrix dy, ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1);
+    /* db[j] = sum over the first `rows` rows r, from the last to the first, of dy[r, j], for columns j in
+     * [col0, col1); where `add`, the sum goes on from db[j] */
+    void (*column_sums)(void *db, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1);
+
+    /* db[j] = sum over the first `rows` rows r, from the last to the first, of x[r, j] dy[r, j], for columns j in
+     * [col0, col1); where `add`, the sum goes on from db[j] */
+    void (*column_products)(void *db, vg_matrix x, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t col0,
+                            ptrdiff_t col1);
+
+    /* w (rows, w.cols), or its transpose, in the order in which affine_packed reads it; `packed` holds
+     * VG_PACKED_SIZE elements */
+    void (*pack)(void *packed, vg_matrix w, ptrdiff_t rows, int transposed);
+    /* affine with a w that has been packed: for a w that serves many products of few rows */
+    void (*affine_packed)(vg_matrix y, vg_matrix x, const void *packed, const void *b, int add,
+                          const vg_rows *rows);
 
     /* h = f(z); h may be z */
-    void (*activation)(vg_matrix h, vg_matrix z, vg_activation f, double alpha, ptrdiff_t row0,
-                       ptrdiff_t row1);
+    void (*activation)(vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_rows *rows);
     /* delta = delta * f'(z), unless `done` says that delta is dL/dz already; taps may be NULL */
     void (*activation_backward)(vg_matrix delta, vg_matrix h, vg_matrix z, vg_activation f, double alpha,
-                                int done, const vg_taps *taps, ptrdiff_t row0, ptrdiff_t row1);
+                                int done, const vg_taps *taps, const vg_rows *rows);
+    /* s = f'(z); taps, which may be NULL, get `saturated` and `slopes` */
+    void (*slope)(vg_matrix s, vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_taps *taps,
+                  const vg_rows *rows);
 
     /* how many of n units have 0 in all `threads` arrays of slopes, `stride` bytes apart */
     ptrdiff_t (*dead_units)(const void *slopes, ptrdiff_t stride, int threads, ptrdiff_t n);
 
+    /* One timestep of the recurrent layers; matrices are of that timestep, gates lie side by side in blocks of
+     * as many columns as there are units. */
+
+    /* y[r] = a[r] + b[r], or b[r] where a.data is NULL; y may be either */
+    void (*add)(vg_matrix y, vg_matrix a, vg_matrix b, const vg_rows *rows);
+    /* y[r, j] += p[j] x[r, j] */
+    void (*add_scaled)(vg_matrix y, vg_matrix x, const void *p, const vg_rows *rows);
+    /* y[r, j] = p[j] */
+    void (*broadcast)(vg_matrix y, const void *p, const vg_rows *rows);
+    /* gates i, f, g, o:  c = f before + i g */
+    void (*lstm_cell)(vg_matrix c, vg_matrix gates, vg_matrix before, const vg_rows *rows);
+    /* h = o squashed, where squashed = f(c) */
+    void (*lstm_output)(vg_matrix h, vg_matrix gates, vg_matrix squashed, const vg_rows *rows);
+    /* gates become dL/dz of the gates, dc becomes dL/d before; slopes: of the four gates and of f(c), which is
+     * replaced by dL/dc; peepholes: the weights of c in i, f and o, or NULL */
+    void (*lstm_backward)(vg_matrix gates, vg_matrix dc, vg_matrix dh, vg_matrix slopes, vg_matrix before,
+                          vg_matrix squashed, const void *const *peepholes, const vg_rows *rows);
+    /* gates r, z, m, n:  candidate += r m */
+    void (*gru_reset)(vg_matrix candidate, vg_matrix gates, const vg_rows *rows);
+    /* y = r x */
+    void (*gru_gate)(vg_matrix y, vg_matrix gates, vg_matrix x, const vg_rows *rows);
+    /* h = (1 - z) n + z before */
+    void (*gru_output)(vg_matrix h, vg_matrix gates, vg_matrix before, const vg_rows *rows);
+    /* gates z and n become dL/dz of them, carry becomes the part of dL/d before that z lets through; slopes: of
+     * r, z and n */
+    void (*gru_backward)(vg_matrix gates, vg_matrix carry, vg_matrix dh, vg_matrix slopes, vg_matrix before,
+                         const vg_rows *rows);
+    /* where n = f(... + r m): gates r and m become dL/dz of r and dL/dm */
+    void (*gru_reset_backward)(vg_matrix gates, vg_matrix slopes, const vg_rows *rows);
+    /* where n = f(... + (r before) w): gate r becomes dL/dz, carry += r dq, from dq = dL/d(r before) */
+    void (*gru_gate_backward)(vg_matrix gates, vg_matrix carry, vg_matrix dq, vg_matrix slopes,
+                              vg_matrix before, const vg_rows *rows);
+
+    /* the L2 norm of each row chunk of x; one entry per timestep and row chunk */
+    void (*row_norms)(double *norm, vg_matrix x, const vg_rows *rows);
+    /* mean and deviation of each row chunk of h, as vg_taps has them */
+    void (*moments)(double *mean, double *deviation, vg_matrix h, const vg_rows *rows);
+
     /* row_loss[r] and delta[r] from the outputs h and the targets y */
     void (*loss)(double *row_loss, vg_matrix delta, vg_matrix h, vg_matrix y, const vg_loss_call *call,
-                 ptrdiff_t row0, ptrdiff_t row1);
+                 const vg_rows *rows);
 
     /* optimizer steps (vg_rule indexes them) on n elements in chunks of `chunk`, both whole vectors; states
      * the rule does not use are NULL; norms may be NULL */
@@ -108,8 +171,17 @@ typedef struct {
 
     /* norm[c] = L2 norm of the c-th chunk of x */
     void (*chunk_norms)(double *norm, const void *x, ptrdiff_t n, ptrdiff_t chunk);
-    /* y[r] = x[order[r]], order NULL meaning r itself; x has x.cols contiguous columns */
-    void (*gather)(vg_matrix y, vg_matrix x, const int64_t *order, ptrdiff_t row0, ptrdiff_t row1);
+    /* y[r] = x[order[r]], order NULL meaning r itself */
+    void (*gather)(vg_matrix y, vg_matrix x, const int64_t *order, const vg_rows *rows);
+    /* y[t, r] = x[order[r], time + t]: x holds sequences of `length` rows each */
+    void (*gather_sequences)(vg_matrix y, vg_matrix x, const int64_t *order, ptrdiff_t time,
+                             ptrdiff_t length, const vg_rows *rows);
+    /* dw[i] = sum over the first `rows` rows r of dy[r] where order[r] is i, for i in [in0, in1); where `add`,
+     * the sum goes on from dw[i] */
+    void (*scatter)(vg_matrix dw, vg_matrix dy, const int64_t *order, int add, ptrdiff_t rows, ptrdiff_t in0,
+                    ptrdiff_t in1);
+    /* y[r] = 0 for the rows of sequences that have ended */
+    void (*clear_ended)(vg_matrix y, const vg_rows *rows);
     /* asks the caches for row x[r] */
     void (*prefetch)(vg_matrix x, ptrdiff_t row);
     int (*all_finite)(const void *x, ptrdiff_t n);

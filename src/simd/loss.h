@@ -69,9 +69,19 @@ static double categorical_logits_row(real *delta, real *h, const real *y, int64_
     return ((top + log(sum)) * weight - linear) * scale;
 }
 
+/* scale y h */
+static double linear_row(real *delta, const real *h, const real *y, ptrdiff_t n, double scale) {
+    double sum = 0;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        sum += (double)h[j] * y[j];
+        delta[j] = (real)(scale * y[j]);
+    }
+    return sum * scale;
+}
+
 static void loss(double *row_loss, vg_matrix delta, vg_matrix h, vg_matrix y, const vg_loss_call *call,
-                 ptrdiff_t row0, ptrdiff_t row1) {
-    for (ptrdiff_t r = row0; r < row1; r++) {
+                 const vg_rows *rows) {
+    FOR_ROWS(r, rows) {
         real *d = (real *)delta.data + r * delta.ld, *hr = (real *)h.data + r * h.ld;
         const real *target = call->labels ? NULL : (const real *)y.data + r * y.ld;
         const int64_t label = call->labels ? call->labels[r] : 0;
@@ -85,6 +95,7 @@ static void loss(double *row_loss, vg_matrix delta, vg_matrix h, vg_matrix y, co
             row_loss[r] =
                 categorical_logits_row(d, hr, target, label, h.cols, call->scale, call->apply_activation);
             break;
+        case VG_LINEAR: row_loss[r] = linear_row(d, hr, target, h.cols, call->scale); break;
         }
     }
 }

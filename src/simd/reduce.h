@@ -64,9 +64,98 @@ static double deviation_of_rows(const real *x, ptrdiff_t ld, ptrdiff_t rows, ptr
     return top * sqrt(sum);
 }
 
-/* The norm of x, whose squares summed to `sum`. */
-INLINE double norm_from_squares(double sum, const real *x, ptrdiff_t n) {
-    return SQUARES_ARE_SAFE(sum) ? sqrt(sum) : deviation_of_rows(x, n, 1, n, 0);
+/* The L2 norm of x over rows x n elements, scaled by a power of two: for finite x whose squares are not. A
+ * vanished gradient comes this way at every timestep, so it is in vectors. */
+static double scaled_norm(const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n) {
+    vec largest = all(0);
+    mask nan = {0};
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t j = 0; j < n; j += LANES) {
+            const vec v = magnitude(load_first(x + r * ld + j, n - j));
+            largest = larger(v, largest);
+            nan |= ~(v == v);
+        }
+    real top = 0;
+    for (int i = 0; i < LANES; i++)
+        if (nan[i] || !(largest[i] <= top)) top = nan[i] ? (real)NAN : largest[i];
+    if (!(top < (real)INFINITY)) return deviation_of_rows(x, ld, rows, n, 0);
+    if (top == 0) return 0;
+    int exponent;
+    frexp((double)top, &exponent);
+    const vec scale = all((real)ldexp(1, -exponent / 2)); /* twice, for its square may not be representable */
+    dvec sum = {0};
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        vec part = all(0);
+        for (ptrdiff_t j = 0; j < n; j += LANES) {
+            const vec v = load_first(x + r * ld + j, n - j) * scale * scale;
+            part += v * v;
+        }
+        sum += widened(part);
+    }
+    return ldexp(sqrt(sum_of(sum)), exponent / 2 * 2);
+}
+
+/* The norm of rows x n elements, whose squares summed to `sum`. */
+INLINE double norm_from_squares(double sum, const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n) {
+    return SQUARES_ARE_SAFE(sum) ? sqrt(sum) : scaled_norm(x, ld, rows, n);
+}
+
+/* For each chunk of at most VG_ROW_CHUNK rows from row `begin` on; c counts them over all timesteps. */
+#define FOR_CHUNKS(c, begin, count, all_rows)                                                             \
+    for (ptrdiff_t t_ = 0, per_ = ((all_rows)->stride + VG_ROW_CHUNK - 1) / VG_ROW_CHUNK;                 \
+         t_ < (all_rows)->times; t_++)                                                                    \
+        for (ptrdiff_t c = t_ * per_ + (all_rows)->begin / VG_ROW_CHUNK,                                  \
+                       begin = t_ * (all_rows)->stride + (all_rows)->begin,                               \
+                       end_ = t_ * (all_rows)->stride + rows_end(all_rows, t_), count;                    \
+             count = end_ - begin < VG_ROW_CHUNK ? end_ - begin : VG_ROW_CHUNK, begin < end_;             \
+             c++, begin += VG_ROW_CHUNK)
+
+/* Mean and deviation of rows x n numbers whose differences from `origin` summed to `sum`, their squares to
+ * `square`. */
+INLINE void moments_of_sums(double *mean, double *deviation, double sum, double square, double origin,
+                            const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n) {
+    const double shift = sum / (double)(rows * n);
+    *mean = origin + shift;
+    *deviation = SQUARES_ARE_SAFE(square) ? sqrt(fmax(0, square - sum * shift))
+                                          : deviation_of_rows(x, ld, rows, n, *mean);
+}
+
+/* Each chunk's sums of x - origin and of its squares, where origin is the chunk's first element or 0. */
+INLINE void chunk_sums(double *sum, double *square, const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n,
+                       real origin, const int squares_only) {
+    dvec total = {0}, total_square = {0};
+    for (ptrdiff_t j = 0; j < n; j += LANES) {
+        vec part = all(0), part_square = all(0);
+        const mask inside = first(n - j);
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            const vec v = n - j >= LANES ? load(x + r * ld + j) - origin
+                                         : keep(inside, load_first(x + r * ld + j, n - j) - origin);
+            if (!squares_only) part += v;
+            part_square += v * v;
+        }
+        total += widened(part);
+        total_square += widened(part_square);
+    }
+    *sum = sum_of(total);
+    *square = sum_of(total_square);
+}
+
+static void row_norms(double *norm, vg_matrix x, const vg_rows *all_rows) {
+    FOR_CHUNKS(c, begin, rows, all_rows) {
+        const real *at = (const real *)x.data + begin * x.ld;
+        double sum, square;
+        chunk_sums(&sum, &square, at, x.ld, rows, x.cols, 0, 1);
+        norm[c] = norm_from_squares(square, at, x.ld, rows, x.cols);
+    }
+}
+
+static void moments(double *mean, double *deviation, vg_matrix h, const vg_rows *all_rows) {
+    FOR_CHUNKS(c, begin, rows, all_rows) {
+        const real *at = (const real *)h.data + begin * h.ld;
+        double sum, square;
+        chunk_sums(&sum, &square, at, h.ld, rows, h.cols, at[0], 0);
+        moments_of_sums(mean + c, deviation + c, sum, square, at[0], at, h.ld, rows, h.cols);
+    }
 }
 
 /* n is a whole number of vectors. Summed in the order of update_chunks, to the same bits. */
@@ -82,7 +171,7 @@ static double norm(const real *x, ptrdiff_t n) {
         const vec u = load(x + i);
         even += u * u;
     }
-    return norm_from_squares(lane_sum(even + odd), x, n);
+    return norm_from_squares(lane_sum(even + odd), x, n, 1, n);
 }
 
 static void chunk_norms(double *out, const void *x_, ptrdiff_t n, ptrdiff_t chunk) {
@@ -91,12 +180,37 @@ static void chunk_norms(double *out, const void *x_, ptrdiff_t n, ptrdiff_t chun
         *out++ = norm(x + begin, n - begin < chunk ? n - begin : chunk);
 }
 
-static void column_sums(void *db, vg_matrix dy, ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1) {
-    for (ptrdiff_t j = col0; j < col1; j += LANES) {
+#define SUM_VECTORS 4 /* independent sums hide the latency of an addition */
+
+static void column_sums(void *db, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1) {
+    for (ptrdiff_t j = col0; j < col1; j += SUM_VECTORS * LANES) {
         const real *x = (const real *)dy.data + j;
-        vec sum = all(0);
-        for (ptrdiff_t r = 0; r < rows; r++) sum += load(x + r * dy.ld);
-        store((real *)db + j, keep(first(col1 - j), sum));
+        real *out = (real *)db + j;
+        const ptrdiff_t left = (col1 - j + LANES - 1) / LANES, vectors = left < SUM_VECTORS ? left : SUM_VECTORS;
+        vec sum[SUM_VECTORS];
+        for (ptrdiff_t v = 0; v < SUM_VECTORS; v++)
+            sum[v] = add && v < vectors ? load_first(out + v * LANES, col1 - j - v * LANES) : all(0);
+        if (vectors == SUM_VECTORS)
+            for (ptrdiff_t r = rows - 1; r >= 0; r--)
+                for (ptrdiff_t v = 0; v < SUM_VECTORS; v++) sum[v] += load(x + r * dy.ld + v * LANES);
+        else
+            for (ptrdiff_t r = rows - 1; r >= 0; r--)
+                for (ptrdiff_t v = 0; v < vectors; v++) sum[v] += load(x + r * dy.ld + v * LANES);
+        for (ptrdiff_t v = 0; v < vectors; v++)
+            store_first(out + v * LANES, sum[v], col1 - j - v * LANES);
+    }
+}
+
+static void column_products(void *db, vg_matrix x, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t col0,
+                            ptrdiff_t col1) {
+    for (ptrdiff_t j = col0; j < col1; j += LANES) {
+        const ptrdiff_t lanes = col1 - j;
+        real *out = (real *)db + j;
+        vec sum = add ? load_first(out, lanes) : all(0);
+        for (ptrdiff_t r = rows - 1; r >= 0; r--)
+            sum += load_first((const real *)x.data + r * x.ld + j, lanes) *
+                   load_first((const real *)dy.data + r * dy.ld + j, lanes);
+        store_first(out, sum, lanes);
     }
 }
 
@@ -108,10 +222,42 @@ static real largest_of(const real *x, ptrdiff_t n) {
     return top;
 }
 
-static void gather(vg_matrix y, vg_matrix x, const int64_t *order, ptrdiff_t row0, ptrdiff_t row1) {
-    for (ptrdiff_t r = row0; r < row1; r++)
+static void gather(vg_matrix y, vg_matrix x, const int64_t *order, const vg_rows *rows) {
+    FOR_ROWS(r, rows)
         memcpy((real *)y.data + r * y.ld, (const real *)x.data + (order ? order[r] : r) * x.ld,
-               x.cols * sizeof(real));
+               y.cols * sizeof(real));
+}
+
+static void gather_sequences(vg_matrix y, vg_matrix x, const int64_t *order, ptrdiff_t time, ptrdiff_t length,
+                             const vg_rows *rows) {
+    for (ptrdiff_t r = rows->begin; r < rows->end; r++) {
+        const real *from = (const real *)x.data + ((order ? order[r] : r) * length + time) * x.ld;
+        real *to = (real *)y.data + r * y.ld;
+        for (ptrdiff_t t = 0; t < rows->times; t++, from += x.ld, to += rows->stride * y.ld)
+            if (y.cols < LANES)
+                for (ptrdiff_t j = 0; j < y.cols; j++) to[j] = from[j];
+            else
+                memcpy(to, from, y.cols * sizeof(real));
+    }
+}
+
+static void scatter(vg_matrix dw, vg_matrix dy, const int64_t *order, int add, ptrdiff_t rows, ptrdiff_t in0,
+                    ptrdiff_t in1) {
+    if (!add) memset((real *)dw.data + in0 * dw.ld, 0, (in1 - in0) * dw.ld * sizeof(real));
+    for (ptrdiff_t r = rows - 1; r >= 0; r--) {
+        if (order[r] < in0 || order[r] >= in1) continue;
+        real *to = (real *)dw.data + order[r] * dw.ld;
+        const real *from = (const real *)dy.data + r * dy.ld;
+        for (ptrdiff_t j = 0; j < dw.cols; j += LANES)
+            store_first(to + j, load_first(to + j, dw.cols - j) + load_first(from + j, dw.cols - j), dw.cols - j);
+    }
+}
+
+static void clear_ended(vg_matrix y, const vg_rows *rows) {
+    if (!rows->ends) return;
+    for (ptrdiff_t t = 0; t < rows->times; t++)
+        for (ptrdiff_t r = rows->ends[t]; r < rows->end; r++)
+            memset((real *)y.data + (t * rows->stride + r) * y.ld, 0, y.cols * sizeof(real));
 }
 
 static void prefetch(vg_matrix x, ptrdiff_t row) {

@@ -119,8 +119,8 @@ INLINE void update_chunks(Step step, const int clipped, const int proportional, 
         const double small_move = lane_sum(even.small_move + odd.small_move);
         const double large_move = lane_sum(even.large_move + odd.large_move);
         if (ordinary)
-            norms->weight[c] = norm_from_squares(lane_sum(even.value + odd.value), w + begin, end - begin);
-        norms->gradient[c] = norm_from_squares(lane_sum(even.gradient + odd.gradient), g + begin, end - begin);
+            norms->weight[c] = norm_from_squares(lane_sum(even.value + odd.value), w + begin, end - begin, 1, end - begin);
+        norms->gradient[c] = norm_from_squares(lane_sum(even.gradient + odd.gradient), g + begin, end - begin, 1, end - begin);
         norms->update[c] = proportional            ? norms->gradient[c] * factor
                            : small_move < INFINITY ? sqrt(small_move) / MOVE_SCALE
                                                    : sqrt(large_move) * MOVE_SCALE;

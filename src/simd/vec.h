@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "leaf.h"
+
 #if REAL_BITS == 32
 typedef float real;
 typedef int32_t whole; /* the integer as wide as a real */
@@ -73,6 +75,23 @@ INLINE vec load_first(const real *p, ptrdiff_t n) {
     for (ptrdiff_t i = 0; i < n; i++) v[i] = p[i];
     return v;
 }
+
+INLINE void store_first(real *p, vec v, ptrdiff_t n) {
+    if (n >= LANES)
+        store(p, v);
+    else
+        for (ptrdiff_t i = 0; i < n; i++) p[i] = v[i];
+}
+
+/* Behind the last of a thread's rows at timestep t. */
+INLINE ptrdiff_t rows_end(const vg_rows *rows, ptrdiff_t t) { return rows->ends ? rows->ends[t] : rows->end; }
+
+/* For each row r of `rows`, timestep by timestep. */
+#define FOR_ROWS(r, rows)                                                                                \
+    for (ptrdiff_t t_ = 0; t_ < (rows)->times; t_++)                                                     \
+        for (ptrdiff_t r = t_ * (rows)->stride + (rows)->begin,                                          \
+                       end_ = t_ * (rows)->stride + rows_end(rows, t_);                                  \
+             r < end_; r++)
 
 INLINE vec square_root(vec v) {
     for (int i = 0; i < LANES; i++) v[i] = REAL_SQRT(v[i]);

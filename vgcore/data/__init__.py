@@ -1,7 +1,25 @@
-"""Data sets as arrays, and the two steps between a data set and a model."""
+"""Data sets and tasks as arrays, the steps between them and a model, and what guessing scores."""
 
+from vgcore.data import chance
 from vgcore.data.mnist_files import mnist
 from vgcore.data.prepare import one_hot, train_test_split
+from vgcore.data.sequences import adding_problem, copy_memory, sequential_mnist, temporal_order
 from vgcore.data.sklearn_digits import digits
+from vgcore.data.text_files import Text, split_tail, streams, text, windows
 
-__all__ = ["digits", "mnist", "one_hot", "train_test_split"]
+__all__ = [
+    "Text",
+    "adding_problem",
+    "chance",
+    "copy_memory",
+    "digits",
+    "mnist",
+    "one_hot",
+    "sequential_mnist",
+    "split_tail",
+    "streams",
+    "temporal_order",
+    "text",
+    "train_test_split",
+    "windows",
+]

@@ -1,6 +1,11 @@
 """The layers; one file per kind."""
 
 from vgcore.layers.base import Layer
+from vgcore.layers.bidirectional import Bidirectional
 from vgcore.layers.dense import Dense
+from vgcore.layers.embedding import Embedding
+from vgcore.layers.gru import GRU
+from vgcore.layers.lstm import LSTM
+from vgcore.layers.rnn import RNN
 
-__all__ = ["Dense", "Layer"]
+__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Dense", "Embedding", "Layer"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Literal, overload
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,16 +18,39 @@ from vgcore._core.op import Operation
 from vgcore.initializers import Initializer
 
 Array = NDArray[Any]
-Shape = tuple[int, ...]
+Shape = tuple[int | None, ...]
+"""Of one sample; None is a number of timesteps that may differ from call to call."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a layer: its name, its shape in PyTorch's layout, and how it starts."""
+    """One parameter of a layer: its name, its shape in PyTorch's layout, and how it starts.
+
+    ``order`` "F" stores it with its last index slowest, as the matrix products want a weight (out, in);
+    ``operation`` is which of the layer's operations it belongs to.
+    """
 
     name: str
-    shape: Shape
+    shape: tuple[int, ...]
     initializer: Initializer
+    order: Literal["C", "F"] = "F"
+    operation: int = 0
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One walk of a layer through time: what it is called behind the layer's name, and what it carries.
+
+    ``states`` names the states, h first; each is of ``units`` numbers. ``gates`` names the
+    pre-activations whose gradients are recorded.
+    """
+
+    suffix: str
+    units: int
+    states: tuple[str, ...]
+    gates: tuple[str, ...]
+    reverse: bool
+    learned: bool
 
 
 class View:
@@ -74,9 +97,21 @@ class Layer(ABC):
         Given by the user, or by the model that takes the layer in.
     views : dict of str to ndarray
         The parameters' values in the model's flat vector, once a model has taken the layer in.
+    vocabulary : int or None
+        Where the layer takes integers: they are below it.
+    stateful : bool
+        Whether its walks go on from where the minibatch before ended.
+    output_activation : str
+        Name of the activation whose values the outputs are, as losses want to know it.
+    fuses_loss : bool
+        Whether a loss may compute it in the layer's stead.
     """
 
     kind: ClassVar[str]
+    vocabulary: int | None = None
+    stateful: bool = False
+    output_activation: str = "identity"
+    fuses_loss: ClassVar[bool] = False
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not isinstance(name, str):
@@ -95,9 +130,25 @@ class Layer(ABC):
         """The parameters in the order of the operation's."""
 
     @abstractmethod
-    def operation(self, input_shape: Shape, real_bytes: int) -> Operation:
-        """What the engine runs, for reals of 4 or 8 bytes."""
+    def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
+        """What the engine runs, for reals of 4 or 8 bytes: side by side, if there are several."""
+
+    def adopt(self, views: dict[str, Array]) -> None:
+        """Become part of a model, whose parameters ``views`` are; of none, if there are none."""
+        self.views = views
+
+    def walks(self) -> list[Walk]:
+        """The layer's walks through time, one for each operation; none if it has no states."""
+        return []
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal layer, as JSON can hold them."""
+
+
+def features(input_shape: Shape) -> int:
+    """Numbers of one sample at one timestep."""
+    last = input_shape[-1]
+    if last is None:
+        raise ValueError(f"expected a number of features, got shape {input_shape}")
+    return last

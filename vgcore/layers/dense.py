@@ -8,11 +8,13 @@ from vgcore import _validate, activations, initializers
 from vgcore._core import dense
 from vgcore._core.op import Operation
 from vgcore.activations import Activation
-from vgcore.layers.base import Layer, Parameter, Shape, View
+from vgcore.layers.base import Layer, Parameter, Shape, View, features
 
 
 class Dense(Layer):
     """``h = f(x W^T + b)`` for inputs x (n, in) and outputs h (n, units).
+
+    Sequences (n, time, in) give (n, time, units): the same layer at every timestep.
 
     Parameters
     ----------
@@ -40,6 +42,7 @@ class Dense(Layer):
     """
 
     kind: ClassVar[str] = "dense"
+    fuses_loss: ClassVar[bool] = True
     weight = View()
     bias = View()
 
@@ -56,6 +59,7 @@ class Dense(Layer):
         super().__init__(name)
         self.units = _validate.integer("units", units, minimum=1)
         self.activation = activations.get(activation)
+        self.output_activation = self.activation.name
         self.use_bias = _validate.boolean("use_bias", use_bias)
         self.weight_initializer = initializers.get(
             weight_initializer, self.activation.name, "weight_initializer"
@@ -65,30 +69,33 @@ class Dense(Layer):
         )
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """(units,) for an input of shape (features,)."""
-        if len(input_shape) != 1:
+        """(units,) for an input of shape (features,), (time, units) for (time, features)."""
+        if len(input_shape) not in (1, 2) or input_shape[-1] is None:
             raise ValueError(
-                f"{self.name}: expected inputs of shape (features,), got shape {input_shape}"
+                f"{self.name}: expected inputs of shape (features,) or (time, features), got shape "
+                f"{input_shape}"
             )
-        return (self.units,)
+        return (*input_shape[:-1], self.units)
 
     def parameters(self, input_shape: Shape) -> list[Parameter]:
         """The weight and, with ``use_bias``, the bias."""
-        weight = Parameter("weight", (self.units, input_shape[0]), self.weight_initializer)
+        weight = Parameter("weight", (self.units, features(input_shape)), self.weight_initializer)
         bias = Parameter("bias", (self.units,), self.bias_initializer)
         return [weight, bias] if self.use_bias else [weight]
 
-    def operation(self, input_shape: Shape, real_bytes: int) -> Operation:
+    def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of dense.pyx."""
-        return dense.operation(
-            input_shape[0],
+        operation = dense.operation(
+            features(input_shape),
             self.units,
             activation=self.activation.code,
             alpha=self.activation.alpha,
             keeps_z=self.activation.keeps_z,
             bias=self.use_bias,
+            time=len(input_shape) == 2,
             real_bytes=real_bytes,
         )
+        return [operation]
 
     def config(self) -> dict[str, Any]:
         """Units, activation, bias and name; initializers have done their work."""

@@ -1,0 +1,53 @@
+"""Embedding: h_t = row x_t of the weight, for integers x_t.
+
+dL/dW = the sum of dL/dh_t over the timesteps t at which x_t is the row
+"""
+
+from .op cimport Kind, Op, OpTaps, Operation, Step
+from .simd cimport Activation, Rows, leaf_table
+from .simd import ACTIVATIONS
+
+cdef Kind EMBEDDING
+
+
+cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    op.leaf.gather(op.h, op.parameter[0].value, op.tokens, rows)
+    op.leaf.clear_ended(op.h, rows)
+
+
+cdef void backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
+) noexcept nogil:
+    if taps != NULL:
+        op.leaf.activation_backward(
+            op.dh, op.h, op.h, op.activation, op.alpha, True, &taps.layer, rows
+        )
+    op.leaf.clear_ended(op.dh, rows)
+
+
+cdef void gradient(
+    const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
+) noexcept nogil:
+    op.leaf.scatter(
+        op.parameter[0].gradient, op.dh, op.tokens, step.accumulating, step.rows * step.times,
+        row0, row1,
+    )
+
+
+EMBEDDING = Kind(forward=forward, backward=backward, gradient=gradient)
+
+
+def operation(Py_ssize_t vocabulary, Py_ssize_t units, *, Py_ssize_t real_bytes):
+    """A table of `vocabulary` rows of `units` numbers."""
+    cdef Operation made = Operation()
+    made.op.kind = &EMBEDDING
+    made.op.leaf = leaf_table(real_bytes)
+    made.op.activation = <Activation><int>ACTIVATIONS["identity"]
+    made.op.gates = 1
+    made.op.takes_time = made.op.gives_time = True
+    made.op.x.cols = 1
+    made.op.h.cols = units
+    made.op.parameters = 1
+    made.op.parameter[0].rows = vocabulary
+    made.op.parameter[0].value.cols = units
+    return made

@@ -1,0 +1,64 @@
+"""What the recurrent layers share: the walk through time, forwards and backwards."""
+
+from .op cimport Op, OpTaps, Operation, Step
+from .simd cimport Matrix, Rows
+
+# Parameters of every recurrent op; biases are there if op.bias, others follow.
+cdef enum:
+    WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH
+
+# The buffer that every recurrent op has first: dL/dh_t, its recurrent path included.
+cdef enum:
+    TOTAL = 0
+
+# One timestep as a cell sees it.
+ctypedef struct Moment:
+    Rows rows            # this thread's rows that are alive
+    Py_ssize_t row       # where the timestep begins in a matrix of every timestep
+    Py_ssize_t before    # where the timestep that came before it begins
+    Py_ssize_t chunk     # where its taps begin
+    bint done            # the last one of a walk
+
+ctypedef void (*CellForward)(const Op *op, const Step *step, const Moment *now) noexcept nogil
+ctypedef void (*CellBackward)(
+    const Op *op, const Step *step, const OpTaps *taps, const Moment *now
+) noexcept nogil
+
+# Runs the cell at each timestep, from the initial states to the final ones.
+cdef void walk_forward(
+    const Op *op, const Step *step, const Rows *rows, CellForward cell
+) noexcept nogil
+
+# The same in reverse: at each timestep the cell finds dL/dh_t in buffer[TOTAL], and takes the states' carry one
+# timestep back.
+cdef void walk_backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell
+) noexcept nogil
+
+# Where `cols` elements of this thread lie in a PER_THREAD buffer.
+cdef void *of_thread(const Op *op, const Step *step, int buffer) noexcept nogil
+
+# The sum of both biases, in the `buffer`; NULL without biases.
+cdef const void *summed_bias(const Op *op, const Step *step, int buffer) noexcept nogil
+
+# Of h, one timestep earlier: what the recurrent weights multiplied.
+cdef Matrix hidden_before(const Op *op, const Step *step) noexcept nogil
+
+# The gradient of a learned initial state; False if the parameter is none.
+cdef bint initial_gradient(
+    const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
+) noexcept nogil
+
+# The taps of one timestep.
+cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcept nogil
+
+# An operation of `units` with one state, the parameters above, and the gates' activation.
+cdef Operation recurrent_operation(
+    Py_ssize_t inputs, Py_ssize_t units, int blocks, dict options, Py_ssize_t real_bytes
+)
+
+# One more parameter of so many rows and columns; returns its number.
+cdef int add_parameter(Operation made, Py_ssize_t rows, Py_ssize_t cols)
+
+# One more buffer; returns its number.
+cdef int add_buffer(Operation made, int scope, Py_ssize_t cols)

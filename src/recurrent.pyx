@@ -1,0 +1,225 @@
+"""What the recurrent layers share: the walk through time, forwards and backwards.
+
+A thread walks its own rows through all timesteps and meets nobody. Where sequences end early, the living
+rows of a timestep are the first ones, for the rows of a minibatch are ordered by falling length: walking
+forwards rows drop out, and leave their final state behind; walking backwards they join, with the
+gradient of that final state in their carry.
+
+Timesteps at which a row is not alive hold the row's initial state in h: finite, and what a reversed
+walk starts from. dL/dz is 0 there, so that the gradients of the weights are one product over all rows.
+"""
+
+from .op cimport MAX_GATES, Op, OpTaps, Operation, PER_ROW, Scope, State, Step, from_row, rows_end
+from .simd cimport Activation, Matrix, Rows, Taps, ROW_CHUNK, leaf_table
+
+
+cdef Rows one_step(const Rows *rows, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    return Rows(begin=begin, end=end, times=1, stride=rows.stride, ends=NULL)
+
+
+cdef Moment moment(const Op *op, const Step *step, const Rows *rows, Py_ssize_t t) noexcept nogil:
+    cdef Moment now
+    now.rows = one_step(rows, rows.begin, rows_end(rows, t))
+    now.row = t * step.rows
+    now.before = now.row + step.rows if op.reverse else now.row - step.rows
+    now.chunk = t * ((step.rows + ROW_CHUNK - 1) // ROW_CHUNK)
+    now.done = False
+    return now
+
+
+cdef void copy_rows(const Op *op, Matrix to, Matrix source, const Rows *rows) noexcept nogil:
+    op.leaf.gather(to, source, NULL, rows)
+
+
+cdef void lay_initial(const Op *op, const State *state, const Step *step, const Rows *rows) noexcept nogil:
+    """The initial state, before the first timestep of the walk and wherever a row is not alive."""
+    cdef Py_ssize_t edge = step.times * step.rows if op.reverse else -step.rows, t
+    cdef Rows ended = one_step(rows, rows.begin, rows.end)
+    copy_rows(op, from_row(state.sequence, edge, op.leaf), state.initial, &ended)
+    if rows.ends == NULL:
+        return
+    for t in range(step.times):
+        ended.begin = rows.ends[t]
+        copy_rows(op, from_row(state.sequence, t * step.rows, op.leaf), state.initial, &ended)
+
+
+cdef void keep_final(
+    const Op *op, const State *state, const Rows *rows, const Moment *now, Py_ssize_t alive
+) noexcept nogil:
+    """Of the rows alive now, those from `alive` on are done."""
+    cdef Rows leaving = one_step(rows, alive, now.rows.end)
+    copy_rows(op, state.final, from_row(state.sequence, now.row, op.leaf), &leaving)
+
+
+cdef void walk_forward(
+    const Op *op, const Step *step, const Rows *rows, CellForward cell
+) noexcept nogil:
+    cdef Py_ssize_t k, t, alive
+    cdef Rows never
+    cdef Moment now
+    cdef int i
+    for i in range(op.states):
+        lay_initial(op, &op.state[i], step, rows)
+        never = one_step(rows, rows_end(rows, 0), rows.end)
+        copy_rows(op, op.state[i].final, op.state[i].initial, &never)
+    for k in range(step.times):
+        t = step.times - 1 - k if op.reverse else k
+        now = moment(op, step, rows, t)
+        cell(op, step, &now)
+        alive = rows.begin
+        if k + 1 < step.times:
+            alive = now.rows.end if op.reverse else rows_end(rows, t + 1)
+        for i in range(op.states):
+            keep_final(op, &op.state[i], rows, &now, alive)
+
+
+cdef void walk_backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell
+) noexcept nogil:
+    cdef Py_ssize_t k, t
+    cdef Matrix total, direct = Matrix(data=NULL, ld=0, cols=0)
+    cdef OpTaps here
+    cdef Moment now
+    for k in range(step.times):
+        t = k if op.reverse else step.times - 1 - k
+        now = moment(op, step, rows, t)
+        now.done = k + 1 == step.times
+        if op.gives_time:
+            direct = from_row(op.dh, now.row, op.leaf)
+        total = total_now(op, &now)
+        op.leaf.add(total, direct, op.state[0].carry, &now.rows)
+        if taps != NULL:
+            here = taps_at(op, taps, &now)
+            op.leaf.row_norms(here.total, total, &now.rows)
+            if op.gives_time:
+                op.leaf.row_norms(here.direct, direct, &now.rows)
+            else:
+                tap_last(op, step, rows, &now, t, here.direct)
+        cell(op, step, taps, &now)
+
+
+cdef void tap_last(
+    const Op *op, const Step *step, const Rows *rows, const Moment *now, Py_ssize_t t, double *direct
+) noexcept nogil:
+    """Norms of what the layer above gave the rows whose last timestep this is."""
+    cdef Py_ssize_t joined = rows.begin, chunk
+    cdef Rows some
+    if not step.last or (op.reverse and t > 0):
+        joined = now.rows.end
+    elif not op.reverse and t + 1 < step.times:
+        joined = rows_end(rows, t + 1)
+    for chunk in range(rows.begin // ROW_CHUNK, (now.rows.end + ROW_CHUNK - 1) // ROW_CHUNK):
+        some = one_step(
+            rows, max(joined, chunk * ROW_CHUNK), min(now.rows.end, (chunk + 1) * ROW_CHUNK)
+        )
+        direct[chunk] = 0
+        if some.begin < some.end:
+            op.leaf.row_norms(direct, op.state[0].carry, &some)
+
+
+cdef Matrix total_now(const Op *op, const Moment *now) noexcept nogil:
+    if op.buffer[TOTAL].scope == PER_ROW:
+        return op.buffer[TOTAL].matrix
+    return from_row(op.buffer[TOTAL].matrix, now.row, op.leaf)
+
+
+cdef void *of_thread(const Op *op, const Step *step, int buffer) noexcept nogil:
+    cdef Matrix m = op.buffer[buffer].matrix
+    return <char *>m.data + step.thread * m.ld * <Py_ssize_t>op.leaf.real_bytes
+
+
+cdef const void *summed_bias(const Op *op, const Step *step, int buffer) noexcept nogil:
+    cdef Py_ssize_t n = op.parameter[BIAS_IH].rows
+    cdef Rows one = Rows(begin=0, end=1, times=1, stride=1, ends=NULL)
+    cdef Matrix bias
+    if not op.bias:
+        return NULL
+    bias = Matrix(data=of_thread(op, step, buffer), ld=n, cols=n)
+    op.leaf.add(
+        bias,
+        Matrix(data=op.parameter[BIAS_IH].value.data, ld=n, cols=n),
+        Matrix(data=op.parameter[BIAS_HH].value.data, ld=n, cols=n),
+        &one,
+    )
+    return bias.data
+
+
+cdef Matrix hidden_before(const Op *op, const Step *step) noexcept nogil:
+    return from_row(op.state[0].sequence, step.rows if op.reverse else -step.rows, op.leaf)
+
+
+cdef bint initial_gradient(
+    const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
+) noexcept nogil:
+    cdef int i
+    for i in range(op.states):
+        if op.state[i].parameter == parameter:
+            op.leaf.column_sums(
+                op.parameter[parameter].gradient.data, op.state[i].carry, False,
+                step.rows if step.first else 0, row0, row1,
+            )
+            return True
+    return False
+
+
+cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcept nogil:
+    cdef OpTaps here = taps[0]
+    cdef int gate
+    here.layer.delta_norm += now.chunk
+    here.layer.mean += now.chunk
+    here.layer.deviation += now.chunk
+    here.layer.saturated += now.chunk
+    here.total += now.chunk
+    here.direct += now.chunk
+    here.cell += now.chunk
+    for gate in range(op.gates):
+        here.gate_norm[gate] += now.chunk
+        here.gate_saturated[gate] += now.chunk
+    return here
+
+
+cdef Operation recurrent_operation(
+    Py_ssize_t inputs, Py_ssize_t units, int blocks, dict options, Py_ssize_t real_bytes
+):
+    cdef Operation made = Operation()
+    cdef int i
+    made.op.leaf = leaf_table(real_bytes)
+    made.op.activation = <Activation><int>options["activation"]
+    made.op.alpha = options["alpha"]
+    made.op.keeps_z = options["keeps_z"]
+    made.op.gate_activation = <Activation><int>options.get("gate_activation", 0)
+    made.op.gate_alpha = options.get("gate_alpha", 0)
+    made.op.gates = blocks
+    made.op.takes_time = True
+    made.op.gives_time = options["sequences"]
+    made.op.reverse = options["reverse"]
+    made.op.beside = options["beside"]
+    made.op.variant = options.get("variant", False)
+    made.op.bias = options["bias"]
+    made.op.x.cols = inputs
+    made.op.h.cols = units
+    made.op.states = 1
+    for i in range(2):
+        made.op.state[i].parameter = -1
+    add_parameter(made, inputs, blocks * units)
+    add_parameter(made, units, blocks * units)
+    if made.op.bias:
+        add_parameter(made, blocks * units, 1)
+        add_parameter(made, blocks * units, 1)
+    return made
+
+
+cdef int add_parameter(Operation made, Py_ssize_t rows, Py_ssize_t cols):
+    cdef int number = made.op.parameters
+    made.op.parameter[number].rows = rows
+    made.op.parameter[number].value.cols = cols
+    made.op.parameters += 1
+    return number
+
+
+cdef int add_buffer(Operation made, int scope, Py_ssize_t cols):
+    cdef int number = made.op.buffers
+    made.op.buffer[number].scope = <Scope>scope
+    made.op.buffer[number].matrix.cols = cols
+    made.op.buffers += 1
+    return number

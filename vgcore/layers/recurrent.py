@@ -1,0 +1,206 @@
+"""What the recurrent layers share: their options, and parameters in PyTorch's layouts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from vgcore import _validate, activations, initializers
+from vgcore._core.op import Operation
+from vgcore.activations import Activation
+from vgcore.initializers import Initializer
+from vgcore.layers.base import Layer, Parameter, Shape, View, Walk, features
+
+_STARTS = ("zeros", "learned")
+
+
+class Stacked(Initializer):
+    """The weights of several gates above each other, each drawn by itself: its fans are a gate's."""
+
+    def __init__(self, initializer: Initializer, gates: int) -> None:
+        self._initializer = initializer
+        self._gates = gates
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> initializers.Draw:
+        """Draw each gate's block in turn."""
+        block = (shape[0] // self._gates, *shape[1:])
+        return np.concatenate([self._initializer.draw(block, rng) for _ in range(self._gates)])
+
+
+class Recurrent(Layer):
+    """Base of `RNN`, `LSTM` and `GRU`.
+
+    Subclasses name their gates in PyTorch's order and their states, and hand over their operation.
+
+    Parameters
+    ----------
+    units : int
+        Units H of the hidden state.
+    activation : str or Activation
+        Of the hidden state; any of `vgcore.activations` but softmax.
+    return_sequences : bool
+        Whether outputs are the hidden states of all timesteps (n, time, H) or of the last (n, H).
+    go_backwards : bool
+        Walk from the last timestep to the first. Outputs stay at the timesteps they belong to, as in
+        PyTorch's reverse direction; the last one of the walk is at timestep 0.
+    stateful : bool
+        Start each minibatch from the states in which the one before ended, row by row, until
+        `Sequential.reset_states`.
+    initial_state : {"zeros", "learned"}
+        What a walk starts from, unless it is given one: zeros, or parameters ``initial_h`` (H,) and, in an
+        LSTM, ``initial_c`` that start as zeros.
+    use_bias : bool
+        Whether there are ``bias_ih`` and ``bias_hh``.
+    weight_initializer, recurrent_initializer, bias_initializer : str, Initializer or callable
+        Of ``weight_ih``, ``weight_hh`` and the biases, each gate by itself; names of
+        `vgcore.initializers`.
+    name : str, optional
+
+    Attributes
+    ----------
+    weight_ih : ndarray, (gates * H, in)
+    weight_hh : ndarray, (gates * H, H)
+    bias_ih, bias_hh : ndarray, (gates * H,)
+        Views of the model's parameters: assigning copies into them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type, out of range or an unknown name.
+    """
+
+    gates: ClassVar[tuple[str, ...]]
+    states: ClassVar[tuple[str, ...]] = ("h",)
+    kernels: Callable[..., Operation]
+
+    weight_ih = View()
+    weight_hh = View()
+    bias_ih = View()
+    bias_hh = View()
+    initial_h = View()
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | Activation = "tanh",
+        *,
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        initial_state: str = "zeros",
+        use_bias: bool = True,
+        weight_initializer: Any = "xavier_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.units = _validate.integer("units", units, minimum=1)
+        self.activation = unit_activation("activation", activation)
+        self.return_sequences = _validate.boolean("return_sequences", return_sequences)
+        self.go_backwards = _validate.boolean("go_backwards", go_backwards)
+        self.stateful = _validate.boolean("stateful", stateful)
+        self.initial_state = _validate.one_of("initial_state", initial_state, _STARTS)
+        self.use_bias = _validate.boolean("use_bias", use_bias)
+        self.weight_initializer, self.recurrent_initializer, self.bias_initializer = (
+            Stacked(initializers.get(given, self.activation.name, argument), len(self.gates))
+            for argument, given in (
+                ("weight_initializer", weight_initializer),
+                ("recurrent_initializer", recurrent_initializer),
+                ("bias_initializer", bias_initializer),
+            )
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(time, units) with ``return_sequences``, else (units,), for an input (time, features)."""
+        if len(input_shape) != 2 or input_shape[1] is None:
+            raise ValueError(
+                f"{self.name}: expected sequences of shape (time, features), got shape {input_shape}; "
+                "a recurrent layer gives them on with return_sequences=True"
+            )
+        return (input_shape[0], self.units) if self.return_sequences else (self.units,)
+
+    def walks(self) -> list[Walk]:
+        """One walk, to the end or to the beginning."""
+        learned = self.initial_state == "learned"
+        return [Walk("", self.units, self.states, self.gates, self.go_backwards, learned)]
+
+    def parameters(self, input_shape: Shape) -> list[Parameter]:
+        """Weights, biases, what the cell adds, and the initial states if they are learned."""
+        rows = len(self.gates) * self.units
+        parameters = [
+            Parameter("weight_ih", (rows, features(input_shape)), self.weight_initializer),
+            Parameter("weight_hh", (rows, self.units), self.recurrent_initializer),
+        ]
+        if self.use_bias:
+            for name, initializer in zip(("bias_ih", "bias_hh"), self.biases(), strict=True):
+                parameters.append(Parameter(name, (rows,), initializer))
+        parameters += self.cell_parameters()
+        if self.initial_state == "learned":
+            zeros = initializers.get("zeros", self.activation.name, "initial_state")
+            parameters += [Parameter(f"initial_{s}", (self.units,), zeros) for s in self.states]
+        return parameters
+
+    def biases(self) -> tuple[Initializer, Initializer]:
+        """How ``bias_ih`` and ``bias_hh`` start."""
+        return self.bias_initializer, self.bias_initializer
+
+    def cell_parameters(self) -> list[Parameter]:
+        """Parameters besides weights, biases and initial states."""
+        return []
+
+    @abstractmethod
+    def cell_options(self) -> dict[str, Any]:
+        """What the kernels of the cell take besides the options of every recurrent layer."""
+
+    def operations(
+        self, input_shape: Shape, real_bytes: int, *, beside: bool = False
+    ) -> list[Operation]:
+        """The kernels of the cell; ``beside``: in one layer with the operation before."""
+        options = {
+            "activation": self.activation.code,
+            "alpha": self.activation.alpha,
+            "keeps_z": self.activation.keeps_z,
+            "sequences": self.return_sequences,
+            "reverse": self.go_backwards,
+            "bias": self.use_bias,
+            "learned": self.initial_state == "learned",
+            "beside": beside,
+            **self.cell_options(),
+        }
+        return [self.kernels(features(input_shape), self.units, real_bytes=real_bytes, **options)]
+
+    def config(self) -> dict[str, Any]:
+        """The options; initializers have done their work."""
+        return {
+            "units": self.units,
+            "activation": [self.activation.name, self.activation.alpha],
+            "return_sequences": self.return_sequences,
+            "go_backwards": self.go_backwards,
+            "stateful": self.stateful,
+            "initial_state": self.initial_state,
+            "use_bias": self.use_bias,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Recurrent:
+        """The layer that `config` described."""
+        options = {
+            name: activations.with_alpha(*value) if name.endswith("activation") else value
+            for name, value in config.items()
+        }
+        return cls(**options)
+
+
+def unit_activation(argument: str, given: str | Activation) -> Activation:
+    """An activation that works unit by unit."""
+    chosen = activations.get(given, argument)
+    if chosen.name == "softmax":
+        raise ValueError(
+            f"{argument}: expected an activation of single units, got 'softmax', which mixes them"
+        )
+    return chosen

@@ -1,0 +1,189 @@
+"""Makes the engine's program of a model's layers: how many rows, and how long a window of time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore import losses, optimizers, threads
+from vgcore._core import simd
+from vgcore._core.program import Program
+from vgcore.layers.base import Layer, Shape
+
+Array = NDArray[Any]
+
+# Bytes that an arena may take before states are kept at checkpoints only; half a GiB leaves room for the
+# data in the GiB that a long sequence is meant to train in.
+ARENA_LIMIT = 2**29
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What `Sequential.compile` chose."""
+
+    loss: losses.Loss
+    optimizer: optimizers.Optimizer
+    clipping: dict[str, float] = field(default_factory=dict)
+    tbptt: int | None = None
+    checkpoint: int | str | None = "auto"
+
+    def update(self) -> dict[str, Any]:
+        """The numbers of the engine's update."""
+        return {
+            "rate": self.optimizer.learning_rate,
+            "weight_decay": getattr(self.optimizer, "weight_decay", 0.0),
+            "momentum": 0.0,
+            "beta2": 0.0,
+            "epsilon": 0.0,
+            "correction1": 1.0,
+            "correction2": 1.0,
+            "nesterov": False,
+            "gradient_scale": 1.0,
+            "gradient_limit": self.clipping.get("clip_value", math.inf),
+            **self.optimizer.numbers(),
+        }
+
+    def config(self) -> dict[str, Any]:
+        """The arguments of `Sequential.compile`, as JSON can hold them."""
+        return {
+            "loss": self.loss.name,
+            "reduction": self.loss.reduction,
+            "optimizer": self.optimizer.config(),
+            "tbptt": self.tbptt,
+            "checkpoint": self.checkpoint,
+            **self.clipping,
+        }
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Layers one after the other, and where their numbers lie.
+
+    ``shapes`` has one more entry than there are layers; ``offsets`` one per operation, and ``vectors`` is
+    the parameters, their gradients and the optimizer's states.
+    """
+
+    layers: list[Layer]
+    shapes: list[Shape]
+    offsets: list[list[int]]
+    vectors: tuple[Array, Array, list[Array]]
+
+    def part(self, begin: int, end: int) -> Stack:
+        """Layers begin to end - 1 by themselves."""
+        counts = [max(1, len(layer.walks())) for layer in self.layers]
+        first = sum(counts[:begin])
+        return Stack(
+            self.layers[begin:end],
+            self.shapes[begin : end + 1],
+            self.offsets[first : first + sum(counts[begin:end])],
+            self.vectors,
+        )
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether inputs are sequences."""
+        return len(self.shapes[0]) == 2 or self.layers[0].vocabulary is not None
+
+    def program(
+        self,
+        compiled: Compiled,
+        batch: int,
+        times: int,
+        *,
+        updating: bool = True,
+        input_gradient: bool = False,
+    ) -> Program:
+        """A program for minibatches of up to ``batch`` rows, of sequences of up to ``times`` timesteps.
+
+        One that is not ``updating`` sums truncated gradients over all of its windows.
+        """
+        window, windows, truncated = times, 1, False
+        if self.takes_time and compiled.tbptt is not None:
+            window, truncated = min(compiled.tbptt, times), True
+            windows = 1 if updating else -(-times // window)
+        elif self.takes_time and self.may_checkpoint():
+            window = self._window(compiled, batch, times)
+            windows = -(-times // window)
+        return self._program(
+            compiled,
+            batch=batch,
+            times=window,
+            windows=windows,
+            truncated=truncated,
+            input_gradient=input_gradient,
+        )
+
+    def may_checkpoint(self) -> bool:
+        """Whether every layer walks forwards only, so that time can be cut into windows."""
+        return not any(walk.reverse for layer in self.layers for walk in layer.walks())
+
+    def _window(self, compiled: Compiled, batch: int, times: int) -> int:
+        """Timesteps between two checkpoints: all of them where nothing asks for fewer."""
+        if isinstance(compiled.checkpoint, int):
+            return min(compiled.checkpoint, times)
+        if compiled.checkpoint is None or times < 3:
+            return times
+        one, two = (self.arena_bytes(compiled, batch, steps) for steps in (1, 2))
+        if one + (times - 1) * (two - one) <= ARENA_LIMIT:
+            return times
+        return math.ceil(math.sqrt(times))
+
+    def arena_bytes(self, compiled: Compiled, batch: int, times: int) -> int:
+        """Memory that a program without checkpoints takes, parameters aside."""
+        return self._program(compiled, batch=batch, times=times).arena_bytes
+
+    def _program(
+        self,
+        compiled: Compiled,
+        *,
+        batch: int,
+        times: int,
+        windows: int = 1,
+        truncated: bool = False,
+        input_gradient: bool = False,
+    ) -> Program:
+        values, gradients, states = self.vectors
+        loss = compiled.loss
+        return Program(
+            self.operations(values.itemsize),
+            self.offsets,
+            values,
+            gradients,
+            states,
+            batch=batch,
+            times=times,
+            windows=windows,
+            truncated=truncated,
+            input_gradient=input_gradient,
+            loss=loss.code,
+            sparse=loss.sparse,
+            fused=loss.fused,
+            apply_activation=loss.applies_activation,
+            mean_over_outputs=loss.mean_over_outputs,
+            mean_over_time=loss.reduction == "mean",
+            rule=simd.RULES[compiled.optimizer.rule],
+            update=compiled.update(),
+            clip_norm=compiled.clipping.get("clip_norm", math.inf),
+            threads=threads.get_num_threads(),
+        )
+
+    def operations(self, real_bytes: int) -> list[Any]:
+        """The engine's operations of all layers."""
+        return [
+            operation
+            for layer, shape in zip(self.layers, self.shapes, strict=False)
+            for operation in layer.operations(shape, real_bytes)
+        ]
+
+
+def order_by_length(order: Array | None, lengths: Array | None, batch: int) -> Array | None:
+    """The order with each minibatch's samples by falling length, as the engine wants them."""
+    if lengths is None:
+        return order
+    order = np.arange(len(lengths)) if order is None else order
+    minibatch = np.arange(len(order)) // batch
+    return np.ascontiguousarray(order[np.lexsort((-lengths[order], minibatch))])
