@@ -17,12 +17,17 @@ gradients add up (checkpointing). Sums over time run from the last timestep to t
 time into windows changes no bit either.
 """
 
-from libc.math cimport INFINITY, NAN, hypot, pow, sqrt
-from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memset
+from libc.math cimport INFINITY, pow
+from libc.string cimport memset
 
-from .op cimport Op, OpTaps, Parameter, State, Step, from_row
-from .simd cimport LossCall, Matrix, Norms, ROW_CHUNK, Rows
+from .op cimport Op, OpTaps, Parameter, rows_end
+from .plan cimport Plan, Run
+from .record cimport combined_norm, record_window
+from .simd cimport LossCall, Norms, Rows
+from .window cimport (
+    Share, clear_rows, cut, gather_targets, living_rows, next_window, prefetch_rows, run_again,
+    sample_of, share_of, write_rows, write_states,
+)
 
 
 cdef extern from "team.h" nogil:
@@ -32,26 +37,6 @@ cdef extern from "team.h" nogil:
     void team_run "vg_team_run"(int threads, Task task, void *argument)
     void barrier_wait "vg_barrier_wait"(Barrier *barrier)
     double seconds_now "vg_seconds"()
-
-cdef inline Py_ssize_t cut(Py_ssize_t n, Py_ssize_t chunk, int part, int parts) noexcept nogil:
-    """Where part `part` of n rows begins when whole chunks are dealt to `parts`."""
-    return min(n, chunk * ((n + chunk - 1) // chunk * part // parts))
-
-
-cdef double combined_norm(const double *norms, Py_ssize_t n) noexcept nogil:
-    """The L2 norm of norms, which neither over- nor underflows."""
-    cdef double top = 0, sum = 0
-    cdef Py_ssize_t i
-    if n == 1:
-        return norms[0]
-    for i in range(n):
-        if not norms[i] <= top:
-            top = norms[i]
-    if not (0 < top < INFINITY):
-        return top
-    for i in range(n):
-        sum += (norms[i] / top) * (norms[i] / top)
-    return top * sqrt(sum)
 
 
 cdef inline Py_ssize_t first_element(const Parameter *p, Py_ssize_t row) noexcept nogil:
@@ -90,240 +75,6 @@ cdef void norm_rows(
         )
 
 
-# A step as one thread sees it: its rows, and the window of time it is at.
-ctypedef struct Share:
-    Step step
-    Py_ssize_t first_sample
-    Py_ssize_t time           # where the window begins
-    Rows vectors
-    Rows sequences
-
-
-cdef inline Py_ssize_t sample_of(const Run *run, const Share *share, Py_ssize_t row) noexcept nogil:
-    """The sample in row `row` of the minibatch."""
-    cdef Py_ssize_t place = share.first_sample + row
-    return run.order[place] if run.order != NULL else place
-
-
-cdef inline Py_ssize_t living_steps(const Run *run, const Share *share, Py_ssize_t row) noexcept nogil:
-    """Timesteps of a row that lie behind the window's beginning."""
-    return run.lengths[sample_of(run, share, row)] - share.time
-
-
-cdef Share share_of(
-    const Run *run, Py_ssize_t first, int thread, const Barrier *barrier, bint training
-) noexcept nogil:
-    """This thread's share of the minibatch that starts at sample `first`."""
-    cdef Share share
-    cdef Py_ssize_t rows = min(run.batch, run.samples - first)
-    cdef Py_ssize_t row0 = cut(rows, ROW_CHUNK, thread, barrier.threads)
-    cdef Py_ssize_t row1 = cut(rows, ROW_CHUNK, thread + 1, barrier.threads)
-    share.first_sample = first
-    share.time = 0
-    share.step = Step(
-        rows=rows, times=1, thread=thread, training=training, first=True, last=True,
-        accumulating=False, wants_initial=False,
-    )
-    share.vectors = Rows(begin=row0, end=row1, times=1, stride=rows, ends=NULL)
-    share.sequences = share.vectors
-    return share
-
-
-cdef void enter_window(const Run *run, Share *share, Py_ssize_t window) noexcept nogil:
-    """Turn to a window of time: its extent, and where this thread's rows end in each timestep."""
-    cdef const Plan *plan = run.plan
-    cdef int64_t *ends = plan.ends + share.step.thread * plan.times
-    cdef Py_ssize_t end = share.vectors.end, t
-    share.time = window * plan.times
-    share.step.times = min(plan.times, run.times - share.time)
-    share.step.first = share.time == 0
-    share.step.last = share.time + share.step.times == run.times
-    share.sequences.times = share.step.times
-    if run.lengths == NULL:
-        return
-    for t in range(share.step.times):
-        while end > share.vectors.begin and living_steps(run, share, end - 1) <= t:
-            end -= 1
-        ends[t] = end
-    share.sequences.ends = ends
-
-
-cdef void gather_integers(
-    const Run *run, const Share *share, int64_t *to, const int64_t *source, const Rows *rows, bint time
-) noexcept nogil:
-    cdef Py_ssize_t r, t, place
-    for r in range(rows.begin, rows.end):
-        place = sample_of(run, share, r)
-        if time:
-            place = place * run.times + share.time
-        for t in range(rows.times):
-            to[t * rows.stride + r] = source[place + t]
-
-
-cdef void gather_numbers(
-    const Run *run, const Share *share, Matrix to, Matrix source, const Rows *rows, bint time
-) noexcept nogil:
-    cdef const int64_t *order = run.order + share.first_sample if run.order != NULL else NULL
-    cdef Py_ssize_t length = run.times if time else 1
-    if order == NULL:
-        source = from_row(source, share.first_sample * length, run.plan.leaf)
-    if time:
-        run.plan.leaf.gather_sequences(to, source, order, share.time, run.times, rows)
-    else:
-        run.plan.leaf.gather(to, source, order, rows)
-
-
-cdef void gather_inputs(const Run *run, const Share *share) noexcept nogil:
-    """This thread's rows of the window's inputs, into the arena."""
-    cdef const Plan *plan = run.plan
-    cdef bint time = plan.op[0].takes_time
-    cdef const Rows *rows = &share.sequences if time else &share.vectors
-    if run.tokens != NULL:
-        gather_integers(run, share, plan.tokens, run.tokens, rows, time)
-    else:
-        gather_numbers(run, share, plan.input, run.x, rows, time)
-
-
-cdef void gather_targets(const Run *run, const Share *share) noexcept nogil:
-    """This thread's rows of the window's targets, into the arena."""
-    cdef const Plan *plan = run.plan
-    cdef bint time = plan.op[plan.ops - 1].gives_time
-    cdef const Rows *rows = &share.sequences if time else &share.vectors
-    if run.labels != NULL:
-        gather_integers(run, share, plan.labels, run.labels, rows, time)
-    elif run.y.data != NULL:
-        gather_numbers(run, share, plan.target, run.y, rows, time)
-
-
-cdef inline void prefetch_rows(const Run *run, const Share *share) noexcept nogil:
-    """This thread's rows of the next minibatch: an order is random access."""
-    cdef Py_ssize_t first = share.first_sample + run.batch, r
-    if run.order != NULL and run.tokens == NULL and not run.plan.op[0].takes_time:
-        for r in range(first + share.vectors.begin, min(first + share.vectors.end, run.samples)):
-            run.plan.leaf.prefetch(run.x, run.order[r])
-
-
-cdef void begin_states(const Run *run, const Share *share) noexcept nogil:
-    """The states before the first timestep: given, learned or 0."""
-    cdef const Plan *plan = run.plan
-    cdef StateArrays *arrays
-    cdef Matrix initial, given
-    cdef Op *op
-    cdef int index, i
-    for index in range(plan.ops):
-        op = &plan.op[index]
-        for i in range(op.states):
-            arrays = run.state + index * MAX_STATES + i
-            initial = op.state[i].initial
-            if arrays.initial != NULL:
-                given = Matrix(data=<void *>arrays.initial, ld=initial.cols, cols=initial.cols)
-                if arrays.by_row:
-                    plan.leaf.gather(initial, given, NULL, &share.vectors)
-                else:
-                    gather_numbers(run, share, initial, given, &share.vectors, False)
-            elif op.state[i].parameter >= 0:
-                plan.leaf.broadcast(
-                    initial, op.parameter[op.state[i].parameter].value.data, &share.vectors
-                )
-            else:
-                clear_rows(plan, initial, &share.vectors)
-
-
-cdef void clear_rows(const Plan *plan, Matrix m, const Rows *rows) noexcept nogil:
-    cdef int64_t none = rows.begin
-    cdef Rows ended = Rows(begin=rows.begin, end=rows.end, times=1, stride=rows.stride, ends=&none)
-    plan.leaf.clear_ended(m, &ended)
-
-
-# Where the initial states of a window come from, or go to.
-cdef enum Exchange:
-    CONTINUE   # from the final states of the window before
-    SAVE
-    RESTORE
-
-
-cdef void exchange_states(
-    const Plan *plan, const Share *share, Exchange exchange, Py_ssize_t window
-) noexcept nogil:
-    cdef Matrix initial, saved
-    cdef int index, i
-    for index in range(plan.ops):
-        for i in range(plan.op[index].states):
-            initial = plan.op[index].state[i].initial
-            saved = from_row(plan.book[index].saved[i], window * plan.batch, plan.leaf)
-            if exchange == CONTINUE:
-                plan.leaf.gather(initial, plan.op[index].state[i].final, NULL, &share.vectors)
-            elif exchange == SAVE:
-                plan.leaf.gather(saved, initial, NULL, &share.vectors)
-            else:
-                plan.leaf.gather(initial, saved, NULL, &share.vectors)
-
-
-cdef void write_rows(
-    const Run *run, const Share *share, char *to, Matrix source, const Rows *rows, Py_ssize_t length,
-    bint by_row,
-) noexcept nogil:
-    """Rows to an array (samples, length, cols) outside."""
-    cdef Py_ssize_t t, r, end, place, row_bytes = source.cols * <Py_ssize_t>run.plan.leaf.real_bytes
-    for t in range(rows.times):
-        end = rows.ends[t] if rows.ends != NULL else rows.end
-        for r in range(rows.begin, end):
-            place = r if by_row else sample_of(run, share, r)
-            if length > 1:
-                place = place * length + share.time + t
-            memcpy(
-                to + place * row_bytes,
-                from_row(source, t * rows.stride + r, run.plan.leaf).data, row_bytes,
-            )
-
-
-cdef void write_states(const Run *run, const Share *share, bint gradients) noexcept nogil:
-    """Final states, or the gradients of the initial ones, to the arrays outside."""
-    cdef StateArrays *arrays
-    cdef const State *state
-    cdef int index, i
-    for index in range(run.plan.ops):
-        for i in range(run.plan.op[index].states):
-            arrays = run.state + index * MAX_STATES + i
-            state = &run.plan.op[index].state[i]
-            if gradients and arrays.gradient != NULL:
-                write_rows(run, share, arrays.gradient, state.carry, &share.vectors, 1, arrays.by_row)
-            if not gradients and arrays.final != NULL:
-                write_rows(run, share, arrays.final, state.final, &share.vectors, 1, arrays.by_row)
-
-
-cdef void forward_window(const Run *run, Share *share) noexcept nogil:
-    """Forward of every op; of those behind time, only where the sequences end."""
-    cdef const Plan *plan = run.plan
-    cdef Op *op
-    cdef int index
-    gather_inputs(run, share)
-    for index in range(plan.ops):
-        op = &plan.op[index]
-        if op.takes_time:
-            op.kind.forward(op, &share.step, &share.sequences)
-        elif share.step.last:
-            op.kind.forward(op, &share.step, &share.vectors)
-
-
-cdef void next_window(const Run *run, Share *share, Py_ssize_t window, bint saving) noexcept nogil:
-    """Forward through a window, from the states where the one before it ended; `saving`: it will be run
-    again."""
-    enter_window(run, share, window)
-    if run.plan.times >= run.times:
-        begin_states(run, share)
-    else:
-        if window == 0:
-            begin_states(run, share)
-        else:
-            exchange_states(run.plan, share, CONTINUE, window)
-        if saving:
-            exchange_states(run.plan, share, SAVE, window)
-    forward_window(run, share)
-    if share.step.last:
-        write_states(run, share, False)
-
-
 cdef void clear_carry(const Plan *plan, const Share *share) noexcept nogil:
     """No gradient comes from behind the last timestep, but what the op above gives to the last output."""
     cdef int index, i
@@ -346,15 +97,6 @@ cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_
         for r in range(share.step.rows):
             count += max(0, min(run.lengths[sample_of(run, share, r)], time1) - time0)
     return plan.loss_rows_scale / count if count > 0 else 0
-
-
-cdef Py_ssize_t living_rows(const Run *run, const Share *share, Py_ssize_t t) noexcept nogil:
-    """Rows of the minibatch that are alive at timestep t of the window."""
-    cdef Py_ssize_t n = share.step.rows
-    if run.lengths != NULL:
-        while n > 0 and living_steps(run, share, n - 1) <= t:
-            n -= 1
-    return n
 
 
 cdef double window_loss(const Run *run, const Share *share) noexcept nogil:
@@ -428,107 +170,6 @@ cdef void update_clipped(Plan *plan, bint tapped, int thread, Barrier *barrier) 
             )
 
 
-cdef void see_chunks(
-    Seen *seen, const OpTaps *taps, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t cols
-) noexcept nogil:
-    """Means and deviations of the chunks of one timestep, merged pairwise (Chan et al. 1979, eq. 2.1)."""
-    cdef Py_ssize_t chunks = (rows + ROW_CHUNK - 1) // ROW_CHUNK, c
-    cdef double new, apart
-    for c in range(chunks):
-        new = min(<double>ROW_CHUNK, <double>(rows - c * ROW_CHUNK)) * cols
-        apart = taps.layer.mean[first + c] - seen.mean
-        seen.deviation = hypot(
-            hypot(seen.deviation, taps.layer.deviation[first + c]),
-            apart * sqrt(seen.count * new / (seen.count + new)),
-        )
-        seen.mean += apart * new / (seen.count + new)
-        seen.count += new
-
-
-cdef void see_timestep(
-    const Op *op, OpBook *book, Py_ssize_t first, Py_ssize_t rows, double *out
-) noexcept nogil:
-    """The taps of one timestep, whose chunks begin at `first`; with `out`, its row of the time record."""
-    cdef Py_ssize_t chunks = (rows + ROW_CHUNK - 1) // ROW_CHUNK, c
-    cdef const OpTaps *taps = &book.taps
-    cdef double norm, saturated
-    cdef int gate
-    for gate in range(op.gates):
-        norm = combined_norm(taps.gate_norm[gate] + first, chunks)
-        saturated = 0
-        for c in range(chunks):
-            saturated += taps.gate_saturated[gate][first + c]
-        book.seen.delta = hypot(book.seen.delta, norm)
-        book.seen.saturated += saturated / op.gates
-        if out != NULL:
-            out[3 + gate] = norm
-            out[3 + MAX_GATES + gate] = saturated / (rows * op.h.cols) if rows > 0 else 0
-    see_chunks(&book.seen, taps, first, rows, op.h.cols)
-    if out != NULL:
-        out[0] = combined_norm(taps.total + first, chunks)
-        out[1] = combined_norm(taps.direct + first, chunks)
-        if op.states > 1:
-            out[2] = combined_norm(taps.cell + first, chunks)
-
-
-cdef void record_window(
-    Run *run, Share *share, Py_ssize_t row, Py_ssize_t time0, bint complete, Barrier *barrier
-) noexcept nogil:
-    """What the taps saw in a window, this thread's share of the ops; into row `row` of the records, at once
-    where it is of a timestep, and else when the step is complete."""
-    cdef Plan *plan = run.plan
-    cdef OpBook *book
-    cdef Op *op
-    cdef double *out
-    cdef double *time_out
-    cdef Py_ssize_t per_step = (share.step.rows + ROW_CHUNK - 1) // ROW_CHUNK, t
-    cdef int index, thread = share.step.thread
-    for index in range(cut(plan.ops, 1, thread, barrier.threads), cut(plan.ops, 1, thread + 1, barrier.threads)):
-        op = &plan.op[index]
-        book = &plan.book[index]
-        if not share.step.accumulating:
-            memset(&book.seen, 0, sizeof(Seen))
-        if not op.takes_time:
-            if share.step.last:
-                see_timestep(op, book, 0, share.step.rows, NULL)
-        else:
-            for t in range(share.step.times - 1, -1, -1):
-                time_out = NULL
-                if book.time_index >= 0:
-                    time_out = run.time_record + (
-                        (row * run.time_ops + book.time_index) * run.record_times + share.time - time0 + t
-                    ) * TIME_FIELDS
-                see_timestep(op, book, t * per_step, living_rows(run, share, t), time_out)
-        if complete:
-            out = run.op_record + (row * plan.ops + index) * OP_FIELDS
-            out[0] = book.seen.delta
-            out[1] = book.seen.mean
-            out[2] = book.seen.deviation / sqrt(book.seen.count)
-            out[3] = book.seen.saturated / book.seen.count
-            out[4] = <double>plan.leaf.dead_units(
-                book.taps.layer.slopes, book.slope_stride, barrier.threads, op.h.cols
-            ) / op.h.cols
-            record_parameters(run, index, row)
-
-
-cdef void record_parameters(Run *run, int index, Py_ssize_t row) noexcept nogil:
-    """Norms of the parameters of one op, into row `row` of the record."""
-    cdef Plan *plan = run.plan
-    cdef Parameter *p
-    cdef Py_ssize_t chunks
-    cdef int i
-    cdef double *out = run.parameter_record + (
-        row * run.parameters + plan.book[index].first_parameter
-    ) * PARAMETER_FIELDS
-    for i in range(plan.op[index].parameters):
-        p = &plan.op[index].parameter[i]
-        chunks = (p.rows + p.chunk_rows - 1) // p.chunk_rows
-        out[0] = combined_norm(p.norms.weight, chunks)
-        out[1] = combined_norm(p.norms.gradient, chunks)
-        out[2] = combined_norm(p.norms.update, chunks) if run.updating else NAN
-        out += PARAMETER_FIELDS
-
-
 cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nogil:
     """`run.steps` steps, or as many as end before the deadline: the task of every thread of the team."""
     cdef Run *run = <Run *>argument
@@ -540,7 +181,9 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
     if plan.truncated and run.updating and plan.op[plan.ops - 1].gives_time:
         steps_per_batch = windows
     for s in range(run.steps):
-        share = share_of(run, run.begin + s // steps_per_batch * run.batch, thread, barrier, True)
+        share = share_of(
+            run, run.begin + s // steps_per_batch * run.batch, thread, barrier.threads, True
+        )
         first_window = s % steps_per_batch
         last_window = first_window if steps_per_batch > 1 else windows - 1
         deepest = last_window if plan.truncated and run.updating else 0
@@ -583,9 +226,7 @@ cdef void train_windows(
         share.step.accumulating = window < last_window
         share.step.wants_initial = not complete or plan.wants_initial
         if share.step.accumulating:
-            enter_window(run, share, window)
-            exchange_states(plan, share, RESTORE, window)
-            forward_window(run, share)
+            run_again(run, share, window)
             if plan.truncated:
                 clear_carry(plan, share)
         if last.gives_time or share.step.last:
@@ -613,7 +254,7 @@ cdef void train_windows(
             run.losses[s] += window_loss(run, share)
         barrier_wait(barrier)
         if tapped:
-            record_window(run, share, run.record[s], time0, complete, barrier)
+            record_window(run, share, run.record[s], time0, complete, barrier.threads)
             barrier_wait(barrier)
 
 
@@ -628,7 +269,7 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
     cdef const Rows *rows
     loss.scale = plan.loss_rows_scale
     while first < run.samples:
-        share = share_of(run, first, thread, barrier, run.losses != NULL)
+        share = share_of(run, first, thread, barrier.threads, run.losses != NULL)
         for window in range(windows):
             next_window(run, &share, window, False)
             if not (last.gives_time or share.step.last):
@@ -638,7 +279,7 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
                 gather_targets(run, &share)
                 plan.leaf.loss(plan.row_loss, plan.output_gradient, plan.output, plan.target, &loss, rows)
                 for t in range(rows.times):
-                    for r in range(rows.begin, rows.ends[t] if rows.ends != NULL else rows.end):
+                    for r in range(rows.begin, rows_end(rows, t)):
                         sample = sample_of(run, &share, r)
                         run.losses[sample] += plan.row_loss[t * rows.stride + r]
             write_rows(

@@ -5,7 +5,7 @@ r, z = gate(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)        h_t = (1 - z) n + z h_
 reset after the product (PyTorch's):   m = W_hn h_{t-1} + b_hn        n = f(W_in x_t + b_in + r m)
 reset before it (Cho's):               m = r h_{t-1}                  n = f(W_in x_t + b_in + W_hn m + b_hn)
 
-Gates lie as r, z, m, n: what the recurrent weights see of dL/dz is r, z, m, what the input's see is r, z and n.
+Gates lie as r, z, m, n: of dL/dz the recurrent weights see r, z and m, the input's see r, z and n.
 """
 
 from .op cimport Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, block, from_row
@@ -14,7 +14,7 @@ from .recurrent cimport (
     hidden_before, initial_gradient, of_thread, recurrent_operation, summed_bias, taps_at,
     walk_backward, walk_forward,
 )
-from .simd cimport Activation, Leaf, Matrix, PACKED_SIZE, Rows, Taps
+from .simd cimport Matrix, PACKED_SIZE, Rows, Taps
 
 cdef enum:
     R, Z, M, N, BLOCKS

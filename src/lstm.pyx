@@ -63,7 +63,9 @@ cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nog
     walk_forward(op, step, rows, cell_forward)
 
 
-cdef void activate(const Op *op, Matrix gates, Matrix z, int gate, int count, const Rows *rows) noexcept nogil:
+cdef void activate(
+    const Op *op, Matrix gates, Matrix z, int gate, int count, const Rows *rows
+) noexcept nogil:
     cdef Py_ssize_t n = op.h.cols
     op.leaf.activation(
         block(gates, gate * n, count * n, op.leaf), block(z, gate * n, count * n, op.leaf),
@@ -193,7 +195,7 @@ def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t r
     add_buffer(made, PER_STEP, GATES * units)
     add_buffer(made, PER_STEP, units)
     if made.op.variant:
-        for i in range(3):
+        for _ in range(3):
             add_parameter(made, units, 1)
     if learned:
         for i in range(2):

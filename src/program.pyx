@@ -7,10 +7,11 @@ from libc.string cimport memset
 import numpy as np
 
 from .arrays cimport data_of
-from .engine cimport OpBook, Plan, Run, StateArrays, TIME_FIELDS, forward, train
+from .engine cimport forward, train
 from .op cimport (
     MAX_STATES, Op, OpTaps, Operation, PER_STEP, PER_THREAD, Parameter, State, block, from_row,
 )
+from .plan cimport OpBook, Plan, Run, StateArrays
 from .simd cimport LossCall, LossKind, Matrix, Norms, ROW_CHUNK, Rule, Taps, leaf_table
 
 
@@ -73,9 +74,10 @@ cdef class Program:
     """A network, its loss and its optimizer, planned for minibatches of up to `batch` rows and, where it
     takes sequences, for windows of `times` timesteps.
 
-    Longer sequences are run window by window; `windows` of them must be enough for the longest, but
-    1 is for updates that are `truncated` to one window each. It owns a planned arena and borrows the flat vectors of parameters. The caller has
-    checked every argument of every method: shapes, dtypes, contiguity, ranges of integers.
+    Longer sequences are run window by window; `windows` of them must be enough for the longest, but 1 is
+    for updates that are `truncated` to one window each. It owns a planned arena and borrows the flat
+    vectors of parameters. The caller has checked every argument of every method: shapes, dtypes,
+    contiguity, ranges of integers.
     """
     cdef Plan plan
     cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, borrowed
@@ -386,7 +388,6 @@ cdef class Program:
         """A run over samples x and their targets y (None: outputs only). extra: lengths; states, a list of
         (initial, final, gradient, by_row) per state of each op, whose arrays may be None."""
         cdef Run run
-        cdef StateArrays *arrays = self.state
         memset(&run, 0, sizeof(Run))
         run.plan = &self.plan
         run.times = x.shape[1] if self.plan.op[0].takes_time else 1
@@ -471,7 +472,7 @@ cdef class Program:
         return run.done
 
     def train_batch(self, x, y):
-        """One step on x and y, of one window; returns its loss. For callers in a hurry: no arrays are made."""
+        """One step on x and y, of one window; returns its loss. For callers in a hurry."""
         cdef Run run = self._run(x, y, None, len(x), None)
         cdef double loss
         run.steps = 1
@@ -492,8 +493,3 @@ cdef class Program:
             run.losses = <double *>data_of(losses)
         with nogil:
             forward(&run, threads)
-
-
-def time_fields():
-    """Columns of a time record: total, direct and cell, then each gate's norm, then each gate's saturation."""
-    return TIME_FIELDS

@@ -29,8 +29,8 @@ cdef void walk_forward(
     const Op *op, const Step *step, const Rows *rows, CellForward cell
 ) noexcept nogil
 
-# The same in reverse: at each timestep the cell finds dL/dh_t in buffer[TOTAL], and takes the states' carry one
-# timestep back.
+# The same in reverse: at each timestep the cell finds dL/dh_t in buffer[TOTAL], and takes the states' carry
+# one timestep back.
 cdef void walk_backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell
 ) noexcept nogil

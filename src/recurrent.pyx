@@ -9,8 +9,8 @@ Timesteps at which a row is not alive hold the row's initial state in h: finite,
 walk starts from. dL/dz is 0 there, so that the gradients of the weights are one product over all rows.
 """
 
-from .op cimport MAX_GATES, Op, OpTaps, Operation, PER_ROW, Scope, State, Step, from_row, rows_end
-from .simd cimport Activation, Matrix, Rows, Taps, ROW_CHUNK, leaf_table
+from .op cimport Op, OpTaps, Operation, PER_ROW, Scope, State, Step, from_row, rows_end
+from .simd cimport Activation, Matrix, ROW_CHUNK, Rows, leaf_table
 
 
 cdef Rows one_step(const Rows *rows, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:

@@ -6,11 +6,11 @@ delta_t = dL/dz_t = (dL/dh_t from above + W_hh^T delta_{t+1}) * f'(z_t)
 
 from .op cimport Kind, Op, OpTaps, Operation, PER_STEP, PER_THREAD, Step, from_row
 from .recurrent cimport (
-    BIAS_IH, Moment, TOTAL, WEIGHT_HH, WEIGHT_IH, add_buffer, add_parameter, hidden_before,
+    Moment, TOTAL, WEIGHT_HH, WEIGHT_IH, add_buffer, add_parameter, hidden_before,
     initial_gradient, of_thread, recurrent_operation, summed_bias, taps_at, walk_backward,
     walk_forward,
 )
-from .simd cimport Matrix, PACKED_SIZE, Rows, Taps
+from .simd cimport Matrix, PACKED_SIZE, Rows
 
 cdef enum:
     PACKED = TOTAL + 1

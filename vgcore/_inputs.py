@@ -23,7 +23,7 @@ class Data(NamedTuple):
     """Checked samples: inputs, targets if there are any, and valid timesteps if not all are."""
 
     x: Array
-    y: Array | None
+    y: Any  # an Array, or None
     lengths: Array | None
 
     @property
@@ -118,7 +118,7 @@ def labels(argument: str, value: ArrayLike, shape: tuple[int, ...], classes: int
 def targets(
     argument: str, value: ArrayLike, shape: tuple[int, ...], loss: Loss, dtype: DTypeLike
 ) -> Array:
-    """The targets that ``loss`` asks for outputs of ``shape`` (samples, [time,] units): labels, or numbers."""
+    """Targets for outputs of ``shape`` (samples, [time,] units), as ``loss`` asks: labels, or numbers."""
     samples, units = shape[0], shape[-1]
     if loss.sparse:
         return labels(argument, value, shape[:-1], units)

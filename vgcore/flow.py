@@ -59,14 +59,6 @@ class Records(NamedTuple):
             np.empty(0),
         )
 
-    def arrays(self) -> dict[str, Array]:
-        """What `Program.train` writes to."""
-        return {
-            "op_record": self.op,
-            "parameter_record": self.parameter,
-            "time_record": self.time,
-        }
-
     def finish(self, steps: NDArray[np.int64], losses: Array) -> Records:
         """The records of the steps that were done."""
         n = len(steps)
@@ -350,7 +342,7 @@ class GradientFlow:
         return plot.flow(self, field, ax=ax, **options)
 
     def plot_time(self, layer: str | None = None, **options: Any) -> Figure:
-        """Draw the gradient at every timestep: a heatmap over training, and curves; see `vgcore.plot.time`."""
+        """Draw the gradient at every timestep, over training and as curves; see `vgcore.plot.time`."""
         from vgcore import plot
 
         return plot.time(self, layer, **options)

@@ -45,7 +45,9 @@ def norms(model: Sequential, data: Data, layer: str, lags: Iterable[int]) -> Jac
     x = _inputs_of(model, data.x, place)
     walk = model.layers[place].walks()[0]
     if walk.reverse:
-        raise ValueError(f"layer: expected one that walks forwards, got {layer}, which goes backwards")
+        raise ValueError(
+            f"layer: expected one that walks forwards, got {layer}, which goes backwards"
+        )
     found = np.empty((2, len(x), len(chosen)))
     for sample in range(len(x)):
         for column, lag in enumerate(chosen):

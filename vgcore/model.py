@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vgcore import (
     _inputs,
+    _making,
     _validate,
     jacobian,
     losses,
@@ -91,10 +92,10 @@ class Sequential:
         dtype: Any = "float32",
         seed: Any = None,
     ) -> None:
-        self.input_shape = _shape(input_shape)
-        self.dtype = _dtype(dtype)
-        self._rng = _generator(seed)
-        self.layers = _checked(layers)
+        self.input_shape = _making.shape(input_shape)
+        self.dtype = _making.dtype(dtype)
+        self._rng = _making.generator(seed)
+        self.layers = _making.layers(layers)
         given_names = [layer.name for layer in self.layers]
         try:
             self._take_in()
@@ -111,11 +112,13 @@ class Sequential:
 
     def _take_in(self) -> None:
         """Name the layers, lay out their parameters and initialize them."""
-        _name(self.layers)
+        _making.name(self.layers)
         shapes = [self.input_shape]
         for layer in self.layers:
             if layer.vocabulary is not None and layer is not self.layers[0]:
-                raise ValueError(f"layers: expected {layer.name} as the first layer, it takes integers")
+                raise ValueError(
+                    f"layers: expected {layer.name} as the first layer, it takes integers"
+                )
             shapes.append(layer.output_shape(shapes[-1]))
         self._shapes = shapes
         described = [
@@ -350,7 +353,9 @@ class Sequential:
         data = self.data(x, y, lengths)
         if self.stateful:
             if shuffle:
-                raise ValueError("shuffle: expected False, for a stateful layer needs its rows in order")
+                raise ValueError(
+                    "shuffle: expected False, for a stateful layer needs its rows in order"
+                )
             if len(data.x) % min(batch_size, len(data.x)):
                 raise ValueError(
                     f"batch_size: expected a divisor of the {len(data.x)} samples, for a stateful layer "
@@ -580,72 +585,6 @@ class Sequential:
         )
 
 
-def _checked(layers: Sequence[Layer]) -> list[Layer]:
-    if not isinstance(layers, Iterable):
-        raise TypeError(f"layers: expected a sequence of layers, got {type(layers).__name__}")
-    layers = list(layers)
-    if not layers:
-        raise ValueError("layers: expected at least one layer, got none")
-    for layer in layers:
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers: expected layers, got {layer!r} ({type(layer).__name__})")
-        if layer.views:
-            raise ValueError(f"layers: {layer.name} already belongs to a model; make a new layer")
-    if len({id(layer) for layer in layers}) < len(layers):
-        raise ValueError("layers: expected each layer once, got the same one twice")
-    return layers
-
-
-def _name(layers: list[Layer]) -> None:
-    """Name the layers that have no name after their kind and number."""
-    taken = [layer.name for layer in layers if layer.name is not None]
-    repeated = {name for name in taken if taken.count(name) > 1}
-    if repeated:
-        raise ValueError(
-            f"layers: expected distinct names, got {', '.join(sorted(repeated))} twice"
-        )
-    counts: dict[str, int] = {}
-    for layer in layers:
-        counts[layer.kind] = counts.get(layer.kind, 0) + 1
-        if layer.name is None:
-            layer.name = f"{layer.kind}{counts[layer.kind]}"
-            if layer.name in taken:
-                raise ValueError(
-                    f"layers: the name {layer.name!r} is given to one layer and due to another"
-                )
-
-
-def _shape(input_shape: int | Shape) -> Shape:
-    if input_shape == ():
-        raise ValueError("input_shape: expected one size or more, got ()")
-    if isinstance(input_shape, tuple):
-        time, *rest = input_shape
-        first = None if time is None else _validate.integer("input_shape", time, minimum=1)
-        return (first, *(_validate.integer("input_shape", n, minimum=1) for n in rest))
-    if not isinstance(input_shape, int | np.integer):
-        came = f"{input_shape!r} ({type(input_shape).__name__})"
-        raise TypeError(f"input_shape: expected an integer or a tuple of them, got {came}")
-    return (_validate.integer("input_shape", input_shape, minimum=1),)
-
-
-def _dtype(dtype: Any) -> np.dtype[Any]:
-    try:
-        chosen: np.dtype[Any] = np.dtype(object if dtype is None else dtype)
-    except TypeError:
-        chosen = np.dtype(object)
-    if chosen.name not in ("float32", "float64") or not chosen.isnative:
-        raise ValueError(f"dtype: expected float32 or float64, got {dtype!r}")
-    return chosen
-
-
-def _generator(seed: Any) -> np.random.Generator:
-    try:
-        return np.random.default_rng(seed)
-    except (TypeError, ValueError) as error:
-        expected = "an integer of at least 0, None, or what numpy.random.default_rng takes"
-        raise type(error)(f"seed: expected {expected}, got {seed!r}") from error
-
-
 def _validation(model: Sequential, given: tuple[ArrayLike, ...] | None) -> Data | None:
     if given is None:
         return None
@@ -654,4 +593,5 @@ def _validation(model: Sequential, given: tuple[ArrayLike, ...] | None) -> Data 
         raise TypeError(
             f"validation_data: expected a pair (x, y) or a triple with lengths, got {came}"
         )
-    return model.data(*given, suffix=" of validation_data")
+    lengths = given[2] if len(given) == 3 else None
+    return model.data(given[0], given[1], lengths, " of validation_data")

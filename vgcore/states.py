@@ -68,8 +68,8 @@ def flat(
     for place, (entry, layer) in enumerate(zip(given, wanted, strict=True)):
         label = f"{argument}[{place}]"
         walks = layer.walks()
-        names = tuple(walk.suffix.removeprefix(".") for walk in walks)
-        for walk, (mine, part) in zip(walks, _parts(label, entry, names, layer), strict=True):
+        directions = tuple(walk.suffix.removeprefix(".") for walk in walks)
+        for walk, (mine, part) in zip(walks, _parts(label, entry, directions, layer), strict=True):
             if part is not None and walk.learned:
                 raise ValueError(f"{mine}: {layer.name} learns its initial state; expected None")
             for where, value in _parts(mine, part, walk.states, layer):

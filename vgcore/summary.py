@@ -21,7 +21,7 @@ class Summary(NamedTuple):
         Rows of a minibatch the arena is planned for.
     """
 
-    layers: list[tuple[str, str, tuple[int, ...], int]]
+    layers: list[tuple[str, str, tuple[int | None, ...], int]]
     parameters: int
     parameter_bytes: int
     arena_bytes: int
@@ -31,7 +31,7 @@ class Summary(NamedTuple):
         """Lay out the table."""
         head = ("layer", "type", "output", "parameters")
         rows = [
-            (name, kind, f"(n, {', '.join(map(str, shape))})", f"{count:,}")
+            (name, kind, f"(n, {', '.join(str(n or 'time') for n in shape)})", f"{count:,}")
             for name, kind, shape, count in self.layers
         ]
         widths = [max(len(row[i]) for row in (head, *rows)) for i in range(4)]

@@ -52,7 +52,9 @@ def attached(track: GradientFlow | None, model: Sequential) -> GradientFlow | No
 def carried(model: Sequential, data: Data, rows: int) -> list[Array | None]:
     """The states that stateful layers carry; zeros at first."""
     if data.lengths is not None:
-        raise ValueError("lengths: expected None with stateful layers, whose rows keep their places")
+        raise ValueError(
+            "lengths: expected None with stateful layers, whose rows keep their places"
+        )
     if model.carried is None:
         arrays: list[Array | None] = []
         for layer in model.layers:
@@ -173,8 +175,10 @@ def run_steps(
     records = Records.empty(model, int(wanted.sum()), int(steps.max()))
     record = np.where(wanted, np.cumsum(wanted) - 1, -1)
     count = program.train(
-        data.x, data.y, order, step_losses, **options, record=record, **records.arrays()
-    )
+        data.x, data.y, order, step_losses, **options,
+        record=record,
+        op_record=records.op, parameter_record=records.parameter, time_record=records.time,
+    )  # fmt: skip
     recorded = np.flatnonzero(wanted[:count])
     track.append(records.finish(first + recorded, step_losses[recorded]))
     return count
@@ -208,7 +212,7 @@ def whole_batch(
     if initial_state is not None or not updating:
         if initial_state is None and model.stateful:
             given = carried(model, data, rows)
-        ends = gradients or [None] * len(given)
+        ends: Sequence[Array | None] = gradients or [None] * len(given)
         extra["states"] = [
             (start, None, end, False) for start, end in zip(given, ends, strict=True)
         ]
@@ -219,9 +223,7 @@ def whole_batch(
     return Pass(float(np.average(step_losses, weights=weights)), input_gradient, gradients)
 
 
-def initial_states(
-    model: Sequential, given: Sequence[Any] | None, rows: int
-) -> list[Array | None]:
+def initial_states(model: Sequential, given: Sequence[Any] | None, rows: int) -> list[Array | None]:
     """Checked initial states, flat; all None where none are given."""
     if given is not None:
         return states.flat("initial_state", given, model.layers, rows, model.dtype)
@@ -270,7 +272,6 @@ def forward(
 
 def evaluate(model: Sequential, data: Data) -> Evaluation:
     """Loss and accuracy over checked data, from fresh states."""
-    assert data.y is not None
     loss = model.loss
     sample_losses = np.zeros(len(data.x))
     outputs = forward(model, data, sample_losses)

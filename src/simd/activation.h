@@ -260,24 +260,31 @@ static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, vg_ac
     }
 }
 
+/* Down one vector of slopes: minus how many of each lane's first n are flat, and the bits of all. */
+INLINE mask tap_slope_column(real *slopes, const real *s, ptrdiff_t ld, ptrdiff_t rows, vec threshold,
+                             const ptrdiff_t n) {
+    mask bits = {0}, flat = {0};
+    for (ptrdiff_t r = 0; r < rows; r++) {
+        const vec size = magnitude(load_first(s + r * ld, n));
+        flat += size < threshold; /* -1 where it is */
+        bits |= (mask)size;
+    }
+    store(slopes, (vec)((mask)load(slopes) | bits));
+    return n >= LANES ? flat : flat & first(n);
+}
+
 /* How many of each chunk's slopes are flat, and the bits of all. */
 static void tap_slopes(vg_matrix s, double steepest, const vg_taps *taps, const vg_rows *all_rows) {
     const vec threshold = all((real)(0.05 * steepest));
     FOR_CHUNKS(c, begin, rows, all_rows) {
-        vec saturated = all(0);
-        for (ptrdiff_t j = 0; j < s.cols; j += LANES) {
-            const ptrdiff_t n = s.cols - j;
-            const mask inside = first(n);
-            mask bits = {0};
-            for (ptrdiff_t r = begin; r < begin + rows; r++) {
-                const vec size = magnitude(load_first((const real *)s.data + r * s.ld + j, n));
-                saturated += keep((size < threshold) & inside, all(1));
-                bits |= (mask)size;
-            }
-            real *slopes = (real *)taps->slopes + j;
-            store(slopes, (vec)((mask)load(slopes) | bits));
-        }
-        taps->saturated[c] = lane_sum(saturated);
+        mask flat = {0};
+        const real *at = (const real *)s.data + begin * s.ld;
+        ptrdiff_t j = 0;
+        for (; j + LANES <= s.cols; j += LANES)
+            flat += tap_slope_column((real *)taps->slopes + j, at + j, s.ld, rows, threshold, LANES);
+        if (j < s.cols)
+            flat += tap_slope_column((real *)taps->slopes + j, at + j, s.ld, rows, threshold, s.cols - j);
+        taps->saturated[c] = -lane_sum(__builtin_convertvector(flat, vec));
     }
 }
 

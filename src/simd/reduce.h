@@ -9,8 +9,12 @@ typedef double pair __attribute__((vector_size(16)));
 
 #if REAL_BITS == 32
 #define SQUARES_ARE_SAFE(sum) ((sum) > 1e-27 && (sum) < 1e38)
+#define SCALE_UP 0x1p90f
+#define SCALE_DOWN 0x1p-70f
 #else
 #define SQUARES_ARE_SAFE(sum) ((sum) > 1e-280 && (sum) < 1e300)
+#define SCALE_UP 0x1p800
+#define SCALE_DOWN 0x1p-600
 #endif
 
 /* The lanes in double; two lanes of float32 share one. */
@@ -64,42 +68,6 @@ static double deviation_of_rows(const real *x, ptrdiff_t ld, ptrdiff_t rows, ptr
     return top * sqrt(sum);
 }
 
-/* The L2 norm of x over rows x n elements, scaled by a power of two: for finite x whose squares are not. A
- * vanished gradient comes this way at every timestep, so it is in vectors. */
-static double scaled_norm(const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n) {
-    vec largest = all(0);
-    mask nan = {0};
-    for (ptrdiff_t r = 0; r < rows; r++)
-        for (ptrdiff_t j = 0; j < n; j += LANES) {
-            const vec v = magnitude(load_first(x + r * ld + j, n - j));
-            largest = larger(v, largest);
-            nan |= ~(v == v);
-        }
-    real top = 0;
-    for (int i = 0; i < LANES; i++)
-        if (nan[i] || !(largest[i] <= top)) top = nan[i] ? (real)NAN : largest[i];
-    if (!(top < (real)INFINITY)) return deviation_of_rows(x, ld, rows, n, 0);
-    if (top == 0) return 0;
-    int exponent;
-    frexp((double)top, &exponent);
-    const vec scale = all((real)ldexp(1, -exponent / 2)); /* twice, for its square may not be representable */
-    dvec sum = {0};
-    for (ptrdiff_t r = 0; r < rows; r++) {
-        vec part = all(0);
-        for (ptrdiff_t j = 0; j < n; j += LANES) {
-            const vec v = load_first(x + r * ld + j, n - j) * scale * scale;
-            part += v * v;
-        }
-        sum += widened(part);
-    }
-    return ldexp(sqrt(sum_of(sum)), exponent / 2 * 2);
-}
-
-/* The norm of rows x n elements, whose squares summed to `sum`. */
-INLINE double norm_from_squares(double sum, const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n) {
-    return SQUARES_ARE_SAFE(sum) ? sqrt(sum) : scaled_norm(x, ld, rows, n);
-}
-
 /* For each chunk of at most VG_ROW_CHUNK rows from row `begin` on; c counts them over all timesteps. */
 #define FOR_CHUNKS(c, begin, count, all_rows)                                                             \
     for (ptrdiff_t t_ = 0, per_ = ((all_rows)->stride + VG_ROW_CHUNK - 1) / VG_ROW_CHUNK;                 \
@@ -120,31 +88,57 @@ INLINE void moments_of_sums(double *mean, double *deviation, double sum, double 
                                           : deviation_of_rows(x, ld, rows, n, *mean);
 }
 
-/* Each chunk's sums of x - origin and of its squares, where origin is the chunk's first element or 0. */
+/* Sums of scale (x - origin) and of its squares. */
 INLINE void chunk_sums(double *sum, double *square, const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n,
-                       real origin, const int squares_only) {
+                       real origin, const real scale, const int squares_only) {
     dvec total = {0}, total_square = {0};
     for (ptrdiff_t j = 0; j < n; j += LANES) {
-        vec part = all(0), part_square = all(0);
-        const mask inside = first(n - j);
-        for (ptrdiff_t r = 0; r < rows; r++) {
-            const vec v = n - j >= LANES ? load(x + r * ld + j) - origin
-                                         : keep(inside, load_first(x + r * ld + j, n - j) - origin);
-            if (!squares_only) part += v;
-            part_square += v * v;
-        }
+        vec part = all(0), even = all(0), odd = all(0); /* two chains of additions hide their latency */
+        if (n - j >= LANES) {
+            ptrdiff_t r = 0;
+            for (; r + 1 < rows; r += 2) {
+                const vec u = scale * (load(x + r * ld + j) - origin);
+                const vec v = scale * (load(x + (r + 1) * ld + j) - origin);
+                if (!squares_only) part += u + v;
+                even += u * u;
+                odd += v * v;
+            }
+            if (r < rows) {
+                const vec u = scale * (load(x + r * ld + j) - origin);
+                if (!squares_only) part += u;
+                even += u * u;
+            }
+        } else
+            for (ptrdiff_t r = 0; r < rows; r++) {
+                const vec v = keep(first(n - j), scale * (load_first(x + r * ld + j, n - j) - origin));
+                if (!squares_only) part += v;
+                even += v * v;
+            }
         total += widened(part);
-        total_square += widened(part_square);
+        total_square += widened(even + odd);
     }
     *sum = sum_of(total);
     *square = sum_of(total_square);
+}
+
+/* The norm of rows x n elements, whose squares summed to `sum`: where that is not safe it is summed again, of
+ * multiples whose squares are. A vanished gradient comes this way at every timestep. */
+INLINE double norm_from_squares(double sum, const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n) {
+    double ignored, square;
+    if (SQUARES_ARE_SAFE(sum)) return sqrt(sum);
+    if (sum < 1) {
+        chunk_sums(&ignored, &square, x, ld, rows, n, 0, SCALE_UP, 1);
+        return sqrt(square) / SCALE_UP;
+    }
+    chunk_sums(&ignored, &square, x, ld, rows, n, 0, SCALE_DOWN, 1);
+    return sqrt(square) / SCALE_DOWN;
 }
 
 static void row_norms(double *norm, vg_matrix x, const vg_rows *all_rows) {
     FOR_CHUNKS(c, begin, rows, all_rows) {
         const real *at = (const real *)x.data + begin * x.ld;
         double sum, square;
-        chunk_sums(&sum, &square, at, x.ld, rows, x.cols, 0, 1);
+        chunk_sums(&sum, &square, at, x.ld, rows, x.cols, 0, 1, 1);
         norm[c] = norm_from_squares(square, at, x.ld, rows, x.cols);
     }
 }
@@ -153,7 +147,7 @@ static void moments(double *mean, double *deviation, vg_matrix h, const vg_rows 
     FOR_CHUNKS(c, begin, rows, all_rows) {
         const real *at = (const real *)h.data + begin * h.ld;
         double sum, square;
-        chunk_sums(&sum, &square, at, h.ld, rows, h.cols, at[0], 0);
+        chunk_sums(&sum, &square, at, h.ld, rows, h.cols, at[0], 1, 0);
         moments_of_sums(mean + c, deviation + c, sum, square, at[0], at, h.ld, rows, h.cols);
     }
 }

@@ -8,5 +8,6 @@ def operation(
     alpha: float,
     keeps_z: bool,
     bias: bool,
+    time: bool,
     real_bytes: int,
 ) -> Operation: ...

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -5,6 +6,7 @@ from numpy.typing import NDArray
 from vgcore._core.op import Operation
 
 Array = NDArray[Any]
+StateArrays = tuple[Array | None, Array | None, Array | None, bool]
 
 class Program:
     time: int
@@ -18,11 +20,16 @@ class Program:
         states: list[Array],
         *,
         batch: int,
+        times: int,
+        windows: int,
+        truncated: bool,
+        input_gradient: bool,
         loss: int,
         sparse: bool,
         fused: bool,
         apply_activation: bool,
         mean_over_outputs: bool,
+        mean_over_time: bool,
         rule: int,
         update: dict[str, float],
         clip_norm: float,
@@ -32,6 +39,10 @@ class Program:
     def arena_bytes(self) -> int: ...
     @property
     def batch(self) -> int: ...
+    @property
+    def times(self) -> int: ...
+    @property
+    def longest(self) -> int: ...
     @property
     def threads(self) -> int: ...
     def train(
@@ -48,8 +59,21 @@ class Program:
         record: Array | None = None,
         op_record: Array | None = None,
         parameter_record: Array | None = None,
+        time_record: Array | None = None,
+        lengths: Array | None = None,
+        states: Sequence[StateArrays] = (),
+        input_gradient: Array | None = None,
     ) -> int: ...
     def train_batch(self, x: Array, y: Array) -> float: ...
     def forward(
-        self, x: Array, outputs: Array, y: Array | None = None, losses: Array | None = None
+        self,
+        x: Array,
+        outputs: Array,
+        y: Array | None = None,
+        losses: Array | None = None,
+        *,
+        order: Array | None = None,
+        batch: int | None = None,
+        lengths: Array | None = None,
+        states: Sequence[StateArrays] = (),
     ) -> None: ...

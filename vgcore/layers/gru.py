@@ -11,7 +11,9 @@ from vgcore.layers.recurrent import Recurrent, unit_activation
 
 
 class GRU(Recurrent):
-    """Gated recurrent units (Cho et al. 2014), `torch.nn.GRU`::
+    """Gated recurrent units (Cho et al. 2014), `torch.nn.GRU`.
+
+    ::
 
         r, z = s(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
         h_t = (1 - z) n + z h_{t-1}

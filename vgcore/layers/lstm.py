@@ -29,7 +29,9 @@ class ForgetBias(Initializer):
 
 
 class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter and Schmidhuber 1997), `torch.nn.LSTM`::
+    """Long short-term memory (Hochreiter and Schmidhuber 1997), `torch.nn.LSTM`.
+
+    ::
 
         z = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh      of the gates i, f, g, o
         c_t = f c_{t-1} + i g        h_t = o a(c_t)

@@ -189,7 +189,7 @@ class Recurrent(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Recurrent:
         """The layer that `config` described."""
-        options = {
+        options: dict[str, Any] = {
             name: activations.with_alpha(*value) if name.endswith("activation") else value
             for name, value in config.items()
         }

@@ -1,0 +1,96 @@
+"""What a program is made of (`Plan`), and one call of it (`Run`)."""
+
+from libc.stdint cimport int64_t
+
+from .op cimport MAX_GATES, MAX_STATES, Op, OpTaps
+from .simd cimport Leaf, LossCall, Matrix, Rule, Update
+
+
+cdef enum:
+    OP_FIELDS = 5         # of a record: delta norm, mean, standard deviation, saturated, dead
+    PARAMETER_FIELDS = 3  # norms of value, gradient, update
+    TIME_FIELDS = 3 + 2 * MAX_GATES  # of a timestep: total, direct, cell; of each gate: norm, saturated
+
+# What the tracker keeps of an op over the windows of one step, last to first.
+ctypedef struct Seen:
+    double delta, count, mean, deviation, saturated
+
+# What the engine keeps for an op.
+ctypedef struct OpBook:
+    OpTaps taps
+    Seen seen
+    int first_parameter       # of this op, in a row of the parameter record
+    int time_index            # of this op in a row of the time record, or -1
+    Py_ssize_t slope_stride   # bytes from one thread's slopes to the next
+    Matrix saved[MAX_STATES]  # the initial states of every window
+
+
+# All that the threads of a team share.
+ctypedef struct Plan:
+    const Leaf *leaf
+    int ops
+    Op *op
+    OpBook *book
+    Py_ssize_t batch
+    Py_ssize_t times          # timesteps of a window
+    bint truncated            # each window is backpropagated through by itself
+    Matrix input
+    Matrix input_gradient     # of the first op's x, if it is asked for
+    int64_t *tokens           # the input, where it is integers
+    Matrix output             # of the last layer
+    Matrix output_gradient
+    Matrix target
+    int64_t *labels
+    int64_t *ends             # (threads, times)
+    bint sparse
+    double *row_loss
+    LossCall loss
+    double loss_rows_scale    # the scale of a loss is this over the rows of the batch
+    bint mean_over_time       # ... and over the timesteps
+    double *gradient_norms    # of all chunks of all parameters, for clip_norm
+    Py_ssize_t gradient_chunks
+    Rule rule
+    Update update
+    double clip_norm
+    bint wants_initial        # dL/d initial states are read when the step is complete
+    int64_t time              # optimizer steps done
+
+
+# A state of an op outside the engine: (samples, units), or by row of the minibatch.
+ctypedef struct StateArrays:
+    const char *initial       # or NULL: what is learned, or 0
+    char *final               # or NULL
+    char *gradient            # dL/d initial, or NULL
+    bint by_row
+
+
+# One call of `Program.train` or `Program.forward`.
+ctypedef struct Run:
+    Plan *plan
+    Matrix x
+    Matrix y
+    const int64_t *tokens     # x where it is integers
+    const int64_t *labels
+    const int64_t *order      # sample of each row, or NULL
+    const int64_t *lengths    # of each sample, or NULL; they do not rise along the rows of a minibatch
+    StateArrays *state        # (ops, MAX_STATES)
+    Py_ssize_t times          # of each sample
+    Py_ssize_t samples
+    Py_ssize_t batch
+    Py_ssize_t begin          # first sample
+    Py_ssize_t steps
+    bint updating
+    double seconds            # after which no new step begins
+    double deadline           # of the engine's clock
+    double *losses            # (steps,) or, forward only, (samples,)
+    char *outputs             # forward only: (samples, [times,] outputs)
+    char *input_gradient      # (samples, [times,] inputs), or NULL
+    const int64_t *record     # (steps,) row of the record, or -1
+    double *op_record         # (rows, ops, OP_FIELDS)
+    double *parameter_record  # (rows, parameters, PARAMETER_FIELDS)
+    double *time_record       # (rows, recurrent ops, record_times, TIME_FIELDS)
+    Py_ssize_t record_times
+    int time_ops
+    int parameters
+    Py_ssize_t done
+    bint stop

@@ -1,0 +1,133 @@
+"""What the tracker records of a step: the taps of all rows and timesteps, joined.
+
+Timesteps are joined from the last to the first and chunks of rows in order, so that a record is the same for
+any number of threads and however time is cut into windows.
+"""
+
+from libc.math cimport INFINITY, NAN, hypot, sqrt
+from libc.string cimport memset
+
+from .op cimport MAX_GATES, Op, OpTaps, Parameter
+from .plan cimport OP_FIELDS, OpBook, PARAMETER_FIELDS, Plan, Run, Seen, TIME_FIELDS
+from .simd cimport ROW_CHUNK
+from .window cimport Share, cut, living_rows
+
+
+cdef double combined_norm(const double *norms, Py_ssize_t n) noexcept nogil:
+    cdef double top = 0, sum = 0
+    cdef Py_ssize_t i
+    if n == 1:
+        return norms[0]
+    for i in range(n):
+        if not norms[i] <= top:
+            top = norms[i]
+    if not (0 < top < INFINITY):
+        return top
+    for i in range(n):
+        sum += (norms[i] / top) * (norms[i] / top)
+    return top * sqrt(sum)
+
+
+cdef inline double hypotenuse(double a, double b) noexcept nogil:
+    """hypot, but fast where squares neither over- nor underflow."""
+    cdef double square = a * a + b * b
+    return sqrt(square) if 1e-280 < square < 1e300 else hypot(a, b)
+
+
+cdef void see_chunks(
+    Seen *seen, const OpTaps *taps, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t cols
+) noexcept nogil:
+    """Means and deviations of the chunks of one timestep, merged pairwise (Chan et al. 1979, eq. 2.1)."""
+    cdef Py_ssize_t chunks = (rows + ROW_CHUNK - 1) // ROW_CHUNK, c
+    cdef double new, apart
+    for c in range(chunks):
+        new = min(<double>ROW_CHUNK, <double>(rows - c * ROW_CHUNK)) * cols
+        apart = taps.layer.mean[first + c] - seen.mean
+        seen.deviation = hypotenuse(
+            hypotenuse(seen.deviation, taps.layer.deviation[first + c]),
+            apart * sqrt(seen.count * new / (seen.count + new)),
+        )
+        seen.mean += apart * new / (seen.count + new)
+        seen.count += new
+
+
+cdef void see_timestep(
+    const Op *op, OpBook *book, Py_ssize_t first, Py_ssize_t rows, double *out
+) noexcept nogil:
+    """The taps of one timestep, whose chunks begin at `first`; with `out`, its row of the time record."""
+    cdef Py_ssize_t chunks = (rows + ROW_CHUNK - 1) // ROW_CHUNK, c
+    cdef const OpTaps *taps = &book.taps
+    cdef double norm, saturated
+    cdef int gate
+    for gate in range(op.gates):
+        norm = combined_norm(taps.gate_norm[gate] + first, chunks)
+        saturated = 0
+        for c in range(chunks):
+            saturated += taps.gate_saturated[gate][first + c]
+        book.seen.delta = hypotenuse(book.seen.delta, norm)
+        book.seen.saturated += saturated / op.gates
+        if out != NULL:
+            out[3 + gate] = norm
+            out[3 + MAX_GATES + gate] = saturated / (rows * op.h.cols) if rows > 0 else 0
+    see_chunks(&book.seen, taps, first, rows, op.h.cols)
+    if out != NULL:
+        out[0] = combined_norm(taps.total + first, chunks)
+        out[1] = combined_norm(taps.direct + first, chunks)
+        if op.states > 1:
+            out[2] = combined_norm(taps.cell + first, chunks)
+
+
+cdef void record_window(
+    Run *run, Share *share, Py_ssize_t row, Py_ssize_t time0, bint complete, int threads
+) noexcept nogil:
+    cdef Plan *plan = run.plan
+    cdef OpBook *book
+    cdef Op *op
+    cdef double *out
+    cdef double *time_out
+    cdef Py_ssize_t per_step = (share.step.rows + ROW_CHUNK - 1) // ROW_CHUNK, t
+    cdef int index, thread = share.step.thread
+    for index in range(cut(plan.ops, 1, thread, threads), cut(plan.ops, 1, thread + 1, threads)):
+        op = &plan.op[index]
+        book = &plan.book[index]
+        if not share.step.accumulating:
+            memset(&book.seen, 0, sizeof(Seen))
+        if not op.takes_time:
+            if share.step.last:
+                see_timestep(op, book, 0, share.step.rows, NULL)
+        else:
+            for t in range(share.step.times - 1, -1, -1):
+                time_out = NULL
+                if book.time_index >= 0:
+                    time_out = run.time_record + (
+                        (row * run.time_ops + book.time_index) * run.record_times + share.time - time0 + t
+                    ) * TIME_FIELDS
+                see_timestep(op, book, t * per_step, living_rows(run, share, t), time_out)
+        if complete:
+            out = run.op_record + (row * plan.ops + index) * OP_FIELDS
+            out[0] = book.seen.delta
+            out[1] = book.seen.mean
+            out[2] = book.seen.deviation / sqrt(book.seen.count)
+            out[3] = book.seen.saturated / book.seen.count
+            out[4] = <double>plan.leaf.dead_units(
+                book.taps.layer.slopes, book.slope_stride, threads, op.h.cols
+            ) / op.h.cols
+            record_parameters(run, index, row)
+
+
+cdef void record_parameters(Run *run, int index, Py_ssize_t row) noexcept nogil:
+    """Norms of the parameters of one op, into row `row` of the record."""
+    cdef Plan *plan = run.plan
+    cdef Parameter *p
+    cdef Py_ssize_t chunks
+    cdef int i
+    cdef double *out = run.parameter_record + (
+        row * run.parameters + plan.book[index].first_parameter
+    ) * PARAMETER_FIELDS
+    for i in range(plan.op[index].parameters):
+        p = &plan.op[index].parameter[i]
+        chunks = (p.rows + p.chunk_rows - 1) // p.chunk_rows
+        out[0] = combined_norm(p.norms.weight, chunks)
+        out[1] = combined_norm(p.norms.gradient, chunks)
+        out[2] = combined_norm(p.norms.update, chunks) if run.updating else NAN
+        out += PARAMETER_FIELDS

@@ -1,0 +1,239 @@
+"""A thread's share of a minibatch and of a window of time, and what goes in and out of it.
+
+Inputs and targets are gathered into the arena, states come from outside, from the window before or from
+where they were saved, and outputs and final states are written out; all for this thread's rows alone.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+
+from .op cimport MAX_STATES, Op, State, Step, from_row, rows_end
+from .plan cimport Plan, Run, StateArrays
+from .simd cimport Matrix, ROW_CHUNK, Rows
+
+
+cdef inline Py_ssize_t living_steps(const Run *run, const Share *share, Py_ssize_t row) noexcept nogil:
+    """Timesteps of a row that lie behind the window's beginning."""
+    return run.lengths[sample_of(run, share, row)] - share.time
+
+
+cdef Share share_of(
+    const Run *run, Py_ssize_t first, int thread, int threads, bint training
+) noexcept nogil:
+    cdef Share share
+    cdef Py_ssize_t rows = min(run.batch, run.samples - first)
+    cdef Py_ssize_t row0 = cut(rows, ROW_CHUNK, thread, threads)
+    cdef Py_ssize_t row1 = cut(rows, ROW_CHUNK, thread + 1, threads)
+    share.first_sample = first
+    share.time = 0
+    share.step = Step(
+        rows=rows, times=1, thread=thread, training=training, first=True, last=True,
+        accumulating=False, wants_initial=False,
+    )
+    share.vectors = Rows(begin=row0, end=row1, times=1, stride=rows, ends=NULL)
+    share.sequences = share.vectors
+    return share
+
+
+cdef void enter_window(const Run *run, Share *share, Py_ssize_t window) noexcept nogil:
+    """Turn to a window of time: its extent, and where this thread's rows end in each timestep."""
+    cdef const Plan *plan = run.plan
+    cdef int64_t *ends = plan.ends + share.step.thread * plan.times
+    cdef Py_ssize_t end = share.vectors.end, t
+    share.time = window * plan.times
+    share.step.times = min(plan.times, run.times - share.time)
+    share.step.first = share.time == 0
+    share.step.last = share.time + share.step.times == run.times
+    share.sequences.times = share.step.times
+    if run.lengths == NULL:
+        return
+    for t in range(share.step.times):
+        while end > share.vectors.begin and living_steps(run, share, end - 1) <= t:
+            end -= 1
+        ends[t] = end
+    share.sequences.ends = ends
+
+
+cdef void gather_integers(
+    const Run *run, const Share *share, int64_t *to, const int64_t *source, const Rows *rows, bint time
+) noexcept nogil:
+    cdef Py_ssize_t r, t, place
+    for r in range(rows.begin, rows.end):
+        place = sample_of(run, share, r)
+        if time:
+            place = place * run.times + share.time
+        for t in range(rows.times):
+            to[t * rows.stride + r] = source[place + t]
+
+
+cdef void gather_numbers(
+    const Run *run, const Share *share, Matrix to, Matrix source, const Rows *rows, bint time
+) noexcept nogil:
+    cdef const int64_t *order = run.order + share.first_sample if run.order != NULL else NULL
+    cdef Py_ssize_t length = run.times if time else 1
+    if order == NULL:
+        source = from_row(source, share.first_sample * length, run.plan.leaf)
+    if time:
+        run.plan.leaf.gather_sequences(to, source, order, share.time, run.times, rows)
+    else:
+        run.plan.leaf.gather(to, source, order, rows)
+
+
+cdef void gather_inputs(const Run *run, const Share *share) noexcept nogil:
+    """This thread's rows of the window's inputs, into the arena."""
+    cdef const Plan *plan = run.plan
+    cdef bint time = plan.op[0].takes_time
+    cdef const Rows *rows = &share.sequences if time else &share.vectors
+    if run.tokens != NULL:
+        gather_integers(run, share, plan.tokens, run.tokens, rows, time)
+    else:
+        gather_numbers(run, share, plan.input, run.x, rows, time)
+
+
+cdef void gather_targets(const Run *run, const Share *share) noexcept nogil:
+    """This thread's rows of the window's targets, into the arena."""
+    cdef const Plan *plan = run.plan
+    cdef bint time = plan.op[plan.ops - 1].gives_time
+    cdef const Rows *rows = &share.sequences if time else &share.vectors
+    if run.labels != NULL:
+        gather_integers(run, share, plan.labels, run.labels, rows, time)
+    elif run.y.data != NULL:
+        gather_numbers(run, share, plan.target, run.y, rows, time)
+
+
+cdef void prefetch_rows(const Run *run, const Share *share) noexcept nogil:
+    cdef Py_ssize_t first = share.first_sample + run.batch, r
+    if run.order != NULL and run.tokens == NULL and not run.plan.op[0].takes_time:
+        for r in range(first + share.vectors.begin, min(first + share.vectors.end, run.samples)):
+            run.plan.leaf.prefetch(run.x, run.order[r])
+
+
+cdef void begin_states(const Run *run, const Share *share) noexcept nogil:
+    """The states before the first timestep: given, learned or 0."""
+    cdef const Plan *plan = run.plan
+    cdef StateArrays *arrays
+    cdef Matrix initial, given
+    cdef Op *op
+    cdef int index, i
+    for index in range(plan.ops):
+        op = &plan.op[index]
+        for i in range(op.states):
+            arrays = run.state + index * MAX_STATES + i
+            initial = op.state[i].initial
+            if arrays.initial != NULL:
+                given = Matrix(data=<void *>arrays.initial, ld=initial.cols, cols=initial.cols)
+                if arrays.by_row:
+                    plan.leaf.gather(initial, given, NULL, &share.vectors)
+                else:
+                    gather_numbers(run, share, initial, given, &share.vectors, False)
+            elif op.state[i].parameter >= 0:
+                plan.leaf.broadcast(
+                    initial, op.parameter[op.state[i].parameter].value.data, &share.vectors
+                )
+            else:
+                clear_rows(plan, initial, &share.vectors)
+
+
+cdef void clear_rows(const Plan *plan, Matrix m, const Rows *rows) noexcept nogil:
+    cdef int64_t none = rows.begin
+    cdef Rows ended = Rows(begin=rows.begin, end=rows.end, times=1, stride=rows.stride, ends=&none)
+    plan.leaf.clear_ended(m, &ended)
+
+
+# Where the initial states of a window come from, or go to.
+cdef enum Exchange:
+    CONTINUE   # from the final states of the window before
+    SAVE
+    RESTORE
+
+
+cdef void exchange_states(
+    const Plan *plan, const Share *share, Exchange exchange, Py_ssize_t window
+) noexcept nogil:
+    cdef Matrix initial, saved
+    cdef int index, i
+    for index in range(plan.ops):
+        for i in range(plan.op[index].states):
+            initial = plan.op[index].state[i].initial
+            saved = from_row(plan.book[index].saved[i], window * plan.batch, plan.leaf)
+            if exchange == CONTINUE:
+                plan.leaf.gather(initial, plan.op[index].state[i].final, NULL, &share.vectors)
+            elif exchange == SAVE:
+                plan.leaf.gather(saved, initial, NULL, &share.vectors)
+            else:
+                plan.leaf.gather(initial, saved, NULL, &share.vectors)
+
+
+cdef void write_rows(
+    const Run *run, const Share *share, char *to, Matrix source, const Rows *rows, Py_ssize_t length,
+    bint by_row,
+) noexcept nogil:
+    cdef Py_ssize_t t, r, end, place, row_bytes = source.cols * <Py_ssize_t>run.plan.leaf.real_bytes
+    for t in range(rows.times):
+        end = rows_end(rows, t)
+        for r in range(rows.begin, end):
+            place = r if by_row else sample_of(run, share, r)
+            if length > 1:
+                place = place * length + share.time + t
+            memcpy(
+                to + place * row_bytes,
+                from_row(source, t * rows.stride + r, run.plan.leaf).data, row_bytes,
+            )
+
+
+cdef void write_states(const Run *run, const Share *share, bint gradients) noexcept nogil:
+    cdef StateArrays *arrays
+    cdef const State *state
+    cdef int index, i
+    for index in range(run.plan.ops):
+        for i in range(run.plan.op[index].states):
+            arrays = run.state + index * MAX_STATES + i
+            state = &run.plan.op[index].state[i]
+            if gradients and arrays.gradient != NULL:
+                write_rows(run, share, arrays.gradient, state.carry, &share.vectors, 1, arrays.by_row)
+            if not gradients and arrays.final != NULL:
+                write_rows(run, share, arrays.final, state.final, &share.vectors, 1, arrays.by_row)
+
+
+cdef void forward_window(const Run *run, Share *share) noexcept nogil:
+    """Forward of every op; of those behind time, only where the sequences end."""
+    cdef const Plan *plan = run.plan
+    cdef Op *op
+    cdef int index
+    gather_inputs(run, share)
+    for index in range(plan.ops):
+        op = &plan.op[index]
+        if op.takes_time:
+            op.kind.forward(op, &share.step, &share.sequences)
+        elif share.step.last:
+            op.kind.forward(op, &share.step, &share.vectors)
+
+
+cdef void next_window(const Run *run, Share *share, Py_ssize_t window, bint saving) noexcept nogil:
+    enter_window(run, share, window)
+    if run.plan.times >= run.times:
+        begin_states(run, share)
+    else:
+        if window == 0:
+            begin_states(run, share)
+        else:
+            exchange_states(run.plan, share, CONTINUE, window)
+        if saving:
+            exchange_states(run.plan, share, SAVE, window)
+    forward_window(run, share)
+    if share.step.last:
+        write_states(run, share, False)
+
+
+cdef Py_ssize_t living_rows(const Run *run, const Share *share, Py_ssize_t t) noexcept nogil:
+    cdef Py_ssize_t n = share.step.rows
+    if run.lengths != NULL:
+        while n > 0 and living_steps(run, share, n - 1) <= t:
+            n -= 1
+    return n
+
+
+cdef void run_again(const Run *run, Share *share, Py_ssize_t window) noexcept nogil:
+    enter_window(run, share, window)
+    exchange_states(run.plan, share, RESTORE, window)
+    forward_window(run, share)

@@ -1,0 +1,3 @@
+from vgcore._core.op import Operation
+
+def operation(vocabulary: int, units: int, *, real_bytes: int) -> Operation: ...

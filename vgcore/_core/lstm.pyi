@@ -1,0 +1,7 @@
+from typing import Any
+
+from vgcore._core.op import Operation
+
+def operation(
+    inputs: int, units: int, *, learned: bool, real_bytes: int, **options: Any
+) -> Operation: ...
