@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.progress import track
 
 import report
-from peers.registry import PEERS
+from peers.registry import BY_HAND, PEERS, TRACKING_RIVALS
 from peers.vgcore_fit import VgcorePerCall, VgcoreTracked
 from results import rows
 from timing import Round
 from worker import Worker
-from workloads import ROWS, Workload
+from workloads import ROWS, RecurrentWorkload, Workload
 
 ROUNDS = 21
 TABLE_WIDTH = 120
@@ -81,7 +81,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PEER",
         help=f"of {', '.join(PEERS)}",
     )
-    parser.add_argument("--tracked", action="store_true", help="time the tracker, too")
+    parser.add_argument(
+        "--tracked", action="store_true", help="time the tracker, too, and its rivals"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record here")
     parser.add_argument("--check", action="store_true", help="compare results, time nothing")
     return parser
@@ -105,6 +107,10 @@ def _peers(workload: Workload, chosen: Sequence[str], tracked: bool) -> list[str
     left_out = set()
     if not tracked:
         left_out.add(VgcoreTracked.name)
+    if not tracked or not isinstance(workload, RecurrentWorkload):
+        left_out.update(rival.name for rival in TRACKING_RIVALS)
+    if not isinstance(workload, RecurrentWorkload):
+        left_out.update(peer.name for peer in BY_HAND)
     if not workload.per_call:
         left_out.add(VgcorePerCall.name)
     return [name for name in chosen if name not in left_out]

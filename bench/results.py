@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from peers.registry import RIVALS
+from peers.registry import BY_HAND, RIVALS, TRACKING_RIVALS
 from peers.vgcore_fit import VgcoreFit, VgcorePerCall, VgcoreTracked
 from timing import Round
 from workloads import Workload
@@ -26,7 +26,7 @@ class Row:
     peak_fraction: float  # of fused multiply-adds on that many threads, in the same rounds
     cores: float  # that the peer kept busy
     scaling: float | None  # faster than itself on the fewest threads measured
-    lead: float | None  # vgcore faster than this peer; in vgcore's own row: than the best rival
+    lead: float | None  # vgcore faster than this peer; in its own row: than the best rival
     tracking_cost: float | None  # the tracker's share of an untracked step
     call_seconds: float | None  # train_on_batch over the same step inside fit
     samples: list[float]  # seconds per step, one per round
@@ -78,13 +78,18 @@ def _row(
 
 
 def _lead(peer: str, times: Mapping[str, Sequence[float]]) -> float | None:
-    ours = times.get(VgcoreFit.name)
-    rivals = [rival.name for rival in RIVALS if rival.name in times]
-    if ours is None or not rivals:
-        return None
-    if peer == VgcoreFit.name:
-        return _ratio(min((times[rival] for rival in rivals), key=median), ours)
-    return _ratio(times[peer], ours) if peer in rivals else None
+    """Compare untracked steps with each other, and tracked ones with each other."""
+    if peer in (each.name for each in BY_HAND) and VgcoreFit.name in times:
+        return _ratio(times[peer], times[VgcoreFit.name])
+    for ours, rivals in ((VgcoreFit, RIVALS), (VgcoreTracked, TRACKING_RIVALS)):
+        timed = [rival.name for rival in rivals if rival.name in times]
+        if ours.name not in times or not timed:
+            continue
+        if peer == ours.name:
+            return _ratio(min((times[rival] for rival in timed), key=median), times[peer])
+        if peer in timed:
+            return _ratio(times[peer], times[ours.name])
+    return None
 
 
 # Both compare within rounds, where the machine was in one mood, and only then take the median.

@@ -20,6 +20,9 @@ Array = NDArray[np.float32]
 LEARNING_RATE = 0.01
 SEED = 0
 
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}  # each with weights of its own, stacked as in PyTorch
+FORGET = 1  # place of an LSTM's forget gate among i, f, g, o
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workload(ABC):
@@ -95,6 +98,73 @@ class DenseWorkload(Workload):
         return x, rng.integers(self.sizes[-1], size=self.samples)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RecurrentWorkload(Workload):
+    """A recurrent layer, a dense unit on its last hidden state, and mean squared error.
+
+    Every hidden state starts from zeros. ``rnn`` is tanh; ``gru`` resets after the product, as in
+    PyTorch.
+    """
+
+    cell: str  # of GATES
+    inputs: int
+    units: int
+    times: int
+    loss: str = "mse"
+
+    @property
+    def layer(self) -> str:
+        """The recurrent layer's name, with which those of its parameters begin."""
+        return f"{self.cell}1"
+
+    @property
+    def title(self) -> str:
+        """As in `LSTM 2-64-1, T=100`."""
+        return f"{self.cell.upper()} {self.inputs}-{self.units}-1, T={self.times}"
+
+    @property
+    def flops(self) -> int:
+        """2·batch·in·out of each product: the input's forward and dW, the others' dX as well.
+
+        The recurrent product is left out of the first timestep, whose state is zero.
+        """
+        rows = GATES[self.cell] * self.units
+        of_inputs = self.times * self.inputs * rows
+        of_states = (self.times - 1) * self.units * rows
+        return 2 * self.batch * (2 * of_inputs + 3 * of_states + 3 * self.units)
+
+    def initial_weights(self) -> dict[str, Array]:
+        """Xavier's initialization, orthogonal between states; biases zero, of a forget gate one."""
+        rng = np.random.default_rng(SEED)
+        gates, units = GATES[self.cell], self.units
+        bound = (6 / (self.inputs + units)) ** 0.5
+        recurrent = [_orthogonal(rng, units) for _ in range(gates)]
+        bias = np.zeros((gates, units))
+        if self.cell == "lstm":
+            bias[FORGET] = 1
+        weights = {
+            f"{self.layer}.weight_ih": rng.uniform(-bound, bound, (gates * units, self.inputs)),
+            f"{self.layer}.weight_hh": np.concatenate(recurrent),
+            f"{self.layer}.bias_ih": bias.ravel(),
+            f"{self.layer}.bias_hh": np.zeros(gates * units),
+            "dense1.weight": rng.standard_normal((1, units)) * (2 / (units + 1)) ** 0.5,
+            "dense1.bias": np.zeros(1),
+        }
+        return {name: w.astype(np.float32) for name, w in weights.items()}
+
+    def data(self) -> tuple[Array, Array]:
+        """Inputs (samples, times, inputs) and targets (samples, 1), both from N(0, 1)."""
+        rng = np.random.default_rng(SEED + 1)
+        x = rng.standard_normal((self.samples, self.times, self.inputs), dtype=np.float32)
+        return x, rng.standard_normal((self.samples, 1), dtype=np.float32)
+
+
+def _orthogonal(rng: np.random.Generator, units: int) -> NDArray[np.float64]:
+    """Return an orthogonal matrix, any of them equally likely (Mezzadri 2007)."""
+    q, r = np.linalg.qr(rng.standard_normal((units, units)))
+    return q * np.sign(np.diag(r))
+
+
 ROWS: dict[str, Workload] = {
     row.name: row
     for row in (
@@ -114,6 +184,21 @@ ROWS: dict[str, Workload] = {
         ),
         DenseWorkload(
             name="D4", sizes=(1024, 1024, 1024, 10), activation="relu", batch=256, batches=4
+        ),
+        RecurrentWorkload(
+            name="R1", cell="rnn", inputs=2, units=64, times=100, batch=32, batches=16
+        ),
+        RecurrentWorkload(
+            name="R2", cell="rnn", inputs=16, units=128, times=1000, batch=16, batches=4
+        ),
+        RecurrentWorkload(
+            name="L1", cell="lstm", inputs=2, units=64, times=100, batch=32, batches=16
+        ),
+        RecurrentWorkload(
+            name="L2", cell="lstm", inputs=256, units=256, times=200, batch=64, batches=2
+        ),
+        RecurrentWorkload(
+            name="G1", cell="gru", inputs=16, units=128, times=200, batch=32, batches=4
         ),
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial, singledispatch
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -14,12 +15,13 @@ from jax import numpy as jnp
 from numpy.typing import NDArray
 
 from peers.base import Peer, Shuffler
-from workloads import LEARNING_RATE, Array, DenseWorkload, Workload
+from peers.jax_recurrent import CELLS, Weights, last_hidden
+from workloads import LEARNING_RATE, Array, DenseWorkload, RecurrentWorkload, Workload
 
 jax.config.update("jax_platforms", "cpu")
 
-Weights = dict[str, JaxArray]
-Network = Callable[[Weights, JaxArray], JaxArray]
+Parameters = dict[str, JaxArray]
+Network = Callable[[Parameters, JaxArray], JaxArray]
 
 ACTIVATIONS = {"sigmoid": jax.nn.sigmoid, "tanh": jnp.tanh, "relu": jax.nn.relu}
 
@@ -29,26 +31,47 @@ def _cross_entropy(logits: JaxArray, labels: JaxArray) -> JaxArray:
     return -chosen.mean()
 
 
-LOSSES = {"sparse_categorical_crossentropy": _cross_entropy}
+def _mean_squared_error(outputs: JaxArray, targets: JaxArray) -> JaxArray:
+    return jnp.square(outputs - targets).mean()
+
+
+LOSSES = {"sparse_categorical_crossentropy": _cross_entropy, "mse": _mean_squared_error}
 
 
 @singledispatch
-def network(workload: Workload) -> Network:
-    """Build the function from weights and inputs to what the loss takes."""
+def network(workload: Workload, by_hand: bool) -> Network:
+    """Build the function from weights and inputs to what the loss takes.
+
+    ``by_hand``: backpropagation through time is written out, instead of derived by JAX.
+    """
     raise NotImplementedError(type(workload).__name__)
 
 
 @network.register
-def _(workload: DenseWorkload) -> Network:
+def _(workload: DenseWorkload, by_hand: bool) -> Network:
     activation = ACTIVATIONS[workload.activation]
     layers = [f"dense{index}" for index in range(1, len(workload.sizes))]
 
-    def logits(weights: Weights, x: JaxArray) -> JaxArray:
+    def logits(weights: Parameters, x: JaxArray) -> JaxArray:
         for layer in layers[:-1]:
             x = activation(x @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"])
         return x @ weights[f"{layers[-1]}.weight"].T + weights[f"{layers[-1]}.bias"]
 
     return logits
+
+
+@network.register
+def _(workload: RecurrentWorkload, by_hand: bool) -> Network:
+    layer = last_hidden(CELLS[workload.cell], by_hand=by_hand)
+    names = [
+        f"{workload.layer}.{name}" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    ]
+
+    def outputs(weights: Parameters, x: JaxArray) -> JaxArray:
+        h = layer(Weights(*(weights[name] for name in names)), x)
+        return h @ weights["dense1.weight"].T + weights["dense1.bias"]
+
+    return outputs
 
 
 def _set_threads(threads: int) -> None:
@@ -68,6 +91,7 @@ class JaxScan(Peer):
 
     name = "jax-scan"
     package = "jax"
+    by_hand: ClassVar[bool] = False
 
     def __init__(self, workload: Workload, threads: int) -> None:
         super().__init__(workload, threads)
@@ -75,16 +99,16 @@ class JaxScan(Peer):
         self._data = jax.device_put(workload.data())
         self._weights = jax.device_put(workload.initial_weights())
         self._shuffled = Shuffler(workload)
-        forward, loss = network(workload), LOSSES[workload.loss]
+        forward, loss = network(workload, self.by_hand), LOSSES[workload.loss]
 
-        def loss_of(weights: Weights, x: JaxArray, y: JaxArray) -> JaxArray:
+        def loss_of(weights: Parameters, x: JaxArray, y: JaxArray) -> JaxArray:
             return loss(forward(weights, x), y)
 
         @partial(jax.jit, donate_argnums=0)
         def train(
-            weights: Weights, x: JaxArray, y: JaxArray, order: JaxArray
-        ) -> tuple[Weights, JaxArray]:
-            def step(weights: Weights, chosen: JaxArray) -> tuple[Weights, JaxArray]:
+            weights: Parameters, x: JaxArray, y: JaxArray, order: JaxArray
+        ) -> tuple[Parameters, JaxArray]:
+            def step(weights: Parameters, chosen: JaxArray) -> tuple[Parameters, JaxArray]:
                 value, gradients = jax.value_and_grad(loss_of)(weights, x[chosen], y[chosen])
                 return jax.tree.map(lambda w, g: w - LEARNING_RATE * g, weights, gradients), value
 
@@ -107,3 +131,10 @@ class JaxScan(Peer):
 
     def parameters(self) -> dict[str, Array]:
         return {name: np.array(w) for name, w in self._weights.items()}
+
+
+class JaxByHand(JaxScan):
+    """The same with backpropagation through time written out by hand, which few users would do."""
+
+    name = "jax-by-hand"
+    by_hand = True

@@ -1,13 +1,11 @@
-"""PyTorch: its usual training loop, and the whole train step compiled into one function."""
+"""PyTorch: the networks, and its usual training loop."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
 from functools import singledispatch
 from itertools import islice, pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +14,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from peers.base import Peer
-from workloads import LEARNING_RATE, Array, DenseWorkload, Workload
+from workloads import LEARNING_RATE, Array, DenseWorkload, RecurrentWorkload, Workload
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
-LOSSES = {"sparse_categorical_crossentropy": functional.cross_entropy}
+LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+LOSSES = {
+    "sparse_categorical_crossentropy": functional.cross_entropy,
+    "mse": functional.mse_loss,
+}
 
 
 @singledispatch
 def network(workload: Workload) -> nn.Module:
-    """Build the network, its parameters named as vgcore names them."""
+    """Build the network, its parameters named so that `_shared` finds vgcore's names."""
     raise NotImplementedError(type(workload).__name__)
 
 
@@ -38,20 +40,53 @@ def _(workload: DenseWorkload) -> nn.Module:
     return nn.Sequential(modules)
 
 
-class _PyTorch(Peer):
-    """What both ways of running PyTorch share: everything but the step."""
+@network.register
+def _(workload: RecurrentWorkload) -> nn.Module:
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    layer = LAYERS[workload.cell]
+    modules[workload.layer] = layer(workload.inputs, workload.units, batch_first=True)
+    modules["last"] = _LastHidden()
+    modules["dense1"] = nn.Linear(workload.units, 1)
+    return nn.Sequential(modules)
+
+
+class _LastHidden(nn.Module):
+    """From all that a recurrent layer returns to its last hidden state, (batch, units).
+
+    Taken from the output at every timestep instead, the way back would start with a gradient of
+    that size, nearly all zeros.
+    """
+
+    def forward(self, returned: tuple[Tensor, Tensor | tuple[Tensor, Tensor]]) -> Tensor:
+        _, state = returned
+        hidden = state[0] if isinstance(state, tuple) else state
+        return hidden.squeeze(0)
+
+
+def _shared(name: str) -> str:
+    """Return vgcore's name of a parameter: without what numbers the layers inside nn.RNN."""
+    return name.removesuffix("_l0")
+
+
+class PyTorchPeer(Peer):
+    """What all ways of running PyTorch share: everything but the step."""
 
     package = "torch"
 
     def __init__(self, workload: Workload, threads: int) -> None:
         super().__init__(workload, threads)
         torch.set_num_threads(threads)
+        torch.set_flush_denormal(True)  # as the others do: gradients vanish through 1000 timesteps
         self._x, self._y = map(torch.from_numpy, workload.data())
-        self._network = network(workload)
+        self._network = self._build()
+        weights = workload.initial_weights()
         self._network.load_state_dict(
-            {name: torch.from_numpy(w) for name, w in workload.initial_weights().items()}
+            {name: torch.from_numpy(weights[_shared(name)]) for name in self._network.state_dict()}
         )
         self._loss = LOSSES[workload.loss]
+
+    def _build(self) -> nn.Module:
+        return network(self.workload)
 
     @abstractmethod
     def _step(self, x: Tensor, y: Tensor) -> Tensor:
@@ -71,10 +106,10 @@ class _PyTorch(Peer):
         return np.array([self._step(x, y).item() for x, y in islice(minibatches, steps)])
 
     def parameters(self) -> dict[str, Array]:
-        return {name: w.numpy().copy() for name, w in self._network.state_dict().items()}
+        return {_shared(name): w.numpy().copy() for name, w in self._network.state_dict().items()}
 
 
-class PyTorchEager(_PyTorch):
+class PyTorchEager(PyTorchPeer):
     """The training loop of PyTorch's tutorials, with the fused optimizer."""
 
     name = "pytorch-eager"
@@ -89,46 +124,3 @@ class PyTorchEager(_PyTorch):
         loss.backward()
         self._optimizer.step()
         return loss.detach()
-
-
-class PyTorchCompiled(_PyTorch):
-    """Loss, gradients and update in one graph, so that a step is one call into compiled code.
-
-    Compiling the forward pass alone, as is more usual, leaves autograd and the optimizer outside:
-    on small networks that is three times slower, and no faster than eager.
-    """
-
-    name = "pytorch-compiled"
-
-    def __init__(self, workload: Workload, threads: int) -> None:
-        super().__init__(workload, threads)
-        torch.compiler.reset()  # every workload is a recompilation, and those are limited
-        self._weights = {n: p.detach() for n, p in self._network.named_parameters()}
-        loss_of = self._loss_of
-
-        def step(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-            gradients, loss = torch.func.grad_and_value(loss_of)(weights, x, y)
-            for name, gradient in gradients.items():
-                weights[name].sub_(gradient, alpha=LEARNING_RATE)
-            return loss
-
-        # The thread count is baked into the code; naming it here keys the compiler's cache by it.
-        options: dict[str, str | int | bool | Callable[..., Any]]
-        options = {"cpp_wrapper": True, "cpp.threads": threads}
-        self._compiled = torch.compile(step, fullgraph=True, dynamic=False, options=options)
-
-    def _loss_of(self, weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        return self._loss(torch.func.functional_call(self._network, weights, (x,)), y)
-
-    def _step(self, x: Tensor, y: Tensor) -> Tensor:
-        loss: Tensor = self._compiled(self._weights, x, y)
-        return loss
-
-    def run(self, epochs: int) -> None:
-        # Shapes never change, and `losses` has compiled the step: its guards need no second look.
-        with torch.no_grad(), torch.compiler.set_stance(skip_guard_eval_unsafe=True):
-            super().run(epochs)
-
-    def losses(self, steps: int) -> NDArray[np.floating]:
-        with torch.no_grad():
-            return super().losses(steps)

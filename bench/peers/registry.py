@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from peers.base import Peer
-from peers.jax_scan import JaxScan
-from peers.pytorch import PyTorchCompiled, PyTorchEager
+from peers.jax_scan import JaxByHand, JaxScan
+from peers.pytorch import PyTorchEager
+from peers.pytorch_compiled import PyTorchCompiled
+from peers.pytorch_unrolled import PyTorchUnrolled
 from peers.vgcore_fit import VgcoreFit, VgcorePerCall, VgcoreTracked
 
 RIVALS: tuple[type[Peer], ...] = (PyTorchEager, PyTorchCompiled, JaxScan)
+# These two run recurrent rows only: what a framework can do where its user writes the backward pass, and
+# what a user does to see the gradient at every timestep
+BY_HAND: tuple[type[Peer], ...] = (JaxByHand,)
+TRACKING_RIVALS: tuple[type[Peer], ...] = (PyTorchUnrolled,)
 OURS: tuple[type[Peer], ...] = (VgcoreFit, VgcoreTracked, VgcorePerCall)
 
-PEERS: dict[str, type[Peer]] = {peer.name: peer for peer in (*RIVALS, *OURS)}
+PEERS: dict[str, type[Peer]] = {
+    peer.name: peer for peer in (*RIVALS, *BY_HAND, *TRACKING_RIVALS, *OURS)
+}

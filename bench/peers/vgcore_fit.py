@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 import vgcore as vg
 from peers.base import Peer
-from workloads import LEARNING_RATE, SEED, Array, DenseWorkload, Workload
+from workloads import LEARNING_RATE, SEED, Array, DenseWorkload, RecurrentWorkload, Workload
+
+LAYERS = {"rnn": vg.RNN, "lstm": vg.LSTM, "gru": vg.GRU}
 
 
 @singledispatch
@@ -24,6 +26,16 @@ def _(workload: DenseWorkload) -> vg.Sequential:
     layers = [vg.Dense(size, workload.activation) for size in hidden]
     return vg.Sequential(
         [*layers, vg.Dense(classes, "softmax")], input_shape=inputs, dtype="float32", seed=SEED
+    )
+
+
+@network.register
+def _(workload: RecurrentWorkload) -> vg.Sequential:
+    return vg.Sequential(
+        [LAYERS[workload.cell](workload.units), vg.Dense(1)],
+        input_shape=(workload.times, workload.inputs),
+        dtype="float32",
+        seed=SEED,
     )
 
 
