@@ -99,11 +99,10 @@ cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_
     return plan.loss_rows_scale / count if count > 0 else 0
 
 
-cdef double window_loss(const Run *run, const Share *share) noexcept nogil:
-    """The rows' losses, summed from the last timestep to the first."""
+cdef double add_losses(const Run *run, const Share *share, double total) noexcept nogil:
+    """`total` and the rows' losses, summed from the last timestep to the first."""
     cdef const Plan *plan = run.plan
     cdef Py_ssize_t times = share.step.times if plan.op[plan.ops - 1].gives_time else 1, t, r, alive
-    cdef double total = 0
     for t in range(times - 1, -1, -1):
         alive = living_rows(run, share, t) if plan.op[plan.ops - 1].gives_time else share.step.rows
         for r in range(alive):
@@ -251,7 +250,7 @@ cdef void train_windows(
             if run.updating and plan.clip_norm < INFINITY:
                 update_clipped(plan, tapped, share.step.thread, barrier)
         if share.step.thread == 0 and (last.gives_time or share.step.last):
-            run.losses[s] += window_loss(run, share)
+            run.losses[s] = add_losses(run, share, run.losses[s])
         barrier_wait(barrier)
         if tapped:
             record_window(run, share, run.record[s], time0, complete, barrier.threads)
@@ -286,6 +285,7 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
                 run, &share, run.outputs, plan.output, rows, run.times if last.gives_time else 1, False
             )
         first += run.batch
+        barrier_wait(barrier)  # rows of the next minibatch may lie where others still write
 
 
 cdef void train(Run *run, int threads) noexcept nogil:

@@ -41,7 +41,7 @@ ctypedef struct Plan:
     Matrix output_gradient
     Matrix target
     int64_t *labels
-    int64_t *ends             # (threads, times)
+    int64_t *ends             # (threads, times + 1)
     bint sparse
     double *row_loss
     LossCall loss

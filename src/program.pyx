@@ -180,7 +180,7 @@ cdef class Program:
         cdef Py_ssize_t inputs = self._rows(first.takes_time), outputs = self._rows(last.gives_time)
         plan.input = arena.matrix(inputs, first.x.cols, real)
         plan.tokens = <int64_t *>arena.take(inputs * sizeof(int64_t))
-        plan.ends = <int64_t *>arena.take(self.most_threads * plan.times * sizeof(int64_t))
+        plan.ends = <int64_t *>arena.take(self.most_threads * (plan.times + 1) * sizeof(int64_t))
         if input_gradient:
             plan.input_gradient = arena.matrix(inputs, first.x.cols, real)
         if plan.sparse:

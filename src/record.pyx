@@ -12,26 +12,32 @@ from .plan cimport OP_FIELDS, OpBook, PARAMETER_FIELDS, Plan, Run, Seen, TIME_FI
 from .simd cimport ROW_CHUNK
 from .window cimport Share, cut, living_rows
 
+# A sum of squares between these has lost nothing to over- or underflow.
+cdef double SMALLEST = 1e-280, LARGEST = 1e300
+
 
 cdef double combined_norm(const double *norms, Py_ssize_t n) noexcept nogil:
     cdef double top = 0, sum = 0
     cdef Py_ssize_t i
-    if n == 1:
-        return norms[0]
+    for i in range(n):
+        sum += norms[i] * norms[i]
+    if SMALLEST < sum < LARGEST:
+        return sqrt(sum)
     for i in range(n):
         if not norms[i] <= top:
             top = norms[i]
     if not (0 < top < INFINITY):
         return top
+    sum = 0
     for i in range(n):
         sum += (norms[i] / top) * (norms[i] / top)
     return top * sqrt(sum)
 
 
-cdef inline double hypotenuse(double a, double b) noexcept nogil:
-    """hypot, but fast where squares neither over- nor underflow."""
-    cdef double square = a * a + b * b
-    return sqrt(square) if 1e-280 < square < 1e300 else hypot(a, b)
+cdef inline double hypotenuse(double a, double b, double c) noexcept nogil:
+    """The root of the sum of squares."""
+    cdef double square = a * a + b * b + c * c
+    return sqrt(square) if SMALLEST < square < LARGEST else hypot(hypot(a, b), c)
 
 
 cdef void see_chunks(
@@ -44,7 +50,7 @@ cdef void see_chunks(
         new = min(<double>ROW_CHUNK, <double>(rows - c * ROW_CHUNK)) * cols
         apart = taps.layer.mean[first + c] - seen.mean
         seen.deviation = hypotenuse(
-            hypotenuse(seen.deviation, taps.layer.deviation[first + c]),
+            seen.deviation, taps.layer.deviation[first + c],
             apart * sqrt(seen.count * new / (seen.count + new)),
         )
         seen.mean += apart * new / (seen.count + new)
@@ -64,7 +70,7 @@ cdef void see_timestep(
         saturated = 0
         for c in range(chunks):
             saturated += taps.gate_saturated[gate][first + c]
-        book.seen.delta = hypotenuse(book.seen.delta, norm)
+        book.seen.delta = hypotenuse(book.seen.delta, norm, 0)
         book.seen.saturated += saturated / op.gates
         if out != NULL:
             out[3 + gate] = norm

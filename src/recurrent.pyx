@@ -104,10 +104,10 @@ cdef void tap_last(
     """Norms of what the layer above gave the rows whose last timestep this is."""
     cdef Py_ssize_t joined = rows.begin, chunk
     cdef Rows some
-    if not step.last or (op.reverse and t > 0):
+    if rows.ends != NULL and not op.reverse:
+        joined = rows.ends[t + 1]
+    elif t > 0 if op.reverse else not (step.last and t + 1 == step.times):
         joined = now.rows.end
-    elif not op.reverse and t + 1 < step.times:
-        joined = rows_end(rows, t + 1)
     for chunk in range(rows.begin // ROW_CHUNK, (now.rows.end + ROW_CHUNK - 1) // ROW_CHUNK):
         some = one_step(
             rows, max(joined, chunk * ROW_CHUNK), min(now.rows.end, (chunk + 1) * ROW_CHUNK)

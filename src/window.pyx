@@ -38,7 +38,7 @@ cdef Share share_of(
 cdef void enter_window(const Run *run, Share *share, Py_ssize_t window) noexcept nogil:
     """Turn to a window of time: its extent, and where this thread's rows end in each timestep."""
     cdef const Plan *plan = run.plan
-    cdef int64_t *ends = plan.ends + share.step.thread * plan.times
+    cdef int64_t *ends = plan.ends + share.step.thread * (plan.times + 1)
     cdef Py_ssize_t end = share.vectors.end, t
     share.time = window * plan.times
     share.step.times = min(plan.times, run.times - share.time)
@@ -47,7 +47,7 @@ cdef void enter_window(const Run *run, Share *share, Py_ssize_t window) noexcept
     share.sequences.times = share.step.times
     if run.lengths == NULL:
         return
-    for t in range(share.step.times):
+    for t in range(share.step.times + 1):
         while end > share.vectors.begin and living_steps(run, share, end - 1) <= t:
             end -= 1
         ends[t] = end

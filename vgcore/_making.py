@@ -23,7 +23,8 @@ def layers(layers: Sequence[Layer]) -> list[Layer]:
             raise TypeError(f"layers: expected layers, got {layer!r} ({type(layer).__name__})")
         if layer.views:
             raise ValueError(f"layers: {layer.name} already belongs to a model; make a new layer")
-    if len({id(layer) for layer in layers}) < len(layers):
+    parts = [id(part) for layer in layers for part in layer.parts()]
+    if len(set(parts)) < len(parts):
         raise ValueError("layers: expected each layer once, got the same one twice")
     return layers
 

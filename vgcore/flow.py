@@ -47,14 +47,14 @@ class Records(NamedTuple):
     losses: Array
 
     @classmethod
-    def empty(cls, model: Sequential, records: int, times: int) -> Records:
-        """Room for so many records; timesteps that no gradient reaches stay 0."""
+    def empty(cls, model: Sequential, records: int, times: int, beyond: float) -> Records:
+        """Room for so many records; timesteps that no gradient reaches stay ``beyond``."""
         walks = [walk for layer in model.layers for walk in layer.walks()]
         fields = 3 + 2 * _MOST_GATES
         return cls(
             np.empty((records, len(model.layout.columns), 5)),
             np.empty((records, len(model.layout.names), 3)),
-            np.zeros((records, len(walks), times, fields)),
+            np.full((records, len(walks), times, fields), beyond),
             np.empty(0, np.int64),
             np.empty(0),
         )

@@ -41,6 +41,8 @@ def norms(model: Sequential, data: Data, layer: str, lags: Iterable[int]) -> Jac
         raise ValueError("layer: the model has no recurrent layer with one direction")
     _validate.one_of("layer", layer, names)
     place = [each.name for each in model.layers].index(layer)
+    if not isinstance(lags, Iterable):
+        raise TypeError(f"lags: expected integers, got {lags!r} ({type(lags).__name__})")
     chosen = [_validate.integer("lags", lag, minimum=0, maximum=data.times) for lag in lags]
     x = _inputs_of(model, data.x, place)
     walk = model.layers[place].walks()[0]

@@ -103,8 +103,9 @@ class Stack:
         """
         window, windows, truncated = times, 1, False
         if self.takes_time and compiled.tbptt is not None:
-            window, truncated = min(compiled.tbptt, times), True
-            windows = 1 if updating else -(-times // window)
+            if times > compiled.tbptt:
+                window, truncated = compiled.tbptt, True
+                windows = 1 if updating else -(-times // window)
         elif self.takes_time and self.may_checkpoint():
             window = self._window(compiled, batch, times)
             windows = -(-times // window)

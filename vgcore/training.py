@@ -172,7 +172,8 @@ def run_steps(
         return program.train(data.x, data.y, order, step_losses, **options)
     first = program.time
     wanted = track.wants(first, len(step_losses))
-    records = Records.empty(model, int(wanted.sum()), int(steps.max()))
+    beyond = np.nan if len(steps) > 1 else 0.0  # what a last chunk that is shorter leaves empty
+    records = Records.empty(model, int(wanted.sum()), int(steps.max()), beyond)
     record = np.where(wanted, np.cumsum(wanted) - 1, -1)
     count = program.train(
         data.x, data.y, order, step_losses, **options,
@@ -209,8 +210,9 @@ def whole_batch(
         extra["program"] = model.stack.program(
             model.compiled, rows, data.times, updating=updating, input_gradient=wrt_inputs
         )
+        extra["program"].time = model.step
     if initial_state is not None or not updating:
-        if initial_state is None and model.stateful:
+        if initial_state is None and model.carried is not None:
             given = carried(model, data, rows)
         ends: Sequence[Array | None] = gradients or [None] * len(given)
         extra["states"] = [
@@ -220,7 +222,8 @@ def whole_batch(
         model, data, order_by_length(None, data.lengths, rows), step_losses,
         batch=rows, updating=updating, track=track, **extra,
     )  # fmt: skip
-    return Pass(float(np.average(step_losses, weights=weights)), input_gradient, gradients)
+    loss = step_losses[0] if len(weights) == 1 else np.average(step_losses, weights=weights)
+    return Pass(float(loss), input_gradient, gradients)
 
 
 def initial_states(model: Sequential, given: Sequence[Any] | None, rows: int) -> list[Array | None]:

@@ -232,7 +232,7 @@ INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matr
                            z.ld, rows, factor, threshold, all(origin), done, n - j);
             if (j % (RUN_COLUMNS * LANES) == (RUN_COLUMNS - 1) * LANES) add_run(&chunk, &run);
         }
-        add_run(&chunk, &run);
+        if (n % (RUN_COLUMNS * LANES)) add_run(&chunk, &run);
         const double delta_square = sum_of(chunk.delta_square);
         moments_of_sums(taps->mean + c, taps->deviation + c, sum_of(chunk.h), sum_of(chunk.h_square), origin,
                         hb, h.ld, rows, n);

@@ -27,7 +27,7 @@ typedef struct {
 typedef struct {
     ptrdiff_t begin, end;
     ptrdiff_t times, stride;
-    const int64_t *ends; /* (times,), or NULL */
+    const int64_t *ends; /* (times + 1,), one more for the timestep behind the last, or NULL */
 } vg_rows;
 
 typedef enum {

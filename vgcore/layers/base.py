@@ -133,6 +133,10 @@ class Layer(ABC):
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """What the engine runs, for reals of 4 or 8 bytes: side by side, if there are several."""
 
+    def parts(self) -> list[Layer]:
+        """The layers it is made of: itself alone, or those it wraps."""
+        return [self]
+
     def adopt(self, views: dict[str, Array]) -> None:
         """Become part of a model, whose parameters ``views`` are; of none, if there are none."""
         self.views = views

@@ -62,6 +62,15 @@ class Bidirectional(Layer):
         assert units is not None
         return (*time, 2 * units)
 
+    @property
+    def output_activation(self) -> str:  # type: ignore[override]
+        """That of both."""
+        return self.forward_layer.output_activation
+
+    def parts(self) -> list[Layer]:
+        """Both directions."""
+        return [self.forward_layer, self.backward_layer]
+
     def walks(self) -> list[Walk]:
         """Forwards, then backwards."""
         return [

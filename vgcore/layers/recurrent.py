@@ -104,6 +104,11 @@ class Recurrent(Layer):
         self.go_backwards = _validate.boolean("go_backwards", go_backwards)
         self.stateful = _validate.boolean("stateful", stateful)
         self.initial_state = _validate.one_of("initial_state", initial_state, _STARTS)
+        if self.stateful and self.initial_state == "learned":
+            raise ValueError(
+                "initial_state: expected 'zeros' of a stateful layer, whose states are carried over; got "
+                "'learned'"
+            )
         self.use_bias = _validate.boolean("use_bias", use_bias)
         self.weight_initializer, self.recurrent_initializer, self.bias_initializer = (
             Stacked(initializers.get(given, self.activation.name, argument), len(self.gates))
