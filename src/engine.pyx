@@ -80,8 +80,26 @@ cdef void clear_carry(const Plan *plan, const Share *share) noexcept nogil:
     cdef int index, i
     for index in range(plan.ops):
         for i in range(plan.op[index].states):
-            if i > 0 or plan.op[index].gives_time or not share.step.last:
+            if i > 0 or plan.op[index].gives_time:
                 clear_rows(plan, plan.op[index].state[i].carry, &share.vectors)
+
+
+cdef void truncate_carry(const Plan *plan, const Share *share) noexcept nogil:
+    """No gradient comes from behind the window into rows that go on there; others have not begun yet."""
+    cdef Rows going_on = share.vectors
+    cdef int index, i
+    if share.sequences.ends != NULL:
+        going_on.end = share.sequences.ends[share.step.times]
+    for index in range(plan.ops):
+        for i in range(plan.op[index].states):
+            clear_rows(plan, plan.op[index].state[i].carry, &going_on)
+
+
+cdef Py_ssize_t deepest_window(const Run *run, const Share *share, Py_ssize_t last_window) noexcept nogil:
+    """The window of the shortest row's end: how far back a truncated step goes from the last one."""
+    if run.lengths == NULL or run.plan.op[run.plan.ops - 1].gives_time:
+        return last_window
+    return (run.lengths[sample_of(run, share, share.step.rows - 1)] - 1) // run.plan.times
 
 
 cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_ssize_t time1) noexcept nogil:
@@ -185,7 +203,7 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
         )
         first_window = s % steps_per_batch
         last_window = first_window if steps_per_batch > 1 else windows - 1
-        deepest = last_window if plan.truncated and run.updating else 0
+        deepest = deepest_window(run, &share, last_window) if plan.truncated and run.updating else 0
         tapped = run.record != NULL and run.record[s] >= 0
         if thread == 0:
             run.losses[s] = 0
@@ -227,7 +245,7 @@ cdef void train_windows(
         if share.step.accumulating:
             run_again(run, share, window)
             if plan.truncated:
-                clear_carry(plan, share)
+                truncate_carry(plan, share)
         if last.gives_time or share.step.last:
             gather_targets(run, share)
             plan.leaf.loss(

@@ -375,8 +375,8 @@ cdef class Program:
 
     @property
     def longest(self):
-        """Timesteps of the longest sequences that can be run; truncated, any can be."""
-        return 2**63 - 1 if self.plan.truncated else self.plan.times * self.windows
+        """Timesteps of the longest sequences that can be run: any, if each window is a step of its own."""
+        return 2**63 - 1 if self.plan.truncated and self.windows == 1 else self.plan.times * self.windows
 
     cdef int _threads(self, Py_ssize_t rows, Py_ssize_t times) noexcept:
         """Threads that pay for minibatches of `rows`: a step meets once per operation."""

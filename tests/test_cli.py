@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from processes import run_python
 from typer.testing import CliRunner, Result
 
 import vgcore as vg
-from vgcore.commands import app
-from vgcore.experiments import demo
+from vgcore.commands import _show, app
+from vgcore.experiments import base, demo, time
 
 
 def vgcore(*arguments: str | Path) -> Result:
@@ -68,12 +69,53 @@ def test_nielsen_prints_measured_beside_published(tmp_path: Path, mnist_director
     assert_picture(out)
 
 
+def test_time_prints_learning_and_decay_of_the_cells_chosen(tmp_path: Path) -> None:
+    out = tmp_path / "time.png"
+    small = "--length", "5", "--units", "4", "--epochs", "1", "--seed", "2"
+    done = vgcore("run", "time", "--cell", "gru,rnn", "--out", out, *small)
+    assert done.exit_code == 0, done.output
+    result = time.run("gru,rnn", length=5, units=4, epochs=1, seed=2)
+    printed = rows(done.stdout)
+    for course in result.courses:
+        name = course.cell.upper()
+        assert [name, f"{course.mse:.5f}"] in [row[:2] for row in printed]
+        law = time.decay(course.end.time[course.cell][0])
+        (decay,) = [row for row in printed if row[:2] == [f"{name},", "dL/dh_t"]]
+        assert decay[-2:] == [f"{law.factor:.4f}", f"{law.r2:.4f}"]
+    assert "LSTM" not in done.stdout
+    assert "1000/1000" in done.stderr
+    assert_picture(out)
+
+
+def test_text_prints_bits_per_character_and_what_it_wrote(
+    tmp_path: Path, shakespeare: Path
+) -> None:
+    passage, out = tmp_path / "passage.txt", tmp_path / "text.png"
+    passage.write_bytes(shakespeare.read_bytes()[:25_000])
+    small = "--epochs", "2", "--units", "8", "--temperature", "0.5"
+    done = vgcore("run", "text", "--file", passage, "--out", out, *small)
+    assert done.exit_code == 0, done.output
+    printed = [row for row in rows(done.stdout) if row[:1] in (["1"], ["2"], ["equal"])]
+    assert [len(row) for row in printed] == [3, 3, 5]
+    assert float(printed[-1][-1]) > float(printed[0][-1]) > float(printed[1][-1])
+    assert "temperature 0.5" in done.stdout
+    assert "500/500" in done.stderr
+    assert_picture(out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["run", "nielsen", "--data", "no-such-folder"], "data: .* got no-such-folder"),
         (["demo", "--epochs", "0"], "epochs: expected an integer of at least 1, got 0"),
         (["demo", "--seed", "-1"], "seed: expected an integer of at least 0, got -1"),
+        (
+            ["run", "time", "--cell", "rnn,lstn"],
+            "cell: expected one of .* got 'lstn'; did you mean",
+        ),
+        (["run", "time", "--length", "1"], "length: expected an integer of at least 2, got 1"),
+        (["run", "text", "--file", "no-such-file"], "file: expected a text .* got no-such-file"),
+        (["run", "text", "--file", "a", "--minutes", "0"], "minutes: expected .* above 0, got 0"),
         (["demo", "--out", "picture.pgn"], "out: expected a name ending in .* got picture.pgn"),
         (["demo", "--out", "no-such-folder/a.png"], "out: expected a folder .* no-such-folder"),
     ],
@@ -88,7 +130,13 @@ def test_a_wrong_value_is_one_clear_line(arguments: list[str], message: str) -> 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["dmeo"], ["run", "nilsen"], ["demo", "--epoch", "3"], ["demo", "--epochs", "many"]],
+    [
+        ["dmeo"],
+        ["run", "nilsen"],
+        ["run", "text"],
+        ["demo", "--epoch", "3"],
+        ["demo", "--epochs", "many"],
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     done = vgcore(*arguments)
@@ -97,11 +145,31 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
 
 
 def test_help_lists_commands_and_options() -> None:
-    assert "nielsen" in vgcore("run", "--help").stdout
+    listed = vgcore("run", "--help").stdout
+    assert all(name in listed for name in ("nielsen", "time", "text"))
+    assert "[required]" in vgcore("run", "text", "--help").stdout
     help_text = vgcore("demo", "--help").stdout
     for option in ("--epochs", "--seed", "--out", "vgcore.png"):
         assert option in help_text
     assert "--meter" not in help_text
+
+
+def test_a_missing_file_is_named() -> None:
+    assert "Missing option '--file'" in vgcore("run", "text").stderr
+
+
+def test_what_a_model_writes_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    written = "to :heart: or not [b]to[/b]\n\n:man: 1 + 2"
+
+    class Written:
+        def tables(self) -> list[base.Table]:
+            return []
+
+        def notes(self) -> list[str]:
+            return [written]
+
+    _show(cast(base.Result, Written()))
+    assert capsys.readouterr().out == written + "\n"
 
 
 def test_version_and_module() -> None:

@@ -58,15 +58,65 @@ def test_products(rows, inputs, outputs, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), shapes(5, 20))
+def test_products_with_packed_weights(rows, inputs, outputs, dtype):
+    """The weights or their transpose, packed once for many products; wholes and sums."""
+    rng = np.random.default_rng(rows + 1000 * inputs + outputs)
+    x, other = filled(rng, rows, inputs, dtype), filled(rng, rows, inputs, dtype)
+    w = rng.normal(size=(inputs, outputs)).astype(dtype)
+    for given, transposed in ((w, False), (np.ascontiguousarray(w.T), True)):
+        y = kernels.matrix(rows, outputs, dtype)
+        y[...] = np.nan
+        kernels.affine_packed(y, x, given, transposed=transposed)
+        check_product(y, x, w, dtype)
+        kernels.affine_packed(y, other, given, transposed=transposed, add=True)
+        check_product(y, np.hstack([x, other]), np.vstack([w, w]), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), shapes(6, 20))
+def test_sums_over_rows_go_on_to_the_same_bits(rows, inputs, outputs, dtype):
+    """From the last row to the first: wherever they are cut in two, the sums are those of all rows."""
+    rng = np.random.default_rng(rows + 1000 * inputs + outputs)
+    x, dy = filled(rng, rows, inputs, dtype), filled(rng, rows, outputs, dtype)
+    dw, db = np.empty((inputs, outputs), dtype), kernels.vector(outputs, dtype)
+    kernels.affine_weight(dw, x, dy)
+    kernels.column_sums(db, dy)
+    for cut in sorted({1, 3, 8, rows // 2, rows - 1} & set(range(1, rows))):
+        part, sums = np.full((inputs, outputs), np.nan, dtype), kernels.vector(outputs, dtype)
+        kernels.affine_weight(part, x[cut:], dy[cut:])
+        kernels.affine_weight(part, x[:cut], dy[:cut], add=True)
+        np.testing.assert_array_equal(part, dw)
+        kernels.column_sums(sums, dy[cut:])
+        kernels.column_sums(sums, dy[:cut], add=True)
+        np.testing.assert_array_equal(sums, db)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("rows", "inputs", "outputs"), shapes(7, 10))
+def test_gradients_of_inputs_are_added_up(rows, inputs, outputs, dtype):
+    """Those of two layers that read one input."""
+    rng = np.random.default_rng(rows + 1000 * inputs + outputs)
+    one, other = filled(rng, rows, outputs, dtype), filled(rng, rows, outputs, dtype)
+    w, v = rng.normal(size=(2, inputs, outputs)).astype(dtype)
+    dx = kernels.matrix(rows, inputs, dtype)
+    dx[...] = np.nan
+    kernels.affine_input(dx, one, w)
+    kernels.affine_input(dx, other, v, add=True)
+    check_product(dx, np.hstack([one, other]), np.hstack([w, v]).T, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_products_do_not_write_beside_their_output(dtype):
     rng = np.random.default_rng(1)
     for cols in SIZES:
         around = np.full((7, cols + 40), 7, dtype)
         inside = around[1:6, 20 : 20 + cols]
-        kernels.affine(inside, filled(rng, 5, 9, dtype), rng.normal(size=(9, cols)).astype(dtype))
-        assert not np.any(inside == 7)
-        inside[...] = 7
-        np.testing.assert_array_equal(around, 7)
+        for product in (kernels.affine, kernels.affine_packed):
+            product(inside, filled(rng, 5, 9, dtype), rng.normal(size=(9, cols)).astype(dtype))
+            assert not np.any(inside == 7)
+            inside[...] = 7
+            np.testing.assert_array_equal(around, 7)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -75,10 +125,11 @@ def test_rows_have_the_same_bits_however_many_there_are(dtype):
     rng = np.random.default_rng(2)
     x, w = filled(rng, 100, 300, dtype), rng.normal(size=(300, 53)).astype(dtype)
     whole, part = kernels.matrix(100, 53, dtype), kernels.matrix(100, 53, dtype)
-    kernels.affine(whole, x, w)
-    for begin, end in [(0, 1), (3, 20), (8, 64), (90, 100)]:
-        kernels.affine(part[begin:end], x[begin:end], w)
-        np.testing.assert_array_equal(part[begin:end], whole[begin:end])
+    for product in (kernels.affine, kernels.affine_packed):
+        product(whole, x, w)
+        for begin, end in [(0, 1), (3, 20), (8, 64), (90, 100)]:
+            product(part[begin:end], x[begin:end], w)
+            np.testing.assert_array_equal(part[begin:end], whole[begin:end])
 
 
 def ulp_error(got, want, dtype):

@@ -21,10 +21,10 @@ from rich.text import Text
 
 from vgcore import plot
 from vgcore._version import __version__
-from vgcore.experiments import base, demo, nielsen
+from vgcore.experiments import base, demo, nielsen, text, time
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-experiments = typer.Typer(no_args_is_help=True, help="Repeat a published experiment.")
+experiments = typer.Typer(no_args_is_help=True, help="Run an experiment.")
 app.add_typer(experiments, name="run")
 
 
@@ -50,8 +50,10 @@ def command(run: Callable[..., base.Result], picture: str) -> Callable[..., None
     for parameter in inspect.signature(run).parameters.values():
         if parameter.name == "meter":
             continue
-        kind, text = get_args(hints[parameter.name])
-        options.append(_option(parameter.name, kind, parameter.default, text))
+        kind, about = get_args(hints[parameter.name])
+        needed = parameter.default is inspect.Parameter.empty
+        default = ... if needed else parameter.default  # typer's sign of what must be given
+        options.append(_option(parameter.name, kind, default, about))
     options.append(_option("out", Path, Path(picture), "Where to write the picture."))
 
     def work(out: Path, **arguments: Any) -> None:
@@ -74,11 +76,11 @@ def command(run: Callable[..., base.Result], picture: str) -> Callable[..., None
     return work
 
 
-def _option(name: str, kind: Any, default: Any, text: str) -> inspect.Parameter:
+def _option(name: str, kind: Any, default: Any, about: str) -> inspect.Parameter:
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=typer.Option(default, help=text),
+        default=typer.Option(default, help=about),
         annotation=kind,
     )
 
@@ -105,7 +107,7 @@ class _Bars(Progress):
 
 
 def _show(result: base.Result) -> None:
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     for content in result.tables():
         table = Table(title=Text(content.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
         for place, name in enumerate(content.columns):
@@ -119,3 +121,5 @@ def _show(result: base.Result) -> None:
 
 app.command("demo")(command(demo.run, "vgcore.png"))
 experiments.command("nielsen")(command(nielsen.run, "nielsen.png"))
+experiments.command("time")(command(time.run, "time.png"))
+experiments.command("text")(command(text.run, "text.png"))

@@ -52,7 +52,7 @@ class History:
     epoch : list of int
         Epochs finished, from 0.
     history : dict of str to list of float
-        "loss" (mean over the epoch's steps, weighted by their rows) and, with validation data,
+        "loss" (of all samples, each as it was at its step) and, with validation data,
         "val_loss" and "val_accuracy"; one entry per epoch.
     """
 

@@ -326,7 +326,7 @@ class Sequential:
             Draw a new order of the samples each epoch, from the model's seed.
         lengths : array_like of int, (n,), optional
             Valid timesteps of each sample, 1 to time; what is behind them is padding: it has no part in
-            losses, gradients, norms and final states.
+            losses, gradients, norms and final states, but must be finite numbers, or integers in range.
         validation_data : (x, y) or (x, y, lengths), optional
             Evaluated after each epoch.
         track : GradientFlow, optional

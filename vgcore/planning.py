@@ -105,7 +105,8 @@ class Stack:
         if self.takes_time and compiled.tbptt is not None:
             if times > compiled.tbptt:
                 window, truncated = compiled.tbptt, True
-                windows = 1 if updating else -(-times // window)
+                each_a_step = updating and len(self.shapes[-1]) == 2
+                windows = 1 if each_a_step else -(-times // window)
         elif self.takes_time and self.may_checkpoint():
             window = self._window(compiled, batch, times)
             windows = -(-times // window)

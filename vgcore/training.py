@@ -85,8 +85,7 @@ def fit(
     loss = model.loss
     samples = len(data.x)
     batch = min(batch_size, samples)
-    weights = step_weights(model, data, batch)
-    per_epoch = len(weights)
+    per_epoch = -(-samples // batch) * len(chunks(model, data.times, True))
     step_losses = np.empty(per_epoch)
     history = History()
     for epoch in range(epochs):
@@ -109,7 +108,7 @@ def fit(
                 stop = isinstance(answer, bool | np.bool_) and bool(answer)
                 if model.loss is not loss:
                     raise RuntimeError("the model was compiled anew while fit was running")
-        values = {"loss": float(np.average(step_losses[:done], weights=weights[:done]))}
+        values = {"loss": mean_loss(model, data, order, batch, step_losses[:done])}
         if validation is not None:
             result = evaluate(model, validation)
             values.update(val_loss=result.loss, val_accuracy=result.accuracy)
@@ -128,12 +127,28 @@ def chunks(model: Sequential, times: int, updating: bool) -> NDArray[np.int64]:
     return np.minimum(length, times - begins)
 
 
-def step_weights(model: Sequential, data: Data, batch: int, updating: bool = True) -> Array:
-    """How much each step's loss counts in the mean of an epoch: rows times timesteps."""
-    samples = len(data.x)
-    rows = np.full(-(-samples // batch), batch)
-    rows[-1] = samples - (len(rows) - 1) * batch
-    return np.outer(rows, chunks(model, data.times, updating)).ravel()
+def mean_loss(
+    model: Sequential,
+    data: Data,
+    order: Array | None,
+    batch: int,
+    step_losses: Array,
+    updating: bool = True,
+) -> float:
+    """The loss of an epoch, or of as many of its steps as were done: that of all their samples."""
+    if len(step_losses) == 1:
+        return float(step_losses[0])
+    samples, parts = len(data.x), chunks(model, data.times, updating)
+    if model.gives_time and model.loss.reduction == "mean":
+        valid = np.full(samples, data.times) if data.lengths is None else data.lengths
+        valid = valid if order is None else valid[order]
+        begins = np.cumsum(parts) - parts
+        counts = np.clip(valid[:, np.newaxis] - begins, 0, parts)
+        weights = np.add.reduceat(counts, np.arange(0, samples, batch)).ravel()
+        return float(np.average(step_losses, weights=weights[: len(step_losses)]))
+    rows = np.minimum(batch, samples - np.arange(0, samples, batch))
+    weights = np.repeat(rows, len(parts))[: len(step_losses)]
+    return float(np.average(step_losses, weights=weights)) * len(parts)
 
 
 def run_steps(
@@ -196,8 +211,7 @@ def whole_batch(
 ) -> Pass:
     """One pass over all samples at once, from given states or those that layers start from."""
     rows = len(data.x)
-    weights = step_weights(model, data, rows, updating)
-    step_losses = np.empty(len(weights))
+    step_losses = np.empty(len(chunks(model, data.times, updating)))
     extra: dict[str, Any] = {}
     gradients: list[Array] = []
     input_gradient = None
@@ -218,12 +232,12 @@ def whole_batch(
         extra["states"] = [
             (start, None, end, False) for start, end in zip(given, ends, strict=True)
         ]
+    order = order_by_length(None, data.lengths, rows)
     run_steps(
-        model, data, order_by_length(None, data.lengths, rows), step_losses,
-        batch=rows, updating=updating, track=track, **extra,
-    )  # fmt: skip
-    loss = step_losses[0] if len(weights) == 1 else np.average(step_losses, weights=weights)
-    return Pass(float(loss), input_gradient, gradients)
+        model, data, order, step_losses, batch=rows, updating=updating, track=track, **extra
+    )
+    loss = mean_loss(model, data, order, rows, step_losses, updating)
+    return Pass(loss, input_gradient, gradients)
 
 
 def initial_states(model: Sequential, given: Sequence[Any] | None, rows: int) -> list[Array | None]:

@@ -1,8 +1,8 @@
 /* Sums and norms. Norms are double, and neither overflow nor underflow.
  *
  * A sum of squares is taken in the data's own precision over short runs of vector lanes, then in double.
- * Where it leaves the range in which no term can have been lost to under- or overflow, the run is
- * summed again in double, scaled by its largest element.
+ * Where it leaves the range in which no term can have been lost to under- or overflow, it is taken again of
+ * numbers scaled into that range; deviations, in double.
  */
 typedef double dvec __attribute__((vector_size(VEC_BYTES)));
 typedef double pair __attribute__((vector_size(16)));

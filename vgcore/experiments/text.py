@@ -1,0 +1,244 @@
+"""A character model: it reads a text, one character at a time, and learns to tell the next one.
+
+Embedding, two LSTMs, softmax, as in Karpathy's char-rnn (2015), trained with truncated backpropagation
+through time (Williams and Peng 1990): the text is read as streams side by side, window by window; states
+are carried from one window to the next, gradients are not. So within a window, the gradient of an early
+hidden state is the sum of what all later characters send back, and at its end that of the last alone.
+
+The score is the cross-entropy in bits per character of the text's last tenth, which is not trained on,
+read in the same way. Equal odds on a vocabulary of V have log2 V.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore import _validate, data, plot
+from vgcore.experiments.base import Meter, Table, silent
+from vgcore.flow import GradientFlow
+from vgcore.history import Progress
+from vgcore.layers import LSTM, Dense, Embedding
+from vgcore.model import Sequential
+from vgcore.optimizers import Adam
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+STREAMS, WINDOW = 32, 64
+SAMPLE = 500
+_EMBEDDED, _LEARNING_RATE, _WEIGHT_DECAY, _CLIP_NORM = 64, 5e-3, 4e-5, 1.0
+_RECORDS = 200  # of the training's steps, about
+_TINY = float(np.finfo(np.float32).tiny)  # stands for a probability that has rounded to 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was learned.
+
+    Attributes
+    ----------
+    flow : GradientFlow
+        Some two hundred steps of the training, evenly spread.
+    layers : list of str
+        Names of the recurrent layers, input to output.
+    training, held_out : list of float
+        Bits per character: mean of each epoch's steps, and of the held-out tail after each epoch.
+    vocabulary : int
+        Characters that there are.
+    characters : tuple of int
+        How many were trained and how many tested on.
+    sample : str
+        What the trained model writes.
+    temperature : float
+        At which it was drawn.
+    complete : bool
+        Whether all epochs were done within the time.
+    """
+
+    flow: GradientFlow
+    layers: list[str]
+    training: list[float]
+    held_out: list[float]
+    vocabulary: int
+    characters: tuple[int, int]
+    sample: str
+    temperature: float
+    complete: bool
+
+    def tables(self) -> list[Table]:
+        """Bits per character, epoch by epoch, and by chance."""
+        rows = [
+            (f"{epoch}", f"{training:.3f}", f"{held_out:.3f}")
+            for epoch, (training, held_out) in enumerate(
+                zip(self.training, self.held_out, strict=True), 1
+            )
+        ]
+        chance = f"{data.chance.text(self.vocabulary) / math.log(2):.3f}"
+        rows.append(("equal odds (chance)", chance, chance))
+        return [Table("Bits per character", ("epoch", "training", "held-out tail"), rows)]
+
+    def notes(self) -> list[str]:
+        """What was read, and the sample."""
+        trained, tested = self.characters
+        notes = [
+            f"Trained on {trained:,} characters, tested on {tested:,} of the text's last tenth; "
+            f"{self.vocabulary} different ones. States are carried along {STREAMS} streams, in windows of "
+            f"{WINDOW} characters.",
+            f"{SAMPLE} characters that it wrote, at temperature {self.temperature:g}:\n\n{self.sample}\n",
+        ]
+        if not self.complete:
+            notes.insert(0, "The time was up before all epochs were done: give it more --minutes.")
+        return notes
+
+    def picture(self) -> Figure:
+        """The gradient at every timestep of a window, of both recurrent layers."""
+        figure = plot.time(self.flow, self.layers, figure=plot.blank(11, 7.4))
+        figure.suptitle(
+            "Character model: gradient of the hidden state within a window of text\n"
+            f"({self.held_out[-1]:.2f} bits per held-out character)"
+        )
+        return figure
+
+
+def run(
+    file: Annotated[Path, "The text, in UTF-8."],
+    epochs: Annotated[int, "Passes over the text; the learning rate falls over them."] = 10,
+    minutes: Annotated[float, "Train no longer than this."] = 10.0,
+    units: Annotated[int, "Units of each LSTM."] = 256,
+    temperature: Annotated[float, "Of the sample: below 1 it sticks to what is likely."] = 0.8,
+    seed: Annotated[int, "Seeds the first weights and the sample."] = 0,
+    meter: Meter = silent,
+) -> Result:
+    """Train a character model on a text, measure it on the text's end, and let it write.
+
+    Parameters
+    ----------
+    file : path
+    epochs, units : int, >= 1
+    minutes, temperature : float, > 0
+    seed : int, >= 0
+    meter : callable
+        See `vgcore.experiments.base`.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is out of range, or the file is not UTF-8 or too short.
+    OSError
+        If the file cannot be read.
+    """
+    epochs = _validate.integer("epochs", epochs, minimum=1)
+    deadline = monotonic() + 60 * _validate.real("minutes", minutes, above=0)
+    temperature = _validate.real("temperature", temperature, above=0)
+    seed = _validate.integer("seed", seed, minimum=0)
+    text, training, tail = _read(file)
+    vocabulary = len(text.characters)
+    model = network(vocabulary, units, seed)
+    steps = len(training[0]) // STREAMS
+    flow = GradientFlow(every=max(1, epochs * steps // _RECORDS))
+    trained, held_out = [], []
+    for epoch in range(epochs):
+
+        def report(progress: Progress, before: int = epoch * steps) -> bool:
+            meter("training", before + progress.step, epochs * steps)
+            return monotonic() > deadline
+
+        model.optimizer.learning_rate = _LEARNING_RATE * (1 - epoch / epochs)
+        model.reset_states()
+        history = model.fit(
+            *training, batch_size=STREAMS, shuffle=False, track=flow, callback=report
+        )
+        trained.append(history.history["loss"][0] / math.log(2))
+        held_out.append(bits(model, *tail))
+        if monotonic() > deadline:
+            break
+    newline = max(0, text.characters.find("\n"))
+    return Result(
+        flow,
+        list(flow.time),
+        trained,
+        held_out,
+        vocabulary,
+        (training[0].size, tail[0].size),
+        text.decode(sample(model, newline, temperature, np.random.default_rng(seed), meter)),
+        temperature,
+        model.step == epochs * steps,
+    )
+
+
+def _read(file: Path) -> tuple[data.Text, tuple[Array, Array], tuple[Array, Array]]:
+    """The text, and its beginning and its end as streams."""
+    try:
+        text = data.text(file)
+    except OSError as error:
+        raise type(error)(
+            f"file: expected a text file that can be read, got {file} ({error.strerror})"
+        ) from error
+    shortest = 10 * (STREAMS * WINDOW + 1)
+    if len(text.codes) < shortest:
+        raise ValueError(
+            f"file: expected a text of at least {shortest:,} characters, for {STREAMS} streams in its "
+            f"last tenth; got {file} with {len(text.codes):,}"
+        )
+    training, tail = (
+        data.streams(part, WINDOW, STREAMS) for part in data.split_tail(text.codes, held_out=0.1)
+    )
+    return text, training, tail
+
+
+def network(vocabulary: int, units: int, seed: int) -> Sequential:
+    """A new model, compiled; its states are carried along."""
+    model = Sequential(
+        [
+            Embedding(vocabulary, _EMBEDDED),
+            *(LSTM(units, return_sequences=True, stateful=True) for _ in range(2)),
+            Dense(vocabulary, "softmax"),
+        ],
+        input_shape=(None,),
+        seed=seed,
+    )
+    optimizer = Adam(_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    model.compile("sparse_categorical_crossentropy", optimizer, clip_norm=_CLIP_NORM)
+    return model
+
+
+def bits(model: Sequential, x: Array, y: Array) -> float:
+    """Mean cross-entropy of streams, in bits per character; states are carried along them."""
+    model.reset_states()
+    total = 0.0
+    for begin in range(0, len(x), STREAMS):
+        window = slice(begin, begin + STREAMS)
+        odds = np.take_along_axis(model.predict(x[window]), y[window, :, np.newaxis], axis=2)
+        total -= float(np.log2(np.maximum(odds, _TINY)).sum(dtype=float))
+    return total / x.size
+
+
+def sample(
+    model: Sequential, start: int, temperature: float, rng: np.random.Generator, meter: Meter
+) -> list[int]:
+    """Let the model write: each character drawn from its odds and read as the next one.
+
+    The odds are taken to the power of 1 / temperature. ``start`` is the character before the first.
+    """
+    model.reset_states()
+    codes = [start]
+    for count in range(SAMPLE):
+        odds = model.predict([codes[-1:]])[0, 0].astype(float)
+        logits = np.log(np.maximum(odds, _TINY)) / temperature
+        odds = np.exp(logits - logits.max())
+        codes.append(int(rng.choice(len(odds), p=odds / odds.sum())))
+        meter("writing", count + 1, SAMPLE)
+    return codes[1:]
