@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -96,8 +97,11 @@ class Recurrent(Layer):
         recurrent_initializer: Any = "orthogonal",
         bias_initializer: Any = "zeros",
         name: str | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__(name)
+        for option in unknown:
+            raise TypeError(f"{option}: {self._expected_options()}, got the option {option!r}")
         self.units = _validate.integer("units", units, minimum=1)
         self.activation = unit_activation("activation", activation)
         self.return_sequences = _validate.boolean("return_sequences", return_sequences)
@@ -118,6 +122,16 @@ class Recurrent(Layer):
                 ("bias_initializer", bias_initializer),
             )
         )
+
+    @classmethod
+    def _expected_options(cls) -> str:
+        names = [
+            name
+            for kind in (cls, Recurrent)
+            for name, parameter in inspect.signature(kind.__init__).parameters.items()
+            if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+        ]
+        return f"{cls.__name__} expects the options {', '.join(dict.fromkeys(names))}"
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(time, units) with ``return_sequences``, else (units,), for an input (time, features)."""
