@@ -195,6 +195,8 @@ def test_text_draws_both_layers(written: text.Result) -> None:
     np.testing.assert_array_equal(
         figure.axes[3].get_lines()[0].get_ydata(), written.flow.time["lstm2"][0]
     )
+    (legend,) = figure.legends
+    assert [entry.get_text() for entry in legend.get_texts()] == ["0", "19", "38", "direct part"]
     assert f"{written.held_out[-1]:.2f} bits" in figure.get_suptitle()
     figure.canvas.draw()
 

@@ -6,7 +6,9 @@ are carried from one window to the next, gradients are not. So within a window, 
 hidden state is the sum of what all later characters send back, and at its end that of the last alone.
 
 The score is the cross-entropy in bits per character of the text's last tenth, which is not trained on,
-read in the same way. Equal odds on a vocabulary of V have log2 V.
+read in the same way. Equal odds on a vocabulary of V have log2 V. Forty thousand lines of Shakespeare
+(1.1 million characters, 65 different ones: 6.02 bits by chance) come to 2.09 bits in ten epochs, about
+five minutes on two cores.
 """
 
 from __future__ import annotations
@@ -101,7 +103,9 @@ class Result:
 
     def picture(self) -> Figure:
         """The gradient at every timestep of a window, of both recurrent layers."""
-        figure = plot.time(self.flow, self.layers, figure=plot.blank(11, 7.4))
+        recorded = self.flow.step
+        steps = sorted({int(recorded[row]) for row in (0, len(recorded) // 2, -1)})
+        figure = plot.time(self.flow, self.layers, steps=steps, figure=plot.blank(11, 7.4))
         figure.suptitle(
             "Character model: gradient of the hidden state within a window of text\n"
             f"({self.held_out[-1]:.2f} bits per held-out character)"
