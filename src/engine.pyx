@@ -192,16 +192,17 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
     cdef Run *run = <Run *>argument
     cdef Plan *plan = run.plan
     cdef Py_ssize_t windows = (run.times + plan.times - 1) // plan.times, steps_per_batch = 1
-    cdef Py_ssize_t s, first_window, last_window, deepest
+    cdef Py_ssize_t s, place, first_window, last_window, deepest
     cdef Share share
     cdef bint tapped
-    if plan.truncated and run.updating and plan.op[plan.ops - 1].gives_time:
+    if run.stepping:
         steps_per_batch = windows
     for s in range(run.steps):
+        place = run.begin_window + s
         share = share_of(
-            run, run.begin + s // steps_per_batch * run.batch, thread, barrier.threads, True
+            run, run.begin + place // steps_per_batch * run.batch, thread, barrier.threads, True
         )
-        first_window = s % steps_per_batch
+        first_window = place % steps_per_batch
         last_window = first_window if steps_per_batch > 1 else windows - 1
         deepest = deepest_window(run, &share, last_window) if plan.truncated and run.updating else 0
         tapped = run.record != NULL and run.record[s] >= 0
@@ -214,9 +215,7 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
         train_windows(run, &share, s, first_window, last_window, deepest, tapped, barrier)
         if thread == 0:
             run.done = s + 1
-            run.stop = (
-                run.deadline < INFINITY and (s + 1) % steps_per_batch == 0 and seconds_now() > run.deadline
-            )
+            run.stop = run.deadline < INFINITY and seconds_now() > run.deadline
         barrier_wait(barrier)
         if run.stop:
             return

@@ -78,6 +78,8 @@ ctypedef struct Run:
     Py_ssize_t samples
     Py_ssize_t batch
     Py_ssize_t begin          # first sample
+    Py_ssize_t begin_window   # of the first minibatch, where each window is a step
+    bint stepping             # each window is a step: truncated, with targets at every timestep
     Py_ssize_t steps
     bint updating
     double seconds            # after which no new step begins

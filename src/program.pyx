@@ -294,7 +294,7 @@ cdef class Program:
                     rows = self.most_threads
                 op.buffer[j].matrix = arena.matrix(rows, op.buffer[j].matrix.cols, real)
             for j in range(op.states):
-                if self.windows > 1:
+                if self.windows > 1 or plan.truncated:
                     plan.book[i].saved[j] = arena.matrix(self.windows * plan.batch, op.h.cols, real)
         plan.gradient_chunks = chunks
         gradient_norms = plan.gradient_norms = arena.doubles(chunks)
@@ -440,7 +440,8 @@ cdef class Program:
         return 0
 
     def train(
-        self, x, y, order, losses, *, Py_ssize_t batch, Py_ssize_t begin=0, bint updating=True,
+        self, x, y, order, losses, *, Py_ssize_t batch, Py_ssize_t begin=0,
+        Py_ssize_t begin_window=0, bint updating=True,
         double seconds=INFINITY, record=None, op_record=None, parameter_record=None, time_record=None,
         **extra,
     ):
@@ -448,7 +449,8 @@ cdef class Program:
 
         x (n, inputs), (n, times, inputs) or (n, times) int64, y (n, outputs), (n, times, outputs) or
         labels (n,) or (n, times) int64, order (m,) int64 or None; minibatches are taken in order from
-        sample `begin` on, each as one step or, truncated and with targets in time, as one per window.
+        sample `begin` on, each as one step or, truncated and with targets in time, as one per window; the
+        first of them from `begin_window` on, if an earlier call did the windows before.
         losses (steps,) float64 is written. record (steps,) int64: the row of op_record (rows, ops, 5),
         parameter_record (rows, parameters, 3) and time_record (rows, recurrent ops, times, 11) to write,
         or -1. extra: lengths (n,) int64, not rising along the rows of a minibatch; states, see `_run`;
@@ -456,6 +458,8 @@ cdef class Program:
         """
         cdef Run run = self._run(x, y, order, batch, extra)
         run.begin = begin
+        run.begin_window = begin_window
+        run.stepping = updating and self.plan.truncated and self.plan.op[self.plan.ops - 1].gives_time
         run.steps = len(losses)
         run.updating = updating
         run.losses = <double *>data_of(losses)

@@ -140,11 +140,12 @@ cdef void clear_rows(const Plan *plan, Matrix m, const Rows *rows) noexcept nogi
     plan.leaf.clear_ended(m, &ended)
 
 
-# Where the initial states of a window come from, or go to.
+# Where the states of a window come from, or go to.
 cdef enum Exchange:
-    CONTINUE   # from the final states of the window before
-    SAVE
+    CONTINUE   # the initial ones are the final ones of the window before
+    SAVE       # the initial ones, for the window to be run again
     RESTORE
+    KEEP       # the final ones, for the next step to go on from
 
 
 cdef void exchange_states(
@@ -160,6 +161,8 @@ cdef void exchange_states(
                 plan.leaf.gather(initial, plan.op[index].state[i].final, NULL, &share.vectors)
             elif exchange == SAVE:
                 plan.leaf.gather(saved, initial, NULL, &share.vectors)
+            elif exchange == KEEP:
+                plan.leaf.gather(saved, plan.op[index].state[i].final, NULL, &share.vectors)
             else:
                 plan.leaf.gather(initial, saved, NULL, &share.vectors)
 
@@ -211,18 +214,19 @@ cdef void forward_window(const Run *run, Share *share) noexcept nogil:
 
 cdef void next_window(const Run *run, Share *share, Py_ssize_t window, bint saving) noexcept nogil:
     enter_window(run, share, window)
-    if run.plan.times >= run.times:
+    if window == 0:
         begin_states(run, share)
+    elif run.stepping:
+        exchange_states(run.plan, share, RESTORE, 0)
     else:
-        if window == 0:
-            begin_states(run, share)
-        else:
-            exchange_states(run.plan, share, CONTINUE, window)
-        if saving:
-            exchange_states(run.plan, share, SAVE, window)
+        exchange_states(run.plan, share, CONTINUE, window)
+    if saving:
+        exchange_states(run.plan, share, SAVE, window)
     forward_window(run, share)
     if share.step.last:
         write_states(run, share, False)
+    elif run.stepping:
+        exchange_states(run.plan, share, KEEP, 0)
 
 
 cdef Py_ssize_t living_rows(const Run *run, const Share *share, Py_ssize_t t) noexcept nogil:

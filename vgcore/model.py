@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -106,6 +106,7 @@ class Sequential:
             raise
         self._compiled: planning.Compiled | None = None
         self._program: Program | None = None
+        self._forward_program: Program | None = None
         self._step = 0
         self.stateful = any(layer.stateful for layer in self.layers)
         self.carried: training.Carried | None = None
@@ -189,7 +190,7 @@ class Sequential:
         self._check_time(tbptt, checkpoint)
         self._compiled = planning.Compiled(chosen, rule, clipping, tbptt, checkpoint)
         self._states = [self.layout.vector(self.dtype) for _ in rule.states]
-        self._program = None
+        self._program = self._forward_program = None
         self._step = 0
 
     def _check_time(self, tbptt: int | None, checkpoint: int | str | None) -> None:
@@ -248,12 +249,7 @@ class Sequential:
     def program(self, batch: int, times: int = 1) -> Program:
         """The engine's program at the current learning rate, for at least so many rows and timesteps."""
         program = self._program
-        if (
-            program is None
-            or program.batch < batch
-            or program.longest < times
-            or program.threads != threads.get_num_threads()
-        ):
+        if program is None or not _fits(program, batch, times):
             if program is not None:
                 self._step = program.time
                 batch, times = max(batch, program.batch), max(times, program.longest)
@@ -262,6 +258,17 @@ class Sequential:
         if self._compiled is not None:
             program.rate = self._compiled.optimizer.learning_rate
         return program
+
+    def forward_program(self, batch: int, times: int) -> Program:
+        """A program to run forward alone: another than that of training, if that is too small.
+
+        A larger plan would make training slower, were it left to train with.
+        """
+        if self._program is not None and _fits(self._program, batch, times):
+            return self._program
+        if self._forward_program is None or not _fits(self._forward_program, batch, times):
+            self._forward_program = self.stack.program(self._planned(), batch, times)
+        return self._forward_program
 
     def _planned(self) -> planning.Compiled:
         """What is compiled, or what stands in for it where there is only forward."""
@@ -509,7 +516,7 @@ class Sequential:
         """Copies of all parameters by name: "dense1.weight" (out, in), "dense1.bias" (out,), ..."""
         return self.layout.copies(self._values)
 
-    def load_state_dict(self, state: dict[str, ArrayLike]) -> None:
+    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
         """Copy parameters in.
 
         Raises
@@ -583,6 +590,15 @@ class Sequential:
             program.arena_bytes,
             batch,
         )
+
+
+def _fits(program: Program, batch: int, times: int) -> bool:
+    """Whether a program can run minibatches of so many rows and timesteps, as many threads as wanted."""
+    return (
+        program.batch >= batch
+        and program.longest >= times
+        and program.threads == threads.get_num_threads()
+    )
 
 
 def _validation(model: Sequential, given: tuple[ArrayLike, ...] | None) -> Data | None:

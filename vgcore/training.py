@@ -178,6 +178,7 @@ def run_steps(
     options: dict[str, Any] = {
         "batch": batch,
         "begin": done // len(steps) * batch,
+        "begin_window": done % len(steps),
         "updating": updating,
         "seconds": seconds,
         "lengths": data.lengths,
@@ -274,7 +275,7 @@ def forward(
     """Outputs of checked inputs; given targets, ``sample_losses`` gets each sample's summed loss."""
     outputs = np.zeros(model.output_shape(data.x), model.dtype)
     batch = min(len(data.x), _INFERENCE_BATCH)
-    model.program(batch, data.times).forward(
+    model.forward_program(batch, data.times).forward(
         data.x,
         outputs,
         None if sample_losses is None else data.y,

@@ -54,6 +54,7 @@ class Program:
         *,
         batch: int,
         begin: int = 0,
+        begin_window: int = 0,
         updating: bool = True,
         seconds: float = ...,
         record: Array | None = None,
