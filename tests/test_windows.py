@@ -7,7 +7,7 @@ import pytest
 from reference import assert_close, assert_same_bits
 
 import vgcore as vg
-from vgcore import planning, training
+from vgcore import planning, states, training
 
 TIME_FIELDS = ("time", "time_direct", "time_cell", "time_gate", "time_saturated")
 over_targets = pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
