@@ -44,6 +44,7 @@ def operation(Py_ssize_t vocabulary, Py_ssize_t units, *, Py_ssize_t real_bytes)
     made.op.leaf = leaf_table(real_bytes)
     made.op.activation = <Activation><int>ACTIVATIONS["identity"]
     made.op.gates = 1
+    made.op.integers = True
     made.op.takes_time = made.op.gives_time = True
     made.op.x.cols = 1
     made.op.h.cols = units

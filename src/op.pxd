@@ -101,7 +101,8 @@ ctypedef struct Op:
     bint adds_dx       # dx += instead of dx =
     bint variant       # of a kind: an LSTM's peepholes, a GRU's reset after the product
     bint bias
-    const int64_t *tokens  # x, where it is integers
+    bint integers      # x is integers: tokens, below
+    const int64_t *tokens
     Matrix x
     Matrix z
     Matrix h

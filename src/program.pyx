@@ -391,7 +391,7 @@ cdef class Program:
         memset(&run, 0, sizeof(Run))
         run.plan = &self.plan
         run.times = x.shape[1] if self.plan.op[0].takes_time else 1
-        if x.dtype == np.int64:
+        if self.plan.op[0].integers:
             run.tokens = <const int64_t *>data_of(x)
         else:
             run.x = Matrix(

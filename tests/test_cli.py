@@ -79,9 +79,9 @@ def test_time_prints_learning_and_decay_of_the_cells_chosen(tmp_path: Path) -> N
     for course in result.courses:
         name = course.cell.upper()
         assert [name, f"{course.mse:.5f}"] in [row[:2] for row in printed]
-        law = time.decay(course.end.time[course.cell][0])
+        law = course.end.time_rate(course.cell)
         (decay,) = [row for row in printed if row[:2] == [f"{name},", "dL/dh_t"]]
-        assert decay[-2:] == [f"{law.factor:.4f}", f"{law.r2:.4f}"]
+        assert decay[-2:] == [f"{law.factor[0]:.4f}", f"{law.r2[0]:.4f}"]
     assert "LSTM" not in done.stdout
     assert "1000/1000" in done.stderr
     assert_picture(out)

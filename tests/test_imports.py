@@ -18,7 +18,17 @@ PACKAGE, ENGINE = ROOT / "vgcore", ROOT / "src"
 
 # Floor by floor, from the ground up: a module imports from its own floor or from below. What is
 # not named here stands where "*" does.
-ENGINE_FLOORS = [["simd"], ["op", "arrays"], ["recurrent"], ["*"], ["plan"], ["window"], ["record"], ["engine"], ["program"]]
+ENGINE_FLOORS = [
+    ["simd"],
+    ["op", "arrays"],
+    ["recurrent"],
+    ["*"],
+    ["plan"],
+    ["window"],
+    ["record"],
+    ["engine"],
+    ["program"],
+]
 FLOORS = [
     ["_core", "_version"],
     ["*"],

@@ -269,3 +269,33 @@ def test_records_of_inconsistent_time_fields_are_refused(name, array, tmp_path):
     with pytest.raises(ValueError, match=r"path: expected .*record") as error:
         vg.GradientFlow.load(tmp_path / "record")
     assert str(tmp_path / "record") in str(error.value)
+
+
+# ---- rates
+
+
+def test_the_rate_over_time_is_the_least_squares_line():
+    """Timesteps without a gradient are left out; NaN where fewer than two are left."""
+    t = np.arange(50)
+    noisy = np.exp(np.random.default_rng(0).normal(size=50) - 0.1 * t)
+    gaps = np.where(t % 7 == 0, 0, 1.25**t)
+    gaps[-1] = np.nan
+    none = np.where(t == 3, 1.0, np.nan)
+    rows = [3 * 1.25**t, 1e-300 * 1.1**t, np.full(50, 7.0), gaps, noisy, none]
+    factor, r2 = vg.flow.geometric(np.array(rows))
+    line = np.exp(-np.polyfit(t, np.log(noisy), 1)[0])
+    np.testing.assert_allclose(factor, [0.8, 1 / 1.1, 1, 0.8, line, np.nan], rtol=1e-9)
+    correlation = np.corrcoef(t, np.log(noisy))[0, 1]
+    np.testing.assert_allclose(r2, [1, 1, 1, 1, correlation**2, np.nan], rtol=1e-9)
+
+
+def test_the_rate_over_time_is_of_a_recorded_field():
+    model = stack()
+    x, y, _ = samples(model, 5, 6)
+    flow = model.gradient_flow(x, y)
+    for field in ("time", "time_direct"):
+        found, expected = flow.time_rate("gru1", field), getattr(flow, field)["gru1"]
+        np.testing.assert_array_equal(found, vg.flow.geometric(expected))
+    for layer, field in (("rnn9", "time"), ("gru1", "time_gate"), ("gru1", "time_cell")):
+        with pytest.raises(ValueError, match="layer: |field: "):
+            flow.time_rate(layer, field)

@@ -50,34 +50,8 @@ def test_cells_take_the_same_steps(compared: time.Result) -> None:
 def test_gated_cells_beat_chance_and_keep_their_gradient(compared: time.Result) -> None:
     for course in compared.courses[1:]:
         assert course.mse < CHANCE / 5
-        before, after = (
-            time.decay(flow.time[course.cell][0]) for flow in (course.start, course.end)
-        )
-        assert before.factor < 0.95 < after.factor < 1.05
-
-
-def test_decay_of_a_geometric_law_and_of_others() -> None:
-    t = np.arange(50)
-    assert time.decay(3 * 1.25**t) == pytest.approx((0.8, 1))
-    assert time.decay(1e-300 * 0.9 ** t[:3]) == pytest.approx((1 / 0.9, 1))
-    assert time.decay(np.full(50, 7.0)) == pytest.approx((1, 1))
-    gaps = np.where(t % 7 == 0, 0, 1.25**t)
-    gaps[-1] = np.nan
-    assert time.decay(gaps) == pytest.approx((0.8, 1))
-    assert all(np.isnan(time.decay(np.array([0, 2.0, 0, np.nan]))))
-    noisy = np.exp(np.random.default_rng(0).normal(size=50) - 0.1 * t)
-    factor, r2 = time.decay(noisy)
-    assert factor == pytest.approx(np.exp(-np.polyfit(t, np.log(noisy), 1)[0]))
-    assert r2 == pytest.approx(np.corrcoef(t, np.log(noisy))[0, 1] ** 2)
-
-
-def test_decay_is_the_rate_through_the_layers_turned_in_time() -> None:
-    """Both are what one step of the backward pass multiplies by."""
-    model = vg.Sequential([vg.Dense(4, "sigmoid") for _ in range(6)], input_shape=4, seed=0)
-    model.compile()
-    flow = model.gradient_flow(np.ones((3, 4)), np.zeros((3, 4)))
-    factor, r2 = flow.rate()
-    assert time.decay(flow.delta[0]) == pytest.approx((factor[0], r2[0]))
+        before, after = (flow.time_rate(course.cell).factor for flow in (course.start, course.end))
+        assert before < 0.95 < after < 1.05
 
 
 def test_time_prints_the_numbers_of_the_flows(compared: time.Result) -> None:
@@ -93,10 +67,8 @@ def test_time_prints_the_numbers_of_the_flows(compared: time.Result) -> None:
     ]
     lstm = compared.courses[1]
     for row, field in zip(decays.rows[1:3], ("time", "time_cell"), strict=True):
-        before, after = (
-            time.decay(getattr(flow, field)["lstm"][0]) for flow in (lstm.start, lstm.end)
-        )
-        assert list(row[1:]) == [f"{number:.4f}" for number in (*before, *after)]
+        before, after = (flow.time_rate("lstm", field) for flow in (lstm.start, lstm.end))
+        assert list(row[1:]) == [f"{number[0]:.4f}" for number in (*before, *after)]
 
 
 def test_time_draws_before_and_after_on_one_log_axis(compared: time.Result) -> None:

@@ -35,7 +35,7 @@ class Data(NamedTuple):
 def numbers(argument: str, value: ArrayLike, shape: Shape, dtype: DTypeLike) -> Array:
     """Finite numbers of shape (n, *shape), n >= 1, as ``dtype``; None in ``shape`` is any length."""
     given = _validate.array(argument, value)
-    if not _fits(given.shape[1:], shape):
+    if given.shape[1:] != shape and not _fits(given.shape[1:], shape):
         if given.dtype.kind not in "fiub":
             raise TypeError(f"{argument}: expected real numbers, got dtype {given.dtype}")
         _refuse_shape(argument, given, shape)

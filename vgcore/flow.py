@@ -66,13 +66,13 @@ class Records(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """Result of `GradientFlow.rate`, one entry per recorded step.
+    """Result of `GradientFlow.rate` and `time_rate`, one entry per recorded step.
 
     Attributes
     ----------
     factor : ndarray, (S,)
-        What one layer of the backward pass multiplies the error signal by: below 1 it vanishes,
-        above 1 it explodes.
+        What one layer, or timestep, of the backward pass multiplies the gradient by: below 1 it
+        vanishes, above 1 it explodes.
     r2 : ndarray, (S,)
         Coefficient of determination of the line: 1 where the decay is exactly geometric.
     """
@@ -264,18 +264,27 @@ class GradientFlow:
         Rate
         """
         delta = self.delta
-        if not self._layers:
-            return Rate(np.empty(0), np.empty(0))
+        rate = geometric(delta)
         usable = np.all(np.isfinite(delta) & (delta > 0), axis=1)
-        logs = np.log(np.where(usable[:, None], delta, np.nan))
-        place = np.arange(len(self._layers)) - (len(self._layers) - 1) / 2
-        centred = logs - logs.mean(axis=1, keepdims=True)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = centred @ place / (place @ place)
-            residual = ((centred - slope[:, None] * place) ** 2).sum(axis=1)
-            total = (centred**2).sum(axis=1)
-            r2 = np.where((total == 0) & np.isfinite(slope), 1, 1 - residual / total)
-        return Rate(np.exp(-slope), r2)
+        return Rate(np.where(usable, rate.factor, np.nan), np.where(usable, rate.r2, np.nan))
+
+    def time_rate(self, layer: str, field: str = "time") -> Rate:
+        """Geometric factor of a gradient per timestep, at each recorded step.
+
+        Parameters
+        ----------
+        layer : str
+            A recurrent layer.
+        field : {"time", "time_direct", "time_cell"}
+
+        Returns
+        -------
+        Rate
+            What one timestep on its way back multiplies the norm by; timesteps where it is 0 are left out.
+        """
+        _validate.one_of("field", field, _TIME_FIELDS[:3])
+        values = getattr(self, field)
+        return geometric(values[_validate.one_of("layer", layer, values)])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the record to an ``.npz`` file (no pickle), under exactly ``path``."""
@@ -346,6 +355,31 @@ class GradientFlow:
         from vgcore import plot
 
         return plot.time(self, layer, **options)
+
+
+def geometric(norms: Array) -> Rate:
+    """The geometric law of each row of norms (S, N), from the last to the first.
+
+    A least-squares line through the logarithms; the factor is e to minus its slope. Entries that are 0 or
+    not finite are left out; NaN where fewer than two are left.
+    """
+    usable = np.isfinite(norms) & (norms > 0)
+    count = usable.sum(axis=1, keepdims=True)
+
+    def centred(values: Array) -> Array:
+        values = np.where(usable, values, 0)
+        return np.where(usable, values - values.sum(axis=1, keepdims=True) / count, 0)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = centred(np.broadcast_to(np.arange(norms.shape[1], dtype=float), norms.shape))
+        logs = centred(np.log(norms))
+        slope = (place * logs).sum(axis=1) / (place**2).sum(axis=1)
+        residual = ((logs - slope[:, np.newaxis] * place) ** 2).sum(axis=1)
+        r2 = 1 - residual / (logs**2).sum(axis=1)
+    low = norms.min(axis=1, where=usable, initial=np.inf)
+    level = low == norms.max(axis=1, where=usable, initial=0)
+    factor = np.where(level & (count[:, 0] > 1), 1, np.exp(-slope))
+    return Rate(factor, np.where(level & (count[:, 0] > 1), 1, r2))
 
 
 def _time_columns(field: str, gates: int) -> int | slice:

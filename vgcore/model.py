@@ -26,7 +26,7 @@ from vgcore._core.program import Program
 from vgcore._inputs import Data
 from vgcore.flow import GradientFlow
 from vgcore.history import Evaluation, History, Progress
-from vgcore.layers.base import Layer, Shape
+from vgcore.layers.base import Layer, Shape, features
 from vgcore.parameters import Layout
 from vgcore.summary import Summary
 
@@ -294,16 +294,15 @@ class Sequential:
         self, x: ArrayLike, y: ArrayLike, lengths: ArrayLike | None = None, suffix: str = ""
     ) -> Data:
         """Inputs and targets as the engine reads them."""
+        loss = self.loss
         samples, _, valid = self.inputs(x, lengths, suffix)
         shape = self.output_shape(samples)
-        goals = _inputs.targets(f"y{suffix}", y, shape, self.loss, self.dtype)
-        return Data(samples, goals, valid)
+        return Data(samples, _inputs.targets(f"y{suffix}", y, shape, loss, self.dtype), valid)
 
     def output_shape(self, x: Array) -> tuple[int, ...]:
         """Shape of the outputs for checked inputs."""
-        *time, units = self._shapes[-1]
-        assert units is not None
-        return (len(x), *x.shape[1 : 1 + len(time)], units)
+        shape = self._shapes[-1]
+        return (*x.shape[: len(shape)], features(shape))
 
     def fit(
         self,

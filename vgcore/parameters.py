@@ -42,7 +42,9 @@ class Layout:
         self.offsets: list[list[int]] = []
         self._parameters: list[Parameter] = []
         self._starts: list[int] = []
-        self._kinds: list[dict[str, list[int]]] = []  # of each operation: weights, biases, initial states
+        self._kinds: list[
+            dict[str, list[int]]
+        ] = []  # of each operation: weights, biases, initial states
         self.size = self.count = 0
         for layer, mine in zip(layers, parameters, strict=True):
             first = len(self.offsets)

@@ -234,9 +234,7 @@ def whole_batch(
             (start, None, end, False) for start, end in zip(given, ends, strict=True)
         ]
     order = order_by_length(None, data.lengths, rows)
-    run_steps(
-        model, data, order, step_losses, batch=rows, updating=updating, track=track, **extra
-    )
+    run_steps(model, data, order, step_losses, batch=rows, updating=updating, track=track, **extra)
     loss = mean_loss(model, data, order, rows, step_losses, updating)
     return Pass(loss, input_gradient, gradients)
 

@@ -261,8 +261,12 @@ static void prefetch(vg_matrix x, ptrdiff_t row) {
 
 static int all_finite(const void *x_, ptrdiff_t n) {
     const real *x = x_;
-    vec sum = all(0);
-    for (ptrdiff_t i = 0; i < n; i += LANES)
-        sum += 0 * (n - i < LANES ? load_first(x + i, n - i) : load(x + i)); /* 0 * inf is NaN */
-    return lane_sum(sum) == 0;
+    vec even = all(0), odd = all(0);
+    ptrdiff_t i = 0;
+    for (; i + 2 * LANES <= n; i += 2 * LANES) {
+        even += 0 * load(x + i); /* 0 * inf is NaN */
+        odd += 0 * load(x + i + LANES);
+    }
+    for (; i < n; i += LANES) even += 0 * load_first(x + i, n - i);
+    return lane_sum(even + odd) == 0;
 }

@@ -11,6 +11,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__AVX2__)
+#include <immintrin.h> /* masked loads and stores, which the vector extensions lack */
+#endif
+
 #include "leaf.h"
 
 #if REAL_BITS == 32
@@ -68,19 +72,40 @@ INLINE mask first(ptrdiff_t n) {
     return lane < (whole)n;
 }
 
-/* The first n reals at p, at most LANES, and zeros behind them; nothing past p + n is read. */
+/* The first n reals at p, at most LANES, and zeros behind them; nothing past p + n is read or written. */
 INLINE vec load_first(const real *p, ptrdiff_t n) {
     if (n >= LANES) return load(p);
+#if defined(__AVX512F__) && REAL_BITS == 32
+    return (vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), p);
+#elif defined(__AVX2__) && REAL_BITS == 32
+    return (vec)_mm256_maskload_ps(p, (__m256i)first(n));
+#elif defined(__AVX2__)
+    return (vec)_mm256_maskload_pd(p, (__m256i)first(n));
+#else
     vec v = {0};
     for (ptrdiff_t i = 0; i < n; i++) v[i] = p[i];
     return v;
+#endif
 }
 
 INLINE void store_first(real *p, vec v, ptrdiff_t n) {
-    if (n >= LANES)
+    if (n >= LANES) {
         store(p, v);
-    else
-        for (ptrdiff_t i = 0; i < n; i++) p[i] = v[i];
+        return;
+    }
+#if defined(__AVX512F__) && REAL_BITS == 32
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(__AVX512F__)
+    _mm512_mask_storeu_pd(p, (__mmask8)((1u << n) - 1), (__m512d)v);
+#elif defined(__AVX2__) && REAL_BITS == 32
+    _mm256_maskstore_ps(p, (__m256i)first(n), (__m256)v);
+#elif defined(__AVX2__)
+    _mm256_maskstore_pd(p, (__m256i)first(n), (__m256d)v);
+#else
+    for (ptrdiff_t i = 0; i < n; i++) p[i] = v[i];
+#endif
 }
 
 /* Behind the last of a thread's rows at timestep t. */

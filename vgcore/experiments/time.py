@@ -16,9 +16,8 @@ are no gift of a gradient, they can learn to let it through.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,40 +42,6 @@ _COLOURS = {"rnn": "#d55e00", "lstm": "#0072b2", "gru": "#009e73"}  # of Okabe a
 _SEQUENCES, _HELD_OUT, _BATCH_SIZE = 32_000, 2_048, 32
 _MEASURED = 128  # held-out sequences that a gradient is measured on
 _LEARNING_RATE, _CLIP_NORM = 3e-3, 1.0
-
-
-class Decay(NamedTuple):
-    """What one timestep on its way back multiplies a gradient by, and how well that law fits.
-
-    Attributes
-    ----------
-    factor : float
-        Below 1 it vanishes, above 1 it explodes.
-    r2 : float
-        Coefficient of determination: 1 where the decay is exactly geometric, near 0 where there is
-        no trend.
-    """
-
-    factor: float
-    r2: float
-
-
-def decay(norms: Array) -> Decay:
-    """Fit a geometric law to the norms (T,) of a gradient over the timesteps.
-
-    A least-squares line through ``log norms`` over t; the factor is e to minus its slope, as in
-    `GradientFlow.rate`. Timesteps where the norm is 0 or not finite are left out; NaN where fewer
-    than two are left.
-    """
-    t = np.flatnonzero(np.isfinite(norms) & (norms > 0))
-    if len(t) < 2:
-        return Decay(float("nan"), float("nan"))
-    logs = np.log(norms[t])
-    if np.ptp(logs) == 0:
-        return Decay(1.0, 1.0)
-    slope, level = np.polyfit(t, logs, 1)
-    residual = logs - (slope * t + level)
-    return Decay(float(np.exp(-slope)), float(1 - residual.var() / logs.var()))
 
 
 @dataclass(frozen=True)
@@ -127,10 +92,9 @@ class Result:
     def _decay(self) -> Table:
         rows = []
         for course in self.courses:
-            pairs = zip(_curves(course.start), _curves(course.end), strict=True)
-            for (state, before), (_, after) in pairs:
-                laws = decay(before), decay(after)
-                numbers = [f"{number:.4f}" for law in laws for number in law]
+            for state, field in _states(course.start):
+                laws = (flow.time_rate(course.cell, field) for flow in (course.start, course.end))
+                numbers = [f"{number[0]:.4f}" for law in laws for number in law]
                 rows.append((f"{course.cell.upper()}, dL/d{state}_t", *numbers))
         return Table(
             "Decay of the gradient per timestep",
@@ -155,7 +119,9 @@ class Result:
         titles = "before training", f"after {self.steps:,} steps"
         for ax, title, moment in zip(axes, titles, ("start", "end"), strict=True):
             for course in self.courses:
-                for state, norms in _curves(getattr(course, moment)):
+                flow = getattr(course, moment)
+                for state, field in _states(flow):
+                    norms = getattr(flow, field)[course.cell][0]
                     label = f"{course.cell.upper()}: {course.mse:.2g}"
                     ax.plot(
                         np.where(norms > 0, norms, np.nan),
@@ -246,8 +212,6 @@ def _train(
     return Course(cell, start, end, flow, model.evaluate(*held_out).loss)
 
 
-def _curves(flow: GradientFlow) -> Iterator[tuple[str, Array]]:
-    """Of each state of a flow of one step its name and its gradient's norms (T,)."""
-    for state, field in (("h", flow.time), ("c", flow.time_cell)):
-        for norms in field.values():
-            yield state, norms[0]
+def _states(flow: GradientFlow) -> list[tuple[str, str]]:
+    """The states of the cell, and the fields of their gradients."""
+    return [("h", "time"), *([("c", "time_cell")] if flow.time_cell else [])]
