@@ -297,5 +297,5 @@ def test_the_rate_over_time_is_of_a_recorded_field():
         found, expected = flow.time_rate("gru1", field), getattr(flow, field)["gru1"]
         np.testing.assert_array_equal(found, vg.flow.geometric(expected))
     for layer, field in (("rnn9", "time"), ("gru1", "time_gate"), ("gru1", "time_cell")):
-        with pytest.raises(ValueError, match="layer: |field: "):
+        with pytest.raises(ValueError, match=r"layer: |field: "):
             flow.time_rate(layer, field)
