@@ -10,7 +10,7 @@ Gates lie as r, z, m, n: of dL/dz the recurrent weights see r, z and m, the inpu
 
 from .op cimport Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, block, from_row
 from .recurrent cimport (
-    BIAS_HH, BIAS_IH, Moment, TOTAL, WEIGHT_HH, WEIGHT_IH, add_buffer, add_parameter,
+    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, WEIGHT_IH, add_buffer, add_parameter,
     hidden_before, initial_gradient, of_thread, recurrent_operation, summed_bias, taps_at,
     walk_backward, walk_forward,
 )
@@ -23,9 +23,7 @@ cdef enum:
     GATES = 3    # r, z and n
 
 cdef enum:
-    PACKED = TOTAL + 1
-    SLOPES       # of r, z, n; and dL/dm
-    BIAS
+    SLOPES = OWN_BUFFERS  # of r, z, n; and dL/dm
     ACTIVATED    # the gates; then dL/dz
 
 cdef Kind GRU
@@ -50,7 +48,7 @@ cdef inline const void *shifted(const Op *op, const void *data, Py_ssize_t eleme
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
     cdef Py_ssize_t n = op.h.cols
     cdef Matrix w = op.parameter[WEIGHT_IH].value, z = pre_activation(op)
-    cdef const void *bias = summed_bias(op, step, BIAS)
+    cdef const void *bias = summed_bias(op, step)
     cdef const void *candidate = shifted(op, bias, 2 * n)
     if op.variant and op.bias:
         candidate = shifted(op, op.parameter[BIAS_IH].value.data, 2 * n)
@@ -216,8 +214,8 @@ def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t r
         made, PER_THREAD,
         PACKED_SIZE(units, 2 * units) + PACKED_SIZE(2 * units, units) + PACKED_SIZE(units, units),
     )
-    add_buffer(made, PER_ROW, (GATES + 1) * units)
     add_buffer(made, PER_THREAD, GATES * units)
+    add_buffer(made, PER_ROW, (GATES + 1) * units)
     add_buffer(made, PER_STEP, BLOCKS * units)
     if learned:
         made.op.state[0].parameter = add_parameter(made, units, 1)

@@ -11,9 +11,8 @@ dL/dc_{t-1} = f dL/dc_t + p_i dL/dz_i + p_f dL/dz_f        dL/dh_{t-1} = W_hh^T 
 
 from .op cimport Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, block, from_row
 from .recurrent cimport (
-    BIAS_IH, BIAS_HH, Moment, TOTAL, WEIGHT_HH, WEIGHT_IH, add_buffer, add_parameter,
-    hidden_before, initial_gradient, of_thread, recurrent_operation, summed_bias, taps_at,
-    walk_backward, walk_forward,
+    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_buffer, add_parameter, joint_backward,
+    joint_forward, joint_gradient, of_thread, recurrent_operation, taps_at,
 )
 from .simd cimport Activation, Matrix, PACKED_SIZE, Rows, Taps
 
@@ -21,9 +20,7 @@ cdef enum:
     I, F, G, O, GATES
 
 cdef enum:
-    PACKED = TOTAL + 1
-    BIAS
-    SLOPES       # of the four gates, and of squash(c)
+    SLOPES = OWN_BUFFERS  # of the four gates, and of squash(c)
     ACTIVATED    # the gates; then dL/dz
     SQUASHED     # squash(c)
 
@@ -56,11 +53,7 @@ cdef inline int first_peephole(const Op *op) noexcept nogil:
 
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
-    op.leaf.affine(
-        pre_activation(op), op.x, op.parameter[WEIGHT_IH].value, summed_bias(op, step, BIAS), False, rows
-    )
-    op.leaf.pack(of_thread(op, step, PACKED), op.parameter[WEIGHT_HH].value, op.h.cols, False)
-    walk_forward(op, step, rows, cell_forward)
+    joint_forward(op, step, rows, pre_activation(op), cell_forward)
 
 
 cdef void activate(
@@ -99,12 +92,7 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
 cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
-    cdef Matrix delta = op.buffer[ACTIVATED].matrix
-    op.leaf.pack(of_thread(op, step, PACKED), op.parameter[WEIGHT_HH].value, op.h.cols, True)
-    walk_backward(op, step, taps, rows, cell_backward)
-    op.leaf.clear_ended(delta, rows)
-    if op.dx.data != NULL:
-        op.leaf.affine_input(op.dx, delta, op.parameter[WEIGHT_IH].value, op.adds_dx, rows)
+    joint_backward(op, step, taps, rows, op.buffer[ACTIVATED].matrix, cell_backward)
 
 
 cdef void cell_backward(
@@ -157,25 +145,18 @@ cdef void cell_backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Matrix delta = op.buffer[ACTIVATED].matrix, into = op.parameter[parameter].gradient
-    cdef Matrix c = op.state[C].sequence
-    cdef Py_ssize_t n = op.h.cols, rows = step.rows * step.times
+    cdef Matrix delta = op.buffer[ACTIVATED].matrix, c = op.state[C].sequence
+    cdef Py_ssize_t n = op.h.cols
     cdef int gate
-    if initial_gradient(op, step, parameter, row0, row1):
+    if joint_gradient(op, step, parameter, row0, row1, delta):
         return
-    if parameter == WEIGHT_IH:
-        op.leaf.affine_weight(into, op.x, delta, step.accumulating, rows, row0, row1)
-    elif parameter == WEIGHT_HH:
-        op.leaf.affine_weight(into, hidden_before(op, step), delta, step.accumulating, rows, row0, row1)
-    elif parameter < first_peephole(op):
-        op.leaf.column_sums(into.data, delta, step.accumulating, rows, row0, row1)
-    else:
-        gate = I if parameter == first_peephole(op) else F if parameter == first_peephole(op) + 1 else O
-        if gate != O:
-            c = from_row(c, step.rows if op.reverse else -step.rows, op.leaf)
-        op.leaf.column_products(
-            into.data, c, block(delta, gate * n, n, op.leaf), step.accumulating, rows, row0, row1
-        )
+    gate = I if parameter == first_peephole(op) else F if parameter == first_peephole(op) + 1 else O
+    if gate != O:
+        c = from_row(c, step.rows if op.reverse else -step.rows, op.leaf)
+    op.leaf.column_products(
+        op.parameter[parameter].gradient.data, c, block(delta, gate * n, n, op.leaf),
+        step.accumulating, step.rows * step.times, row0, row1,
+    )
 
 
 LSTM = Kind(forward=forward, backward=backward, gradient=gradient)

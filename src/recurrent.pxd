@@ -7,9 +7,10 @@ from .simd cimport Matrix, Rows
 cdef enum:
     WEIGHT_IH, WEIGHT_HH, BIAS_IH, BIAS_HH
 
-# The buffer that every recurrent op has first: dL/dh_t, its recurrent path included.
+# Buffers that every recurrent op has first: dL/dh_t, its recurrent path included; the packed weights; the
+# sum of both biases.
 cdef enum:
-    TOTAL = 0
+    TOTAL, PACKED, BIAS, OWN_BUFFERS
 
 # One timestep as a cell sees it.
 ctypedef struct Moment:
@@ -35,11 +36,25 @@ cdef void walk_backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell
 ) noexcept nogil
 
+# The duties of a layer all of whose gates see x and h in one product each: z is where the walk finds
+# x W_ih^T + b, delta is dL/dz of all gates and timesteps.
+cdef void joint_forward(
+    const Op *op, const Step *step, const Rows *rows, Matrix z, CellForward cell
+) noexcept nogil
+cdef void joint_backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, Matrix delta, CellBackward cell
+) noexcept nogil
+
+# Of weights and biases; True if the parameter is one of them, or a learned initial state.
+cdef bint joint_gradient(
+    const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1, Matrix delta
+) noexcept nogil
+
 # Where `cols` elements of this thread lie in a PER_THREAD buffer.
 cdef void *of_thread(const Op *op, const Step *step, int buffer) noexcept nogil
 
-# The sum of both biases, in the `buffer`; NULL without biases.
-cdef const void *summed_bias(const Op *op, const Step *step, int buffer) noexcept nogil
+# The sum of both biases; NULL without biases.
+cdef const void *summed_bias(const Op *op, const Step *step) noexcept nogil
 
 # Of h, one timestep earlier: what the recurrent weights multiplied.
 cdef Matrix hidden_before(const Op *op, const Step *step) noexcept nogil

@@ -128,13 +128,13 @@ cdef void *of_thread(const Op *op, const Step *step, int buffer) noexcept nogil:
     return <char *>m.data + step.thread * m.ld * <Py_ssize_t>op.leaf.real_bytes
 
 
-cdef const void *summed_bias(const Op *op, const Step *step, int buffer) noexcept nogil:
+cdef const void *summed_bias(const Op *op, const Step *step) noexcept nogil:
     cdef Py_ssize_t n = op.parameter[BIAS_IH].rows
     cdef Rows one = Rows(begin=0, end=1, times=1, stride=1, ends=NULL)
     cdef Matrix bias
     if not op.bias:
         return NULL
-    bias = Matrix(data=of_thread(op, step, buffer), ld=n, cols=n)
+    bias = Matrix(data=of_thread(op, step, BIAS), ld=n, cols=n)
     op.leaf.add(
         bias,
         Matrix(data=op.parameter[BIAS_IH].value.data, ld=n, cols=n),
@@ -142,6 +142,44 @@ cdef const void *summed_bias(const Op *op, const Step *step, int buffer) noexcep
         &one,
     )
     return bias.data
+
+
+cdef void joint_forward(
+    const Op *op, const Step *step, const Rows *rows, Matrix z, CellForward cell
+) noexcept nogil:
+    op.leaf.affine(
+        z, op.x, op.parameter[WEIGHT_IH].value, summed_bias(op, step), False, rows
+    )
+    op.leaf.pack(of_thread(op, step, PACKED), op.parameter[WEIGHT_HH].value, op.h.cols, False)
+    walk_forward(op, step, rows, cell)
+
+
+cdef void joint_backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, Matrix delta, CellBackward cell
+) noexcept nogil:
+    op.leaf.pack(of_thread(op, step, PACKED), op.parameter[WEIGHT_HH].value, op.h.cols, True)
+    walk_backward(op, step, taps, rows, cell)
+    op.leaf.clear_ended(delta, rows)
+    if op.dx.data != NULL:
+        op.leaf.affine_input(op.dx, delta, op.parameter[WEIGHT_IH].value, op.adds_dx, rows)
+
+
+cdef bint joint_gradient(
+    const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1, Matrix delta
+) noexcept nogil:
+    cdef Matrix into = op.parameter[parameter].gradient
+    cdef Py_ssize_t rows = step.rows * step.times
+    if initial_gradient(op, step, parameter, row0, row1):
+        return True
+    if parameter == WEIGHT_IH:
+        op.leaf.affine_weight(into, op.x, delta, step.accumulating, rows, row0, row1)
+    elif parameter == WEIGHT_HH:
+        op.leaf.affine_weight(into, hidden_before(op, step), delta, step.accumulating, rows, row0, row1)
+    elif op.bias and parameter <= BIAS_HH:
+        op.leaf.column_sums(into.data, delta, step.accumulating, rows, row0, row1)
+    else:
+        return False
+    return True
 
 
 cdef Matrix hidden_before(const Op *op, const Step *step) noexcept nogil:

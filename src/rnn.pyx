@@ -6,15 +6,10 @@ delta_t = dL/dz_t = (dL/dh_t from above + W_hh^T delta_{t+1}) * f'(z_t)
 
 from .op cimport Kind, Op, OpTaps, Operation, PER_STEP, PER_THREAD, Step, from_row
 from .recurrent cimport (
-    Moment, TOTAL, WEIGHT_HH, WEIGHT_IH, add_buffer, add_parameter, hidden_before,
-    initial_gradient, of_thread, recurrent_operation, summed_bias, taps_at, walk_backward,
-    walk_forward,
+    Moment, PACKED, TOTAL, add_buffer, add_parameter, joint_backward, joint_forward, joint_gradient,
+    of_thread, recurrent_operation, taps_at,
 )
 from .simd cimport Matrix, PACKED_SIZE, Rows
-
-cdef enum:
-    PACKED = TOTAL + 1
-    BIAS
 
 cdef Kind RNN
 
@@ -25,11 +20,7 @@ cdef inline Matrix pre_activation(const Op *op) noexcept nogil:
 
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
-    op.leaf.affine(
-        pre_activation(op), op.x, op.parameter[WEIGHT_IH].value, summed_bias(op, step, BIAS), False, rows
-    )
-    op.leaf.pack(of_thread(op, step, PACKED), op.parameter[WEIGHT_HH].value, op.h.cols, False)
-    walk_forward(op, step, rows, cell_forward)
+    joint_forward(op, step, rows, pre_activation(op), cell_forward)
 
 
 cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexcept nogil:
@@ -43,12 +34,7 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
 cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
-    cdef Matrix delta = op.buffer[TOTAL].matrix
-    op.leaf.pack(of_thread(op, step, PACKED), op.parameter[WEIGHT_HH].value, op.h.cols, True)
-    walk_backward(op, step, taps, rows, cell_backward)
-    op.leaf.clear_ended(delta, rows)
-    if op.dx.data != NULL:
-        op.leaf.affine_input(op.dx, delta, op.parameter[WEIGHT_IH].value, op.adds_dx, rows)
+    joint_backward(op, step, taps, rows, op.buffer[TOTAL].matrix, cell_backward)
 
 
 cdef void cell_backward(
@@ -72,16 +58,7 @@ cdef void cell_backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Matrix delta = op.buffer[TOTAL].matrix, into = op.parameter[parameter].gradient
-    cdef Py_ssize_t rows = step.rows * step.times
-    if initial_gradient(op, step, parameter, row0, row1):
-        return
-    if parameter == WEIGHT_IH:
-        op.leaf.affine_weight(into, op.x, delta, step.accumulating, rows, row0, row1)
-    elif parameter == WEIGHT_HH:
-        op.leaf.affine_weight(into, hidden_before(op, step), delta, step.accumulating, rows, row0, row1)
-    else:
-        op.leaf.column_sums(into.data, delta, step.accumulating, rows, row0, row1)
+    joint_gradient(op, step, parameter, row0, row1, op.buffer[TOTAL].matrix)
 
 
 RNN = Kind(forward=forward, backward=backward, gradient=gradient)

@@ -66,12 +66,8 @@ def _inputs_of(model: Sequential, x: Array, place: int) -> Array:
     _, features = below.shapes[-1]
     assert features is not None
     outputs = np.zeros((*x.shape[:2], features), model.dtype)
-    below.program(_forward_only(), len(x), x.shape[1]).forward(x, outputs)
+    below.program(planning.forward_only(), len(x), x.shape[1]).forward(x, outputs)
     return outputs
-
-
-def _forward_only() -> planning.Compiled:
-    return planning.Compiled(losses.get("mse", "mean", "identity"), optimizers.SGD())
 
 
 def _backward(model: Sequential, place: int, x: Array, lag: int) -> NDArray[np.float64]:
@@ -117,7 +113,7 @@ def _states_before(stack: planning.Stack, x: Array, lag: int, count: int) -> lis
             state[...] = learned.get(name, 0)
         return final
     outputs = np.zeros((1, *((times,) if len(stack.shapes[-1]) == 2 else ()), units), x.dtype)
-    stack.program(_forward_only(), 1, times).forward(
+    stack.program(planning.forward_only(), 1, times).forward(
         np.ascontiguousarray(x[:, :times]), outputs,
         states=[(None, state, None, False) for state in final],
     )  # fmt: skip

@@ -32,8 +32,6 @@ from vgcore.summary import Summary
 
 Array = NDArray[Any]
 
-_INFERENCE_BATCH = 256
-
 
 class InputGradients(NamedTuple):
     """What `Sequential.gradients` adds with ``wrt_inputs``.
@@ -272,9 +270,7 @@ class Sequential:
 
     def _planned(self) -> planning.Compiled:
         """What is compiled, or what stands in for it where there is only forward."""
-        if self._compiled is not None:
-            return self._compiled
-        return planning.Compiled(losses.get("mse", "mean", "identity"), optimizers.SGD())
+        return self._compiled or planning.forward_only()
 
     def inputs(self, x: ArrayLike, lengths: ArrayLike | None = None, suffix: str = "") -> Data:
         """Inputs as the engine reads them; see `vgcore._inputs` for what is refused."""

@@ -59,6 +59,11 @@ class Compiled:
         }
 
 
+def forward_only() -> Compiled:
+    """What stands in for a compilation where there is only forward."""
+    return Compiled(losses.get("mse", "mean", "identity"), optimizers.SGD())
+
+
 @dataclass(frozen=True)
 class Stack:
     """Layers one after the other, and where their numbers lie.
