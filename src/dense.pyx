@@ -1,11 +1,11 @@
-"""Dense layers: h = f(x W^T + b), of each row and, where there is time, of each timestep.
+"""Dense layers: h = f(x W^T + b), of each row and, in sequences, of each timestep.
 
 z = x W^T + b        h = f(z)
 delta = dL/dz = dL/dh * f'(z)
 dL/dx = delta W      dL/dW = delta^T x      dL/db = sum of the rows of delta
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, Step
+from .op cimport Kind, Op, OpTaps, Operation, Step, places_in
 from .simd cimport Activation, Rows, leaf_table
 
 cdef enum:
@@ -17,7 +17,7 @@ cdef Kind DENSE
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
     cdef void *bias = op.parameter[BIAS].value.data if op.bias else NULL
     op.leaf.affine(op.z, op.x, op.parameter[WEIGHT].value, bias, False, rows)
-    if not (op.fused and step.training):
+    if not (op.fused and step.loss_follows):
         op.leaf.activation(op.h, op.z, op.activation, op.alpha, rows)
     op.leaf.clear_ended(op.h, rows)
 
@@ -37,7 +37,7 @@ cdef void backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Py_ssize_t rows = step.rows * (step.times if op.takes_time else 1)
+    cdef Py_ssize_t rows = step.rows * places_in(op.x_places, step)
     if parameter == WEIGHT:
         op.leaf.affine_weight(
             op.parameter[WEIGHT].gradient, op.x, op.dh, step.accumulating, rows, row0, row1
@@ -48,14 +48,16 @@ cdef void gradient(
         )
 
 
-DENSE = Kind(forward=forward, backward=backward, gradient=gradient)
+DENSE = Kind(
+    forward=forward, meet_forward=NULL, backward=backward, meet_backward=NULL, gradient=gradient
+)
 
 
 def operation(
     Py_ssize_t inputs, Py_ssize_t outputs, *, int activation, double alpha, bint keeps_z, bint bias,
-    bint time, Py_ssize_t real_bytes,
+    Py_ssize_t real_bytes,
 ):
-    """A dense layer of `inputs` features to `outputs` units; `time`: at every timestep of sequences."""
+    """A dense layer of `inputs` features to `outputs` units."""
     cdef Operation made = Operation()
     made.op.kind = &DENSE
     made.op.leaf = leaf_table(real_bytes)
@@ -63,7 +65,6 @@ def operation(
     made.op.alpha = alpha
     made.op.gates = 1
     made.op.keeps_z = keeps_z
-    made.op.takes_time = made.op.gives_time = time
     made.op.bias = bias
     made.op.x.cols = inputs
     made.op.h.cols = outputs

@@ -3,7 +3,7 @@
 dL/dW = the sum of dL/dh_t over the timesteps t at which x_t is the row
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, Step
+from .op cimport Kind, Op, OpTaps, Operation, Step, places_in
 from .simd cimport Activation, Rows, leaf_table
 from .simd import ACTIVATIONS
 
@@ -29,12 +29,14 @@ cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
     op.leaf.scatter(
-        op.parameter[0].gradient, op.dh, op.tokens, step.accumulating, step.rows * step.times,
+        op.parameter[0].gradient, op.dh, op.tokens, step.accumulating, step.rows * places_in(op.x_places, step),
         row0, row1,
     )
 
 
-EMBEDDING = Kind(forward=forward, backward=backward, gradient=gradient)
+EMBEDDING = Kind(
+    forward=forward, meet_forward=NULL, backward=backward, meet_backward=NULL, gradient=gradient
+)
 
 
 def operation(Py_ssize_t vocabulary, Py_ssize_t units, *, Py_ssize_t real_bytes):
@@ -45,7 +47,6 @@ def operation(Py_ssize_t vocabulary, Py_ssize_t units, *, Py_ssize_t real_bytes)
     made.op.activation = <Activation><int>ACTIVATIONS["identity"]
     made.op.gates = 1
     made.op.integers = True
-    made.op.takes_time = made.op.gives_time = True
     made.op.x.cols = 1
     made.op.h.cols = units
     made.op.parameters = 1

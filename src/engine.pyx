@@ -18,15 +18,16 @@ time into windows changes no bit either.
 """
 
 from libc.math cimport INFINITY, pow
+from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
-from .op cimport Op, OpTaps, Parameter, rows_end
+from .op cimport Op, OpTaps, Parameter, TIMESTEPS, places_in, rows_end
 from .plan cimport Plan, Run
 from .record cimport combined_norm, record_window
 from .simd cimport LossCall, Norms, Rows
 from .window cimport (
-    Share, clear_rows, cut, gather_targets, living_rows, next_window, prefetch_rows, run_again,
-    sample_of, share_of, write_rows, write_states,
+    Share, clear_rows, cut, gather_inputs, gather_targets, leave_window, living_rows, next_window,
+    prefetch_rows, rows_at, runs_now, sample_of, saved_window, share_of, write_places, write_states,
 )
 
 
@@ -75,12 +76,16 @@ cdef void norm_rows(
         )
 
 
+cdef inline Op *last_op(const Plan *plan) noexcept nogil:
+    return &plan.op[plan.ops - 1]
+
+
 cdef void clear_carry(const Plan *plan, const Share *share) noexcept nogil:
     """No gradient comes from behind the last timestep, but what the op above gives to the last output."""
     cdef int index, i
     for index in range(plan.ops):
         for i in range(plan.op[index].states):
-            if i > 0 or plan.op[index].gives_time:
+            if i > 0 or plan.op[index].h_places != 1:
                 clear_rows(plan, plan.op[index].state[i].carry, &share.vectors)
 
 
@@ -97,7 +102,7 @@ cdef void truncate_carry(const Plan *plan, const Share *share) noexcept nogil:
 
 cdef Py_ssize_t deepest_window(const Run *run, const Share *share, Py_ssize_t last_window) noexcept nogil:
     """The window of the shortest row's end: how far back a truncated step goes from the last one."""
-    if run.lengths == NULL or run.plan.op[run.plan.ops - 1].gives_time:
+    if run.lengths == NULL or last_op(run.plan).h_places == TIMESTEPS:
         return last_window
     return (run.lengths[sample_of(run, share, share.step.rows - 1)] - 1) // run.plan.times
 
@@ -107,8 +112,10 @@ cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_
     cdef const Plan *plan = run.plan
     cdef double count = 0
     cdef Py_ssize_t r
-    if not (plan.op[plan.ops - 1].gives_time and plan.mean_over_time):
+    if not plan.mean_over_places:
         count = share.step.rows
+    elif last_op(plan).h_places != TIMESTEPS:
+        count = share.step.rows * last_op(plan).h_places
     elif run.lengths == NULL:
         count = share.step.rows * (time1 - time0)
     else:
@@ -118,14 +125,30 @@ cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_
 
 
 cdef double add_losses(const Run *run, const Share *share, double total) noexcept nogil:
-    """`total` and the rows' losses, summed from the last timestep to the first."""
+    """`total` and the rows' losses, summed from the last place to the first."""
     cdef const Plan *plan = run.plan
-    cdef Py_ssize_t times = share.step.times if plan.op[plan.ops - 1].gives_time else 1, t, r, alive
-    for t in range(times - 1, -1, -1):
-        alive = living_rows(run, share, t) if plan.op[plan.ops - 1].gives_time else share.step.rows
-        for r in range(alive):
+    cdef Py_ssize_t places = last_op(plan).h_places, t, r
+    for t in range(places_in(places, &share.step) - 1, -1, -1):
+        for r in range(living_rows(run, share, t) if places == TIMESTEPS else share.step.rows):
             total += plan.row_loss[t * share.step.rows + r]
     return total
+
+
+cdef void forward_ops(const Run *run, Share *share, Barrier *barrier) noexcept nogil:
+    """Forward of every op that has work in this window."""
+    cdef const Plan *plan = run.plan
+    cdef Op *op
+    cdef Rows rows
+    cdef int index
+    gather_inputs(run, share)
+    for index in range(plan.ops):
+        op = &plan.op[index]
+        if runs_now(share, op.x_places):
+            rows = rows_at(share, op.x_places)
+            op.kind.forward(op, &share.step, &rows)
+            if share.step.training and op.kind.meet_forward != NULL:
+                barrier_wait(barrier)
+                op.kind.meet_forward(op, &share.step, &rows)
 
 
 cdef void backward_op(
@@ -137,18 +160,21 @@ cdef void backward_op(
     cdef OpTaps taps = plan.book[index].taps
     cdef Py_ssize_t i0, i1, end, slope_bytes = plan.book[index].slope_stride
     cdef Parameter *p
+    cdef Rows rows = rows_at(share, op.x_places)
     cdef int i, thread = share.step.thread
     if tapped:
         taps.layer.slopes = <char *>taps.layer.slopes + thread * slope_bytes
         if not share.step.accumulating:
             memset(taps.layer.slopes, 0, slope_bytes)
-    op.kind.backward(
-        op, &share.step, &taps if tapped else NULL,
-        &share.sequences if op.takes_time else &share.vectors,
-    )
+    op.kind.backward(op, &share.step, &taps if tapped else NULL, &rows)
     barrier_wait(barrier)
+    if op.kind.meet_backward != NULL:
+        op.kind.meet_backward(op, &share.step, &taps if tapped else NULL, &rows)
+        barrier_wait(barrier)
     for i in range(op.parameters):
         p = &op.parameter[i]
+        if not p.trained:
+            continue
         i1 = cut(p.rows, p.chunk_rows, thread, barrier.threads)
         end = cut(p.rows, p.chunk_rows, thread + 1, barrier.threads)
         while i1 < end:
@@ -181,10 +207,20 @@ cdef void update_clipped(Plan *plan, bint tapped, int thread, Barrier *barrier) 
         op = &plan.op[index]
         for i in range(op.parameters):
             p = &op.parameter[i]
+            if not p.trained:
+                continue
             update_rows(
                 plan, p, cut(p.rows, p.chunk_rows, thread, barrier.threads),
                 cut(p.rows, p.chunk_rows, thread + 1, barrier.threads), tapped,
             )
+
+
+cdef inline uint64_t step_key(const Plan *plan, uint64_t step) noexcept nogil:
+    """The key of a step's random numbers: SplitMix64 (Steele et al. 2014) of the seed and the step."""
+    cdef uint64_t z = plan.seed + (step + 1) * <uint64_t>0x9E3779B97F4A7C15
+    z = (z ^ (z >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    z = (z ^ (z >> 27)) * <uint64_t>0x94D049BB133111EB
+    return z ^ (z >> 31)
 
 
 cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nogil:
@@ -200,14 +236,19 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
     for s in range(run.steps):
         place = run.begin_window + s
         share = share_of(
-            run, run.begin + place // steps_per_batch * run.batch, thread, barrier.threads, True
+            run, run.begin + place // steps_per_batch * run.batch, thread, barrier.threads
         )
+        share.step.key = step_key(plan, run.first_step + s)
+        share.step.training = share.step.loss_follows = True
+        share.step.updating = run.updating
         first_window = place % steps_per_batch
         last_window = first_window if steps_per_batch > 1 else windows - 1
         deepest = deepest_window(run, &share, last_window) if plan.truncated and run.updating else 0
         tapped = run.record != NULL and run.record[s] >= 0
         if thread == 0:
             run.losses[s] = 0
+            if run.rates != NULL:
+                plan.update.rate = run.rates[s]
             if run.updating:
                 plan.time += 1
                 plan.update.correction1 = 1 - pow(plan.update.momentum, <double>plan.time)
@@ -227,14 +268,17 @@ cdef void train_windows(
 ) noexcept nogil:
     """One step: forward through the windows, backward from the last of them to the deepest."""
     cdef Plan *plan = run.plan
-    cdef Op *last = &plan.op[plan.ops - 1]
+    cdef Op *last = last_op(plan)
     cdef LossCall loss = plan.loss
+    cdef Rows rows
     cdef Py_ssize_t window, time0 = first_window * plan.times
     cdef bint complete
     cdef int index
     loss.scale = loss_scale(run, share, time0, min((last_window + 1) * plan.times, run.times))
     for window in range(first_window, last_window + 1):
         next_window(run, share, window, deepest < last_window)
+        forward_ops(run, share, barrier)
+        leave_window(run, share)
     prefetch_rows(run, share)
     clear_carry(plan, share)
     for window in range(last_window, deepest - 1, -1):
@@ -242,31 +286,33 @@ cdef void train_windows(
         share.step.accumulating = window < last_window
         share.step.wants_initial = not complete or plan.wants_initial
         if share.step.accumulating:
-            run_again(run, share, window)
+            saved_window(run, share, window)
+            forward_ops(run, share, barrier)
             if plan.truncated:
                 truncate_carry(plan, share)
-        if last.gives_time or share.step.last:
+        if runs_now(share, last.h_places):
             gather_targets(run, share)
+            rows = rows_at(share, last.h_places)
             plan.leaf.loss(
-                plan.row_loss, plan.output_gradient, plan.output, plan.target, &loss,
-                &share.sequences if last.gives_time else &share.vectors,
+                plan.row_loss, plan.output_gradient, plan.output, plan.target, &loss, &rows
             )
         for index in range(plan.ops - 1, -1, -1):
-            if plan.op[index].takes_time:
-                backward_op(plan, run, index, share, tapped, complete, barrier)
-            elif share.step.last:
-                backward_op(plan, run, index, share, tapped, True, barrier)
+            if runs_now(share, plan.op[index].x_places):
+                backward_op(
+                    plan, run, index, share, tapped,
+                    complete or plan.op[index].x_places != TIMESTEPS, barrier,
+                )
         if run.input_gradient != NULL:
             plan.leaf.clear_ended(plan.input_gradient, &share.sequences)
-            write_rows(
-                run, share, run.input_gradient, plan.input_gradient,
-                &share.sequences if plan.op[0].takes_time else &share.vectors, run.times, False,
+            write_places(
+                run, share, run.input_gradient, plan.input_gradient, plan.op[0].x_places,
+                plan.image_input,
             )
         if complete:
             write_states(run, share, True)
             if run.updating and plan.clip_norm < INFINITY:
                 update_clipped(plan, tapped, share.step.thread, barrier)
-        if share.step.thread == 0 and (last.gives_time or share.step.last):
+        if share.step.thread == 0 and runs_now(share, last.h_places):
             run.losses[s] = add_losses(run, share, run.losses[s])
         barrier_wait(barrier)
         if tapped:
@@ -278,29 +324,32 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
     """Outputs of all samples and, given targets, each sample's loss: the task of every thread."""
     cdef Run *run = <Run *>argument
     cdef Plan *plan = run.plan
-    cdef Op *last = &plan.op[plan.ops - 1]
+    cdef Op *last = last_op(plan)
     cdef LossCall loss = plan.loss
     cdef Py_ssize_t first = 0, window, windows = (run.times + plan.times - 1) // plan.times, r, t, sample
     cdef Share share
-    cdef const Rows *rows
+    cdef Rows rows
     loss.scale = plan.loss_rows_scale
     while first < run.samples:
-        share = share_of(run, first, thread, barrier.threads, run.losses != NULL)
+        share = share_of(run, first, thread, barrier.threads)
+        share.step.loss_follows = run.losses != NULL
         for window in range(windows):
             next_window(run, &share, window, False)
-            if not (last.gives_time or share.step.last):
+            forward_ops(run, &share, barrier)
+            leave_window(run, &share)
+            if not runs_now(&share, last.h_places):
                 continue
-            rows = &share.sequences if last.gives_time else &share.vectors
+            rows = rows_at(&share, last.h_places)
             if run.losses != NULL:
                 gather_targets(run, &share)
-                plan.leaf.loss(plan.row_loss, plan.output_gradient, plan.output, plan.target, &loss, rows)
+                plan.leaf.loss(
+                    plan.row_loss, plan.output_gradient, plan.output, plan.target, &loss, &rows
+                )
                 for t in range(rows.times):
-                    for r in range(rows.begin, rows_end(rows, t)):
+                    for r in range(rows.begin, rows_end(&rows, t)):
                         sample = sample_of(run, &share, r)
                         run.losses[sample] += plan.row_loss[t * rows.stride + r]
-            write_rows(
-                run, &share, run.outputs, plan.output, rows, run.times if last.gives_time else 1, False
-            )
+            write_places(run, &share, run.outputs, plan.output, last.h_places, plan.image_output)
         first += run.batch
         barrier_wait(barrier)  # rows of the next minibatch may lie where others still write
 

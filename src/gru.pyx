@@ -8,11 +8,13 @@ reset before it (Cho's):               m = r h_{t-1}                  n = f(W_in
 Gates lie as r, z, m, n: of dL/dz the recurrent weights see r, z and m, the input's see r, z and n.
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, block, from_row
+from .op cimport (
+    Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter,
+    block, from_row, of_thread, places_in,
+)
 from .recurrent cimport (
-    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, WEIGHT_IH, add_buffer, add_parameter,
-    hidden_before, initial_gradient, of_thread, recurrent_operation, summed_bias, taps_at,
-    walk_backward, walk_forward,
+    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, WEIGHT_IH, hidden_before,
+    initial_gradient, recurrent_operation, summed_bias, taps_at, walk_backward, walk_forward,
 )
 from .simd cimport Matrix, PACKED_SIZE, Rows, Taps
 
@@ -174,7 +176,7 @@ cdef void cell_backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Py_ssize_t n = op.h.cols, rows = step.rows * step.times
+    cdef Py_ssize_t n = op.h.cols, rows = step.rows * places_in(op.x_places, step)
     cdef Matrix into = op.parameter[parameter].gradient, gates = op.buffer[ACTIVATED].matrix
     cdef Matrix x = op.x, third = block(gates, N * n, n, op.leaf)
     if initial_gradient(op, step, parameter, row0, row1):
@@ -201,7 +203,9 @@ cdef void gradient(
         )
 
 
-GRU = Kind(forward=forward, backward=backward, gradient=gradient)
+GRU = Kind(
+    forward=forward, meet_forward=NULL, backward=backward, meet_backward=NULL, gradient=gradient
+)
 
 
 def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t real_bytes, **options):

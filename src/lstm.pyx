@@ -9,10 +9,13 @@ dL/dc_t = dL/dc_t from t + 1  +  dL/dh_t o squash'(c_t)  +  p_o dL/dz_o
 dL/dc_{t-1} = f dL/dc_t + p_i dL/dz_i + p_f dL/dz_f        dL/dh_{t-1} = W_hh^T dL/dz
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, block, from_row
+from .op cimport (
+    Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter,
+    block, from_row, of_thread, places_in,
+)
 from .recurrent cimport (
-    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_buffer, add_parameter, joint_backward,
-    joint_forward, joint_gradient, of_thread, recurrent_operation, taps_at,
+    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, joint_backward, joint_forward,
+    joint_gradient, recurrent_operation, taps_at,
 )
 from .simd cimport Activation, Matrix, PACKED_SIZE, Rows, Taps
 
@@ -155,11 +158,13 @@ cdef void gradient(
         c = from_row(c, step.rows if op.reverse else -step.rows, op.leaf)
     op.leaf.column_products(
         op.parameter[parameter].gradient.data, c, block(delta, gate * n, n, op.leaf),
-        step.accumulating, step.rows * step.times, row0, row1,
+        step.accumulating, step.rows * places_in(op.x_places, step), row0, row1,
     )
 
 
-LSTM = Kind(forward=forward, backward=backward, gradient=gradient)
+LSTM = Kind(
+    forward=forward, meet_forward=NULL, backward=backward, meet_backward=NULL, gradient=gradient
+)
 
 
 def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t real_bytes, **options):

@@ -4,16 +4,18 @@ A program is an array of `Op`, one per layer and direction. A kernel file (dense
 and hands over a `Kind`, its duties; the engine gives every Op its buffers, and calls the duties of each step
 from all threads at once. A duty works on the rows it is given and meets no other thread.
 
-Sequences lie timestep by timestep: row r of timestep t is row t * rows + r of a matrix.
+Sequences lie timestep by timestep: row r of timestep t is row t * rows + r of a matrix. Images lie place by
+place in the same way: place y * width + x is what a timestep is to a sequence, and columns are channels.
 
 Names: x the input, z the pre-activation, h the output; a leading d means the gradient of the loss.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from .simd cimport Activation, Leaf, Matrix, Norms, Rows, Taps
 
 cdef enum:
+    TIMESTEPS = 0  # of x or h: as many places as the window has timesteps
     MAX_PARAMETERS = 10
     MAX_STATES = 2
     MAX_BUFFERS = 6
@@ -22,6 +24,7 @@ cdef enum:
 # A parameter is stored as a matrix whose columns are output units: weight (out, in), in Fortran order, is
 # `in` rows of `out`. Rows are dealt to threads in chunks of `chunk_rows`, and norms are kept per chunk.
 ctypedef struct Parameter:
+    bint trained           # else a statistic: the layer's own to change
     Matrix value
     Matrix gradient
     void *state1
@@ -43,9 +46,11 @@ ctypedef struct State:
 
 # Room that a kind asks for.
 cdef enum Scope:
-    PER_STEP    # a row for each row and timestep
+    PER_STEP    # a row for each row and place of x
     PER_ROW     # a row for each row
     PER_THREAD  # `cols` elements for each thread
+    PER_CHUNK   # `cols` doubles for each chunk of rows: sums that no number of threads may change
+    SHARED      # one row
 
 ctypedef struct Buffer:
     Matrix matrix
@@ -56,14 +61,19 @@ ctypedef struct Step:
     Py_ssize_t rows     # of this minibatch
     Py_ssize_t times    # timesteps of this window
     int thread
-    bint training       # a loss follows, which may apply the output's activation itself
+    uint64_t key        # of this step's random numbers
+    bint training       # statistics are the minibatch's, and what is random is
+    bint updating       # parameters change, and so do statistics
+    bint loss_follows   # which may apply the output's activation itself
     bint first, last    # the window begins, ends the sequences
     bint accumulating   # gradients go on from those of a later window
     bint wants_initial  # dL/d initial state is read
 
-# What the tracker hears of an op: one entry per timestep and row chunk.
+# What the tracker hears of an op: one entry per place and row chunk.
 ctypedef struct OpTaps:
     Taps layer
+    double *skip            # of a block: norm of the gradient that reaches its input through the skip
+    double *body            # ... and through the body
     double *total           # norm of dL/dh_t, the recurrent path included
     double *direct          # norm of the part of it that comes from the layers above
     double *cell            # norm of dL/dc_t
@@ -72,13 +82,21 @@ ctypedef struct OpTaps:
 
 ctypedef struct Op
 
+ctypedef void (*Forward)(const Op *op, const Step *step, const Rows *rows) noexcept nogil
+ctypedef void (*Backward)(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
+) noexcept nogil
+
+# The duties get a thread's rows at the places of x.
 ctypedef struct Kind:
     # h[r] from x[r]
-    void (*forward)(const Op *op, const Step *step, const Rows *rows) noexcept nogil
+    Forward forward
+    # in training, when all threads have done forward: what follows from rows that meet; or NULL
+    Forward meet_forward
     # dL/dz[r] from dh[r], then dx[r] (unless dx.data is NULL); taps is NULL unless the step is tracked
-    void (*backward)(
-        const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
-    ) noexcept nogil
+    Backward backward
+    # when all threads have done backward, or NULL
+    Backward meet_backward
     # rows [row0, row1) of the gradient of one parameter, from all rows of the batch
     void (*gradient)(
         const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
@@ -87,6 +105,9 @@ ctypedef struct Kind:
 ctypedef struct Op:
     const Kind *kind
     const Leaf *leaf
+    int stream         # its number in the program: random numbers are its own
+    int source         # whose h is x, counted from this op: -1 is the one before
+    int second         # whose h is x2, counted likewise; 0: there is none
     Activation activation
     double alpha       # the activation's parameter
     Activation gate_activation
@@ -94,11 +115,15 @@ ctypedef struct Op:
     int gates
     bint keeps_z       # z has a buffer of its own, else it shares h's
     bint fused         # the loss applies the activation and returns dL/dz
-    bint takes_time    # x is of every timestep
-    bint gives_time    # h is of every timestep, else of the last
+    Py_ssize_t x_places  # 1: a vector; width x height of an image; or TIMESTEPS
+    Py_ssize_t h_places
+    double flops       # of one row, where they are not 2 for every parameter and place
     bint reverse       # time runs backwards
     bint beside        # reads the same x as the op before it, and writes the columns behind its h
     bint adds_dx       # dx += instead of dx =
+    bint in_place      # dx may be dh itself; then `gradient` must not read it
+    bint fork          # h is x, and has two readers: the gradients of theirs are dh and dh2
+    bint branches      # taps the gradient that its skip and its body bring
     bint variant       # of a kind: an LSTM's peepholes, a GRU's reset after the product
     bint bias
     bint integers      # x is integers: tokens, below
@@ -108,6 +133,9 @@ ctypedef struct Op:
     Matrix h
     Matrix dx
     Matrix dh
+    Matrix x2
+    Matrix dx2
+    Matrix dh2
     int states
     State state[MAX_STATES]
     int buffers
@@ -133,6 +161,44 @@ cdef inline Matrix block(Matrix m, Py_ssize_t col, Py_ssize_t cols, const Leaf *
     return Matrix(data=<char *>m.data + col * <Py_ssize_t>leaf.real_bytes, ld=m.ld, cols=cols)
 
 
+cdef inline Py_ssize_t places_in(Py_ssize_t places, const Step *step) noexcept nogil:
+    """Places in this window."""
+    return step.times if places == TIMESTEPS else places
+
+
+cdef inline Rows spread(const Rows *rows, Py_ssize_t places) noexcept nogil:
+    """A thread's rows at so many places."""
+    cdef Rows wide = rows[0]
+    if places != TIMESTEPS:
+        wide.times = places
+        wide.ends = NULL
+    return wide
+
+
 cdef inline Py_ssize_t rows_end(const Rows *rows, Py_ssize_t t) noexcept nogil:
     """Behind the last of a thread's rows at timestep t."""
     return rows.ends[t] if rows.ends != NULL else rows.end
+
+
+cdef inline void *of_thread(const Op *op, const Step *step, int buffer) noexcept nogil:
+    """This thread's elements of a PER_THREAD buffer."""
+    cdef Matrix m = op.buffer[buffer].matrix
+    return <char *>m.data + step.thread * m.ld * <Py_ssize_t>op.leaf.real_bytes
+
+
+cdef inline int add_parameter(Operation made, Py_ssize_t rows, Py_ssize_t cols):
+    """One more parameter of so many rows and columns; returns its number."""
+    cdef int number = made.op.parameters
+    made.op.parameter[number].rows = rows
+    made.op.parameter[number].value.cols = cols
+    made.op.parameters += 1
+    return number
+
+
+cdef inline int add_buffer(Operation made, int scope, Py_ssize_t cols):
+    """One more buffer; returns its number."""
+    cdef int number = made.op.buffers
+    made.op.buffer[number].scope = <Scope>scope
+    made.op.buffer[number].matrix.cols = cols
+    made.op.buffers += 1
+    return number

@@ -1,19 +1,19 @@
 """What a program is made of (`Plan`), and one call of it (`Run`)."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from .op cimport MAX_GATES, MAX_STATES, Op, OpTaps
 from .simd cimport Leaf, LossCall, Matrix, Rule, Update
 
 
 cdef enum:
-    OP_FIELDS = 5         # of a record: delta norm, mean, standard deviation, saturated, dead
+    OP_FIELDS = 7         # of a record: delta norm, mean, standard deviation, saturated, dead, skip, body
     PARAMETER_FIELDS = 3  # norms of value, gradient, update
     TIME_FIELDS = 3 + 2 * MAX_GATES  # of a timestep: total, direct, cell; of each gate: norm, saturated
 
 # What the tracker keeps of an op over the windows of one step, last to first.
 ctypedef struct Seen:
-    double delta, count, mean, deviation, saturated
+    double delta, count, mean, deviation, saturated, skip, body
 
 # What the engine keeps for an op.
 ctypedef struct OpBook:
@@ -34,6 +34,8 @@ ctypedef struct Plan:
     Py_ssize_t batch
     Py_ssize_t times          # timesteps of a window
     bint truncated            # each window is backpropagated through by itself
+    bint image_input          # samples come with their channels first
+    bint image_output
     Matrix input
     Matrix input_gradient     # of the first op's x, if it is asked for
     int64_t *tokens           # the input, where it is integers
@@ -46,7 +48,7 @@ ctypedef struct Plan:
     double *row_loss
     LossCall loss
     double loss_rows_scale    # the scale of a loss is this over the rows of the batch
-    bint mean_over_time       # ... and over the timesteps
+    bint mean_over_places     # ... and over the timesteps or places
     double *gradient_norms    # of all chunks of all parameters, for clip_norm
     Py_ssize_t gradient_chunks
     Rule rule
@@ -54,6 +56,7 @@ ctypedef struct Plan:
     double clip_norm
     bint wants_initial        # dL/d initial states are read when the step is complete
     int64_t time              # optimizer steps done
+    uint64_t seed             # of random numbers
 
 
 # A state of an op outside the engine: (samples, units), or by row of the minibatch.
@@ -84,6 +87,8 @@ ctypedef struct Run:
     bint updating
     double seconds            # after which no new step begins
     double deadline           # of the engine's clock
+    int64_t first_step        # number of the first step
+    const double *rates       # (steps,) learning rates, or NULL
     double *losses            # (steps,) or, forward only, (samples,)
     char *outputs             # forward only: (samples, [times,] outputs)
     char *input_gradient      # (samples, [times,] inputs), or NULL

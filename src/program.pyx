@@ -1,7 +1,7 @@
 """Plans a network for the engine: where every parameter, activation and gradient lies."""
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
 import numpy as np
@@ -9,8 +9,10 @@ import numpy as np
 from .arrays cimport data_of
 from .engine cimport forward, train
 from .op cimport (
-    MAX_STATES, Op, OpTaps, Operation, PER_STEP, PER_THREAD, Parameter, State, block, from_row,
+    MAX_STATES, Op, OpTaps, Operation, PER_CHUNK, PER_STEP, PER_THREAD, Parameter, SHARED, State,
+    TIMESTEPS, block, from_row,
 )
+from .gradient_buffers cimport GradientBuffers
 from .plan cimport OpBook, Plan, Run, StateArrays
 from .simd cimport LossCall, LossKind, Matrix, Norms, ROW_CHUNK, Rule, Taps, leaf_table
 
@@ -70,6 +72,16 @@ cdef Py_ssize_t chunk_count(const Parameter *p) noexcept:
     return (p.rows + p.chunk_rows - 1) // p.chunk_rows
 
 
+cdef inline bint ends_walk(const Op *op) noexcept nogil:
+    """Whether the output is but the last state of a walk."""
+    return op.states > 0 and op.h_places == 1
+
+
+cdef inline Matrix whole(Matrix m, Py_ssize_t cols) noexcept nogil:
+    """As many columns as all ops side by side have."""
+    return Matrix(data=m.data, ld=m.ld, cols=cols)
+
+
 cdef class Program:
     """A network, its loss and its optimizer, planned for minibatches of up to `batch` rows and, where it
     takes sequences, for windows of `times` timesteps.
@@ -89,11 +101,13 @@ cdef class Program:
     def __cinit__(
         self, list operations, list offsets, values, gradients, list states, *,
         Py_ssize_t batch, Py_ssize_t times, Py_ssize_t windows, bint truncated, bint input_gradient,
+        bint image_input, bint image_output,
         int loss, bint sparse, bint fused, bint apply_activation, bint mean_over_outputs,
-        bint mean_over_time, int rule, dict update, double clip_norm, int threads,
+        bint mean_over_places, int rule, dict update, double clip_norm, int threads, uint64_t seed,
     ):
         """`offsets[i][j]`: the first element of parameter j of operation i in the flat vectors `values`,
-        `gradients` and `states` (at most two). `input_gradient`: of x and of initial states, too."""
+        `gradients` and `states` (at most two). `input_gradient`: of x and of initial states, too.
+        `image_input`, `image_output`: arrays outside have the channels before the places."""
         cdef Operation operation
         cdef Py_ssize_t real_bytes = values.itemsize
         cdef Arena arena
@@ -109,6 +123,7 @@ cdef class Program:
         self.plan.book = <OpBook *><char *>self.book_buffer
         for i, operation in enumerate(operations):
             self.plan.op[i] = operation.op
+            self.plan.op[i].stream = i
             self.plan.book[i].time_index = -1
             if operation.op.states > 0:
                 self.plan.book[i].time_index = self.time_ops
@@ -124,7 +139,10 @@ cdef class Program:
         self.plan.loss = LossCall(
             kind=<LossKind>loss, apply_activation=apply_activation, scale=1, labels=NULL
         )
-        self.plan.mean_over_time = mean_over_time
+        self.plan.mean_over_places = mean_over_places
+        self.plan.image_input = image_input
+        self.plan.image_output = image_output
+        self.plan.seed = seed
         self.plan.rule = <Rule>rule
         self.plan.update = update
         self.plan.clip_norm = clip_norm
@@ -162,11 +180,12 @@ cdef class Program:
                 p.chunk_rows = rows_per_chunk(p.rows, cols)
                 p.block_rows = max(BLOCK_ROWS, BLOCK_BYTES // (cols * real_bytes))
                 p.block_rows = (p.block_rows + p.chunk_rows - 1) // p.chunk_rows * p.chunk_rows
-                if self.plan.op[i].takes_time:
+                if self.plan.op[i].x_places == TIMESTEPS:
                     self.step_flops += 2 * p.rows * cols
-                else:
-                    self.row_flops += 2 * p.rows * cols
+                elif self.plan.op[i].flops == 0:
+                    self.row_flops += 2 * p.rows * cols * self.plan.op[i].x_places
                 self.total_parameters += 1
+            self.row_flops += self.plan.op[i].flops
             for j in range(self.plan.op[i].states):
                 if self.plan.op[i].state[j].parameter >= 0:
                     self.plan.wants_initial = True
@@ -177,7 +196,7 @@ cdef class Program:
         cdef Py_ssize_t real = plan.leaf.real_bytes
         cdef Op *first = &plan.op[0]
         cdef Op *last = &plan.op[plan.ops - 1]
-        cdef Py_ssize_t inputs = self._rows(first.takes_time), outputs = self._rows(last.gives_time)
+        cdef Py_ssize_t inputs = self._rows(first.x_places), outputs = self._rows(last.h_places)
         plan.input = arena.matrix(inputs, first.x.cols, real)
         plan.tokens = <int64_t *>arena.take(inputs * sizeof(int64_t))
         plan.ends = <int64_t *>arena.take(self.most_threads * (plan.times + 1) * sizeof(int64_t))
@@ -193,46 +212,91 @@ cdef class Program:
         self._lay_op_buffers(arena)
         self._lay_taps(arena)
 
-    cdef Py_ssize_t _rows(self, bint time) noexcept:
-        return self.plan.batch * (self.plan.times if time else 1)
+    cdef Py_ssize_t _rows(self, Py_ssize_t places) noexcept:
+        return self.plan.batch * (self.plan.times if places == TIMESTEPS else places)
 
-    cdef void _lay_layers(self, Arena arena) noexcept:
+    cdef Py_ssize_t _chunks(self) noexcept:
+        return (self.plan.batch + ROW_CHUNK - 1) // ROW_CHUNK
+
+    cdef void _lay_layers(self, Arena arena):
         """Inputs, outputs and states. Ops side by side share their input, and each writes its columns of
-        one output.
-
-        The gradients of outputs rotate through three buffers: while threads still read one for the
-        weights' gradient, the next layer's backward writes the second and its input's gradient the third.
-        The gradient of an output that is but the last state is that state's carry.
-        """
+        one output."""
         cdef Plan *plan = &self.plan
-        cdef Py_ssize_t real = plan.leaf.real_bytes, begin = 0, end, rows, cols, widest = 0
-        cdef Matrix x = plan.input, dx = plan.input_gradient, h, dh
-        cdef void *rotating[3]
-        cdef int layer = 0, i
+        cdef Py_ssize_t real = plan.leaf.real_bytes, begin = 0, end, cols, rows
+        cdef GradientBuffers gradients = self._plan_gradients()
+        cdef Matrix h, dh
+        cdef Op *op
+        cdef int i
+        gradients.lay(<char *>arena.take(gradients.total_bytes()))
         while begin < plan.ops:
             end, cols = self._layer(begin)
-            widest = max(widest, self._rows(plan.op[begin].gives_time) * padded(cols, real))
-            begin = end
-        for i in range(3):
-            rotating[i] = arena.take(widest * real)
-        begin = 0
-        while begin < plan.ops:
-            end, cols = self._layer(begin)
-            rows = self._rows(plan.op[begin].gives_time)
-            h = arena.matrix(rows + 2 * plan.batch, cols, real)
-            dh = Matrix(data=rotating[layer % 3], ld=h.ld, cols=cols)
-            if plan.op[begin].states > 0 and not plan.op[begin].gives_time:
+            op = &plan.op[begin]
+            self._wire(gradients, begin, end)
+            rows = self._rows(op.h_places)
+            if op.fork:
+                h = op.x
+            else:
+                h = from_row(arena.matrix(rows + 2 * plan.batch, cols, real), plan.batch, plan.leaf)
+            if ends_walk(op):
                 dh = arena.matrix(plan.batch, cols, real)
-            h = from_row(h, plan.batch, plan.leaf)
+            else:
+                dh = Matrix(data=gradients.place(begin), ld=padded(cols, real), cols=cols)
+            op.dh2 = Matrix(data=gradients.place_of_second(begin), ld=dh.ld, cols=dh.cols)
             cols = 0
             for i in range(begin, end):
-                self._lay_op(arena, &plan.op[i], x, dx, h, dh, cols)
-                plan.op[i].adds_dx = i + 1 < end
+                self._lay_op(arena, &plan.op[i], h, dh, cols)
                 cols += plan.op[i].h.cols
-            x, dx = h, dh
+            plan.output, plan.output_gradient = h, dh
             begin = end
-            layer += 1
-        plan.output, plan.output_gradient = h, dh
+
+    cdef GradientBuffers _plan_gradients(self):
+        """Where the gradients of outputs lie: see gradient_buffers.pyx.
+
+        The gradient of an output that is but the last state is that state's carry, and has its own place.
+        """
+        cdef Plan *plan = &self.plan
+        cdef GradientBuffers gradients = GradientBuffers(plan.ops)
+        cdef Py_ssize_t begin = 0, end, cols, source, second
+        cdef Op *op
+        while begin < plan.ops:
+            end, cols = self._layer(begin)
+            op = &plan.op[begin]
+            source = self._layer_of(begin + op.source)
+            second = self._layer_of(begin + op.second) if op.second < 0 else -1
+            gradients.add_layer(
+                begin, end, source, second, fork=op.fork,
+                size=0 if ends_walk(op) else (
+                    self._rows(op.h_places) * padded(cols, plan.leaf.real_bytes) * plan.leaf.real_bytes
+                ),
+                in_place=op.in_place and source >= 0 and not ends_walk(&plan.op[source]),
+            )
+            begin = end
+        return gradients
+
+    cdef Py_ssize_t _layer_of(self, Py_ssize_t index) noexcept:
+        """The first of the ops side by side with one; -1 is the input."""
+        while index >= 0 and self.plan.op[index].beside:
+            index -= 1
+        return index
+
+    cdef void _wire(self, GradientBuffers gradients, Py_ssize_t begin, Py_ssize_t end):
+        """What the ops of a layer read, and where the gradients of that go."""
+        cdef Plan *plan = &self.plan
+        cdef Op *op = &plan.op[begin]
+        cdef Op *giver
+        cdef Py_ssize_t source = self._layer_of(begin + op.source), i
+        cdef Matrix x = plan.input, dx = plan.input_gradient
+        if source >= 0:
+            giver = &plan.op[source]
+            x = whole(giver.h, self._layer(source)[1])
+            dx = whole(giver.dh2 if gradients.is_second(begin, source) else giver.dh, x.cols)
+        for i in range(begin, end):
+            plan.op[i].x, plan.op[i].dx = x, dx
+            plan.op[i].adds_dx = i + 1 < end
+        if op.second < 0:
+            giver = &plan.op[self._layer_of(begin + op.second)]
+            op.x2 = giver.h
+            op.dx2 = giver.dh2 if giver.fork else giver.dh
 
     cdef (Py_ssize_t, Py_ssize_t) _layer(self, Py_ssize_t begin) noexcept:
         """Where the layer that begins with an op ends, and its columns."""
@@ -243,7 +307,7 @@ cdef class Program:
         return end, cols
 
     cdef void _lay_op(
-        self, Arena arena, Op *op, Matrix x, Matrix dx, Matrix h, Matrix dh, Py_ssize_t col
+        self, Arena arena, Op *op, Matrix h, Matrix dh, Py_ssize_t col
     ) noexcept:
         """One op whose output is the columns from `col` on of its layer's output h."""
         cdef Plan *plan = &self.plan
@@ -252,28 +316,26 @@ cdef class Program:
         cdef State *state
         cdef int i
         op.tokens = plan.tokens
-        op.x = x
-        op.dx = dx
         op.h = block(h, col, n, plan.leaf)
         op.dh = block(dh, col, n, plan.leaf)
         if op.keeps_z:
             op.z = arena.matrix(
-                self._rows(op.takes_time), op.z.cols if op.z.cols > 0 else n, real
+                self._rows(op.x_places if op.states > 0 else op.h_places), op.z.cols if op.z.cols > 0 else n, real
             )
         else:
             op.z = op.h
         for i in range(op.states):
             state = &op.state[i]
             state.initial = arena.matrix(plan.batch, n, real)
-            if i == 0 and not op.gives_time:
+            if i == 0 and op.h_places == 1:
                 state.final, state.carry = op.h, op.dh
             else:
                 state.final = arena.matrix(plan.batch, n, real)
                 state.carry = arena.matrix(plan.batch, n, real)
-            if i == 0 and op.gives_time:
+            if i == 0 and op.h_places != 1:
                 state.sequence = op.h
             else:
-                sequence = arena.matrix(self._rows(True) + 2 * plan.batch, n, real)
+                sequence = arena.matrix(self._rows(op.x_places) + 2 * plan.batch, n, real)
                 state.sequence = from_row(sequence, plan.batch, plan.leaf)
 
     cdef void _lay_op_buffers(self, Arena arena) noexcept:
@@ -289,10 +351,7 @@ cdef class Program:
             for j in range(op.parameters):
                 chunks += chunk_count(&op.parameter[j]) + 8
             for j in range(op.buffers):
-                rows = self._rows(op.buffer[j].scope == PER_STEP)
-                if op.buffer[j].scope == PER_THREAD:
-                    rows = self.most_threads
-                op.buffer[j].matrix = arena.matrix(rows, op.buffer[j].matrix.cols, real)
+                op.buffer[j].matrix = self._lay_buffer(arena, op, j)
             for j in range(op.states):
                 if self.windows > 1 or plan.truncated:
                     plan.book[i].saved[j] = arena.matrix(self.windows * plan.batch, op.h.cols, real)
@@ -308,15 +367,27 @@ cdef class Program:
                 if gradient_norms != NULL:
                     gradient_norms += chunks
 
+    cdef Matrix _lay_buffer(self, Arena arena, const Op *op, int number) noexcept:
+        cdef Py_ssize_t cols = op.buffer[number].matrix.cols, real = self.plan.leaf.real_bytes
+        scope = op.buffer[number].scope
+        if scope == PER_CHUNK:
+            return arena.matrix(self._chunks(), cols, sizeof(double))
+        if scope == PER_STEP:
+            return arena.matrix(self._rows(op.x_places), cols, real)
+        if scope == PER_THREAD:
+            return arena.matrix(self.most_threads, cols, real)
+        return arena.matrix(1 if scope == SHARED else self._rows(1), cols, real)
+
     cdef void _lay_taps(self, Arena arena) noexcept:
         cdef Plan *plan = &self.plan
-        cdef Py_ssize_t real = plan.leaf.real_bytes, chunks
+        cdef Py_ssize_t real = plan.leaf.real_bytes, chunks, places
         cdef OpTaps *taps
         cdef Op *op
         cdef int i, gate
         for i in range(plan.ops):
             op = &plan.op[i]
-            chunks = (plan.batch + ROW_CHUNK - 1) // ROW_CHUNK * (plan.times if op.takes_time else 1)
+            places = op.x_places if op.states > 0 else op.h_places
+            chunks = self._chunks() * (plan.times if places == TIMESTEPS else places)
             plan.book[i].slope_stride = padded(op.h.cols, real) * real
             taps = &plan.book[i].taps
             taps.layer = Taps(
@@ -329,6 +400,9 @@ cdef class Program:
             for gate in range(1, op.gates):
                 taps.gate_norm[gate] = arena.doubles(chunks)
                 taps.gate_saturated[gate] = arena.doubles(chunks)
+            if op.branches:
+                taps.skip = arena.doubles(chunks)
+                taps.body = arena.doubles(chunks)
             if op.states > 0:
                 taps.total = arena.doubles(chunks)
                 taps.direct = arena.doubles(chunks)
@@ -390,13 +464,12 @@ cdef class Program:
         cdef Run run
         memset(&run, 0, sizeof(Run))
         run.plan = &self.plan
-        run.times = x.shape[1] if self.plan.op[0].takes_time else 1
+        cdef Py_ssize_t places = self.plan.op[0].x_places
+        run.times = x.shape[1] if places == TIMESTEPS else 1
         if self.plan.op[0].integers:
             run.tokens = <const int64_t *>data_of(x)
         else:
-            run.x = Matrix(
-                data=<void *>data_of(x), ld=self.plan.input.cols, cols=self.plan.input.cols
-            )
+            run.x = self._outside(x, self.plan.input.cols, self.plan.image_input, places)
         run.samples = len(x) if order is None else len(order)
         run.batch = batch
         run.seconds = INFINITY
@@ -407,9 +480,9 @@ cdef class Program:
         if y is not None and self.plan.sparse:
             run.labels = <const int64_t *>data_of(y)
         elif y is not None:
-            run.y = Matrix(
-                data=<void *>data_of(y),
-                ld=self.plan.target.cols, cols=self.plan.target.cols,
+            run.y = self._outside(
+                y, self.plan.target.cols, self.plan.image_output,
+                self.plan.op[self.plan.ops - 1].h_places,
             )
         run.state = self.state
         if self.time_ops > 0:
@@ -417,6 +490,10 @@ cdef class Program:
         if extra:
             self._fill_extra(&run, extra)
         return run
+
+    cdef Matrix _outside(self, array, Py_ssize_t cols, bint image, Py_ssize_t places) except *:
+        """Samples outside: a row for each place, or for each image."""
+        return Matrix(data=<void *>data_of(array), ld=cols * places if image else cols, cols=cols)
 
     cdef int _fill_extra(self, Run *run, dict extra) except -1:
         cdef StateArrays *arrays
@@ -442,7 +519,7 @@ cdef class Program:
     def train(
         self, x, y, order, losses, *, Py_ssize_t batch, Py_ssize_t begin=0,
         Py_ssize_t begin_window=0, bint updating=True,
-        double seconds=INFINITY, record=None, op_record=None, parameter_record=None, time_record=None,
+        double seconds=INFINITY, rates=None, record=None, op_record=None, parameter_record=None, time_record=None,
         **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
@@ -451,7 +528,7 @@ cdef class Program:
         labels (n,) or (n, times) int64, order (m,) int64 or None; minibatches are taken in order from
         sample `begin` on, each as one step or, truncated and with targets in time, as one per window; the
         first of them from `begin_window` on, if an earlier call did the windows before.
-        losses (steps,) float64 is written. record (steps,) int64: the row of op_record (rows, ops, 5),
+        losses (steps,) float64 is written; rates (steps,) float64: learning rates, if not `rate`. record (steps,) int64: the row of op_record (rows, ops, 7),
         parameter_record (rows, parameters, 3) and time_record (rows, recurrent ops, times, 11) to write,
         or -1. extra: lengths (n,) int64, not rising along the rows of a minibatch; states, see `_run`;
         input_gradient, like x, written.
@@ -459,10 +536,13 @@ cdef class Program:
         cdef Run run = self._run(x, y, order, batch, extra)
         run.begin = begin
         run.begin_window = begin_window
-        run.stepping = updating and self.plan.truncated and self.plan.op[self.plan.ops - 1].gives_time
+        run.stepping = updating and self.plan.truncated and self.plan.op[self.plan.ops - 1].h_places == TIMESTEPS
         run.steps = len(losses)
         run.updating = updating
         run.losses = <double *>data_of(losses)
+        run.first_step = self.plan.time
+        if rates is not None:
+            run.rates = <const double *>data_of(rates)
         if record is not None:
             run.record = <const int64_t *>data_of(record)
             run.op_record = <double *>data_of(op_record)
@@ -481,6 +561,7 @@ cdef class Program:
         cdef double loss
         run.steps = 1
         run.updating = True
+        run.first_step = self.plan.time
         run.losses = &loss
         cdef int threads = self._threads(run.batch, run.times)
         with nogil:

@@ -7,10 +7,10 @@ any number of threads and however time is cut into windows.
 from libc.math cimport INFINITY, NAN, hypot, sqrt
 from libc.string cimport memset
 
-from .op cimport MAX_GATES, Op, OpTaps, Parameter
+from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, places_in
 from .plan cimport OP_FIELDS, OpBook, PARAMETER_FIELDS, Plan, Run, Seen, TIME_FIELDS
 from .simd cimport ROW_CHUNK
-from .window cimport Share, cut, living_rows
+from .window cimport Share, cut, living_rows, runs_now
 
 # A sum of squares between these has lost nothing to over- or underflow.
 cdef double SMALLEST = 1e-280, LARGEST = 1e300
@@ -43,7 +43,7 @@ cdef inline double hypotenuse(double a, double b, double c) noexcept nogil:
 cdef void see_chunks(
     Seen *seen, const OpTaps *taps, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t cols
 ) noexcept nogil:
-    """Means and deviations of the chunks of one timestep, merged pairwise (Chan et al. 1979, eq. 2.1)."""
+    """Means and deviations of the chunks of one place, merged pairwise (Chan et al. 1979, eq. 2.1)."""
     cdef Py_ssize_t chunks = (rows + ROW_CHUNK - 1) // ROW_CHUNK, c
     cdef double new, apart
     for c in range(chunks):
@@ -57,10 +57,10 @@ cdef void see_chunks(
         seen.count += new
 
 
-cdef void see_timestep(
+cdef void see_place(
     const Op *op, OpBook *book, Py_ssize_t first, Py_ssize_t rows, double *out
 ) noexcept nogil:
-    """The taps of one timestep, whose chunks begin at `first`; with `out`, its row of the time record."""
+    """The taps of one place, whose chunks begin at `first`; with `out`, its row of the time record."""
     cdef Py_ssize_t chunks = (rows + ROW_CHUNK - 1) // ROW_CHUNK, c
     cdef const OpTaps *taps = &book.taps
     cdef double norm, saturated
@@ -76,11 +76,19 @@ cdef void see_timestep(
             out[3 + gate] = norm
             out[3 + MAX_GATES + gate] = saturated / (rows * op.h.cols) if rows > 0 else 0
     see_chunks(&book.seen, taps, first, rows, op.h.cols)
+    if op.branches:
+        book.seen.skip = hypotenuse(book.seen.skip, combined_norm(taps.skip + first, chunks), 0)
+        book.seen.body = hypotenuse(book.seen.body, combined_norm(taps.body + first, chunks), 0)
     if out != NULL:
         out[0] = combined_norm(taps.total + first, chunks)
         out[1] = combined_norm(taps.direct + first, chunks)
         if op.states > 1:
             out[2] = combined_norm(taps.cell + first, chunks)
+
+
+cdef inline Py_ssize_t tapped_places(const Op *op) noexcept nogil:
+    """Places that an op's taps are of: of its outputs, but of the timesteps of a walk."""
+    return op.x_places if op.states > 0 else op.h_places
 
 
 cdef void record_window(
@@ -91,24 +99,23 @@ cdef void record_window(
     cdef Op *op
     cdef double *out
     cdef double *time_out
-    cdef Py_ssize_t per_step = (share.step.rows + ROW_CHUNK - 1) // ROW_CHUNK, t
+    cdef Py_ssize_t per_step = (share.step.rows + ROW_CHUNK - 1) // ROW_CHUNK, t, places, rows
     cdef int index, thread = share.step.thread
     for index in range(cut(plan.ops, 1, thread, threads), cut(plan.ops, 1, thread + 1, threads)):
         op = &plan.op[index]
         book = &plan.book[index]
         if not share.step.accumulating:
             memset(&book.seen, 0, sizeof(Seen))
-        if not op.takes_time:
-            if share.step.last:
-                see_timestep(op, book, 0, share.step.rows, NULL)
-        else:
-            for t in range(share.step.times - 1, -1, -1):
+        places = tapped_places(op)
+        if runs_now(share, places):
+            for t in range(places_in(places, &share.step) - 1, -1, -1):
                 time_out = NULL
+                rows = living_rows(run, share, t) if places == TIMESTEPS else share.step.rows
                 if book.time_index >= 0:
                     time_out = run.time_record + (
                         (row * run.time_ops + book.time_index) * run.record_times + share.time - time0 + t
                     ) * TIME_FIELDS
-                see_timestep(op, book, t * per_step, living_rows(run, share, t), time_out)
+                see_place(op, book, t * per_step, rows, time_out)
         if complete:
             out = run.op_record + (row * plan.ops + index) * OP_FIELDS
             out[0] = book.seen.delta
@@ -118,6 +125,8 @@ cdef void record_window(
             out[4] = <double>plan.leaf.dead_units(
                 book.taps.layer.slopes, book.slope_stride, threads, op.h.cols
             ) / op.h.cols
+            out[5] = book.seen.skip
+            out[6] = book.seen.body
             record_parameters(run, index, row)
 
 
@@ -132,7 +141,7 @@ cdef void record_parameters(Run *run, int index, Py_ssize_t row) noexcept nogil:
     ) * PARAMETER_FIELDS
     for i in range(plan.op[index].parameters):
         p = &plan.op[index].parameter[i]
-        chunks = (p.rows + p.chunk_rows - 1) // p.chunk_rows
+        chunks = (p.rows + p.chunk_rows - 1) // p.chunk_rows if p.trained else 0
         out[0] = combined_norm(p.norms.weight, chunks)
         out[1] = combined_norm(p.norms.gradient, chunks)
         out[2] = combined_norm(p.norms.update, chunks) if run.updating else NAN

@@ -50,9 +50,6 @@ cdef bint joint_gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1, Matrix delta
 ) noexcept nogil
 
-# Where `cols` elements of this thread lie in a PER_THREAD buffer.
-cdef void *of_thread(const Op *op, const Step *step, int buffer) noexcept nogil
-
 # The sum of both biases; NULL without biases.
 cdef const void *summed_bias(const Op *op, const Step *step) noexcept nogil
 
@@ -71,9 +68,3 @@ cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcep
 cdef Operation recurrent_operation(
     Py_ssize_t inputs, Py_ssize_t units, int blocks, dict options, Py_ssize_t real_bytes
 )
-
-# One more parameter of so many rows and columns; returns its number.
-cdef int add_parameter(Operation made, Py_ssize_t rows, Py_ssize_t cols)
-
-# One more buffer; returns its number.
-cdef int add_buffer(Operation made, int scope, Py_ssize_t cols)

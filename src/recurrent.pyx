@@ -9,8 +9,15 @@ Timesteps at which a row is not alive hold the row's initial state in h: finite,
 walk starts from. dL/dz is 0 there, so that the gradients of the weights are one product over all rows.
 """
 
-from .op cimport Op, OpTaps, Operation, PER_ROW, Scope, State, Step, from_row, rows_end
+from .op cimport (
+    Op, OpTaps, Operation, PER_ROW, State, Step, add_parameter, from_row, of_thread, places_in, rows_end,
+)
 from .simd cimport Activation, Matrix, ROW_CHUNK, Rows, leaf_table
+
+
+cdef inline bint gives_sequence(const Op *op) noexcept nogil:
+    """Whether the output is h of every timestep, not of the last one alone."""
+    return op.h_places != 1
 
 
 cdef Rows one_step(const Rows *rows, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
@@ -33,12 +40,12 @@ cdef void copy_rows(const Op *op, Matrix to, Matrix source, const Rows *rows) no
 
 cdef void lay_initial(const Op *op, const State *state, const Step *step, const Rows *rows) noexcept nogil:
     """The initial state, before the first timestep of the walk and wherever a row is not alive."""
-    cdef Py_ssize_t edge = step.times * step.rows if op.reverse else -step.rows, t
+    cdef Py_ssize_t edge = rows.times * step.rows if op.reverse else -step.rows, t
     cdef Rows ended = one_step(rows, rows.begin, rows.end)
     copy_rows(op, from_row(state.sequence, edge, op.leaf), state.initial, &ended)
     if rows.ends == NULL:
         return
-    for t in range(step.times):
+    for t in range(rows.times):
         ended.begin = rows.ends[t]
         copy_rows(op, from_row(state.sequence, t * step.rows, op.leaf), state.initial, &ended)
 
@@ -62,12 +69,12 @@ cdef void walk_forward(
         lay_initial(op, &op.state[i], step, rows)
         never = one_step(rows, rows_end(rows, 0), rows.end)
         copy_rows(op, op.state[i].final, op.state[i].initial, &never)
-    for k in range(step.times):
-        t = step.times - 1 - k if op.reverse else k
+    for k in range(rows.times):
+        t = rows.times - 1 - k if op.reverse else k
         now = moment(op, step, rows, t)
         cell(op, step, &now)
         alive = rows.begin
-        if k + 1 < step.times:
+        if k + 1 < rows.times:
             alive = now.rows.end if op.reverse else rows_end(rows, t + 1)
         for i in range(op.states):
             keep_final(op, &op.state[i], rows, &now, alive)
@@ -80,18 +87,18 @@ cdef void walk_backward(
     cdef Matrix total, direct = Matrix(data=NULL, ld=0, cols=0)
     cdef OpTaps here
     cdef Moment now
-    for k in range(step.times):
-        t = k if op.reverse else step.times - 1 - k
+    for k in range(rows.times):
+        t = k if op.reverse else rows.times - 1 - k
         now = moment(op, step, rows, t)
-        now.done = k + 1 == step.times
-        if op.gives_time:
+        now.done = k + 1 == rows.times
+        if gives_sequence(op):
             direct = from_row(op.dh, now.row, op.leaf)
         total = total_now(op, &now)
         op.leaf.add(total, direct, op.state[0].carry, &now.rows)
         if taps != NULL:
             here = taps_at(op, taps, &now)
             op.leaf.row_norms(here.total, total, &now.rows)
-            if op.gives_time:
+            if gives_sequence(op):
                 op.leaf.row_norms(here.direct, direct, &now.rows)
             else:
                 tap_last(op, step, rows, &now, t, here.direct)
@@ -106,7 +113,7 @@ cdef void tap_last(
     cdef Rows some
     if rows.ends != NULL and not op.reverse:
         joined = rows.ends[t + 1]
-    elif t > 0 if op.reverse else not (step.last and t + 1 == step.times):
+    elif t > 0 if op.reverse else not (step.last and t + 1 == rows.times):
         joined = now.rows.end
     for chunk in range(rows.begin // ROW_CHUNK, (now.rows.end + ROW_CHUNK - 1) // ROW_CHUNK):
         some = one_step(
@@ -121,11 +128,6 @@ cdef Matrix total_now(const Op *op, const Moment *now) noexcept nogil:
     if op.buffer[TOTAL].scope == PER_ROW:
         return op.buffer[TOTAL].matrix
     return from_row(op.buffer[TOTAL].matrix, now.row, op.leaf)
-
-
-cdef void *of_thread(const Op *op, const Step *step, int buffer) noexcept nogil:
-    cdef Matrix m = op.buffer[buffer].matrix
-    return <char *>m.data + step.thread * m.ld * <Py_ssize_t>op.leaf.real_bytes
 
 
 cdef const void *summed_bias(const Op *op, const Step *step) noexcept nogil:
@@ -168,7 +170,7 @@ cdef bint joint_gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1, Matrix delta
 ) noexcept nogil:
     cdef Matrix into = op.parameter[parameter].gradient
-    cdef Py_ssize_t rows = step.rows * step.times
+    cdef Py_ssize_t rows = step.rows * places_in(op.x_places, step)
     if initial_gradient(op, step, parameter, row0, row1):
         return True
     if parameter == WEIGHT_IH:
@@ -228,8 +230,6 @@ cdef Operation recurrent_operation(
     made.op.gate_activation = <Activation><int>options.get("gate_activation", 0)
     made.op.gate_alpha = options.get("gate_alpha", 0)
     made.op.gates = blocks
-    made.op.takes_time = True
-    made.op.gives_time = options["sequences"]
     made.op.reverse = options["reverse"]
     made.op.beside = options["beside"]
     made.op.variant = options.get("variant", False)
@@ -245,19 +245,3 @@ cdef Operation recurrent_operation(
         add_parameter(made, blocks * units, 1)
         add_parameter(made, blocks * units, 1)
     return made
-
-
-cdef int add_parameter(Operation made, Py_ssize_t rows, Py_ssize_t cols):
-    cdef int number = made.op.parameters
-    made.op.parameter[number].rows = rows
-    made.op.parameter[number].value.cols = cols
-    made.op.parameters += 1
-    return number
-
-
-cdef int add_buffer(Operation made, int scope, Py_ssize_t cols):
-    cdef int number = made.op.buffers
-    made.op.buffer[number].scope = <Scope>scope
-    made.op.buffer[number].matrix.cols = cols
-    made.op.buffers += 1
-    return number

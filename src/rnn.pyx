@@ -4,10 +4,13 @@ z_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(z_t)
 delta_t = dL/dz_t = (dL/dh_t from above + W_hh^T delta_{t+1}) * f'(z_t)
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, PER_STEP, PER_THREAD, Step, from_row
+from .op cimport (
+    Kind, Op, OpTaps, Operation, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter, from_row,
+    of_thread,
+)
 from .recurrent cimport (
-    Moment, PACKED, TOTAL, add_buffer, add_parameter, joint_backward, joint_forward, joint_gradient,
-    of_thread, recurrent_operation, taps_at,
+    Moment, PACKED, TOTAL, joint_backward, joint_forward, joint_gradient, recurrent_operation,
+    taps_at,
 )
 from .simd cimport Matrix, PACKED_SIZE, Rows
 
@@ -61,7 +64,9 @@ cdef void gradient(
     joint_gradient(op, step, parameter, row0, row1, op.buffer[TOTAL].matrix)
 
 
-RNN = Kind(forward=forward, backward=backward, gradient=gradient)
+RNN = Kind(
+    forward=forward, meet_forward=NULL, backward=backward, meet_backward=NULL, gradient=gradient
+)
 
 
 def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t real_bytes, **options):

@@ -98,6 +98,9 @@ cdef extern from "simd/leaf.h" nogil:
             const void *slopes, Py_ssize_t stride, int threads, Py_ssize_t n
         ) noexcept nogil
         void (*add)(Matrix y, Matrix a, Matrix b, const Rows *rows) noexcept nogil
+        void (*add_multiple)(
+            Matrix y, Matrix a, Matrix x, const void *p, const Rows *rows
+        ) noexcept nogil
         void (*add_scaled)(Matrix y, Matrix x, const void *p, const Rows *rows) noexcept nogil
         void (*broadcast)(Matrix y, const void *p, const Rows *rows) noexcept nogil
         void (*lstm_cell)(Matrix c, Matrix gates, Matrix before, const Rows *rows) noexcept nogil
@@ -129,6 +132,10 @@ cdef extern from "simd/leaf.h" nogil:
         void (*gather_sequences)(
             Matrix y, Matrix x, const int64_t *order, Py_ssize_t time, Py_ssize_t length, const Rows *rows
         ) noexcept nogil
+        void (*gather_images)(
+            Matrix y, Matrix x, const int64_t *order, const Rows *rows
+        ) noexcept nogil
+        void (*write_image)(void *y, Matrix x, Py_ssize_t places, Py_ssize_t stride) noexcept nogil
         void (*scatter)(
             Matrix dw, Matrix dy, const int64_t *order, bint add, Py_ssize_t rows, Py_ssize_t in0,
             Py_ssize_t in1,

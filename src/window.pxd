@@ -1,6 +1,6 @@
 """A thread's share of a minibatch and of a window of time, and what goes in and out of it."""
 
-from .op cimport Step
+from .op cimport Step, TIMESTEPS, spread
 from .plan cimport Plan, Run
 from .simd cimport Matrix, Rows
 
@@ -24,15 +24,26 @@ cdef inline Py_ssize_t sample_of(const Run *run, const Share *share, Py_ssize_t 
 
 
 # The share of one of `threads` in the minibatch that starts at sample `first`.
-cdef Share share_of(
-    const Run *run, Py_ssize_t first, int thread, int threads, bint training
-) noexcept nogil
+cdef Share share_of(const Run *run, Py_ssize_t first, int thread, int threads) noexcept nogil
 
-# Forward through a window, from the states where the one before it ended; `saving`: it will be run again.
+# Turn to a window, at the states where the one before it ended; `saving`: it will be run again.
 cdef void next_window(const Run *run, Share *share, Py_ssize_t window, bint saving) noexcept nogil
 
-# Forward once more through a window that was saved.
-cdef void run_again(const Run *run, Share *share, Py_ssize_t window) noexcept nogil
+# Turn back to a window that was saved.
+cdef void saved_window(const Run *run, Share *share, Py_ssize_t window) noexcept nogil
+
+# Whether an op with so many places of x has work in this window: behind time it has where sequences end.
+cdef inline bint runs_now(const Share *share, Py_ssize_t places) noexcept nogil:
+    return places == TIMESTEPS or share.step.last
+
+# This thread's rows at so many places.
+cdef inline Rows rows_at(const Share *share, Py_ssize_t places) noexcept nogil:
+    return share.sequences if places == TIMESTEPS else spread(&share.vectors, places)
+
+# The states in which the window ended, to where they are wanted.
+cdef void leave_window(const Run *run, const Share *share) noexcept nogil
+
+cdef void gather_inputs(const Run *run, const Share *share) noexcept nogil
 
 cdef void gather_targets(const Run *run, const Share *share) noexcept nogil
 
@@ -44,10 +55,9 @@ cdef Py_ssize_t living_rows(const Run *run, const Share *share, Py_ssize_t t) no
 
 cdef void clear_rows(const Plan *plan, Matrix m, const Rows *rows) noexcept nogil
 
-# Rows to an array (samples, length, cols) outside.
-cdef void write_rows(
-    const Run *run, const Share *share, char *to, Matrix source, const Rows *rows, Py_ssize_t length,
-    bint by_row,
+# Values at so many places, to an array (samples, places, cols) outside, or (samples, cols, places) of images.
+cdef void write_places(
+    const Run *run, const Share *share, char *to, Matrix source, Py_ssize_t places, bint image
 ) noexcept nogil
 
 # Final states, or the gradients of the initial ones, to the arrays outside.

@@ -7,7 +7,7 @@ where they were saved, and outputs and final states are written out; all for thi
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from .op cimport MAX_STATES, Op, State, Step, from_row, rows_end
+from .op cimport MAX_STATES, Op, State, Step, TIMESTEPS, from_row, rows_end, spread
 from .plan cimport Plan, Run, StateArrays
 from .simd cimport Matrix, ROW_CHUNK, Rows
 
@@ -18,7 +18,7 @@ cdef inline Py_ssize_t living_steps(const Run *run, const Share *share, Py_ssize
 
 
 cdef Share share_of(
-    const Run *run, Py_ssize_t first, int thread, int threads, bint training
+    const Run *run, Py_ssize_t first, int thread, int threads
 ) noexcept nogil:
     cdef Share share
     cdef Py_ssize_t rows = min(run.batch, run.samples - first)
@@ -27,8 +27,8 @@ cdef Share share_of(
     share.first_sample = first
     share.time = 0
     share.step = Step(
-        rows=rows, times=1, thread=thread, training=training, first=True, last=True,
-        accumulating=False, wants_initial=False,
+        rows=rows, times=1, thread=thread, key=0, training=False, updating=False, loss_follows=False,
+        first=True, last=True, accumulating=False, wants_initial=False,
     )
     share.vectors = Rows(begin=row0, end=row1, times=1, stride=rows, ends=NULL)
     share.sequences = share.vectors
@@ -54,56 +54,62 @@ cdef void enter_window(const Run *run, Share *share, Py_ssize_t window) noexcept
     share.sequences.ends = ends
 
 
+cdef inline Py_ssize_t sample_length(const Run *run, Py_ssize_t places) noexcept nogil:
+    """Places of a sample outside."""
+    return run.times if places == TIMESTEPS else places
+
+
 cdef void gather_integers(
-    const Run *run, const Share *share, int64_t *to, const int64_t *source, const Rows *rows, bint time
+    const Run *run, const Share *share, int64_t *to, const int64_t *source, Py_ssize_t places
 ) noexcept nogil:
-    cdef Py_ssize_t r, t, place
+    cdef Rows rows = rows_at(share, places)
+    cdef Py_ssize_t length = sample_length(run, places), skipped, r, t
+    skipped = share.time if places == TIMESTEPS else 0
     for r in range(rows.begin, rows.end):
-        place = sample_of(run, share, r)
-        if time:
-            place = place * run.times + share.time
         for t in range(rows.times):
-            to[t * rows.stride + r] = source[place + t]
+            to[t * rows.stride + r] = source[sample_of(run, share, r) * length + skipped + t]
 
 
 cdef void gather_numbers(
-    const Run *run, const Share *share, Matrix to, Matrix source, const Rows *rows, bint time
+    const Run *run, const Share *share, Matrix to, Matrix source, Py_ssize_t places, bint image
 ) noexcept nogil:
     cdef const int64_t *order = run.order + share.first_sample if run.order != NULL else NULL
-    cdef Py_ssize_t length = run.times if time else 1
+    cdef Py_ssize_t length = sample_length(run, places)
+    cdef Rows rows = rows_at(share, places)
     if order == NULL:
         source = from_row(source, share.first_sample * length, run.plan.leaf)
-    if time:
-        run.plan.leaf.gather_sequences(to, source, order, share.time, run.times, rows)
+    if image:
+        run.plan.leaf.gather_images(to, source, order, &rows)
+    elif places == 1:
+        run.plan.leaf.gather(to, source, order, &rows)
     else:
-        run.plan.leaf.gather(to, source, order, rows)
+        run.plan.leaf.gather_sequences(
+            to, source, order, share.time if places == TIMESTEPS else 0, length, &rows
+        )
 
 
 cdef void gather_inputs(const Run *run, const Share *share) noexcept nogil:
     """This thread's rows of the window's inputs, into the arena."""
     cdef const Plan *plan = run.plan
-    cdef bint time = plan.op[0].takes_time
-    cdef const Rows *rows = &share.sequences if time else &share.vectors
     if run.tokens != NULL:
-        gather_integers(run, share, plan.tokens, run.tokens, rows, time)
+        gather_integers(run, share, plan.tokens, run.tokens, plan.op[0].x_places)
     else:
-        gather_numbers(run, share, plan.input, run.x, rows, time)
+        gather_numbers(run, share, plan.input, run.x, plan.op[0].x_places, plan.image_input)
 
 
 cdef void gather_targets(const Run *run, const Share *share) noexcept nogil:
     """This thread's rows of the window's targets, into the arena."""
     cdef const Plan *plan = run.plan
-    cdef bint time = plan.op[plan.ops - 1].gives_time
-    cdef const Rows *rows = &share.sequences if time else &share.vectors
+    cdef Py_ssize_t places = plan.op[plan.ops - 1].h_places
     if run.labels != NULL:
-        gather_integers(run, share, plan.labels, run.labels, rows, time)
+        gather_integers(run, share, plan.labels, run.labels, places)
     elif run.y.data != NULL:
-        gather_numbers(run, share, plan.target, run.y, rows, time)
+        gather_numbers(run, share, plan.target, run.y, places, plan.image_output)
 
 
 cdef void prefetch_rows(const Run *run, const Share *share) noexcept nogil:
     cdef Py_ssize_t first = share.first_sample + run.batch, r
-    if run.order != NULL and run.tokens == NULL and not run.plan.op[0].takes_time:
+    if run.order != NULL and run.tokens == NULL and run.plan.op[0].x_places == 1:
         for r in range(first + share.vectors.begin, min(first + share.vectors.end, run.samples)):
             run.plan.leaf.prefetch(run.x, run.order[r])
 
@@ -125,7 +131,7 @@ cdef void begin_states(const Run *run, const Share *share) noexcept nogil:
                 if arrays.by_row:
                     plan.leaf.gather(initial, given, NULL, &share.vectors)
                 else:
-                    gather_numbers(run, share, initial, given, &share.vectors, False)
+                    gather_numbers(run, share, initial, given, 1, False)
             elif op.state[i].parameter >= 0:
                 plan.leaf.broadcast(
                     initial, op.parameter[op.state[i].parameter].value.data, &share.vectors
@@ -198,18 +204,20 @@ cdef void write_states(const Run *run, const Share *share, bint gradients) noexc
                 write_rows(run, share, arrays.final, state.final, &share.vectors, 1, arrays.by_row)
 
 
-cdef void forward_window(const Run *run, Share *share) noexcept nogil:
-    """Forward of every op; of those behind time, only where the sequences end."""
-    cdef const Plan *plan = run.plan
-    cdef Op *op
-    cdef int index
-    gather_inputs(run, share)
-    for index in range(plan.ops):
-        op = &plan.op[index]
-        if op.takes_time:
-            op.kind.forward(op, &share.step, &share.sequences)
-        elif share.step.last:
-            op.kind.forward(op, &share.step, &share.vectors)
+cdef void write_places(
+    const Run *run, const Share *share, char *to, Matrix source, Py_ssize_t places, bint image
+) noexcept nogil:
+    cdef Rows rows = rows_at(share, places)
+    cdef Py_ssize_t sample_bytes, r
+    if not image:
+        write_rows(run, share, to, source, &rows, sample_length(run, places), False)
+        return
+    sample_bytes = places * source.cols * <Py_ssize_t>run.plan.leaf.real_bytes
+    for r in range(rows.begin, rows.end):
+        run.plan.leaf.write_image(
+            to + sample_of(run, share, r) * sample_bytes, from_row(source, r, run.plan.leaf),
+            places, rows.stride,
+        )
 
 
 cdef void next_window(const Run *run, Share *share, Py_ssize_t window, bint saving) noexcept nogil:
@@ -222,7 +230,9 @@ cdef void next_window(const Run *run, Share *share, Py_ssize_t window, bint savi
         exchange_states(run.plan, share, CONTINUE, window)
     if saving:
         exchange_states(run.plan, share, SAVE, window)
-    forward_window(run, share)
+
+
+cdef void leave_window(const Run *run, const Share *share) noexcept nogil:
     if share.step.last:
         write_states(run, share, False)
     elif run.stepping:
@@ -237,7 +247,6 @@ cdef Py_ssize_t living_rows(const Run *run, const Share *share, Py_ssize_t t) no
     return n
 
 
-cdef void run_again(const Run *run, Share *share, Py_ssize_t window) noexcept nogil:
+cdef void saved_window(const Run *run, Share *share, Py_ssize_t window) noexcept nogil:
     enter_window(run, share, window)
     exchange_states(run.plan, share, RESTORE, window)
-    forward_window(run, share)

@@ -67,6 +67,8 @@ def defined(model, done):
             "activation_std": h.std(),
             "saturated": flat.mean(),
             "dead": (slope == 0).all(axis=0).mean(),
+            "delta_skip": np.nan,
+            "delta_body": np.nan,
         }.items():
             fields[name].append(value)
     return {"loss": done.loss, **fields}

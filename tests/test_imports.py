@@ -20,7 +20,7 @@ PACKAGE, ENGINE = ROOT / "vgcore", ROOT / "src"
 # not named here stands where "*" does.
 ENGINE_FLOORS = [
     ["simd"],
-    ["op", "arrays"],
+    ["op", "arrays", "gradient_buffers"],
     ["recurrent"],
     ["*"],
     ["plan"],

@@ -300,8 +300,8 @@ def test_stateful_layers(call, fragments):
                 (kind, {name: 3}, ValueError, [f"{name}: ", "None", why, "got 3"])
                 for name in ("tbptt", "checkpoint")
                 for kind, why in (
-                    ("backwards", "walks backwards"),
-                    ("both", "walks backwards"),
+                    ("backwards", "all of time at once"),
+                    ("both", "all of time at once"),
                     ("vectors", "takes no sequences"),
                 )
             ),

@@ -29,25 +29,6 @@ def layers(layers: Sequence[Layer]) -> list[Layer]:
     return layers
 
 
-def name(layers: list[Layer]) -> None:
-    """Name the layers that have no name after their kind and number."""
-    taken = [layer.name for layer in layers if layer.name is not None]
-    repeated = {name for name in taken if taken.count(name) > 1}
-    if repeated:
-        raise ValueError(
-            f"layers: expected distinct names, got {', '.join(sorted(repeated))} twice"
-        )
-    counts: dict[str, int] = {}
-    for layer in layers:
-        counts[layer.kind] = counts.get(layer.kind, 0) + 1
-        if layer.name is None:
-            layer.name = f"{layer.kind}{counts[layer.kind]}"
-            if layer.name in taken:
-                raise ValueError(
-                    f"layers: the name {layer.name!r} is given to one layer and due to another"
-                )
-
-
 def shape(input_shape: int | Shape) -> Shape:
     """The shape of one sample; the first of several sizes may be None, a number of timesteps."""
     if input_shape == ():

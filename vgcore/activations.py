@@ -92,3 +92,13 @@ def get(spec: str | Activation | None, argument: str = "activation") -> Activati
     name = _validate.one_of(argument, spec, names())
     name = _ALIASES.get(name, name)
     return Activation(name, _ALPHA.get(name, 0.0))
+
+
+def unitwise(spec: str | Activation | None, argument: str = "activation") -> Activation:
+    """The activation of a name, which must work unit by unit."""
+    chosen = get(spec, argument)
+    if chosen.name == "softmax":
+        raise ValueError(
+            f"{argument}: expected an activation of single units, got 'softmax', which mixes them"
+        )
+    return chosen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from vgcore.layers.base import Walk
     from vgcore.model import Sequential
+    from vgcore.parameters import Layout
 
 Array = NDArray[np.float64]
 
@@ -24,7 +25,8 @@ _TIME_FIELDS = ("time", "time_direct", "time_cell", "time_gate", "time_saturated
 _MOST_GATES = 4  # of a layer, in the engine's record of a timestep
 _OP_FIELDS = ("delta", "activation_mean", "activation_std", "saturated", "dead")
 _PARAMETER_FIELDS = ("weight_grad", "bias_grad", "weight_norm", "update_norm")
-FIELDS = (*_OP_FIELDS, "weight_grad", "bias_grad", "weight_norm", "update_ratio")
+_BRANCH_FIELDS = ("delta_skip", "delta_body")
+FIELDS = (*_OP_FIELDS, *_BRANCH_FIELDS, "weight_grad", "bias_grad", "weight_norm", "update_ratio")
 
 
 def _empty_fields(layers: int) -> dict[str, Any]:
@@ -36,8 +38,8 @@ def _empty_fields(layers: int) -> dict[str, Any]:
 class Records(NamedTuple):
     """What the engine writes of R steps: of operations, parameters, and timesteps of walks.
 
-    op (R, L, 5), parameter (R, P, 3), time (R, walks, T, 11): total, direct and cell, then each gate's norm,
-    then each gate's saturation. steps (R,) and losses (R,) are known when it is done.
+    op (R, operations, 7), parameter (R, P, 3), time (R, walks, T, 11): total, direct and cell, then each
+    gate's norm, then each gate's saturation. steps (R,) and losses (R,) are known when it is done.
     """
 
     op: Array
@@ -52,7 +54,7 @@ class Records(NamedTuple):
         walks = [walk for layer in model.layers for walk in layer.walks()]
         fields = 3 + 2 * _MOST_GATES
         return cls(
-            np.empty((records, len(model.layout.columns), 5)),
+            np.empty((records, len(model.layout.offsets), 7)),
             np.empty((records, len(model.layout.names), 3)),
             np.full((records, len(walks), times, fields), beyond),
             np.empty(0, np.int64),
@@ -101,6 +103,9 @@ class GradientFlow:
     loss : ndarray, (S,)
     delta : ndarray, (S, L)
         L2 norm of dL/dz over the whole batch: the error signal of each layer.
+    delta_skip, delta_body : ndarray, (S, L)
+        Of a block with a skip connection: L2 norm of the gradient that reaches its input through the skip,
+        and through the body. NaN for other layers.
     weight_grad, bias_grad : ndarray, (S, L)
         L2 norms of dL/dW and dL/db as the loss's reduction gives them, before clipping. NaN where a
         layer has none.
@@ -149,7 +154,7 @@ class GradientFlow:
             self._steps = np.unique(np.array(chosen, np.int64))
         self._model: object | None = None
         self._layers: list[str] = []
-        self._join_norms: Callable[[Array], Array]
+        self._layout: Layout
         self._pending: list[Records] = []
         self._fields: dict[str, Any] = _empty_fields(0)
         self._gates: dict[str, tuple[str, ...]] = {}
@@ -197,7 +202,7 @@ class GradientFlow:
             for layer in model.layers:
                 for walk in layer.walks():
                     self._add_walk(f"{layer.name}{walk.suffix}", walk)
-            self._join_norms = model.layout.layer_norms
+            self._layout = model.layout
             self._fields = _empty_fields(len(self._layers))
 
     def wants(self, first: int, count: int) -> NDArray[np.bool_]:
@@ -237,8 +242,14 @@ class GradientFlow:
                     blocks = (records.time[:, place, :, columns] for records in self._pending)
                     kept[name] = _concatenated([kept[name], *blocks])
         self._pending.clear()
-        new = dict(zip(_OP_FIELDS, np.moveaxis(op, 2, 0), strict=True))
-        norms = np.moveaxis(self._join_norms(parameters), 2, 0)
+        layout, count = self._layout, len(_OP_FIELDS)
+        columns = np.moveaxis(op[:, layout.shown], 2, 0)
+        new = dict(zip(_OP_FIELDS, columns[:count], strict=True))
+        for field, values in zip(_BRANCH_FIELDS, np.moveaxis(op, 2, 0)[count:], strict=True):
+            new[field] = np.full((len(op), len(self._layers)), np.nan)
+            for column, operation in layout.branches.items():
+                new[field][:, column] = values[:, operation]
+        norms = np.moveaxis(layout.layer_norms(parameters), 2, 0)
         weight_grad, bias_grad, weight_norm, update_norm = norms
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = update_norm / weight_norm

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore import _validate, losses, optimizers, planning, states
+from vgcore import _validate, losses, optimizers, planning
 from vgcore._inputs import Data
+from vgcore.layers.recurrent import Recurrent
 
 if TYPE_CHECKING:
     from vgcore.model import Sequential
@@ -36,7 +37,7 @@ class Jacobian(NamedTuple):
 
 def norms(model: Sequential, data: Data, layer: str, lags: Iterable[int]) -> Jacobian:
     """See `Sequential.state_jacobian`."""
-    names = [str(each.name) for each in states.recurrent(model.layers) if len(each.walks()) == 1]
+    names = [str(each.name) for each in model.layers if isinstance(each, Recurrent)]
     if not names:
         raise ValueError("layer: the model has no recurrent layer with one direction")
     _validate.one_of("layer", layer, names)

@@ -26,7 +26,7 @@ from vgcore._core.program import Program
 from vgcore._inputs import Data
 from vgcore.flow import GradientFlow
 from vgcore.history import Evaluation, History, Progress
-from vgcore.layers.base import Layer, Shape, features
+from vgcore.layers.base import TIMESTEPS, Layer, Shape, describe, name_layers, places
 from vgcore.parameters import Layout
 from vgcore.summary import Summary
 
@@ -111,7 +111,7 @@ class Sequential:
 
     def _take_in(self) -> None:
         """Name the layers, lay out their parameters and initialize them."""
-        _making.name(self.layers)
+        name_layers(self.layers)
         shapes = [self.input_shape]
         for layer in self.layers:
             if layer.vocabulary is not None and layer is not self.layers[0]:
@@ -126,6 +126,9 @@ class Sequential:
         self.layout = Layout(self.layers, described)
         self._values = self.layout.vector(self.dtype)
         self._gradients = self.layout.vector(self.dtype)
+        self._seed = (
+            int(self._rng.integers(2**63)) if any(layer.random for layer in self.layers) else 0
+        )
         self._states: list[Array] = []
         views = self.layout.views(self._values)
         for layer, mine in zip(self.layers, described, strict=True):
@@ -206,7 +209,8 @@ class Sequential:
             if not stack.takes_time or not stack.may_checkpoint():
                 raise ValueError(
                     f"{argument}: expected None, for the model "
-                    f"{'walks backwards' if stack.takes_time else 'takes no sequences'}; got {steps}"
+                    f"{'needs all of time at once' if stack.takes_time else 'takes no sequences'}; got "
+                    f"{steps}"
                 )
 
     @property
@@ -236,13 +240,13 @@ class Sequential:
     @property
     def gives_time(self) -> bool:
         """Whether there is an output for every timestep."""
-        return len(self._shapes[-1]) == 2
+        return places(self._shapes[-1]) == TIMESTEPS
 
     @property
     def stack(self) -> planning.Stack:
         """The layers as they are planned."""
         vectors = self._values, self._gradients, self._states
-        return planning.Stack(self.layers, self._shapes, self.layout.offsets, vectors)
+        return planning.Stack(self.layers, self._shapes, self.layout.offsets, vectors, self._seed)
 
     def program(self, batch: int, times: int = 1) -> Program:
         """The engine's program at the current learning rate, for at least so many rows and timesteps."""
@@ -283,6 +287,11 @@ class Sequential:
             return Data(samples, None, None)
         if not self.stack.takes_time:
             raise ValueError(f"lengths{suffix}: expected None, for the model takes no sequences")
+        fixing = [layer.name for layer in self.layers if layer.fixes_time]
+        if fixing:
+            raise ValueError(
+                f"lengths{suffix}: expected None, for {fixing[0]} makes sequences of another length"
+            )
         valid = _inputs.lengths(f"lengths{suffix}", lengths, *samples.shape[:2])
         return Data(samples, None, valid)
 
@@ -297,8 +306,7 @@ class Sequential:
 
     def output_shape(self, x: Array) -> tuple[int, ...]:
         """Shape of the outputs for checked inputs."""
-        shape = self._shapes[-1]
-        return (*x.shape[: len(shape)], features(shape))
+        return (len(x), *(x.shape[1] if size is None else size for size in self._shapes[-1]))
 
     def fit(
         self,
@@ -428,7 +436,8 @@ class Sequential:
         result = training.whole_batch(
             self, data, initial_state, updating=False, wrt_inputs=wrt_inputs
         )
-        grads = self.layout.copies(self._gradients)
+        copies = self.layout.copies(self._gradients)
+        grads = {name: copies[name] for name in self.layout.trained}
         if not wrt_inputs:
             return result.loss, grads
         nested = states.nested(self.layers, result.state_gradients)
@@ -535,20 +544,22 @@ class Sequential:
         """All of the model but its vectors, as JSON can hold it."""
         compiled = self._compiled and self._compiled.config()
         return {
-            "layers": [{"class": type(layer).__name__, **layer.config()} for layer in self.layers],
+            "layers": [describe(layer) for layer in self.layers],
             "input_shape": self.input_shape,
             "dtype": self.dtype.name,
             "compiled": compiled,
             "step": self.step,
             "rng": self._rng.bit_generator.state,
+            "seed": self._seed,
         }
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle as `save` and `load` do."""
         return storage.unpack, (storage.pack(self),)
 
-    def resume(self, step: int, rng_state: dict[str, Any]) -> None:
-        """Go on from a saved description: the steps done, and the state of the random generator."""
+    def resume(self, step: int, rng_state: dict[str, Any], seed: int) -> None:
+        """Go on from a saved description: the steps done, and what random numbers come from."""
+        self._seed = seed
         self._step = _validate.integer("step", step, minimum=0)
         bit_generator = getattr(np.random, rng_state["bit_generator"])()
         bit_generator.state = rng_state

@@ -29,7 +29,13 @@ class Layout:
     offsets : list of list of int
         First element of each parameter of each operation of each layer.
     columns : list of str
-        Names of the operations: of the layers, or of their directions.
+        Names of the operations that are recorded: of the layers, or of their directions.
+    shown : list of int
+        Which of the operations these are.
+    branches : dict of int to int
+        The operation that tells what the branches of a column's block bring.
+    trained : list of str
+        Names of the parameters that are trained.
     size : int
         Elements of the vector, padding included.
     count : int
@@ -38,30 +44,47 @@ class Layout:
 
     def __init__(self, layers: list[Layer], parameters: list[list[Parameter]]) -> None:
         self.names: list[str] = []
+        self.trained: list[str] = []
         self.columns: list[str] = []
+        self.shown: list[int] = []
+        self.branches: dict[int, int] = {}
         self.offsets: list[list[int]] = []
         self._parameters: list[Parameter] = []
         self._starts: list[int] = []
-        self._kinds: list[
-            dict[str, list[int]]
-        ] = []  # of each operation: weights, biases, initial states
+        self._kinds: list[dict[str, list[int]]] = []  # of each operation: weights, biases
         self.size = self.count = 0
         for layer, mine in zip(layers, parameters, strict=True):
             first = len(self.offsets)
-            for suffix in [walk.suffix for walk in layer.walks()] or [""]:
-                self.columns.append(f"{layer.name}{suffix}")
-                self.offsets.append([])
-                self._kinds.append({"weight": [], "bias": [], "initial": []})
+            self._add_columns(layer)
             for parameter in mine:
                 self.names.append(f"{layer.name}.{parameter.name}")
-                kind = parameter.name.partition("_")[0]
-                self._kinds[first + parameter.operation][kind].append(len(self._starts))
+                kind = parameter.name.rpartition(".")[2].partition("_")[0]
+                self._kinds[first + parameter.operation].setdefault(kind, []).append(
+                    len(self._starts)
+                )
                 self.offsets[first + parameter.operation].append(self.size)
                 self._starts.append(self.size)
                 self._parameters.append(parameter)
                 elements = math.prod(parameter.shape)
-                self.count += elements
+                if parameter.trained:
+                    self.trained.append(self.names[-1])
+                    self.count += elements
                 self.size += -(-elements // _LINE) * _LINE
+
+    def _add_columns(self, layer: Layer) -> None:
+        telling: dict[str, int] = {}
+        for column in layer.columns():
+            name, operation = f"{layer.name}{column.suffix}", len(self.offsets)
+            if column.shown:
+                place = len(self.columns)
+                self.columns.append(name)
+                self.shown.append(operation)
+                if column.branches or name in telling:
+                    self.branches[place] = telling.get(name, operation)
+            else:
+                telling[name] = operation
+            self.offsets.append([])
+            self._kinds.append({"weight": [], "bias": []})
 
     def vector(self, dtype: DTypeLike) -> Array:
         """A vector of zeros of this layout that begins at a cache line."""
@@ -82,14 +105,15 @@ class Layout:
         return {name: np.array(view, order="C") for name, view in self.views(vector).items()}
 
     def layer_norms(self, norms: Array) -> Array:
-        """Join the norms of parameters into those of operations: of layers, or of their directions.
+        """Join the norms of parameters into those of columns.
 
-        norms (S, parameters, 3): of value, gradient and update. Returns (S, operations, 4): of the
+        norms (S, parameters, 3): of value, gradient and update. Returns (S, columns, 4): of the
         weights' gradient, the biases' gradient, the weights, the weights' update; NaN where there are
         none.
         """
-        joined = np.full((len(norms), len(self._kinds), 4), np.nan)
-        for place, kinds in enumerate(self._kinds):
+        joined = np.full((len(norms), len(self.columns), 4), np.nan)
+        for place, operation in enumerate(self.shown):
+            kinds = self._kinds[operation]
             if kinds["weight"]:
                 value, gradient, update = np.hypot.reduce(norms[:, kinds["weight"]], axis=1).T
                 joined[:, place, 0] = gradient

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vgcore import losses, optimizers, threads
 from vgcore._core import simd
 from vgcore._core.program import Program
-from vgcore.layers.base import Layer, Shape
+from vgcore.layers.base import Layer, Shape, is_image
 
 Array = NDArray[Any]
 
@@ -69,23 +69,25 @@ class Stack:
     """Layers one after the other, and where their numbers lie.
 
     ``shapes`` has one more entry than there are layers; ``offsets`` one per operation, and ``vectors`` is
-    the parameters, their gradients and the optimizer's states.
+    the parameters, their gradients and the optimizer's states. ``seed`` is that of random layers.
     """
 
     layers: list[Layer]
     shapes: list[Shape]
     offsets: list[list[int]]
     vectors: tuple[Array, Array, list[Array]]
+    seed: int = 0
 
     def part(self, begin: int, end: int) -> Stack:
         """Layers begin to end - 1 by themselves."""
-        counts = [max(1, len(layer.walks())) for layer in self.layers]
+        counts = [len(layer.columns()) for layer in self.layers]
         first = sum(counts[:begin])
         return Stack(
             self.layers[begin:end],
             self.shapes[begin : end + 1],
             self.offsets[first : first + sum(counts[begin:end])],
             self.vectors,
+            self.seed,
         )
 
     @property
@@ -107,7 +109,7 @@ class Stack:
         One that is not ``updating`` sums truncated gradients over all of its windows.
         """
         window, windows, truncated = times, 1, False
-        if self.takes_time and compiled.tbptt is not None:
+        if self.may_checkpoint() and self.takes_time and compiled.tbptt is not None:
             if times > compiled.tbptt:
                 window, truncated = compiled.tbptt, True
                 each_a_step = updating and len(self.shapes[-1]) == 2
@@ -125,8 +127,11 @@ class Stack:
         )
 
     def may_checkpoint(self) -> bool:
-        """Whether every layer walks forwards only, so that time can be cut into windows."""
-        return not any(walk.reverse for layer in self.layers for walk in layer.walks())
+        """Whether every layer takes timesteps as they come, so that time can be cut into windows."""
+        return not any(
+            layer.meets or layer.fixes_time or any(walk.reverse for walk in layer.walks())
+            for layer in self.layers
+        )
 
     def _window(self, compiled: Compiled, batch: int, times: int) -> int:
         """Timesteps between two checkpoints: all of them where nothing asks for fewer."""
@@ -166,16 +171,19 @@ class Stack:
             windows=windows,
             truncated=truncated,
             input_gradient=input_gradient,
+            image_input=is_image(self.shapes[0]),
+            image_output=is_image(self.shapes[-1]),
             loss=loss.code,
             sparse=loss.sparse,
             fused=loss.fused,
             apply_activation=loss.applies_activation,
             mean_over_outputs=loss.mean_over_outputs,
-            mean_over_time=loss.reduction == "mean",
+            mean_over_places=loss.reduction == "mean",
             rule=simd.RULES[compiled.optimizer.rule],
             update=compiled.update(),
             clip_norm=compiled.clipping.get("clip_norm", math.inf),
             threads=threads.get_num_threads(),
+            seed=self.seed,
         )
 
     def operations(self, real_bytes: int) -> list[Any]:
@@ -183,7 +191,7 @@ class Stack:
         return [
             operation
             for layer, shape in zip(self.layers, self.shapes, strict=False)
-            for operation in layer.operations(shape, real_bytes)
+            for operation in layer.planned(shape, real_bytes)
         ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _npz, _validate, optimizers
-from vgcore import layers as layer_classes
+from vgcore.layers.base import make
 
 if TYPE_CHECKING:
     from vgcore.model import Sequential
@@ -62,10 +62,7 @@ def unpack(arrays: Mapping[str, Array]) -> Sequential:
     if description.pop("format") != _FORMAT:
         raise ValueError(f"it is not of format {_FORMAT!r}")
     model = Sequential(
-        [
-            getattr(layer_classes, layer.pop("class")).from_config(layer)
-            for layer in description["layers"]
-        ],
+        [make(layer) for layer in description["layers"]],
         input_shape=tuple(description["input_shape"]),
         dtype=description["dtype"],
     )
@@ -79,7 +76,7 @@ def unpack(arrays: Mapping[str, Array]) -> Sequential:
             if name.startswith(f"{kind}/")
         }
         load_arrays(kind, model.layout.views(vector), mine)
-    model.resume(description["step"], description["rng"])
+    model.resume(description["step"], description["rng"], description["seed"])
     return model
 
 

@@ -6,6 +6,7 @@
 #include "vec.h"
 #include "vmath.h"
 #include "reduce.h"
+#include "image.h"
 #include "gemm.h"
 #include "activation.h"
 #include "recurrent.h"
@@ -53,6 +54,7 @@ const vg_leaf LEAF_TABLE = {
     .slope = slope,
     .dead_units = dead_units,
     .add = add,
+    .add_multiple = add_multiple,
     .add_scaled = add_scaled,
     .broadcast = broadcast,
     .lstm_cell = lstm_cell,
@@ -71,6 +73,8 @@ const vg_leaf LEAF_TABLE = {
     .chunk_norms = chunk_norms,
     .gather = gather,
     .gather_sequences = gather_sequences,
+    .gather_images = gather_images,
+    .write_image = write_image,
     .scatter = scatter,
     .clear_ended = clear_ended,
     .prefetch = prefetch,

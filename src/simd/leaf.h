@@ -127,6 +127,8 @@ typedef struct {
 
     /* y[r] = a[r] + b[r], or b[r] where a.data is NULL; y may be either */
     void (*add)(vg_matrix y, vg_matrix a, vg_matrix b, const vg_rows *rows);
+    /* y[r] = a[r] + p x[r], without a where a.data is NULL; p one number, 1 where NULL; y may be either */
+    void (*add_multiple)(vg_matrix y, vg_matrix a, vg_matrix x, const void *p, const vg_rows *rows);
     /* y[r, j] += p[j] x[r, j] */
     void (*add_scaled)(vg_matrix y, vg_matrix x, const void *p, const vg_rows *rows);
     /* y[r, j] = p[j] */
@@ -176,6 +178,10 @@ typedef struct {
     /* y[t, r] = x[order[r], time + t]: x holds sequences of `length` rows each */
     void (*gather_sequences)(vg_matrix y, vg_matrix x, const int64_t *order, ptrdiff_t time,
                              ptrdiff_t length, const vg_rows *rows);
+    /* y[p, r, c] = x[order[r], c * places + p], for the places p = 0 .. times - 1 of rows */
+    void (*gather_images)(vg_matrix y, vg_matrix x, const int64_t *order, const vg_rows *rows);
+    /* y[c * places + p] = x[p * stride, c]: the image whose first place is x's first row */
+    void (*write_image)(void *y, vg_matrix x, ptrdiff_t places, ptrdiff_t stride);
     /* dw[i] = sum over the first `rows` rows r of dy[r] where order[r] is i, for i in [in0, in1); where `add`,
      * the sum goes on from dw[i] */
     void (*scatter)(vg_matrix dw, vg_matrix dy, const int64_t *order, int add, ptrdiff_t rows, ptrdiff_t in0,

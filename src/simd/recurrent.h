@@ -36,6 +36,18 @@ static void add(vg_matrix y, vg_matrix a, vg_matrix b, const vg_rows *rows) {
     }
 }
 
+static void add_multiple(vg_matrix y, vg_matrix a, vg_matrix x, const void *p, const vg_rows *rows) {
+    const real factor = p ? *(const real *)p : 1;
+    FOR_ROWS(r, rows) {
+        real *out = ROW(y);
+        const real *one = a.data ? ROW(a) : NULL, *other = ROW(x);
+        if (one)
+            FOR_COLUMNS(y.cols, PUT(out, AT(one) + factor * AT(other)););
+        else
+            FOR_COLUMNS(y.cols, PUT(out, factor * AT(other)););
+    }
+}
+
 static void add_scaled(vg_matrix y, vg_matrix x, const void *p, const vg_rows *rows) {
     const real *scale = p;
     FOR_ROWS(r, rows) {

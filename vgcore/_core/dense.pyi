@@ -8,6 +8,5 @@ def operation(
     alpha: float,
     keeps_z: bool,
     bias: bool,
-    time: bool,
     real_bytes: int,
 ) -> Operation: ...

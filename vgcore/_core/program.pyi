@@ -24,16 +24,19 @@ class Program:
         windows: int,
         truncated: bool,
         input_gradient: bool,
+        image_input: bool,
+        image_output: bool,
         loss: int,
         sparse: bool,
         fused: bool,
         apply_activation: bool,
         mean_over_outputs: bool,
-        mean_over_time: bool,
+        mean_over_places: bool,
         rule: int,
         update: dict[str, float],
         clip_norm: float,
         threads: int,
+        seed: int,
     ) -> None: ...
     @property
     def arena_bytes(self) -> int: ...
@@ -57,6 +60,7 @@ class Program:
         begin_window: int = 0,
         updating: bool = True,
         seconds: float = ...,
+        rates: Array | None = None,
         record: Array | None = None,
         op_record: Array | None = None,
         parameter_record: Array | None = None,

@@ -6,6 +6,7 @@ from vgcore.layers.dense import Dense
 from vgcore.layers.embedding import Embedding
 from vgcore.layers.gru import GRU
 from vgcore.layers.lstm import LSTM
+from vgcore.layers.residual import Residual
 from vgcore.layers.rnn import RNN
 
-__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Dense", "Embedding", "Layer"]
+__all__ = ["GRU", "LSTM", "RNN", "Bidirectional", "Dense", "Embedding", "Layer", "Residual"]

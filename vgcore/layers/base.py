@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, overload
+from typing import Any, ClassVar, Literal, NamedTuple, overload
 
 from numpy.typing import ArrayLike, NDArray
 
@@ -19,7 +19,27 @@ from vgcore.initializers import Initializer
 
 Array = NDArray[Any]
 Shape = tuple[int | None, ...]
-"""Of one sample; None is a number of timesteps that may differ from call to call."""
+"""Of one sample: (features,), (time, features) or (channels, height, width); a time of None may differ from
+call to call."""
+
+TIMESTEPS = 0
+"""Places of a sequence: as many as the call has timesteps."""
+
+
+class FixedSteps(int):
+    """A number of timesteps that a layer has made, other than that of the model's inputs."""
+
+
+class Column(NamedTuple):
+    """One operation's column in the tracker's record: the layer's name and ``suffix``.
+
+    Where an operation is not ``shown`` it has none, but tells the column of the same name what the
+    block's branches bring. ``branches``: it tells that of itself.
+    """
+
+    suffix: str = ""
+    shown: bool = True
+    branches: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,7 +47,8 @@ class Parameter:
     """One parameter of a layer: its name, its shape in PyTorch's layout, and how it starts.
 
     ``order`` "F" stores it with its last index slowest, as the matrix products want a weight (out, in);
-    ``operation`` is which of the layer's operations it belongs to.
+    ``operation`` is which of the layer's operations it belongs to. What is not ``trained`` is a statistic
+    that the layer keeps by itself.
     """
 
     name: str
@@ -35,6 +56,7 @@ class Parameter:
     initializer: Initializer
     order: Literal["C", "F"] = "F"
     operation: int = 0
+    trained: bool = True
 
 
 @dataclass(frozen=True)
@@ -105,6 +127,12 @@ class Layer(ABC):
         Name of the activation whose values the outputs are, as losses want to know it.
     fuses_loss : bool
         Whether a loss may compute it in the layer's stead.
+    meets : bool
+        Whether rows meet, as in statistics of the minibatch: all of time must then be run at once.
+    fixes_time : bool
+        Whether it makes sequences of another length: it must then know the length.
+    random : bool
+        Whether it draws random numbers at every step.
     """
 
     kind: ClassVar[str]
@@ -112,6 +140,9 @@ class Layer(ABC):
     stateful: bool = False
     output_activation: str = "identity"
     fuses_loss: ClassVar[bool] = False
+    meets: bool = False
+    fixes_time: bool = False
+    random: bool = False
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not isinstance(name, str):
@@ -131,7 +162,16 @@ class Layer(ABC):
 
     @abstractmethod
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
-        """What the engine runs, for reals of 4 or 8 bytes: side by side, if there are several."""
+        """What the engine runs, for reals of 4 or 8 bytes."""
+
+    def planned(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
+        """The operations, each knowing the places of its inputs and outputs."""
+        before, behind = places(input_shape), places(self.output_shape(input_shape))
+        return [each.lay(before, behind) for each in self.operations(input_shape, real_bytes)]
+
+    def columns(self) -> list[Column]:
+        """The columns of the operations in the tracker's record."""
+        return [Column()]
 
     def parts(self) -> list[Layer]:
         """The layers it is made of: itself alone, or those it wraps."""
@@ -149,10 +189,72 @@ class Layer(ABC):
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal layer, as JSON can hold them."""
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Layer:
+        """The layer that `config` described."""
+        return cls(**config)
+
 
 def features(input_shape: Shape) -> int:
-    """Numbers of one sample at one timestep."""
-    last = input_shape[-1]
-    if last is None:
+    """Numbers of one sample at one timestep or place."""
+    number = input_shape[0] if is_image(input_shape) else input_shape[-1]
+    if number is None:
         raise ValueError(f"expected a number of features, got shape {input_shape}")
-    return last
+    return number
+
+
+def is_image(shape: Shape) -> bool:
+    """Whether it is (channels, height, width)."""
+    return len(shape) == 3
+
+
+def places(shape: Shape) -> int:
+    """How many places a sample of this shape has, or TIMESTEPS."""
+    if is_image(shape):
+        _, height, width = shape
+        assert height is not None and width is not None
+        return height * width
+    if len(shape) == 1:
+        return 1
+    return shape[0] if isinstance(shape[0], FixedSteps) else TIMESTEPS
+
+
+def name_layers(layers: list[Layer]) -> None:
+    """Name the layers that have no name after their kind and number.
+
+    Raises
+    ------
+    ValueError
+        If two would have the same name.
+    """
+    taken = [layer.name for layer in layers if layer.name is not None]
+    repeated = {name for name in taken if taken.count(name) > 1}
+    if repeated:
+        raise ValueError(
+            f"layers: expected distinct names, got {', '.join(sorted(repeated))} twice"
+        )
+    counts: dict[str, int] = {}
+    for layer in layers:
+        counts[layer.kind] = counts.get(layer.kind, 0) + 1
+        if layer.name is None:
+            layer.name = f"{layer.kind}{counts[layer.kind]}"
+            if layer.name in taken:
+                raise ValueError(
+                    f"layers: the name {layer.name!r} is given to one layer and due to another"
+                )
+
+
+def describe(layer: Layer) -> dict[str, Any]:
+    """Class and arguments of a layer, as JSON can hold them."""
+    return {"class": type(layer).__name__, **layer.config()}
+
+
+def make(description: dict[str, Any]) -> Layer:
+    """The layer that `describe` described; KeyError if there is no such class."""
+    arguments = dict(description)
+    kinds = {kind.__name__: kind for kind in _kinds(Layer)}
+    return kinds[arguments.pop("class")].from_config(arguments)
+
+
+def _kinds(base: type[Layer]) -> list[type[Layer]]:
+    return [kind for each in base.__subclasses__() for kind in (each, *_kinds(each))]

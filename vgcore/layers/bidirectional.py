@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 from vgcore._core.op import Operation
-from vgcore.layers.base import Array, Layer, Parameter, Shape, Walk
+from vgcore.layers.base import Array, Column, Layer, Parameter, Shape, Walk, describe, make
 from vgcore.layers.recurrent import Recurrent
 
 
@@ -79,6 +79,10 @@ class Bidirectional(Layer):
             for walk in side.walks()
         ]
 
+    def columns(self) -> list[Column]:
+        """Forwards, then backwards."""
+        return [Column(walk.suffix) for walk in self.walks()]
+
     def parameters(self, input_shape: Shape) -> list[Parameter]:
         """Those of both, the backward one's with a suffix."""
         return [
@@ -104,12 +108,11 @@ class Bidirectional(Layer):
 
     def config(self) -> dict[str, Any]:
         """The layer's class and options."""
-        layer = self.forward_layer
-        return {"layer": {"class": type(layer).__name__, **layer.config()}, "name": self.name}
+        return {"layer": describe(self.forward_layer), "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Bidirectional:
         """The layer that `config` described."""
-        options = dict(config["layer"])
-        kinds = {kind.__name__: kind for kind in Recurrent.__subclasses__()}
-        return cls(kinds[options.pop("class")].from_config(options), name=config["name"])
+        layer = make(config["layer"])
+        assert isinstance(layer, Recurrent)
+        return cls(layer, name=config["name"])

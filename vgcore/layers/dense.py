@@ -92,7 +92,6 @@ class Dense(Layer):
             alpha=self.activation.alpha,
             keeps_z=self.activation.keeps_z,
             bias=self.use_bias,
-            time=len(input_shape) == 2,
             real_bytes=real_bytes,
         )
         return [operation]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from vgcore import _validate, initializers
 from vgcore._core import embedding
 from vgcore._core.op import Operation
-from vgcore.layers.base import Layer, Parameter, Shape, View
+from vgcore.layers.base import Layer, Parameter, Shape, View, places
 
 
 class Embedding(Layer):
@@ -61,6 +61,11 @@ class Embedding(Layer):
         shape = (self.vocabulary, self.units)
         return [Parameter("weight", shape, self.weight_initializer, order="C")]
 
+    def planned(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
+        """The operation, which reads an integer at every timestep."""
+        steps = places(self.output_shape(input_shape))
+        return [each.lay(steps, steps) for each in self.operations(input_shape, real_bytes)]
+
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of embedding.pyx."""
         assert self.vocabulary is not None
@@ -73,8 +78,3 @@ class Embedding(Layer):
             "embedding_dim": self.units,
             "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Embedding:
-        """The layer that `config` described."""
-        return cls(**config)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from vgcore import _validate
+from vgcore import _validate, activations
 from vgcore._core import gru
 from vgcore.activations import Activation
-from vgcore.layers.recurrent import Recurrent, unit_activation
+from vgcore.layers.recurrent import Recurrent
 
 
 class GRU(Recurrent):
@@ -47,7 +47,9 @@ class GRU(Recurrent):
         **options: Any,
     ) -> None:
         super().__init__(units, activation, **options)
-        self.recurrent_activation = unit_activation("recurrent_activation", recurrent_activation)
+        self.recurrent_activation = activations.unitwise(
+            recurrent_activation, "recurrent_activation"
+        )
         self.reset_after = _validate.boolean("reset_after", reset_after)
 
     def cell_options(self) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vgcore import _validate, initializers
+from vgcore import _validate, activations, initializers
 from vgcore._core import lstm
 from vgcore.activations import Activation
 from vgcore.initializers import Initializer
 from vgcore.layers.base import Parameter, View
-from vgcore.layers.recurrent import Recurrent, unit_activation
+from vgcore.layers.recurrent import Recurrent
 
 
 class ForgetBias(Initializer):
@@ -72,7 +72,9 @@ class LSTM(Recurrent):
         **options: Any,
     ) -> None:
         super().__init__(units, activation, **options)
-        self.recurrent_activation = unit_activation("recurrent_activation", recurrent_activation)
+        self.recurrent_activation = activations.unitwise(
+            recurrent_activation, "recurrent_activation"
+        )
         self.unit_forget_bias = _validate.boolean("unit_forget_bias", unit_forget_bias)
         self.peepholes = _validate.boolean("peepholes", peepholes)
 

@@ -103,7 +103,7 @@ class Recurrent(Layer):
         for option in unknown:
             raise TypeError(f"{option}: {self._expected_options()}, got the option {option!r}")
         self.units = _validate.integer("units", units, minimum=1)
-        self.activation = unit_activation("activation", activation)
+        self.activation = activations.unitwise(activation)
         self.return_sequences = _validate.boolean("return_sequences", return_sequences)
         self.go_backwards = _validate.boolean("go_backwards", go_backwards)
         self.stateful = _validate.boolean("stateful", stateful)
@@ -183,7 +183,6 @@ class Recurrent(Layer):
             "activation": self.activation.code,
             "alpha": self.activation.alpha,
             "keeps_z": self.activation.keeps_z,
-            "sequences": self.return_sequences,
             "reverse": self.go_backwards,
             "bias": self.use_bias,
             "learned": self.initial_state == "learned",
@@ -213,13 +212,3 @@ class Recurrent(Layer):
             for name, value in config.items()
         }
         return cls(**options)
-
-
-def unit_activation(argument: str, given: str | Activation) -> Activation:
-    """An activation that works unit by unit."""
-    chosen = activations.get(given, argument)
-    if chosen.name == "softmax":
-        raise ValueError(
-            f"{argument}: expected an activation of single units, got 'softmax', which mixes them"
-        )
-    return chosen

@@ -1,0 +1,115 @@
+"""The ends of a residual block: a fork before its branches, and a join behind them.
+
+fork:  both branches read x              dL/dx = what the body brings + what the skip brings
+join:  h = f(skip + g body)              delta = dL/dh * f'(skip + g body)
+       dL/d body = g delta               dL/d skip = delta          dL/dg = sum of delta * body
+
+g is learned (ReZero starts it at 0) or, without a parameter, 1.
+"""
+
+from .op cimport Kind, Op, OpTaps, Operation, PER_THREAD, Step, places_in
+from .op cimport add_buffer, add_parameter, of_thread
+from .simd cimport Activation, Matrix, Rows, leaf_table
+from .simd import ACTIVATIONS
+
+cdef enum:
+    GATE = 0
+    PRODUCTS = 0
+
+cdef Kind FORK, JOIN
+
+
+cdef void fork_forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    pass
+
+
+cdef void fork_backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
+) noexcept nogil:
+    if taps != NULL:
+        op.leaf.row_norms(taps.body, op.dh, rows)
+        op.leaf.row_norms(taps.skip, op.dh2, rows)
+    if op.dx.data != NULL:
+        op.leaf.add(op.dx, op.dh, op.dh2, rows)
+
+
+cdef void no_gradient(
+    const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
+) noexcept nogil:
+    pass
+
+
+cdef inline const void *gate(const Op *op) noexcept nogil:
+    return op.parameter[GATE].value.data if op.parameters > 0 else NULL
+
+
+cdef void join_forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    op.leaf.add_multiple(op.z, op.x2, op.x, gate(op), rows)
+    op.leaf.activation(op.h, op.z, op.activation, op.alpha, rows)
+
+
+cdef void join_backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
+) noexcept nogil:
+    cdef Matrix nothing = Matrix(data=NULL, ld=0, cols=0)
+    op.leaf.activation_backward(
+        op.dh, op.h, op.z, op.activation, op.alpha, False,
+        &taps.layer if taps != NULL else NULL, rows,
+    )
+    op.leaf.clear_ended(op.dh, rows)
+    op.leaf.add_multiple(op.dx, nothing, op.dh, gate(op), rows)
+    op.leaf.clear_ended(op.dx, rows)
+    if op.dx2.data != op.dh.data:
+        op.leaf.add(op.dx2, nothing, op.dh, rows)
+        op.leaf.clear_ended(op.dx2, rows)
+
+
+cdef void join_gradient(
+    const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
+) noexcept nogil:
+    cdef Py_ssize_t n = op.h.cols
+    cdef Matrix products = Matrix(data=of_thread(op, step, PRODUCTS), ld=1, cols=1)
+    op.leaf.column_products(
+        products.data, op.x, op.dh, False, step.rows * places_in(op.x_places, step), 0, n
+    )
+    op.leaf.column_sums(op.parameter[GATE].gradient.data, products, step.accumulating, n, 0, 1)
+
+
+FORK = Kind(
+    forward=fork_forward, meet_forward=NULL, backward=fork_backward, meet_backward=NULL,
+    gradient=no_gradient,
+)
+JOIN = Kind(
+    forward=join_forward, meet_forward=NULL, backward=join_backward, meet_backward=NULL,
+    gradient=join_gradient,
+)
+
+
+def fork(Py_ssize_t units, *, Py_ssize_t real_bytes):
+    """Gives its input of `units` features to two branches."""
+    cdef Operation made = Operation()
+    made.op.kind = &FORK
+    made.op.leaf = leaf_table(real_bytes)
+    made.op.activation = <Activation><int>ACTIVATIONS["identity"]
+    made.op.gates = 1
+    made.op.fork = made.op.branches = True
+    made.op.x.cols = made.op.h.cols = units
+    return made
+
+
+def join(
+    Py_ssize_t units, *, bint gated, int activation, double alpha, bint keeps_z, Py_ssize_t real_bytes
+):
+    """Adds two branches of `units` features; the second is the skip."""
+    cdef Operation made = Operation()
+    made.op.kind = &JOIN
+    made.op.leaf = leaf_table(real_bytes)
+    made.op.activation = <Activation>activation
+    made.op.alpha = alpha
+    made.op.gates = 1
+    made.op.keeps_z = keeps_z
+    made.op.x.cols = made.op.h.cols = units
+    if gated:
+        add_parameter(made, 1, 1)
+        add_buffer(made, PER_THREAD, units)
+    return made

@@ -1,0 +1,245 @@
+"""Residual blocks: layers with a skip connection around them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from vgcore import _validate, activations, initializers
+from vgcore._core import residual
+from vgcore._core.op import Operation
+from vgcore.activations import Activation
+from vgcore.layers.base import (
+    Array,
+    Column,
+    Layer,
+    Parameter,
+    Shape,
+    View,
+    Walk,
+    describe,
+    features,
+    make,
+    name_layers,
+    places,
+)
+
+
+class Residual(Layer):
+    """``h = f(skip(x) + g body(x))``: layers with a skip connection around them.
+
+    The gradient that reaches x is ``dL/dx = skip'(x)^T delta + g body'(x)^T delta``: with an identity skip
+    it is at least delta, however small the product of factors through the body is. He, Zhang, Ren and Sun
+    2016 (arXiv 1512.03385, eq. 1 and 2; 1603.05027, eq. 5).
+
+    Pre-activation (1603.05027) or post-activation (1512.03385) is where the body and ``activation`` have
+    their activations.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        The body, input to output; blocks may be nested.
+    shortcut : sequence of Layer, optional
+        The skip: by default the identity, which asks that the body gives what it takes. A projection is
+        ``[Dense(units, use_bias=False)]`` or ``[Conv2d(filters, 1, stride=2)]``.
+    activation : str or Activation, optional
+        f, of the sum.
+    gate : float, optional
+        Where the learned factor g starts: 0 is ReZero (Bachlechner et al. 2021, arXiv 2003.04887, eq. 1),
+        in which every block starts as the identity; 1 is the multiplier of Fixup (Zhang et al. 2019,
+        arXiv 1901.09321, section 3). Without it g is 1 and not learned.
+    name : str, optional
+        By default "residual1", "residual2", ...; its layers are "residual1.dense1", ...
+
+    Attributes
+    ----------
+    layers, shortcut : list of Layer
+    gate : ndarray, (1,)
+        The parameter, if there is one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type, a layer is used twice or belongs to a model, or the branches'
+        shapes do not add up.
+    """
+
+    kind: ClassVar[str] = "residual"
+    gate = View()
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        shortcut: Sequence[Layer] = (),
+        activation: str | Activation | None = None,
+        gate: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.layers = _layers("layers", layers)
+        self.shortcut = _layers("shortcut", shortcut)
+        if not self.layers:
+            raise ValueError("layers: expected at least one layer, got none")
+        parts = [id(part) for part in self.parts()]
+        if len(set(parts)) < len(parts):
+            raise ValueError("layers: expected each layer once, got the same one twice")
+        name_layers([*self.layers, *self.shortcut])
+        self.activation = activations.unitwise(activation)
+        self.output_activation = self.activation.name
+        self.gate_start = None if gate is None else _validate.real("gate", gate)
+        for trait in ("stateful", "meets", "fixes_time", "random"):
+            setattr(self, trait, any(getattr(layer, trait) for layer in self._inner))
+
+    @property
+    def _inner(self) -> list[Layer]:
+        return [*self.layers, *self.shortcut]
+
+    def parts(self) -> list[Layer]:
+        """All layers of both branches."""
+        return [part for layer in self._inner for part in layer.parts()]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """That of the body, which must be that of the skip."""
+        body = self._shapes(self.layers, input_shape)[-1]
+        skip = self._shapes(self.shortcut, input_shape)[-1]
+        if places(body) != places(skip) or body != skip:
+            hint = "" if self.shortcut else "; a projection goes into shortcut=[...]"
+            raise ValueError(
+                f"{self.name}: expected a body that gives the shape of the skip, {skip}, to add up; got "
+                f"{body}{hint}"
+            )
+        return body
+
+    def _shapes(self, layers: list[Layer], input_shape: Shape) -> list[Shape]:
+        """The input's shape, and each layer's output's."""
+        shapes = [input_shape]
+        for layer in layers:
+            if layer.vocabulary is not None:
+                raise ValueError(f"{self.name}.{layer.name}: takes integers, so it must be first")
+            try:
+                shapes.append(layer.output_shape(shapes[-1]))
+            except ValueError as error:
+                raise ValueError(f"{self.name}.{error}") from error
+        return shapes
+
+    def _branches(self, input_shape: Shape) -> list[tuple[Layer, Shape, int]]:
+        """Each layer of the body and of the skip, its input's shape, and its first operation's number."""
+        found = []
+        number = 1
+        for branch in (self.layers, self.shortcut):
+            for layer, shape in zip(branch, self._shapes(branch, input_shape), strict=False):
+                found.append((layer, shape, number))
+                number += len(layer.columns())
+        return found
+
+    def parameters(self, input_shape: Shape) -> list[Parameter]:
+        """Those of the layers, under their names, and the gate."""
+        parameters = [
+            dataclasses.replace(
+                mine, name=f"{layer.name}.{mine.name}", operation=number + mine.operation
+            )
+            for layer, shape, number in self._branches(input_shape)
+            for mine in layer.parameters(shape)
+        ]
+        if self.gate_start is not None:
+            start = initializers.Constant(self.gate_start)
+            parameters.append(Parameter("gate", (1,), start, operation=len(self.columns()) - 1))
+        return parameters
+
+    def adopt(self, views: dict[str, Array]) -> None:
+        """Share the parameters out to the layers."""
+        super().adopt(views)
+        for layer in self._inner:
+            prefix = f"{layer.name}."
+            layer.adopt(
+                {
+                    name.removeprefix(prefix): v
+                    for name, v in views.items()
+                    if name.startswith(prefix)
+                }
+            )
+
+    def walks(self) -> list[Walk]:
+        """Those of recurrent layers in the branches."""
+        return [
+            dataclasses.replace(walk, suffix=f".{layer.name}{walk.suffix}")
+            for layer in self._inner
+            for walk in layer.walks()
+        ]
+
+    def columns(self) -> list[Column]:
+        """The fork, which tells of the branches; the layers; and the sum, under the block's own name."""
+        inner = [
+            column._replace(suffix=f".{layer.name}{column.suffix}")
+            for layer in self._inner
+            for column in layer.columns()
+        ]
+        return [Column(shown=False), *inner, Column()]
+
+    def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
+        """The kernels of residual.pyx around those of the layers."""
+        around, behind = places(input_shape), self.output_shape(input_shape)
+        fork = residual.fork(features(input_shape), real_bytes=real_bytes).lay(around, around)
+        operations = [fork]
+        body_end = 0
+        for layer, shape, number in self._branches(input_shape):
+            mine = layer.planned(shape, real_bytes)
+            if self.shortcut and layer is self.shortcut[0]:
+                body_end = number - 1
+                mine[0].wire(source=-number)
+            operations += mine
+        join = residual.join(
+            features(behind),
+            gated=self.gate_start is not None,
+            activation=self.activation.code,
+            alpha=self.activation.alpha,
+            keeps_z=self.activation.keeps_z,
+            real_bytes=real_bytes,
+        ).lay(places(behind), places(behind))
+        if self.shortcut:
+            join.wire(source=body_end - len(operations), second=-1)
+        else:
+            join.wire(source=-1, second=-len(operations))
+        return [*operations, join]
+
+    def planned(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
+        """The operations, which know their places already."""
+        return self.operations(input_shape, real_bytes)
+
+    def config(self) -> dict[str, Any]:
+        """The layers of both branches, activation, gate and name."""
+        return {
+            "layers": [describe(layer) for layer in self.layers],
+            "shortcut": [describe(layer) for layer in self.shortcut],
+            "activation": [self.activation.name, self.activation.alpha],
+            "gate": self.gate_start,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Residual:
+        """The block that `config` described."""
+        return cls(
+            [make(layer) for layer in config["layers"]],
+            shortcut=[make(layer) for layer in config["shortcut"]],
+            activation=activations.with_alpha(*config["activation"]),
+            gate=config["gate"],
+            name=config["name"],
+        )
+
+
+def _layers(argument: str, given: Sequence[Layer]) -> list[Layer]:
+    """Layers that may join a block."""
+    if isinstance(given, Layer) or not isinstance(given, Iterable):
+        raise TypeError(f"{argument}: expected a sequence of layers, got {type(given).__name__}")
+    layers = list(given)
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{argument}: expected layers, got {layer!r} ({type(layer).__name__})")
+        if layer.views:
+            raise ValueError(
+                f"{argument}: {layer.name} already belongs to a model; make a new layer"
+            )
+    return layers
