@@ -29,8 +29,8 @@ cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
     op.leaf.scatter(
-        op.parameter[0].gradient, op.dh, op.tokens, step.accumulating, step.rows * places_in(op.x_places, step),
-        row0, row1,
+        op.parameter[0].gradient, op.dh, op.tokens, step.accumulating,
+        step.rows * places_in(op.x_places, step), row0, row1,
     )
 
 

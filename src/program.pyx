@@ -311,7 +311,7 @@ cdef class Program:
     ) noexcept:
         """One op whose output is the columns from `col` on of its layer's output h."""
         cdef Plan *plan = &self.plan
-        cdef Py_ssize_t real = plan.leaf.real_bytes, n = op.h.cols
+        cdef Py_ssize_t real = plan.leaf.real_bytes, n = op.h.cols, rows
         cdef Matrix sequence
         cdef State *state
         cdef int i
@@ -319,9 +319,8 @@ cdef class Program:
         op.h = block(h, col, n, plan.leaf)
         op.dh = block(dh, col, n, plan.leaf)
         if op.keeps_z:
-            op.z = arena.matrix(
-                self._rows(op.x_places if op.states > 0 else op.h_places), op.z.cols if op.z.cols > 0 else n, real
-            )
+            rows = self._rows(op.x_places if op.states > 0 else op.h_places)
+            op.z = arena.matrix(rows, op.z.cols if op.z.cols > 0 else n, real)
         else:
             op.z = op.h
         for i in range(op.states):
@@ -341,7 +340,7 @@ cdef class Program:
     cdef void _lay_op_buffers(self, Arena arena) noexcept:
         """What the kinds asked for, the norms of parameters, and the states that windows start from."""
         cdef Plan *plan = &self.plan
-        cdef Py_ssize_t real = plan.leaf.real_bytes, chunks = 0, rows
+        cdef Py_ssize_t real = plan.leaf.real_bytes, chunks = 0
         cdef double *gradient_norms
         cdef Parameter *p
         cdef Op *op
@@ -518,9 +517,8 @@ cdef class Program:
 
     def train(
         self, x, y, order, losses, *, Py_ssize_t batch, Py_ssize_t begin=0,
-        Py_ssize_t begin_window=0, bint updating=True,
-        double seconds=INFINITY, rates=None, record=None, op_record=None, parameter_record=None, time_record=None,
-        **extra,
+        Py_ssize_t begin_window=0, bint updating=True, double seconds=INFINITY, rates=None,
+        record=None, op_record=None, parameter_record=None, time_record=None, **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
 
@@ -528,15 +526,18 @@ cdef class Program:
         labels (n,) or (n, times) int64, order (m,) int64 or None; minibatches are taken in order from
         sample `begin` on, each as one step or, truncated and with targets in time, as one per window; the
         first of them from `begin_window` on, if an earlier call did the windows before.
-        losses (steps,) float64 is written; rates (steps,) float64: learning rates, if not `rate`. record (steps,) int64: the row of op_record (rows, ops, 7),
-        parameter_record (rows, parameters, 3) and time_record (rows, recurrent ops, times, 11) to write,
-        or -1. extra: lengths (n,) int64, not rising along the rows of a minibatch; states, see `_run`;
-        input_gradient, like x, written.
+        losses (steps,) float64 is written; rates (steps,) float64: learning rates, if not `rate`.
+        record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 3)
+        and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
+        rising along the rows of a minibatch; states, see `_run`; input_gradient, like x, written.
         """
         cdef Run run = self._run(x, y, order, batch, extra)
         run.begin = begin
         run.begin_window = begin_window
-        run.stepping = updating and self.plan.truncated and self.plan.op[self.plan.ops - 1].h_places == TIMESTEPS
+        run.stepping = (
+            updating and self.plan.truncated
+            and self.plan.op[self.plan.ops - 1].h_places == TIMESTEPS
+        )
         run.steps = len(losses)
         run.updating = updating
         run.losses = <double *>data_of(losses)

@@ -119,6 +119,10 @@ cdef extern from "simd/leaf.h" nogil:
         void (*gru_gate_backward)(
             Matrix gates, Matrix carry, Matrix dq, Matrix slopes, Matrix before, const Rows *rows
         ) noexcept nogil
+        void (*highway_output)(Matrix h, Matrix gates, Matrix x, const Rows *rows) noexcept nogil
+        void (*highway_backward)(
+            Matrix delta, Matrix dh, Matrix gates, Matrix x, const Rows *rows
+        ) noexcept nogil
         void (*row_norms)(double *norm, Matrix x, const Rows *rows) noexcept nogil
         void (*moments)(double *mean, double *deviation, Matrix h, const Rows *rows) noexcept nogil
         void (*loss)(

@@ -7,7 +7,7 @@ where they were saved, and outputs and final states are written out; all for thi
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from .op cimport MAX_STATES, Op, State, Step, TIMESTEPS, from_row, rows_end, spread
+from .op cimport MAX_STATES, Op, State, Step, TIMESTEPS, from_row, rows_end
 from .plan cimport Plan, Run, StateArrays
 from .simd cimport Matrix, ROW_CHUNK, Rows
 

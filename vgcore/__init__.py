@@ -5,7 +5,7 @@ from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
 from vgcore.flow import GradientFlow
-from vgcore.layers import GRU, LSTM, RNN, Bidirectional, Dense, Embedding, Residual
+from vgcore.layers import GRU, LSTM, RNN, Bidirectional, Dense, Embedding, Highway, Residual
 from vgcore.model import Sequential
 from vgcore.optimizers import SGD, Adam
 from vgcore.storage import load
@@ -21,6 +21,7 @@ __all__ = [
     "Dense",
     "Embedding",
     "GradientFlow",
+    "Highway",
     "Residual",
     "Sequential",
     "__version__",

@@ -118,13 +118,16 @@ def labels(argument: str, value: ArrayLike, shape: tuple[int, ...], classes: int
 def targets(
     argument: str, value: ArrayLike, shape: tuple[int, ...], loss: Loss, dtype: DTypeLike
 ) -> Array:
-    """Targets for outputs of ``shape`` (samples, [time,] units), as ``loss`` asks: labels, or numbers."""
-    samples, units = shape[0], shape[-1]
+    """Targets for outputs of ``shape`` (samples, [time,] units) or (samples, channels, height, width), as
+    ``loss`` asks: labels, or numbers.
+    """
+    samples, axis = shape[0], 1 if len(shape) == 4 else len(shape) - 1
+    units = shape[axis]
     if loss.sparse:
-        return labels(argument, value, shape[:-1], units)
+        return labels(argument, value, shape[:axis] + shape[axis + 1 :], units)
     given = _validate.array(argument, value)
     if given.ndim == len(shape) - 1 and units == 1:
-        given = given[..., np.newaxis]
+        given = np.expand_dims(given, axis)
     if given.ndim == len(shape) - 1 and loss.categorical:
         raise ValueError(
             f"{argument}: {loss.name} expects targets of shape {shape}, got "

@@ -238,8 +238,8 @@ class GradientFlow:
         for field, kept in self._time.items():
             for place, (name, gates) in enumerate(self._gates.items()):
                 if name in kept:
-                    columns = _time_columns(field, len(gates))
-                    blocks = (records.time[:, place, :, columns] for records in self._pending)
+                    fields = _time_columns(field, len(gates))
+                    blocks = (records.time[:, place, :, fields] for records in self._pending)
                     kept[name] = _concatenated([kept[name], *blocks])
         self._pending.clear()
         layout, count = self._layout, len(_OP_FIELDS)

@@ -291,22 +291,30 @@ def evaluate(model: Sequential, data: Data) -> Evaluation:
     loss = model.loss
     sample_losses = np.zeros(len(data.x))
     outputs = forward(model, data, sample_losses)
-    valid = valid_steps(data, outputs)
-    summed = loss.reduction != "mean" or not model.gives_time
-    mean = float(sample_losses.sum() / (len(data.x) if summed else valid.sum()))
+    goal = data.y
+    if outputs.ndim == 4:
+        outputs = _channels_last(outputs)
+        goal = goal if loss.sparse else _channels_last(goal)
+    valid = valid_places(data, outputs)
+    counted = valid.sum() if loss.reduction == "mean" else len(data.x)
+    mean = float(sample_losses.sum() / counted)
     if not loss.probabilities:
         return Evaluation(mean, float("nan"))
     if outputs.shape[-1] == 1 and not loss.categorical:
         half = 0.0 if loss.output == "identity" else 0.5
-        right = ((outputs > half) == (data.y > 0.5))[..., 0]
+        right = ((outputs > half) == (goal > 0.5))[..., 0]
     else:
-        goal = data.y if loss.sparse else data.y.argmax(axis=-1)
-        right = outputs.argmax(axis=-1) == goal
+        labels = goal if loss.sparse else goal.argmax(axis=-1)
+        right = outputs.argmax(axis=-1) == labels
     return Evaluation(mean, float(right[valid].mean()))
 
 
-def valid_steps(data: Data, outputs: Array) -> NDArray[np.bool_]:
-    """Which outputs (n,) or (n, time) are not padding."""
+def _channels_last(images: Array) -> Array:
+    return np.moveaxis(images, 1, -1)
+
+
+def valid_places(data: Data, outputs: Array) -> NDArray[np.bool_]:
+    """Which outputs (n,) or (n, time), (n, height, width) are not padding."""
     if data.lengths is None or outputs.ndim == 2:
         return np.ones(outputs.shape[:-1], bool)
     return np.arange(outputs.shape[1]) < data.lengths[:, np.newaxis]

@@ -9,7 +9,9 @@
 #include "image.h"
 #include "gemm.h"
 #include "activation.h"
+#include "columns.h"
 #include "recurrent.h"
+#include "highway.h"
 #include "loss.h"
 #include "update.h"
 
@@ -66,6 +68,8 @@ const vg_leaf LEAF_TABLE = {
     .gru_backward = gru_backward,
     .gru_reset_backward = gru_reset_backward,
     .gru_gate_backward = gru_gate_backward,
+    .highway_output = highway_output,
+    .highway_backward = highway_backward,
     .row_norms = row_norms,
     .moments = moments,
     .loss = loss,

@@ -157,6 +157,11 @@ typedef struct {
     void (*gru_gate_backward)(vg_matrix gates, vg_matrix carry, vg_matrix dq, vg_matrix slopes,
                               vg_matrix before, const vg_rows *rows);
 
+    /* Highway, with gates g and t side by side:  h = t g + (1 - t) x */
+    void (*highway_output)(vg_matrix h, vg_matrix gates, vg_matrix x, const vg_rows *rows);
+    /* delta = dh t and dh (g - x), side by side; dh *= 1 - t */
+    void (*highway_backward)(vg_matrix delta, vg_matrix dh, vg_matrix gates, vg_matrix x, const vg_rows *rows);
+
     /* the L2 norm of each row chunk of x; one entry per timestep and row chunk */
     void (*row_norms)(double *norm, vg_matrix x, const vg_rows *rows);
     /* mean and deviation of each row chunk of h, as vg_taps has them */

@@ -252,7 +252,7 @@ def describe(layer: Layer) -> dict[str, Any]:
 def make(description: dict[str, Any]) -> Layer:
     """The layer that `describe` described; KeyError if there is no such class."""
     arguments = dict(description)
-    kinds = {kind.__name__: kind for kind in _kinds(Layer)}
+    kinds = {kind.__name__: kind for kind in _kinds(Layer)}  # type: ignore[type-abstract]
     return kinds[arguments.pop("class")].from_config(arguments)
 
 
