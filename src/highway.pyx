@@ -7,7 +7,7 @@ dL/dg = dL/dh t         dL/dt = dL/dh (g - x)          dL/dx = dL/dh (1 - t) + d
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_STEP, Step, add_buffer, add_parameter, block, places_in,
 )
-from .simd cimport Activation, Leaf, Matrix, Rows, Taps, leaf_table
+from .simd cimport Activation, Matrix, Rows, Taps, leaf_table
 
 cdef enum:
     WEIGHT, WEIGHT_GATE, BIAS, BIAS_GATE
@@ -97,7 +97,6 @@ def operation(
 ):
     """A highway layer of `units`."""
     cdef Operation made = Operation()
-    cdef int side
     made.op.kind = &HIGHWAY
     made.op.leaf = leaf_table(real_bytes)
     made.op.activation = <Activation>activation
@@ -109,10 +108,8 @@ def operation(
     made.op.branches = True
     made.op.x.cols = made.op.h.cols = units
     made.op.z.cols = 2 * units
-    for side in range(2):
-        add_parameter(made, units, units)
-    for side in range(2):
-        add_parameter(made, units, 1)
+    for rows_of, cols in ((units, units), (units, units), (units, 1), (units, 1)):
+        add_parameter(made, rows_of, cols)
     add_buffer(made, PER_STEP, 2 * units)
     add_buffer(made, PER_STEP, 2 * units)
     return made
