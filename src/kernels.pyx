@@ -1,4 +1,4 @@
-"""The leaf kernels of the CPU level in use, on NumPy arrays: a door for tests and benchmarks.
+"""The leaf kernels of the CPU level in use, on NumPy arrays: a door for tests, benchmarks and theory.
 
 Matrices are made by `matrix`, whose rows are whole vectors; a kernel runs over all rows at once.
 """

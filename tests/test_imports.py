@@ -44,7 +44,12 @@ FLOORS = [
     ["__main__"],
 ]
 # Functions that reach upwards when they are called: what they make or draw lies above them
-UPWARDS = {("storage", "model"), ("flow", "plot")}
+UPWARDS = {
+    ("storage", "model"),
+    ("flow", "plot"),
+    ("initializers", "model"),
+    ("initializers", "planning"),
+}
 
 
 def floor_of(module, floors):

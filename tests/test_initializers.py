@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from vgcore import elu, leaky_relu
 from vgcore import initializers as vi
 
 SHAPES = [(1, 1), (1, 7), (7, 1), (257, 33)]
@@ -26,6 +27,7 @@ EVERY = [
     vi.Identity(2.0),
     vi.Sparse(0.3, 0.1),
     vi.Nielsen(),
+    vi.Critical("tanh", 0.3),
     vi.Custom(lambda shape, rng, dtype: rng.standard_exponential(shape, dtype)),
 ]
 every = pytest.mark.parametrize("init", EVERY, ids=repr)
@@ -199,6 +201,21 @@ def test_identity(shape):
     np.testing.assert_array_equal(values(vi.Identity(0.5), shape), expected)
 
 
+@pytest.mark.parametrize("init", [vi.Orthogonal, vi.VarianceScaling, vi.Identity])
+def test_gain_by_activation(init):
+    for activation, gain in (
+        ("tanh", 5 / 3),
+        ("relu", math.sqrt(2)),
+        (leaky_relu(0.5), math.sqrt(1.6)),
+        (elu(3.0), math.sqrt(2)),
+    ):
+        np.testing.assert_array_equal(
+            values(init(activation), (6, 4)), values(init(gain), (6, 4)), strict=True
+        )
+    assert repr(vi.Orthogonal("tanh")) == "Orthogonal(gain='tanh')"
+    assert vi.get("orthogonal", "tanh") == vi.Orthogonal(1.0)
+
+
 @pytest.mark.parametrize("sparsity", [0.0, 0.1, 0.25, 0.5, 0.95])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_sparse_zeros_per_column(shape, sparsity):
@@ -243,6 +260,8 @@ def test_gains():
     assert vi.gain("selu") == 3 / 4
     assert vi.gain("leaky_relu") == pytest.approx(math.sqrt(2 / (1 + 0.01**2)), rel=1e-15)
     assert vi.gain("leaky_relu", negative_slope=1) == pytest.approx(1, rel=1e-15)
+    assert vi.gain(leaky_relu(1.0)) == pytest.approx(1, rel=1e-15)
+    assert vi.get("he_normal", leaky_relu(1.0)).gain == pytest.approx(1, rel=1e-15)
 
 
 @pytest.mark.parity
@@ -322,7 +341,7 @@ def test_he_takes_the_gain_of_the_activation_and_others_do_not():
 
 
 def test_every_name_gives_an_initializer_of_weights():
-    assert len(vi.names()) == len(set(vi.names())) == 21
+    assert len(vi.names()) == len(set(vi.names())) == 22
     for name in vi.names():
         init = vi.get(name)
         assert isinstance(init, vi.Initializer)
@@ -399,6 +418,8 @@ BAD_PARAMETERS = [
         ValueError,
         "std: expected a finite number of at least 0, got -1",
     ),
+    (lambda: vi.Orthogonal("tahn"), ValueError, "activation: expected one of identity, linear,"),
+    (lambda: vi.Orthogonal(None), TypeError, "gain: expected a number, got None (NoneType)"),
     (
         lambda: vi.gain("rellu"),
         ValueError,

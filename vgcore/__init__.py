@@ -1,11 +1,12 @@
 """vgcore: train deep and recurrent networks at compiled speed and see what their gradients do."""
 
-from vgcore import activations, data, initializers
+from vgcore import activations, data, initializers, meanfield
 from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
 from vgcore.flow import GradientFlow
 from vgcore.layers import GRU, LSTM, RNN, Bidirectional, Dense, Embedding, Highway, Residual
+from vgcore.meanfield import critical
 from vgcore.model import Sequential
 from vgcore.optimizers import SGD, Adam
 from vgcore.storage import load
@@ -27,11 +28,13 @@ __all__ = [
     "__version__",
     "activations",
     "cpu_level",
+    "critical",
     "data",
     "elu",
     "get_num_threads",
     "initializers",
     "leaky_relu",
     "load",
+    "meanfield",
     "set_num_threads",
 ]

@@ -1,4 +1,4 @@
-"""Initial values of weights and biases.
+"""Initializers: what one parameter starts as.
 
 An initializer is called as ``init(shape, rng, dtype)`` and returns a new array of that shape and
 dtype. It draws in float64 and casts once, so that a float32 and a float64 model of one seed start
@@ -18,7 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vgcore import meanfield
 from vgcore._validate import integer, one_of, real
+from vgcore.activations import Activation
 
 Shape = tuple[int, ...]
 Draw = npt.NDArray[np.float64]
@@ -44,6 +46,13 @@ class Initializer(ABC):
 
     def _check_real(self, name: str, **bounds: float) -> None:
         object.__setattr__(self, name, real(name, getattr(self, name), **bounds))
+
+    def _check_gain(self, **bounds: float) -> None:
+        given = self.__dict__["gain"]
+        if isinstance(given, str | Activation):
+            gain(given)
+        else:
+            self._check_real("gain", **bounds)
 
     def _matrix(self, shape: Shape, *, kernel: bool) -> tuple[int, int]:
         """Return (rows, columns) of a weight (out, in, *kernel), a kernel only if it may have."""
@@ -133,8 +142,8 @@ class VarianceScaling(Initializer):
 
     Parameters
     ----------
-    gain : float
-        What the activation asks for: see `gain`.
+    gain : float, str or Activation
+        What the activation asks for; by the name of one it is that of `vgcore.initializers.gain`.
     mode : {"fan_in", "fan_out", "fan_avg"}
         n. fan_in keeps the variance of the forward signal, fan_out that of the backward one, and
         fan_avg, their mean, is the compromise.
@@ -155,12 +164,12 @@ class VarianceScaling(Initializer):
     .. [3] He, Zhang, Ren, Sun, "Delving deep into rectifiers", ICCV 2015, arXiv:1502.01852.
     """
 
-    gain: float = 1.0
+    gain: float | str | Activation = 1.0
     mode: str = "fan_in"
     distribution: str = "normal"
 
     def __post_init__(self) -> None:
-        self._check_real("gain", minimum=0)
+        self._check_gain(minimum=0)
         one_of("mode", self.mode, ("fan_in", "fan_out", "fan_avg"))
         one_of("distribution", self.distribution, ("normal", "uniform"))
 
@@ -168,9 +177,10 @@ class VarianceScaling(Initializer):
         rows, fan_in = self._matrix(shape, kernel=True)
         fan_out = rows * math.prod(shape[2:])
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        std = _factor(self.gain) / math.sqrt(n)
         if self.distribution == "normal":
-            return rng.normal(0.0, self.gain / math.sqrt(n), shape)
-        bound = self.gain * math.sqrt(3 / n)
+            return rng.normal(0.0, std, shape)
+        bound = math.sqrt(3) * std
         return rng.uniform(-bound, bound, shape)
 
 
@@ -179,7 +189,8 @@ class Orthogonal(Initializer):
     """``w = gain Q`` with Q Haar distributed: every orthogonal matrix is equally likely.
 
     A weight (out, in, *kernel) is one matrix of (out, in * kernel): its rows are orthonormal when
-    it is wide, its columns when it is tall.
+    it is wide, its columns when it is tall. ``gain`` is a number or an activation's, ``Orthogonal("tanh")``;
+    by the name "orthogonal" it is 1, as in PyTorch.
 
     References
     ----------
@@ -189,16 +200,16 @@ class Orthogonal(Initializer):
     algorithm": Q of a Gaussian's QR is Haar distributed only once the diagonal of R is positive.
     """
 
-    gain: float = 1.0
+    gain: float | str | Activation = 1.0
 
     def __post_init__(self) -> None:
-        self._check_real("gain")
+        self._check_gain()
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
         rows, columns = self._matrix(shape, kernel=True)
         gaussian = rng.standard_normal((max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(gaussian)
-        q *= self.gain * np.copysign(1.0, np.diag(r))
+        q *= _factor(self.gain) * np.copysign(1.0, np.diag(r))
         return (q if rows >= columns else q.T).reshape(shape)
 
 
@@ -212,13 +223,13 @@ class Identity(Initializer):
     2015, arXiv:1504.00941.
     """
 
-    gain: float = 1.0
+    gain: float | str | Activation = 1.0
 
     def __post_init__(self) -> None:
-        self._check_real("gain")
+        self._check_gain()
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
-        return self.gain * np.eye(*self._matrix(shape, kernel=False))
+        return _factor(self.gain) * np.eye(*self._matrix(shape, kernel=False))
 
 
 @dataclass(frozen=True)
@@ -263,6 +274,32 @@ class Nielsen(Initializer):
 
 
 @dataclass(frozen=True)
+class Critical(Initializer):
+    """``w ~ N(0, σw²/fan_in)`` for a weight, ``b ~ N(0, σb²)`` for a bias (out,), on the edge of chaos.
+
+    There a wide network neither shrinks nor grows gradients, however deep it is; σw and what is refused
+    are those of `vgcore.meanfield.critical`. Give it to the weights and to the biases of each layer; the
+    name "critical" is that of the layer's activation with σb = 0.
+
+    Examples
+    --------
+    >>> edge = vg.initializers.Critical("tanh", sigma_b=0.3)
+    >>> layer = vg.Dense(100, "tanh", weight_initializer=edge, bias_initializer=edge)
+    """
+
+    activation: str | Activation
+    sigma_b: float = 0.0
+
+    def __post_init__(self) -> None:
+        meanfield.critical(self.activation, self.sigma_b)
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
+        sigma_w, sigma_b, _ = meanfield.critical(self.activation, self.sigma_b)
+        fan_in = math.prod(shape[1:])
+        return rng.normal(0.0, sigma_b if len(shape) == 1 else sigma_w / math.sqrt(fan_in), shape)
+
+
+@dataclass(frozen=True)
 class Custom(Initializer):
     """The values of ``function(shape, rng, float64)``, copied, cast to the model's dtype."""
 
@@ -284,24 +321,29 @@ _GAINS = {
 }
 
 
-def gain(activation: str, **params: float) -> float:
+def gain(activation: str | Activation, **params: float) -> float:
     """Return by how much a weight's standard deviation makes up for what ``activation`` takes.
 
     Parameters
     ----------
-    activation : str
+    activation : str or Activation
         identity, linear, sigmoid: 1; tanh: 5/3; relu: sqrt(2); leaky_relu: sqrt(2 / (1 + a²)),
         He et al. 2015, eq. 15; selu: 3/4 (for self-normalizing networks take lecun_normal). These
         are ``torch.nn.init.calculate_gain``'s. It lists no others; here elu, gelu, silu count as
         rectifiers, sqrt(2), and softplus, softsign, hard_sigmoid, softmax leave the weight at 1.
     **params : float
-        leaky_relu takes ``negative_slope``, its a (0.01); the others take none.
+        leaky_relu takes ``negative_slope``, its a (that of the Activation, or 0.01); the others take
+        none.
 
     Raises
     ------
     ValueError, TypeError
         For an activation that is not listed, a parameter that it does not take.
     """
+    if isinstance(activation, Activation):
+        if activation.name == "leaky_relu":
+            params.setdefault("negative_slope", activation.alpha)
+        activation = activation.name
     value = _GAINS[one_of("activation", activation, _GAINS)]
     if activation == "leaky_relu":
         value /= math.hypot(1, real("negative_slope", params.pop("negative_slope", 0.01)))
@@ -310,7 +352,12 @@ def gain(activation: str, **params: float) -> float:
     return value
 
 
-_INITIALIZERS: dict[str, Callable[[str], Initializer]] = {
+def _factor(given: float | str | Activation) -> float:
+    """The number of a field ``gain``."""
+    return gain(given) if isinstance(given, str | Activation) else given
+
+
+_INITIALIZERS: dict[str, Callable[[str | Activation], Initializer]] = {
     "zeros": lambda _: Zeros(),
     "ones": lambda _: Ones(),
     "constant": lambda _: Constant(),
@@ -327,6 +374,7 @@ _INITIALIZERS: dict[str, Callable[[str], Initializer]] = {
     "identity": lambda _: Identity(),
     "sparse": lambda _: Sparse(),
     "nielsen": lambda _: Nielsen(),
+    "critical": Critical,
 }
 _INITIALIZERS |= {
     "trunc_normal": _INITIALIZERS["truncated_normal"],
@@ -342,11 +390,14 @@ def names() -> list[str]:
     return list(_INITIALIZERS)
 
 
-def get(spec: Any, activation: str = "identity", argument: str = "initializer") -> Initializer:
+def get(
+    spec: Any, activation: str | Activation = "identity", argument: str = "initializer"
+) -> Initializer:
     """Return the initializer that a user's argument means.
 
     ``spec`` is a name of `names`, an initializer, or a function of ``(shape, rng, dtype)``;
-    ``activation`` is what follows the weight, its `gain` scales ``he_*`` and ``kaiming_*``;
+    ``activation`` is what follows the weight, its `gain` scales ``he_*`` and ``kaiming_*``, and
+    ``critical`` is that of it;
     ``argument`` is the user's word for it: a ValueError (unknown name, with the near ones) or
     TypeError (anything else) starts with that.
     """
