@@ -136,7 +136,9 @@ def test_a_dead_layer_is_named_and_the_model_left_alone():
     model = network("relu", 4)
     model.layers[1].bias = np.full(30, -1e6)
     before = model.state_dict()
-    with pytest.raises(ValueError, match=r"^dense3: expected pre-activations that vary over x, got"):
+    with pytest.raises(
+        ValueError, match=r"^dense3: expected pre-activations that vary over x, got"
+    ):
         lsuv(model, X)
     for name, values in model.state_dict().items():
         np.testing.assert_array_equal(values, before[name])

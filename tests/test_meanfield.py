@@ -119,7 +119,7 @@ def test_growth_is_the_derivative_of_the_length_map(activation):
     [(0.026, 1.05, 2.0e-5, (3, 2, 6)), (0.82, 2.0, 0.104, (2, 1, 3))],
 )
 def test_published_points_of_tanh(q, sigma_w2, sigma_b2, digits):
-    """Pennington, Schoenholz, Ganguli 2017: given one of the three, the others to their digits."""
+    """Of (q*, σw², σb²): given the last, the others to their digits."""
     found = vg.critical("tanh", math.sqrt(sigma_b2))
     assert round(found.q, digits[0]) == pytest.approx(q)
     assert round(found.sigma_w**2, digits[1]) == pytest.approx(sigma_w2)

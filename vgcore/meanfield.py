@@ -1,4 +1,4 @@
-r"""Mean-field theory of wide random networks: where signals and gradients neither vanish nor explode.
+"""Mean-field theory of wide random networks: where signals and gradients neither vanish nor explode.
 
 With weights N(0, σw²/fan_in) and biases N(0, σb²) the pre-activations z of a layer of many units are
 normal, N(0, q), and q obeys the length map ([1]_ eq. 3)
@@ -9,8 +9,8 @@ At its fixed point q* the squared norm of the error signal δ = dL/dz grows per 
 
     χ₁ = σw² E f'(√q* Z)²
 
-([1]_ eq. 5 and 14): gradients vanish where χ₁ < 1, explode where χ₁ > 1, and the edge of chaos χ₁ = 1 is
-where depth costs nothing ([2]_). The expectations are taken by quadrature over the engine's own
+([1]_, [2]_): gradients vanish where χ₁ < 1, explode where χ₁ > 1, and the edge of chaos χ₁ = 1 is
+where depth costs nothing. The expectations are taken by quadrature over the engine's own
 activations.
 
 References
@@ -68,10 +68,10 @@ class _Moments(NamedTuple):
 
 
 def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoint:
-    r"""The edge of chaos of an activation: σw and q* for a given σb.
+    """The edge of chaos of an activation: σw and q* for a given σb.
 
-    Solves ``σw² E f(√q* Z)² + σb² = q*`` and ``χ₁ = σw² E f'(√q* Z)² = 1`` ([1]_, [2]_ in the notes of
-    `vgcore.meanfield`): with the second put into the first, one equation for q*.
+    Solves ``σw² E f(√q* Z)² + σb² = q*`` and ``χ₁ = σw² E f'(√q* Z)² = 1`` (Poole et al.
+    2016, Schoenholz et al. 2017): with the second put into the first, one equation for q*.
 
     Parameters
     ----------
@@ -89,8 +89,8 @@ def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoin
     ------
     TypeError, ValueError
         If there is no such point. Relu, leaky_relu and the identity have theirs at σb = 0 alone. Gelu and
-        silu need a σb above 0.41 and 0.74: below, the length map runs away from its fixed point ([3]_
-        Section 5.3.4). Softplus has none.
+        silu need a σb of 0.4159 and 0.7451: below, the length map runs away from its fixed point (Roberts,
+        Yaida, Hanin 2022, Section 5.3.4). Softplus has none.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def chi(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> f
 def depth_scale(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> float:
     """``ξ = -1 / log χ₁``: so many layers shrink the squared gradient by e.
 
-    Infinite on the edge of chaos, negative where gradients explode (Schoenholz et al. 2017, eq. 9).
+    Infinite on the edge of chaos, negative where gradients explode (Schoenholz et al. 2017).
     """
     factor = chi(activation, sigma_w, sigma_b)
     if abs(factor - 1) <= _ROUNDING:
