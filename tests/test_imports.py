@@ -48,7 +48,7 @@ UPWARDS = {
     ("storage", "model"),
     ("flow", "plot"),
     ("initializers", "model"),
-    ("initializers", "planning"),
+    ("initializers", "layers"),
 }
 
 

@@ -109,7 +109,7 @@ def test_sequences_recurrent_layers_and_embeddings():
     )
     recurrent = model.state_dict()["lstm1.weight_ih"]
     done = lsuv(model, np.random.default_rng(0).integers(0, 20, (32, 7)))
-    assert list(done) == ["embedding1", "dense1", "dense2"]
+    assert list(done) == ["dense1", "dense2"]
     assert all(abs(scaled.after - 1) < 0.1 for scaled in done.values())
     np.testing.assert_array_equal(model.state_dict()["lstm1.weight_ih"], recurrent)
 
@@ -142,3 +142,29 @@ def test_a_dead_layer_is_named_and_the_model_left_alone():
         lsuv(model, X)
     for name, values in model.state_dict().items():
         np.testing.assert_array_equal(values, before[name])
+
+
+def test_through_blocks():
+    def block():
+        inner = vg.Residual([vg.Dense(16, "tanh"), vg.Dense(16)], gate=0.0, name="inner")
+        return vg.Residual(
+            [vg.Dense(16, "relu"), inner, vg.Dense(16)], shortcut=[vg.Dense(16)], activation="relu"
+        )
+
+    model = vg.Sequential([block(), block(), vg.Dense(3)], input_shape=40, seed=0)
+    done = lsuv(model, X, tolerance=0.01)
+    names = ["dense1", "inner.dense1", "inner.dense2", "dense2", "dense3"]
+    assert list(done) == [f"residual{i}.{name}" for i in (1, 2) for name in names] + ["dense1"]
+    assert all(abs(scaled.after - 1) < 0.01 for scaled in done.values())
+    first = model.layers[0]
+    z = X @ first.layers[0].weight.T
+    assert abs(z.var() - 1) < 0.01
+    linear = vg.Sequential([vg.Dense(16, "relu"), vg.Dense(16)], input_shape=40)
+    linear.layers[0].weight, linear.layers[1].weight = (
+        first.layers[0].weight,
+        first.layers[2].weight,
+    )
+    assert (
+        abs(linear.predict(X).var() - 1) < 0.01
+    )  # the gate is 0: nothing comes from the inner body
+    assert abs(model.predict(X).var() - 1) < 0.01

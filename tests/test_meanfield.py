@@ -207,14 +207,14 @@ def test_lengths_that_die_out_or_grow_without_end():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: vg.critical("softmax"), ValueError, "activation: expected one that acts unit by"),
+        (lambda: vg.critical("softmax"), ValueError, "activation: expected an activation of"),
         (lambda: vg.critical("tahn"), ValueError, "activation: expected one of identity"),
         (lambda: vg.critical(3), TypeError, "activation: expected a name (str), got int"),
         (lambda: vg.critical("tanh", -1), ValueError, "sigma_b: expected a finite number of at"),
         (lambda: vg.critical("tanh", "1"), TypeError, "sigma_b: expected a number, got '1' (str)"),
         (lambda: vg.critical("relu", 0.1), ValueError, "sigma_b: expected 0, for where relu keeps"),
         (lambda: vg.critical("softplus", 1), ValueError, "activation: expected one with a critica"),
-        (lambda: meanfield.chi("softmax", 1), ValueError, "activation: expected one that acts"),
+        (lambda: meanfield.chi("softmax", 1), ValueError, "activation: expected an activation"),
         (lambda: meanfield.length_map("tanh", -1), ValueError, "sigma_w: expected a finite number"),
         (lambda: meanfield.depth_scale("tanh", 1, None), TypeError, "sigma_b: expected a number"),
         (lambda: vg.initializers.Critical("gelu"), ValueError, "sigma_b: gelu expects at least"),

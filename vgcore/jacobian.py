@@ -45,7 +45,7 @@ def norms(model: Sequential, data: Data, layer: str, lags: Iterable[int]) -> Jac
     if not isinstance(lags, Iterable):
         raise TypeError(f"lags: expected integers, got {lags!r} ({type(lags).__name__})")
     chosen = [_validate.integer("lags", lag, minimum=0, maximum=data.times) for lag in lags]
-    x = _inputs_of(model, data.x, place)
+    x = data.x if place == 0 else model.stack.part(0, place).outputs(data.x)
     walk = model.layers[place].walks()[0]
     if walk.reverse:
         raise ValueError(
@@ -57,18 +57,6 @@ def norms(model: Sequential, data: Data, layer: str, lags: Iterable[int]) -> Jac
             matrix = _backward(model, place, x[sample : sample + 1], lag)
             found[:, sample, column] = np.linalg.norm(matrix, 2), np.linalg.norm(matrix)
     return Jacobian(np.array(chosen), *found)
-
-
-def _inputs_of(model: Sequential, x: Array, place: int) -> Array:
-    """What layer ``place`` reads."""
-    if place == 0:
-        return x
-    below = model.stack.part(0, place)
-    _, features = below.shapes[-1]
-    assert features is not None
-    outputs = np.zeros((*x.shape[:2], features), model.dtype)
-    below.program(planning.forward_only(), len(x), x.shape[1]).forward(x, outputs)
-    return outputs
 
 
 def _backward(model: Sequential, place: int, x: Array, lag: int) -> NDArray[np.float64]:

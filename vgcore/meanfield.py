@@ -101,7 +101,9 @@ def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoin
     --------
     vgcore.initializers.Critical : draws weights and biases so.
     """
-    return _critical(_unitwise(activation), _validate.real("sigma_b", sigma_b, minimum=0))
+    return _critical(
+        activations.unitwise(activation), _validate.real("sigma_b", sigma_b, minimum=0)
+    )
 
 
 def length_map(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> float:
@@ -132,18 +134,11 @@ def depth_scale(activation: str | Activation, sigma_w: float, sigma_b: float = 0
     return -1 / math.log(factor) if factor > 0 else 0.0
 
 
-def _unitwise(activation: str | Activation) -> Activation:
-    chosen = activations.get(activation)
-    if chosen.name == "softmax":
-        raise ValueError("activation: expected one that acts unit by unit, got 'softmax'")
-    return chosen
-
-
 def _network(
     activation: str | Activation, sigma_w: float, sigma_b: float
 ) -> tuple[Activation, float, float]:
     return (
-        _unitwise(activation),
+        activations.unitwise(activation),
         _validate.real("sigma_w", sigma_w, minimum=0),
         _validate.real("sigma_b", sigma_b, minimum=0),
     )

@@ -90,6 +90,21 @@ class Stack:
             self.seed,
         )
 
+    def branches(self) -> list[Stack]:
+        """The stacks of layers inside the only layer, which is a block; none if it is not."""
+        return [
+            Stack(layers, shapes, self.offsets[first:], self.vectors, self.seed)
+            for layers, shapes, first in self.layers[0].branches(self.shapes[0])
+        ]
+
+    def outputs(self, x: Array) -> Array:
+        """What the layers make of inputs, as they are when predicting."""
+        times = x.shape[1] if self.takes_time else 1
+        shape = (times if size is None else size for size in self.shapes[-1])
+        outputs = np.zeros((len(x), *shape), self.vectors[0].dtype)
+        self.program(forward_only(), len(x), times).forward(x, outputs)
+        return outputs
+
     @property
     def takes_time(self) -> bool:
         """Whether inputs are sequences."""

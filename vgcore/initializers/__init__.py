@@ -1,7 +1,7 @@
 """Initial values of weights and biases.
 
-By name or as objects they are given to layers (draws.py). `lsuv` sets those of a whole model by what its
-layers make of data.
+By name or as objects they are given to layers (draws.py). `lsuv` and `fixup` initialize a whole model
+(models.py).
 """
 
 from vgcore.initializers.draws import (
@@ -24,7 +24,7 @@ from vgcore.initializers.draws import (
     get,
     names,
 )
-from vgcore.initializers.lsuv import Scaled, lsuv
+from vgcore.initializers.models import Scaled, fixup, lsuv
 
 __all__ = [
     "Constant",
@@ -43,6 +43,7 @@ __all__ = [
     "Uniform",
     "VarianceScaling",
     "Zeros",
+    "fixup",
     "gain",
     "get",
     "lsuv",

@@ -177,6 +177,10 @@ class Layer(ABC):
         """The layers it is made of: itself alone, or those it wraps."""
         return [self]
 
+    def branches(self, input_shape: Shape) -> list[tuple[list[Layer], list[Shape], int]]:
+        """The stacks inside a block: layers, their shapes as of a model, the first operation's number."""
+        return []
+
     def adopt(self, views: dict[str, Array]) -> None:
         """Become part of a model, whose parameters ``views`` are; of none, if there are none."""
         self.views = views

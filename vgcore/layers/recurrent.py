@@ -115,7 +115,7 @@ class Recurrent(Layer):
             )
         self.use_bias = _validate.boolean("use_bias", use_bias)
         self.weight_initializer, self.recurrent_initializer, self.bias_initializer = (
-            Stacked(initializers.get(given, self.activation.name, argument), len(self.gates))
+            Stacked(initializers.get(given, self.activation, argument), len(self.gates))
             for argument, given in (
                 ("weight_initializer", weight_initializer),
                 ("recurrent_initializer", recurrent_initializer),

@@ -124,6 +124,15 @@ class Residual(Layer):
                 raise ValueError(f"{self.name}.{error}") from error
         return shapes
 
+    def branches(self, input_shape: Shape) -> list[tuple[list[Layer], list[Shape], int]]:
+        """The body, then the skip, if it has layers."""
+        behind_body = 1 + sum(len(layer.columns()) for layer in self.layers)
+        return [
+            (layers, self._shapes(layers, input_shape), first)
+            for layers, first in ((self.layers, 1), (self.shortcut, behind_body))
+            if layers
+        ]
+
     def _branches(self, input_shape: Shape) -> list[tuple[Layer, Shape, int]]:
         """Each layer of the body and of the skip, its input's shape, and its first operation's number."""
         found = []
