@@ -63,10 +63,10 @@ class Highway(Layer):
         self.gate_activation = activations.unitwise(gate_activation, "gate_activation")
         self.gate_bias = _validate.real("gate_bias", gate_bias)
         self.weight_initializer = initializers.get(
-            weight_initializer, self.activation.name, "weight_initializer"
+            weight_initializer, self.activation, "weight_initializer"
         )
         self.bias_initializer = initializers.get(
-            bias_initializer, self.activation.name, "bias_initializer"
+            bias_initializer, self.activation, "bias_initializer"
         )
 
     def output_shape(self, input_shape: Shape) -> Shape:
