@@ -1,6 +1,6 @@
 """The leaf kernels (simd/leaf.h) as the rest of the engine sees them."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 
 cdef extern from "simd/leaf.h" nogil:
@@ -17,6 +17,18 @@ cdef extern from "simd/leaf.h" nogil:
         Py_ssize_t times
         Py_ssize_t stride
         const int64_t *ends
+
+    ctypedef struct Pairs "vg_pairs":
+        Py_ssize_t count
+        const int32_t *first
+        const int32_t *left
+        const int32_t *right
+
+    ctypedef struct Layout "vg_layout":
+        Matrix matrix
+        Py_ssize_t places
+        bint by_channel
+        const int64_t *order
 
     Py_ssize_t PACKED_SIZE "VG_PACKED_SIZE"(Py_ssize_t depth, Py_ssize_t cols)
 
@@ -84,6 +96,25 @@ cdef extern from "simd/leaf.h" nogil:
         void (*affine_packed)(
             Matrix y, Matrix x, const void *packed, const void *b, bint add, const Rows *rows
         ) noexcept nogil
+        void (*pack_taps)(
+            void *packed, Matrix w, Py_ssize_t channels, Py_ssize_t taps, Py_ssize_t groups, bint transposed
+        ) noexcept nogil
+        void (*convolve)(
+            Matrix y, Matrix x, const void *packed, const void *b, const Pairs *pairs, Py_ssize_t taps,
+            Py_ssize_t groups, bint add, const Rows *rows,
+        ) noexcept nogil
+        void (*convolve_weight)(
+            Matrix dw, Matrix x, Matrix dy, const Pairs *pairs, Py_ssize_t taps, Py_ssize_t groups,
+            Py_ssize_t rows, Py_ssize_t in0, Py_ssize_t in1,
+        ) noexcept nogil
+        void (*max_pool)(Matrix y, Matrix x, const Pairs *pairs, const Rows *rows) noexcept nogil
+        void (*max_pool_backward)(
+            Matrix dx, Matrix dy, Matrix y, Matrix x, const Pairs *pairs, const Rows *rows
+        ) noexcept nogil
+        void (*average_pool)(
+            Matrix y, Matrix x, const Pairs *pairs, const void *factor, bint add, const Rows *rows
+        ) noexcept nogil
+        void (*relayout)(const Layout *y, const Layout *x, bint add, const Rows *rows) noexcept nogil
         void (*activation)(
             Matrix h, Matrix z, Activation f, double alpha, const Rows *rows
         ) noexcept nogil

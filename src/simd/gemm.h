@@ -30,6 +30,16 @@ typedef struct {
     int add;
 } Tile;
 
+/* Of a joint product: each as deep as the tile, at a_place[s] a_step of A and b_place[s] b_step of B. */
+typedef struct {
+    ptrdiff_t count;
+    const int32_t *a_place, *b_place;
+    ptrdiff_t a_step, b_step;
+} Segments;
+
+typedef void (*TileKernel)(const Tile *, real *c, const real *a);
+typedef void (*JointKernel)(const Tile *, real *c, const real *a, const Segments *);
+
 #if VEC_BYTES >= 64
 #define TILE_BYTES 64
 #include "tile.h"
@@ -47,26 +57,25 @@ typedef struct {
 #endif
 #include "tile.h"
 
-typedef void (*TileKernel)(const Tile *, real *c, const real *a);
-
 /* The widest tile of at most `cols` columns: its bytes, and its kernels by vectors and rows. */
 typedef struct {
     ptrdiff_t lanes;
     const TileKernel (*kernels)[TILE_ROWS];
+    const JointKernel (*joint)[TILE_ROWS];
 } TileWidth;
 
 static TileWidth tile_width(ptrdiff_t cols) {
 #if VEC_BYTES >= 64
-    if (cols >= 64 / (ptrdiff_t)sizeof(real)) return (TileWidth){64 / sizeof(real), tiles64};
+    if (cols >= 64 / (ptrdiff_t)sizeof(real)) return (TileWidth){64 / sizeof(real), tiles64, joints64};
 #endif
 #if VEC_BYTES >= 32
-    if (cols >= 32 / (ptrdiff_t)sizeof(real)) return (TileWidth){32 / sizeof(real), tiles32};
+    if (cols >= 32 / (ptrdiff_t)sizeof(real)) return (TileWidth){32 / sizeof(real), tiles32, joints32};
 #endif
-    if (cols >= 16 / (ptrdiff_t)sizeof(real)) return (TileWidth){16 / sizeof(real), tiles16};
+    if (cols >= 16 / (ptrdiff_t)sizeof(real)) return (TileWidth){16 / sizeof(real), tiles16, joints16};
 #if REAL_BITS == 32
-    return (TileWidth){1, tiles4};
+    return (TileWidth){1, tiles4, joints4};
 #else
-    return (TileWidth){1, tiles8};
+    return (TileWidth){1, tiles8, joints8};
 #endif
 }
 

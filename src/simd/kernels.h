@@ -8,6 +8,8 @@
 #include "reduce.h"
 #include "image.h"
 #include "gemm.h"
+#include "conv.h"
+#include "pool.h"
 #include "activation.h"
 #include "columns.h"
 #include "recurrent.h"
@@ -51,6 +53,13 @@ const vg_leaf LEAF_TABLE = {
     .column_products = column_products,
     .pack = pack,
     .affine_packed = affine_packed,
+    .pack_taps = pack_taps,
+    .convolve = convolve,
+    .convolve_weight = convolve_weight,
+    .max_pool = max_pool,
+    .max_pool_backward = max_pool_backward,
+    .average_pool = average_pool,
+    .relayout = relayout,
     .activation = activation,
     .activation_backward = activation_backward,
     .slope = slope,

@@ -30,6 +30,21 @@ typedef struct {
     const int64_t *ends; /* (times + 1,), one more for the timestep behind the last, or NULL */
 } vg_rows;
 
+/* Which places of images meet where: pairs [first[d], first[d + 1]) belong to destination d. An image lies place
+ * by place: place p of sample r is row p * stride + r of a matrix, and channels are its columns. */
+typedef struct {
+    ptrdiff_t count; /* of destinations */
+    const int32_t *first, *left, *right;
+} vg_pairs;
+
+/* Samples' elements in their users' order: place by place, or by channel, place after place of each. */
+typedef struct {
+    vg_matrix matrix;
+    ptrdiff_t places;
+    int by_channel;
+    const int64_t *order; /* sample r lies at order[r], or at r where this is NULL */
+} vg_layout;
+
 typedef enum {
     VG_IDENTITY,
     VG_SIGMOID,
@@ -109,6 +124,35 @@ typedef struct {
     /* affine with a w that has been packed: for a w that serves many products of few rows */
     void (*affine_packed)(vg_matrix y, vg_matrix x, const void *packed, const void *b, int add,
                           const vg_rows *rows);
+
+    /* Convolutions. w has a row for each tap and each channel of a group, taps slowest, and the groups' filters side
+     * by side; so have x and y their channels. */
+
+    /* the w of each tap, or its transpose, in the order in which convolve reads it; `packed` holds
+     * VG_PACKED_SIZE(taps depth, cols) elements for each group of `cols` columns */
+    void (*pack_taps)(void *packed, vg_matrix w, ptrdiff_t channels, ptrdiff_t taps, ptrdiff_t groups,
+                      int transposed);
+    /* y[p, r] = b + sum over the pairs (q, k) of p of x[q, r] w_k, or y[p, r] += that sum where `add`; of the
+     * input's gradient: dx is y, dy is x, and w is transposed */
+    void (*convolve)(vg_matrix y, vg_matrix x, const void *packed, const void *b, const vg_pairs *pairs,
+                     ptrdiff_t taps, ptrdiff_t groups, int add, const vg_rows *rows);
+    /* dw_k[i] = sum over the pairs (q, p) of k and the first `rows` rows r of x[q, r, i] dy[p, r], for rows of dw
+     * in [in0, in1). Destination d of the pairs is tap d % taps of the d / taps-th block of places: what a
+     * block reads should stay in the cache */
+    void (*convolve_weight)(vg_matrix dw, vg_matrix x, vg_matrix dy, const vg_pairs *pairs, ptrdiff_t taps,
+                            ptrdiff_t groups, ptrdiff_t rows, ptrdiff_t in0, ptrdiff_t in1);
+
+    /* y[p, r] = largest x[q, r] of the pairs (q, _) of p, channel by channel; NaN if any is */
+    void (*max_pool)(vg_matrix y, vg_matrix x, const vg_pairs *pairs, const vg_rows *rows);
+    /* dx[q, r] += dy[p, r] where x[q, r] is the first of p's pairs to be y[p, r] */
+    void (*max_pool_backward)(vg_matrix dx, vg_matrix dy, vg_matrix y, vg_matrix x, const vg_pairs *pairs,
+                              const vg_rows *rows);
+    /* y[p, r] = sum over the pairs (q, i) of p of factor[i] x[q, r], or y[p, r] += it where `add` */
+    void (*average_pool)(vg_matrix y, vg_matrix x, const vg_pairs *pairs, const void *factor, int add,
+                         const vg_rows *rows);
+
+    /* the e-th element of sample r of y = that of x, or += it where `add` */
+    void (*relayout)(const vg_layout *y, const vg_layout *x, int add, const vg_rows *rows);
 
     /* h = f(z); h may be z */
     void (*activation)(vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_rows *rows);

@@ -2,8 +2,9 @@
  *
  *   C[i, j] = C0[i, j] + sum over p of A[i, p] B[p, j]      i < rows, j < vectors x TILE_LANES
  *
- * Every element of C is one chain of multiply-adds in the order of p, whatever tile it falls into: cutting
- * rows, columns or depth elsewhere gives the same bits.
+ * or the sum of such products of segments of A and B. Every element of C is one chain of multiply-adds in the
+ * order of segments and p, whatever tile it falls into: cutting rows, columns or depth elsewhere gives the
+ * same bits.
  */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -13,10 +14,11 @@
 typedef real SIZED(tvec) __attribute__((vector_size(TILE_BYTES)));
 typedef real SIZED(tvec_at) __attribute__((vector_size(TILE_BYTES), aligned(sizeof(real)), may_alias));
 
-INLINE void SIZED(tile)(const int rows, const int vectors, const Tile *t, real *c, const real *a) {
+/* segments is NULL where A and B are one. */
+INLINE void SIZED(tile)(const int rows, const int vectors, const Tile *t, real *c, const real *a,
+                        const Segments *segments) {
     typedef SIZED(tvec_at) at;
     const ptrdiff_t a_row = t->a_row, a_col = t->a_col, ldb = t->ldb, ldc = t->ldc, last = t->last;
-    const real *b = t->b;
     const real *third[TILE_ROWS / 3]; /* every third row of A: few registers reach all of them */
     SIZED(tvec) acc[TILE_ROWS][2];
 #define EACH_ROW _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
@@ -32,16 +34,20 @@ INLINE void SIZED(tile)(const int rows, const int vectors, const Tile *t, real *
     else
         EACH_ROW EACH_VECTOR acc[i][v] = (SIZED(tvec)){0};
 
-    EACH_THIRD third[i] = a + 3 * i * a_row;
-    for (ptrdiff_t p = t->depth; p > 0; p--) {
-        SIZED(tvec) row[2];
-        EACH_VECTOR row[v] = *(const at *)(b + COLUMN(v));
-        EACH_ROW {
-            const SIZED(tvec) factor = third[i / 3][i % 3 * a_row] - (SIZED(tvec)){0};
-            EACH_VECTOR acc[i][v] += factor * row[v];
+    for (ptrdiff_t s = 0; s < (segments ? segments->count : 1); s++) {
+        const real *b = segments ? t->b + segments->b_place[s] * segments->b_step : t->b;
+        const real *top = segments ? a + segments->a_place[s] * segments->a_step : a;
+        EACH_THIRD third[i] = top + 3 * i * a_row;
+        for (ptrdiff_t p = t->depth; p > 0; p--) {
+            SIZED(tvec) row[2];
+            EACH_VECTOR row[v] = *(const at *)(b + COLUMN(v));
+            EACH_ROW {
+                const SIZED(tvec) factor = third[i / 3][i % 3 * a_row] - (SIZED(tvec)){0};
+                EACH_VECTOR acc[i][v] += factor * row[v];
+            }
+            EACH_THIRD third[i] += a_col;
+            b += ldb;
         }
-        EACH_THIRD third[i] += a_col;
-        b += ldb;
     }
     EACH_ROW {
         EACH_VECTOR *(at *)(c + COLUMN(v)) = acc[i][v];
@@ -53,33 +59,41 @@ INLINE void SIZED(tile)(const int rows, const int vectors, const Tile *t, real *
 #undef COLUMN
 }
 
-#define TILE_KERNEL(rows)                                                        \
-    static void SIZED(tile##rows##x1_)(const Tile *t, real *c, const real *a) {  \
-        SIZED(tile)(rows, 1, t, c, a);                                           \
-    }                                                                            \
-    static void SIZED(tile##rows##x2_)(const Tile *t, real *c, const real *a) {  \
-        SIZED(tile)(rows, 2, t, c, a);                                           \
+#define TILE_KERNEL(rows, vectors)                                                                    \
+    static void SIZED(tile##rows##x##vectors##_)(const Tile *t, real *c, const real *a) {             \
+        SIZED(tile)(rows, vectors, t, c, a, NULL);                                                    \
+    }                                                                                                 \
+    static void SIZED(joint##rows##x##vectors##_)(const Tile *t, real *c, const real *a,              \
+                                                  const Segments *segments) {                         \
+        SIZED(tile)(rows, vectors, t, c, a, segments);                                                \
     }
-TILE_KERNEL(1) TILE_KERNEL(2) TILE_KERNEL(3) TILE_KERNEL(4) TILE_KERNEL(5) TILE_KERNEL(6)
+#define TILE_KERNELS(vectors)                                                                         \
+    TILE_KERNEL(1, vectors) TILE_KERNEL(2, vectors) TILE_KERNEL(3, vectors) TILE_KERNEL(4, vectors)   \
+    TILE_KERNEL(5, vectors) TILE_KERNEL(6, vectors)
+TILE_KERNELS(1) TILE_KERNELS(2)
+#define SIX(name, v)                                                                                  \
+    SIZED(name##1##v), SIZED(name##2##v), SIZED(name##3##v), SIZED(name##4##v), SIZED(name##5##v),    \
+        SIZED(name##6##v)
 #if TILE_ROWS == 12
-TILE_KERNEL(7) TILE_KERNEL(8) TILE_KERNEL(9) TILE_KERNEL(10) TILE_KERNEL(11) TILE_KERNEL(12)
-#define TILE_COLUMN(v)                                                                               \
-    {SIZED(tile1##v), SIZED(tile2##v), SIZED(tile3##v), SIZED(tile4##v), SIZED(tile5##v),            \
-     SIZED(tile6##v), SIZED(tile7##v), SIZED(tile8##v), SIZED(tile9##v), SIZED(tile10##v),           \
-     SIZED(tile11##v), SIZED(tile12##v)}
+#undef TILE_KERNELS
+#define TILE_KERNELS(vectors)                                                                         \
+    TILE_KERNEL(7, vectors) TILE_KERNEL(8, vectors) TILE_KERNEL(9, vectors) TILE_KERNEL(10, vectors)  \
+    TILE_KERNEL(11, vectors) TILE_KERNEL(12, vectors)
+TILE_KERNELS(1) TILE_KERNELS(2)
+#define EACH_TILE(name, v)                                                                            \
+    {SIX(name, v), SIZED(name##7##v), SIZED(name##8##v), SIZED(name##9##v), SIZED(name##10##v),       \
+     SIZED(name##11##v), SIZED(name##12##v)}
 #else
-#define TILE_COLUMN(v)                                                                               \
-    {SIZED(tile1##v), SIZED(tile2##v), SIZED(tile3##v), SIZED(tile4##v), SIZED(tile5##v),            \
-     SIZED(tile6##v)}
+#define EACH_TILE(name, v) {SIX(name, v)}
 #endif
 
-static void (*const SIZED(tiles)[2][TILE_ROWS])(const Tile *, real *, const real *) = {
-    TILE_COLUMN(x1_),
-    TILE_COLUMN(x2_),
-};
+static const TileKernel SIZED(tiles)[2][TILE_ROWS] = {EACH_TILE(tile, x1_), EACH_TILE(tile, x2_)};
+static const JointKernel SIZED(joints)[2][TILE_ROWS] = {EACH_TILE(joint, x1_), EACH_TILE(joint, x2_)};
 
 #undef TILE_KERNEL
-#undef TILE_COLUMN
+#undef TILE_KERNELS
+#undef SIX
+#undef EACH_TILE
 #undef TILE_LANES
 #undef TILE_BYTES
 #undef SIZED
