@@ -138,11 +138,12 @@ def max_pool(y, x, Table pairs, *, Py_ssize_t rows, part=None):
     leaf_of([y, x]).max_pool(as_matrix(y), as_matrix(x), &pairs.pairs, &range)
 
 
-def max_pool_backward(dx, dy, y, x, Table pairs, *, Py_ssize_t rows, part=None):
-    """dx += dy where the largest was."""
+def max_pool_backward(dx, dy, y, x, Table pairs, *, Py_ssize_t rows, bint add=False, part=None):
+    """dx = dy where the largest was, or dx += it."""
     cdef Rows range = some_rows(rows, part)
+    range.times = len(dx) // rows
     leaf_of([dx, dy, y, x]).max_pool_backward(
-        as_matrix(dx), as_matrix(dy), as_matrix(y), as_matrix(x), &pairs.pairs, &range
+        as_matrix(dx), as_matrix(dy), as_matrix(y), as_matrix(x), &pairs.pairs, add, &range
     )
 
 

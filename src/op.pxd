@@ -126,6 +126,7 @@ ctypedef struct Op:
     bint branches      # taps the gradient that its skip and its body bring
     bint variant       # of a kind: an LSTM's peepholes, a GRU's reset after the product
     bint bias
+    const void *tables # the kind's own, which its Operation keeps
     bint integers      # x is integers: tokens, below
     const int64_t *tokens
     Matrix x

@@ -109,7 +109,7 @@ cdef extern from "simd/leaf.h" nogil:
         ) noexcept nogil
         void (*max_pool)(Matrix y, Matrix x, const Pairs *pairs, const Rows *rows) noexcept nogil
         void (*max_pool_backward)(
-            Matrix dx, Matrix dy, Matrix y, Matrix x, const Pairs *pairs, const Rows *rows
+            Matrix dx, Matrix dy, Matrix y, Matrix x, const Pairs *pairs, bint add, const Rows *rows
         ) noexcept nogil
         void (*average_pool)(
             Matrix y, Matrix x, const Pairs *pairs, const void *factor, bint add, const Rows *rows

@@ -156,12 +156,14 @@ def test_largest_of_windows(window, channels, dtype):
             want_dx[sources[chosen[r, c]] * rows + r, c] += dy[p * rows + r, c]
     kernels.max_pool(y, x, table.forward(), rows=rows)
     np.testing.assert_array_equal(y, want.reshape(y.shape))
-    kernels.max_pool_backward(dx, dy, y, x, table.forward(), rows=rows)
+    kernels.max_pool_backward(dx, dy, y, x, table.forward(), rows=rows, add=True)
     np.testing.assert_array_equal(dx, want_dx)
+    kernels.max_pool_backward(dx, dy, y, x, table.forward(), rows=rows)
+    np.testing.assert_array_equal(dx, want_dx - start)
     y[...] = 0
     for part in THREADS:
         kernels.max_pool(y, x, table.forward(), rows=rows, part=part)
-        kernels.max_pool_backward(parts, dy, y, x, table.forward(), rows=rows, part=part)
+        kernels.max_pool_backward(parts, dy, y, x, table.forward(), rows=rows, add=True, part=part)
     np.testing.assert_array_equal(y, want.reshape(y.shape))
     np.testing.assert_array_equal(parts, want_dx)
 
@@ -185,6 +187,9 @@ def test_weighted_sums_of_windows(window, channels, dtype):
         kernels.average_pool(y, x, table.forward(), factor, rows=rows, add=times == 2)
         slack = (times * table.taps + 2) * np.finfo(dtype).eps * times * bound
         assert np.all(np.abs(y.reshape(want.shape) - times * want) <= slack)
+    wide = np.full((len(y), channels + 20), np.nan, dtype)
+    kernels.average_pool(wide, x, table.forward(), factor, rows=rows)
+    assert not np.any(wide[:, channels:])
     again = np.zeros_like(y)
     for part in THREADS:
         for add in (False, True):

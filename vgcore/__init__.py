@@ -5,7 +5,24 @@ from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
 from vgcore.flow import GradientFlow
-from vgcore.layers import GRU, LSTM, RNN, Bidirectional, Dense, Embedding, Highway, Residual
+from vgcore.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    AvgPool,
+    Bidirectional,
+    Conv1d,
+    Conv2d,
+    Dense,
+    Embedding,
+    Flatten,
+    GlobalAvgPool,
+    Highway,
+    MaxPool,
+    Reshape,
+    Residual,
+    Subsample,
+)
 from vgcore.meanfield import critical
 from vgcore.model import Sequential
 from vgcore.optimizers import SGD, Adam
@@ -18,13 +35,21 @@ __all__ = [
     "RNN",
     "SGD",
     "Adam",
+    "AvgPool",
     "Bidirectional",
+    "Conv1d",
+    "Conv2d",
     "Dense",
     "Embedding",
+    "Flatten",
+    "GlobalAvgPool",
     "GradientFlow",
     "Highway",
+    "MaxPool",
+    "Reshape",
     "Residual",
     "Sequential",
+    "Subsample",
     "__version__",
     "activations",
     "cpu_level",

@@ -144,10 +144,12 @@ typedef struct {
 
     /* y[p, r] = largest x[q, r] of the pairs (q, _) of p, channel by channel; NaN if any is */
     void (*max_pool)(vg_matrix y, vg_matrix x, const vg_pairs *pairs, const vg_rows *rows);
-    /* dx[q, r] += dy[p, r] where x[q, r] is the first of p's pairs to be y[p, r] */
+    /* dx[q, r] = sum of the dy[p, r] where x[q, r] is the first of p's pairs to be y[p, r], or dx += it where `add`;
+     * rows at the places of x */
     void (*max_pool_backward)(vg_matrix dx, vg_matrix dy, vg_matrix y, vg_matrix x, const vg_pairs *pairs,
-                              const vg_rows *rows);
-    /* y[p, r] = sum over the pairs (q, i) of p of factor[i] x[q, r], or y[p, r] += it where `add` */
+                              int add, const vg_rows *rows);
+    /* y[p, r] = sum over the pairs (q, i) of p of factor[i] x[q, r], or y[p, r] += it where `add`; columns that x
+     * has not are 0 */
     void (*average_pool)(vg_matrix y, vg_matrix x, const vg_pairs *pairs, const void *factor, int add,
                          const vg_rows *rows);
 

@@ -108,6 +108,8 @@ INLINE void store_first(real *p, vec v, ptrdiff_t n) {
 #endif
 }
 
+INLINE real *element(vg_matrix m, ptrdiff_t row, ptrdiff_t col) { return (real *)m.data + row * m.ld + col; }
+
 /* Behind the last of a thread's rows at timestep t. */
 INLINE ptrdiff_t rows_end(const vg_rows *rows, ptrdiff_t t) { return rows->ends ? rows->ends[t] : rows->end; }
 

@@ -2,11 +2,14 @@
 
 from vgcore.layers.base import Layer
 from vgcore.layers.bidirectional import Bidirectional
+from vgcore.layers.conv import Conv1d, Conv2d
 from vgcore.layers.dense import Dense
 from vgcore.layers.embedding import Embedding
 from vgcore.layers.gru import GRU
 from vgcore.layers.highway import Highway
 from vgcore.layers.lstm import LSTM
+from vgcore.layers.pooling import AvgPool, GlobalAvgPool, MaxPool, Subsample
+from vgcore.layers.reshape import Flatten, Reshape
 from vgcore.layers.residual import Residual
 from vgcore.layers.rnn import RNN
 
@@ -14,10 +17,18 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AvgPool",
     "Bidirectional",
+    "Conv1d",
+    "Conv2d",
     "Dense",
     "Embedding",
+    "Flatten",
+    "GlobalAvgPool",
     "Highway",
     "Layer",
+    "MaxPool",
+    "Reshape",
     "Residual",
+    "Subsample",
 ]
