@@ -17,14 +17,14 @@ gradients add up (checkpointing). Sums over time run from the last timestep to t
 time into windows changes no bit either.
 """
 
-from libc.math cimport INFINITY, pow
+from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from .op cimport Op, OpTaps, Parameter, TIMESTEPS, places_in, rows_end
 from .plan cimport Plan, Run
 from .record cimport combined_norm, record_window
-from .simd cimport LossCall, Norms, Rows
+from .simd cimport LossCall, Norms, RULE_STATES, Rows, advance
 from .window cimport (
     Share, clear_rows, cut, gather_inputs, gather_targets, leave_window, living_rows, next_window,
     prefetch_rows, rows_at, runs_now, sample_of, saved_window, share_of, write_places, write_states,
@@ -49,17 +49,18 @@ cdef void update_rows(Plan *plan, Parameter *p, Py_ssize_t row0, Py_ssize_t row1
     """The optimizer's step on rows [row0, row1) of one parameter."""
     cdef Py_ssize_t begin = first_element(p, row0), end = first_element(p, row1)
     cdef Py_ssize_t offset = begin * plan.leaf.real_bytes, chunk = row0 // p.chunk_rows
+    cdef void *state[RULE_STATES]
+    cdef int i
     cdef Norms norms = Norms(
         weight=p.norms.weight + chunk,
         gradient=p.norms.gradient + chunk,
         update=p.norms.update + chunk,
     )
+    for i in range(RULE_STATES):
+        state[i] = <char *>p.state[i] + offset if p.state[i] != NULL else NULL
     if row0 < row1:
         plan.leaf.update[<int>plan.rule](
-            <char *>p.value.data + offset,
-            <char *>p.state1 + offset if p.state1 != NULL else NULL,
-            <char *>p.state2 + offset if p.state2 != NULL else NULL,
-            <char *>p.gradient.data + offset,
+            <char *>p.value.data + offset, state, <char *>p.gradient.data + offset,
             end - begin, p.chunk_rows * p.value.cols, &plan.update, &norms if tapped else NULL,
         )
 
@@ -251,8 +252,7 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
                 plan.update.rate = run.rates[s]
             if run.updating:
                 plan.time += 1
-                plan.update.correction1 = 1 - pow(plan.update.momentum, <double>plan.time)
-                plan.update.correction2 = 1 - pow(plan.update.beta2, <double>plan.time)
+                advance(&plan.update, plan.rule, plan.time)
         train_windows(run, &share, s, first_window, last_window, deepest, tapped, barrier)
         if thread == 0:
             run.done = s + 1

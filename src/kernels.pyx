@@ -6,11 +6,13 @@ Matrices are made by `matrix`, whose rows are whole vectors; a kernel runs over 
 import numpy as np
 
 from cpython.buffer cimport PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
-
 from libc.stdint cimport int64_t
 
 from .neighbours cimport Table
-from .simd cimport Activation, Layout, Leaf, Matrix, PACKED_SIZE, Rows, leaf_table
+from .simd cimport (
+    Activation, Layout, Leaf, Matrix, Norms, PACKED_SIZE, RULE_STATES, Rows, Rule, Update, advance,
+    leaf_table,
+)
 
 
 def matrix(Py_ssize_t rows, Py_ssize_t cols, dtype):
@@ -191,10 +193,57 @@ def activation_backward(delta, h, z, int f, double alpha=0):
     )
 
 
+def update(w, states, g, int rule, dict numbers, *, int64_t time=1, Py_ssize_t chunk=1024, norms=None):
+    """Step `time` of an optimizer's rule on w and its states; vectors of whole cache lines.
+
+    numbers: the fields of the engine's update struct; norms (3, chunks) float64: of w, g and the update.
+    """
+    for array in (w, g, *states):
+        expect_lines("w, g, states", array)
+    cdef const Leaf *leaf = leaf_of([w, g, *states])
+    cdef void *value = as_matrix(w).data
+    cdef void *gradient = as_matrix(g).data
+    cdef void *state[RULE_STATES]
+    cdef Update u = numbers
+    cdef Norms kept
+    cdef bint tapped = norms is not None
+    cdef Py_ssize_t n = w.size, i
+    for i in range(RULE_STATES):
+        state[i] = as_matrix(states[i]).data if i < len(states) else NULL
+    if tapped:
+        expect("norms", norms, (3, (n + chunk - 1) // chunk))
+        kept = Norms(
+            weight=<double *>as_matrix(norms[0]).data,
+            gradient=<double *>as_matrix(norms[1]).data,
+            update=<double *>as_matrix(norms[2]).data,
+        )
+    with nogil:
+        advance(&u, <Rule>rule, time)
+        leaf.update[rule](value, state, gradient, n, chunk, &u, &kept if tapped else NULL)
+
+
+def stream(w, states, g):
+    """w += g, and so the two states: Adam's reads and writes, for benchmarks."""
+    for array in (w, g, *states):
+        expect_lines("w, g, states", array)
+    cdef const Leaf *leaf = leaf_of([w, g, *states])
+    cdef void *value = as_matrix(w).data
+    cdef void *gradient = as_matrix(g).data
+    cdef void *state[2]
+    cdef Py_ssize_t n = w.size
+    state[0], state[1] = as_matrix(states[0]).data, as_matrix(states[1]).data
+    with nogil:
+        leaf.stream(value, state, gradient, n)
+
+
+cdef int expect_lines(name, x) except -1:
+    if x.size % (64 // x.itemsize):
+        raise ValueError(f"{name}: expected whole cache lines, got {x.size} elements of {x.dtype}")
+
+
 def norm(x):
     """The L2 norm of a contiguous vector of whole cache lines."""
-    if x.size % (64 // x.itemsize):
-        raise ValueError(f"x: expected whole cache lines, got {x.size} elements of {x.dtype}")
+    expect_lines("x", x)
     cdef double result
     leaf_of([x]).chunk_norms(&result, as_matrix(x).data, x.size, x.size)
     return result

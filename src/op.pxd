@@ -12,7 +12,7 @@ Names: x the input, z the pre-activation, h the output; a leading d means the gr
 
 from libc.stdint cimport int64_t, uint64_t
 
-from .simd cimport Activation, Leaf, Matrix, Norms, Rows, Taps
+from .simd cimport Activation, Leaf, Matrix, Norms, RULE_STATES, Rows, Taps
 
 cdef enum:
     TIMESTEPS = 0  # of x or h: as many places as the window has timesteps
@@ -27,8 +27,7 @@ ctypedef struct Parameter:
     bint trained           # else a statistic: the layer's own to change
     Matrix value
     Matrix gradient
-    void *state1
-    void *state2
+    void *state[RULE_STATES]  # the optimizer's
     Py_ssize_t rows
     Py_ssize_t chunk_rows
     Py_ssize_t block_rows  # rows whose gradient is computed and applied in one go

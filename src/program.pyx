@@ -106,7 +106,7 @@ cdef class Program:
         bint mean_over_places, int rule, dict update, double clip_norm, int threads, uint64_t seed,
     ):
         """`offsets[i][j]`: the first element of parameter j of operation i in the flat vectors `values`,
-        `gradients` and `states` (at most two). `input_gradient`: of x and of initial states, too.
+        `gradients` and `states` (at most RULE_STATES). `input_gradient`: of x and of initial states, too.
         `image_input`, `image_output`: arrays outside have the channels before the places."""
         cdef Operation operation
         cdef Py_ssize_t real_bytes = values.itemsize
@@ -160,12 +160,10 @@ cdef class Program:
     cdef void _lay_parameters(self, list offsets, values, gradients, list states) except *:
         cdef char *value = <char *>data_of(values)
         cdef char *gradient = <char *>data_of(gradients)
-        cdef char *state1 = <char *>data_of(states[0]) if len(states) > 0 else NULL
-        cdef char *state2 = <char *>data_of(states[1]) if len(states) > 1 else NULL
         cdef Py_ssize_t offset, cols, real_bytes = self.plan.leaf.real_bytes
         cdef Py_ssize_t lanes = ALIGNMENT // real_bytes
         cdef Parameter *p
-        cdef int i, j
+        cdef int i, j, k
         for i in range(self.plan.ops):
             self.plan.book[i].first_parameter = self.total_parameters
             for j in range(self.plan.op[i].parameters):
@@ -174,8 +172,8 @@ cdef class Program:
                 offset = offsets[i][j] * real_bytes
                 p.value = Matrix(data=value + offset, ld=cols, cols=cols)
                 p.gradient = Matrix(data=gradient + offset, ld=cols, cols=cols)
-                p.state1 = state1 + offset if state1 != NULL else NULL
-                p.state2 = state2 + offset if state2 != NULL else NULL
+                for k in range(len(states)):
+                    p.state[k] = <char *>data_of(states[k]) + offset
                 p.padded = (p.rows * cols + lanes - 1) // lanes * lanes
                 p.chunk_rows = rows_per_chunk(p.rows, cols)
                 p.block_rows = max(BLOCK_ROWS, BLOCK_BYTES // (cols * real_bytes))

@@ -54,17 +54,25 @@ cdef extern from "simd/leaf.h" nogil:
         double scale
         const int64_t *labels
 
+    enum:
+        RULE_STATES "VG_RULE_STATES"
+
     ctypedef struct Update "vg_update":
         double rate
         double weight_decay
-        double momentum
+        double beta1
         double beta2
         double epsilon
-        double correction1
-        double correction2
+        double step_decay
         bint nesterov
+        bint centered
         double gradient_scale
         double gradient_limit
+        double gradient_part
+        double moment_part
+        double root_part
+        double mu_product
+        int64_t mu_factors
 
     ctypedef struct Norms "vg_norms":
         double *weight
@@ -72,8 +80,8 @@ cdef extern from "simd/leaf.h" nogil:
         double *update
 
     ctypedef void (*UpdateKernel)(
-        void *w, void *state1, void *state2, const void *g, Py_ssize_t n, Py_ssize_t chunk,
-        const Update *u, const Norms *norms,
+        void *w, void *const *states, const void *g, Py_ssize_t n, Py_ssize_t chunk, const Update *u,
+        const Norms *norms,
     ) noexcept nogil
 
     ctypedef struct Leaf "vg_leaf":
@@ -180,8 +188,13 @@ cdef extern from "simd/leaf.h" nogil:
         bint (*all_finite)(const void *x, Py_ssize_t n) noexcept nogil
         void (*exp)(void *y, const void *x, Py_ssize_t n) noexcept nogil
         void (*tanh)(void *y, const void *x, Py_ssize_t n) noexcept nogil
+        void (*stream)(void *w, void *const *states, const void *g, Py_ssize_t n) noexcept nogil
         double (*fma_loop)(double *flops, int64_t n) noexcept nogil
         size_t real_bytes
+
+
+cdef extern from "simd/rules.h" nogil:
+    void advance "vg_advance"(Update *update, Rule rule, int64_t time)
 
 
 # The kernels of the CPU level in use, for reals of 4 or 8 bytes.

@@ -35,7 +35,13 @@ cdef extern from "simd/leaf.h" nogil:
         CATEGORICAL_LOGITS "VG_CATEGORICAL_LOGITS"
         LINEAR "VG_LINEAR"
         SGD "VG_SGD"
+        ADAGRAD "VG_ADAGRAD"
+        ADADELTA "VG_ADADELTA"
+        RMSPROP "VG_RMSPROP"
         ADAM "VG_ADAM"
+        ADAMW "VG_ADAMW"
+        NADAM "VG_NADAM"
+        LION "VG_LION"
 
 ACTIVATIONS = {
     "identity": IDENTITY,
@@ -59,7 +65,16 @@ LOSSES = {
     "categorical_logits": CATEGORICAL_LOGITS,
     "linear": LINEAR,
 }
-RULES = {"sgd": SGD, "adam": ADAM}
+RULES = {
+    "sgd": SGD,
+    "adagrad": ADAGRAD,
+    "adadelta": ADADELTA,
+    "rmsprop": RMSPROP,
+    "adam": ADAM,
+    "adamw": ADAMW,
+    "nadam": NADAM,
+    "lion": LION,
+}
 
 _LEVELS = {"baseline": BASELINE, "avx2": AVX2, "avx512": AVX512}
 

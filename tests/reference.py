@@ -104,7 +104,8 @@ class Twin:
         self.optimizer = model.optimizer
         self.clip_norm, self.clip_value = clip_norm, clip_value
         self.state = {
-            name: (np.zeros_like(v), np.zeros_like(v)) for name, v in self.parameters.items()
+            name: [np.full_like(v, start) for start in self.optimizer.states.values()]
+            for name, v in self.parameters.items()
         }
         self.time = 0
 
@@ -172,9 +173,9 @@ class Twin:
         done = self.run(x, y)
         gradients = self.clipped(done.gradients)
         self.time += 1
-        rule = adam if isinstance(self.optimizer, vg.Adam) else sgd
+        rule = RULES[type(self.optimizer)]
         done.updates = {
-            name: rule(self.optimizer, value, gradients[name], *self.state[name], self.time)
+            name: rule(self.optimizer, value, gradients[name], self.time, *self.state[name])
             for name, value in self.parameters.items()
         }
         for name, value in self.parameters.items():
@@ -198,28 +199,109 @@ def through(activation, z, h, dh):
     return dh * ACTIVATIONS[activation.name][1](z, activation.alpha)
 
 
-def sgd(o, w, g, v, _, time):
+def average(kept, x, beta):
+    kept[...] = beta * kept + (1 - beta) * x
+    return kept
+
+
+def sgd(o, w, g, time, v=0):
     g = g + o.weight_decay * w
+    if not o.momentum:
+        return -o.learning_rate * g
     v[...] = o.momentum * v + g
     return -o.learning_rate * (g + o.momentum * v if o.nesterov else v)
 
 
-def adam(o, w, g, m, v, time):
+def adagrad(o, w, g, time, s):
     g = g + o.weight_decay * w
-    m[...] = o.beta1 * m + (1 - o.beta1) * g
-    v[...] = o.beta2 * v + (1 - o.beta2) * g**2
+    s += g**2
+    return -o.learning_rate / (1 + (time - 1) * o.lr_decay) * g / (np.sqrt(s) + o.epsilon)
+
+
+def adadelta(o, w, g, time, v, a):
+    g = g + o.weight_decay * w
+    average(v, g**2, o.rho)
+    delta = np.sqrt(a + o.epsilon) / np.sqrt(v + o.epsilon) * g
+    average(a, delta**2, o.rho)
+    return -o.learning_rate * delta
+
+
+def rmsprop(o, w, g, time, v, *others):
+    others = list(others)
+    g = g + o.weight_decay * w
+    square = average(v, g**2, o.alpha)
+    if o.centered:
+        square = square - average(others.pop(0), g, o.alpha) ** 2
+    step = g / (np.sqrt(square) + o.epsilon)
+    if o.momentum:
+        (velocity,) = others
+        velocity[...] = step = o.momentum * velocity + step
+    return -o.learning_rate * step
+
+
+def adam(o, w, g, time, m, v):
+    g = g + o.weight_decay * w
+    average(m, g, o.beta1)
+    average(v, g**2, o.beta2)
     m_hat, v_hat = m / (1 - o.beta1**time), v / (1 - o.beta2**time)
     return -o.learning_rate * m_hat / (np.sqrt(v_hat) + o.epsilon)
 
 
+def adamw(o, w, g, time, m, v):
+    return adam(o, 0, g, time, m, v) - o.learning_rate * o.weight_decay * w
+
+
+def nadam(o, w, g, time, m, v):
+    g = g + o.weight_decay * w
+    average(m, g, o.beta1)
+    v_hat = average(v, g**2, o.beta2) / (1 - o.beta2**time)
+    mu = o.beta1 * (1 - 0.5 * 0.96 ** (np.arange(1, time + 2) * o.momentum_decay))
+    mixed = (1 - mu[-2]) * g / (1 - mu[:-1].prod()) + mu[-1] * m / (1 - mu.prod())
+    return -o.learning_rate * mixed / (np.sqrt(v_hat) + o.epsilon)
+
+
+def lion(o, w, g, time, m):
+    sign = np.sign(o.beta1 * m + (1 - o.beta1) * g)
+    average(m, g, o.beta2)
+    return -o.learning_rate * (sign + o.weight_decay * w)
+
+
+RULES = {
+    vg.SGD: sgd,
+    vg.Momentum: sgd,
+    vg.Nesterov: sgd,
+    vg.AdaGrad: adagrad,
+    vg.AdaDelta: adadelta,
+    vg.RMSProp: rmsprop,
+    vg.Adam: adam,
+    vg.AdamW: adamw,
+    vg.NAdam: nadam,
+    vg.Lion: lion,
+}
 OPTIMIZERS = {
     "sgd": vg.SGD(0.3),
-    "momentum": vg.SGD(0.2, momentum=0.9),
-    "nesterov": vg.SGD(0.2, momentum=0.8, nesterov=True),
     "sgd with decay": vg.SGD(0.3, weight_decay=0.1),
-    "nesterov with decay": vg.SGD(0.2, momentum=0.9, nesterov=True, weight_decay=0.1),
+    "momentum": vg.Momentum(0.2),
+    "nesterov": vg.Nesterov(0.2, momentum=0.8),
+    "nesterov with decay": vg.Nesterov(0.2, weight_decay=0.1),
+    "adagrad": vg.AdaGrad(0.02, initial_accumulator_value=0.1),
+    "adagrad with decay": vg.AdaGrad(0.02, lr_decay=0.1, epsilon=1e-6, weight_decay=0.1),
+    "adadelta": vg.AdaDelta(0.5),
+    "adadelta with decay": vg.AdaDelta(rho=0.8, epsilon=1e-4, weight_decay=0.1),
+    "rmsprop": vg.RMSProp(),
+    "rmsprop, centered": vg.RMSProp(alpha=0.9, epsilon=1e-6, centered=True),
+    "rmsprop with momentum and decay": vg.RMSProp(0.005, momentum=0.8, weight_decay=0.1),
+    "rmsprop with all": vg.RMSProp(
+        0.005, alpha=0.9, epsilon=1e-6, momentum=0.8, centered=True, weight_decay=0.1
+    ),
     "adam": vg.Adam(0.02),
     "adam with decay": vg.Adam(0.02, beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.1),
+    "adamw": vg.AdamW(0.02),
+    "adamw with decay": vg.AdamW(0.02, beta1=0.8, beta2=0.95, epsilon=1e-6, weight_decay=0.3),
+    "nadam": vg.NAdam(0.02),
+    "nadam with decay": vg.NAdam(0.02, 0.8, 0.95, 1e-6, weight_decay=0.1, momentum_decay=0.1),
+    "lion": vg.Lion(0.002),
+    "lion with decay": vg.Lion(0.002, beta1=0.8, beta2=0.95, weight_decay=0.3),
 }
 CLIPPINGS = [{}, {"clip_norm": 0.05}, {"clip_norm": 1e6}, {"clip_value": 0.004}]
 

@@ -375,7 +375,7 @@ def test_layers(call, error, fragments):
         (
             lambda m: m.compile("mse", "adm"),
             ValueError,
-            ["optimizer: ", "sgd, adam", "'adm'", "did you mean 'adam'"],
+            ["optimizer: ", "sgd, momentum", "'adm'", "did you mean 'adam'"],
         ),
         (lambda m: m.compile("mse", 0.1), TypeError, ["optimizer: ", "Optimizer", "0.1"]),
         (lambda m: m.compile("mse", vg.SGD), TypeError, ["optimizer: ", "SGD"]),

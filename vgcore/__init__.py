@@ -1,6 +1,6 @@
 """vgcore: train deep and recurrent networks at compiled speed and see what their gradients do."""
 
-from vgcore import activations, data, initializers, meanfield
+from vgcore import activations, data, initializers, meanfield, schedules
 from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
@@ -25,7 +25,18 @@ from vgcore.layers import (
 )
 from vgcore.meanfield import critical
 from vgcore.model import Sequential
-from vgcore.optimizers import SGD, Adam
+from vgcore.optimizers import (
+    SGD,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Lion,
+    Momentum,
+    NAdam,
+    Nesterov,
+    RMSProp,
+)
 from vgcore.storage import load
 from vgcore.threads import get_num_threads, set_num_threads
 
@@ -34,7 +45,10 @@ __all__ = [
     "LSTM",
     "RNN",
     "SGD",
+    "AdaDelta",
+    "AdaGrad",
     "Adam",
+    "AdamW",
     "AvgPool",
     "Bidirectional",
     "Conv1d",
@@ -45,7 +59,12 @@ __all__ = [
     "GlobalAvgPool",
     "GradientFlow",
     "Highway",
+    "Lion",
     "MaxPool",
+    "Momentum",
+    "NAdam",
+    "Nesterov",
+    "RMSProp",
     "Reshape",
     "Residual",
     "Sequential",
@@ -61,5 +80,6 @@ __all__ = [
     "leaky_relu",
     "load",
     "meanfield",
+    "schedules",
     "set_num_threads",
 ]

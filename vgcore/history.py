@@ -52,8 +52,9 @@ class History:
     epoch : list of int
         Epochs finished, from 0.
     history : dict of str to list of float
-        "loss" (of all samples, each as it was at its step) and, with validation data,
-        "val_loss" and "val_accuracy"; one entry per epoch.
+        "loss" (of all samples, each as it was at its step); with validation data, "val_loss" and
+        "val_accuracy"; with a schedule, "learning_rate" (of the epoch's last step). One entry per
+        epoch.
     """
 
     epoch: list[int] = field(default_factory=list)

@@ -189,8 +189,12 @@ class Sequential:
         if len(clipping) == 2:
             raise ValueError("clip_value: expected either clip_norm or clip_value, got both")
         self._check_time(tbptt, checkpoint)
-        self._compiled = planning.Compiled(chosen, rule, clipping, tbptt, checkpoint)
+        self._compiled = planning.Compiled(
+            chosen, optimizers.Course(rule), clipping, tbptt, checkpoint
+        )
         self._states = [self.layout.vector(self.dtype) for _ in rule.states]
+        for vector, value in zip(self._states, rule.states.values(), strict=True):
+            vector.fill(value)
         self._program = self._forward_program = None
         self._step = 0
 
@@ -258,7 +262,7 @@ class Sequential:
             program = self._program = self.stack.program(self._planned(), batch, times)
             program.time = self._step
         if self._compiled is not None:
-            program.rate = self._compiled.optimizer.learning_rate
+            program.rate = self._compiled.course.rate(program.time)
         return program
 
     def forward_program(self, batch: int, times: int) -> Program:
@@ -549,6 +553,7 @@ class Sequential:
             "dtype": self.dtype.name,
             "compiled": compiled,
             "step": self.step,
+            "plateau": self._compiled and self._compiled.course.seen,
             "rng": self._rng.bit_generator.state,
             "seed": self._seed,
         }
@@ -557,8 +562,13 @@ class Sequential:
         """Copy and pickle as `save` and `load` do."""
         return storage.unpack, (storage.pack(self),)
 
-    def resume(self, step: int, rng_state: dict[str, Any], seed: int) -> None:
-        """Go on from a saved description: the steps done, and what random numbers come from."""
+    def resume(
+        self, step: int, plateau: list[Any] | None, rng_state: dict[str, Any], seed: int
+    ) -> None:
+        """Go on from a saved description: the steps done, what the schedule of learning rates has seen, and
+        what random numbers come from."""
+        if self._compiled is not None:
+            self._compiled.course.resume(plateau)
         self._seed = seed
         self._step = _validate.integer("step", step, minimum=0)
         bit_generator = getattr(np.random, rng_state["bit_generator"])()
@@ -608,6 +618,10 @@ def _fits(program: Program, batch: int, times: int) -> bool:
 
 
 def _validation(model: Sequential, given: tuple[ArrayLike, ...] | None) -> Data | None:
+    if given is None and model.compiled.course.monitored == "val_loss":
+        raise ValueError(
+            "validation_data: expected (x, y), for the learning rate is reduced on val_loss; got None"
+        )
     if given is None:
         return None
     if not isinstance(given, tuple | list) or len(given) not in (2, 3):

@@ -26,22 +26,32 @@ class Compiled:
     """What `Sequential.compile` chose."""
 
     loss: losses.Loss
-    optimizer: optimizers.Optimizer
+    course: optimizers.Course
     clipping: dict[str, float] = field(default_factory=dict)
     tbptt: int | None = None
     checkpoint: int | str | None = "auto"
 
+    @property
+    def optimizer(self) -> optimizers.Optimizer:
+        """The optimizer, whose learning rates the course tells."""
+        return self.course.optimizer
+
     def update(self) -> dict[str, Any]:
         """The numbers of the engine's update."""
         return {
-            "rate": self.optimizer.learning_rate,
+            "rate": self.course.rate(0),
             "weight_decay": getattr(self.optimizer, "weight_decay", 0.0),
-            "momentum": 0.0,
+            "beta1": 0.0,
             "beta2": 0.0,
             "epsilon": 0.0,
-            "correction1": 1.0,
-            "correction2": 1.0,
+            "step_decay": 0.0,
             "nesterov": False,
+            "centered": False,
+            "gradient_part": 1.0,
+            "moment_part": 1.0,
+            "root_part": 1.0,
+            "mu_product": 1.0,
+            "mu_factors": 0,
             "gradient_scale": 1.0,
             "gradient_limit": self.clipping.get("clip_value", math.inf),
             **self.optimizer.numbers(),
@@ -61,7 +71,7 @@ class Compiled:
 
 def forward_only() -> Compiled:
     """What stands in for a compilation where there is only forward."""
-    return Compiled(losses.get("mse", "mean", "identity"), optimizers.SGD())
+    return Compiled(losses.get("mse", "mean", "identity"), optimizers.Course(optimizers.SGD()))
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def unpack(arrays: Mapping[str, Array]) -> Sequential:
             if name.startswith(f"{kind}/")
         }
         load_arrays(kind, model.layout.views(vector), mine)
-    model.resume(description["step"], description["rng"], description["seed"])
+    model.resume(*(description[name] for name in ("step", "plateau", "rng", "seed")))
     return model
 
 

@@ -88,6 +88,8 @@ def fit(
     per_epoch = -(-samples // batch) * len(chunks(model, data.times, True))
     step_losses = np.empty(per_epoch)
     history = History()
+    course = model.compiled.course
+    scheduled = course.schedule is not None
     for epoch in range(epochs):
         order = None if rng is None else rng.permutation(samples)
         order = order_by_length(order, data.lengths, batch)
@@ -112,6 +114,9 @@ def fit(
         if validation is not None:
             result = evaluate(model, validation)
             values.update(val_loss=result.loss, val_accuracy=result.accuracy)
+        if scheduled:
+            values["learning_rate"] = course.rate(model.step - 1)
+        course.after_epoch(values)
         history.append(values)
         if stop:
             break
@@ -182,6 +187,7 @@ def run_steps(
         "updating": updating,
         "seconds": seconds,
         "lengths": data.lengths,
+        "rates": model.compiled.course.rates(program.time, len(step_losses)) if updating else None,
         **extra,
     }
     if track is None:

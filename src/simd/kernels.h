@@ -82,7 +82,17 @@ const vg_leaf LEAF_TABLE = {
     .row_norms = row_norms,
     .moments = moments,
     .loss = loss,
-    .update = {[VG_SGD] = sgd, [VG_ADAM] = adam},
+    .update =
+        {
+            [VG_SGD] = sgd,
+            [VG_ADAGRAD] = adagrad,
+            [VG_ADADELTA] = adadelta,
+            [VG_RMSPROP] = rmsprop,
+            [VG_ADAM] = adam,
+            [VG_ADAMW] = adamw,
+            [VG_NADAM] = nadam,
+            [VG_LION] = lion,
+        },
     .chunk_norms = chunk_norms,
     .gather = gather,
     .gather_sequences = gather_sequences,
@@ -94,6 +104,7 @@ const vg_leaf LEAF_TABLE = {
     .all_finite = all_finite,
     .exp = map_exp,
     .tanh = map_tanh,
+    .stream = stream,
     .fma_loop = fma_loop,
     .real_bytes = sizeof(real),
 };

@@ -79,16 +79,36 @@ typedef struct {
     const int64_t *labels; /* (rows,) class of each row, or NULL where targets are dense */
 } vg_loss_call;
 
-typedef enum { VG_SGD, VG_ADAM, VG_RULES } vg_rule;
+typedef enum {
+    VG_SGD,
+    VG_ADAGRAD,
+    VG_ADADELTA,
+    VG_RMSPROP,
+    VG_ADAM,
+    VG_ADAMW,
+    VG_NADAM,
+    VG_LION,
+    VG_RULES
+} vg_rule;
+
+#define VG_RULE_STATES 3 /* at most */
 
 /* One optimizer step on part of a parameter; the flat arrays share one layout. */
 typedef struct {
     double rate, weight_decay;
-    double momentum; /* SGD's, or Adam's beta 1 */
-    double beta2, epsilon;
-    double correction1, correction2; /* Adam's 1 - beta^t */
-    int nesterov;
+    double beta1;         /* of the mean of gradients; SGD's and RMSProp's momentum */
+    double beta2;         /* of the mean of their squares */
+    double epsilon;
+    double step_decay;    /* of AdaGrad's rate, of NAdam's momentum */
+    int nesterov, centered;
     double gradient_scale, gradient_limit; /* of clipping by norm and by value; 1 and infinity if none */
+
+    /* what vg_advance (rules.h) makes of the number of the step */
+    double gradient_part; /* what the gradient, */
+    double moment_part;   /* its mean */
+    double root_part;     /* and the root of its mean square are multiplied by */
+    double mu_product;    /* NAdam's, of so many factors */
+    int64_t mu_factors;
 } vg_update;
 
 /* L2 norms per chunk of a parameter: before the update, of its gradient, of the update itself. What an earlier
@@ -217,10 +237,10 @@ typedef struct {
     void (*loss)(double *row_loss, vg_matrix delta, vg_matrix h, vg_matrix y, const vg_loss_call *call,
                  const vg_rows *rows);
 
-    /* optimizer steps (vg_rule indexes them) on n elements in chunks of `chunk`, both whole vectors; states
-     * the rule does not use are NULL; norms may be NULL */
-    void (*update[VG_RULES])(void *w, void *state1, void *state2, const void *g, ptrdiff_t n,
-                             ptrdiff_t chunk, const vg_update *u, const vg_norms *norms);
+    /* optimizer steps (vg_rule indexes them) on n elements in chunks of `chunk`, both whole vectors;
+     * states: VG_RULE_STATES, NULL where the rule has fewer; norms may be NULL */
+    void (*update[VG_RULES])(void *w, void *const *states, const void *g, ptrdiff_t n, ptrdiff_t chunk,
+                             const vg_update *u, const vg_norms *norms);
 
     /* norm[c] = L2 norm of the c-th chunk of x */
     void (*chunk_norms)(double *norm, const void *x, ptrdiff_t n, ptrdiff_t chunk);
@@ -246,6 +266,8 @@ typedef struct {
     /* elementwise, for the tests: y = f(x) */
     void (*exp)(void *y, const void *x, ptrdiff_t n);
     void (*tanh)(void *y, const void *x, ptrdiff_t n);
+    /* for benchmarks: reads and writes what Adam does, (w, two states, g), and adds g to the others */
+    void (*stream)(void *w, void *const *states, const void *g, ptrdiff_t n);
     /* seconds of n rounds of independent fused multiply-adds; their floating-point operations in *flops */
     double (*fma_loop)(double *flops, int64_t n);
 

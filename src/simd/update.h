@@ -2,58 +2,133 @@
  *
  * The gradient is read and never written; clipping acts on the fly. With `norms`, the L2 norms of the
  * parameter before the update, of its unclipped gradient and of the update are taken in the same pass.
+ * Formulas and the placement of epsilon are PyTorch's (torch.optim), Lion's those of its paper.
  */
 
-/* What an update rule sees of one vector of the parameter; `step` is subtracted from it. */
+/* What an update rule sees of a step. */
 typedef struct {
-    real rate, decay, momentum, beta2, epsilon, correction1, root2, scale, limit;
-    int nesterov;
+    real rate, decay, beta1, beta2, rest1, rest2, epsilon, gradient_part, moment_part, root_part, scale, limit;
+    int nesterov, centered;
 } Rule;
 
 static Rule rule_of(const vg_update *u) {
     return (Rule){
         .rate = (real)u->rate,
         .decay = (real)u->weight_decay,
-        .momentum = (real)u->momentum,
+        .beta1 = (real)u->beta1,
         .beta2 = (real)u->beta2,
+        .rest1 = (real)(1 - u->beta1),
+        .rest2 = (real)(1 - u->beta2),
         .epsilon = (real)u->epsilon,
-        .correction1 = (real)u->correction1,
-        .root2 = (real)sqrt(u->correction2),
+        .gradient_part = (real)u->gradient_part,
+        .moment_part = (real)u->moment_part,
+        .root_part = (real)u->root_part,
         .scale = (real)u->gradient_scale,
         .limit = (real)u->gradient_limit,
         .nesterov = u->nesterov,
+        .centered = u->centered,
     };
 }
 
-typedef vec (*Step)(vec w, vec g, real *state1, real *state2, const Rule *rule);
+/* What is subtracted from w, one vector of the parameter; its states are at state[k] + i. */
+typedef vec (*Step)(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule);
 
-INLINE vec plain_step(vec w, vec g, real *state1, real *state2, const Rule *rule) {
-    (void)w, (void)state1, (void)state2;
+/* The new value of an exponential moving average. */
+INLINE vec averaged(real *average, vec x, real beta, real rest) {
+    const vec new = beta * load(average) + rest * x;
+    store(average, new);
+    return new;
+}
+
+INLINE vec plain_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    (void)w, (void)state, (void)i;
     return rule->rate * rule->scale * g;
 }
 
-INLINE vec sgd_step(vec w, vec g, real *state1, real *state2, const Rule *rule) {
-    (void)state1, (void)state2;
+INLINE vec sgd_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    (void)state, (void)i;
     return rule->rate * (g + rule->decay * w);
 }
 
 /* Sutskever et al. 2013, eq. 1-4, in PyTorch's form: v = m v + g */
-INLINE vec momentum_step(vec w, vec g, real *velocity, real *state2, const Rule *rule) {
-    (void)state2;
+INLINE vec momentum_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
     g += rule->decay * w;
-    const vec v = rule->momentum * load(velocity) + g;
+    const vec v = rule->beta1 * load(state[0] + i) + g;
+    store(state[0] + i, v);
+    return rule->rate * (rule->nesterov ? g + rule->beta1 * v : v);
+}
+
+/* Duchi et al. 2011, section 1.1, of diagonal matrices */
+INLINE vec adagrad_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    g += rule->decay * w;
+    const vec sum = load(state[0] + i) + g * g;
+    store(state[0] + i, sum);
+    return rule->rate * rule->gradient_part * g / (square_root(sum) + rule->epsilon);
+}
+
+/* Zeiler 2012, algorithm 1 */
+INLINE vec adadelta_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    g += rule->decay * w;
+    const vec square = averaged(state[0] + i, g * g, rule->beta2, rule->rest2);
+    const vec delta = square_root((load(state[1] + i) + rule->epsilon) / (square + rule->epsilon)) * g;
+    averaged(state[1] + i, delta * delta, rule->beta2, rule->rest2);
+    return rule->rate * delta;
+}
+
+/* Tieleman and Hinton 2012; centered: Graves 2013, eq. 38-41. States: the mean square; the mean, if centered;
+ * the velocity, if there is momentum. */
+INLINE vec rmsprop_step(const int momentum, vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    g += rule->decay * w;
+    vec square = averaged(state[0] + i, g * g, rule->beta2, rule->rest2);
+    if (rule->centered) {
+        const vec mean = averaged(state[1] + i, g, rule->beta2, rule->rest2);
+        square = larger(square - mean * mean, all(0)); /* of a constant g, rounding may leave less */
+    }
+    const vec scaled = g / (square_root(square) + rule->epsilon);
+    if (!momentum) return rule->rate * scaled;
+    real *velocity = state[rule->centered ? 2 : 1] + i;
+    const vec v = rule->beta1 * load(velocity) + scaled;
     store(velocity, v);
-    return rule->rate * (rule->nesterov ? g + rule->momentum * v : v);
+    return rule->rate * v;
+}
+INLINE vec rmsprop_plain_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    return rmsprop_step(0, w, g, state, i, rule);
+}
+INLINE vec rmsprop_momentum_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    return rmsprop_step(1, w, g, state, i, rule);
 }
 
 /* Kingma and Ba 2015, algorithm 1 */
-INLINE vec adam_step(vec w, vec g, real *moment1, real *moment2, const Rule *rule) {
+INLINE vec adam_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
     g += rule->decay * w;
-    const vec m = rule->momentum * load(moment1) + (1 - rule->momentum) * g;
-    const vec v = rule->beta2 * load(moment2) + (1 - rule->beta2) * (g * g);
-    store(moment1, m);
-    store(moment2, v);
-    return rule->rate / rule->correction1 * m / (square_root(v) / rule->root2 + rule->epsilon);
+    const vec m = averaged(state[0] + i, g, rule->beta1, rule->rest1);
+    const vec v = averaged(state[1] + i, g * g, rule->beta2, rule->rest2);
+    return rule->rate * rule->moment_part * m / (square_root(v) * rule->root_part + rule->epsilon);
+}
+
+/* Loshchilov and Hutter 2019, algorithm 2 */
+INLINE vec adamw_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    const vec m = averaged(state[0] + i, g, rule->beta1, rule->rest1);
+    const vec v = averaged(state[1] + i, g * g, rule->beta2, rule->rest2);
+    const vec move = rule->rate * rule->moment_part * m / (square_root(v) * rule->root_part + rule->epsilon);
+    return move + rule->rate * rule->decay * w;
+}
+
+/* Dozat 2016, algorithm 8 */
+INLINE vec nadam_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    g += rule->decay * w;
+    const vec m = averaged(state[0] + i, g, rule->beta1, rule->rest1);
+    const vec v = averaged(state[1] + i, g * g, rule->beta2, rule->rest2);
+    const vec mixed = rule->gradient_part * g + rule->moment_part * m;
+    return rule->rate * mixed / (square_root(v) * rule->root_part + rule->epsilon);
+}
+
+/* Chen et al. 2023, algorithm 2 */
+INLINE vec lion_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
+    const vec c = rule->beta1 * load(state[0] + i) + rule->rest1 * g;
+    averaged(state[0] + i, g, rule->beta2, rule->rest2);
+    const vec sign = choose(c > all(0), all(1), choose(c < all(0), all(-1), c)); /* NaN remains */
+    return rule->rate * (sign + rule->decay * w);
 }
 
 /* Moves are squared times this and over this: one of the two neither over- nor underflows. */
@@ -74,17 +149,17 @@ typedef struct {
 
 /* One vector. `clipped`: the gradient is scaled and limited first. `proportional`: a move is the gradient
  * times rate x scale, and so is its norm. */
-INLINE void update_vector(Step step, const int clipped, const int proportional, real *w, real *state1,
-                          real *state2, const real *g, const Rule *rule, Squares *squares) {
-    const vec raw = load(g), value = load(w);
+INLINE void update_vector(Step step, const int clipped, const int proportional, real *w, real *const *state,
+                          const real *g, ptrdiff_t i, const Rule *rule, Squares *squares) {
+    const vec raw = load(g + i), value = load(w + i);
     vec gradient = raw;
     if (clipped) {
         gradient *= rule->scale;
         gradient = choose(gradient > all(rule->limit), all(rule->limit), gradient);
         gradient = choose(gradient < all(-rule->limit), all(-rule->limit), gradient);
     }
-    const vec move = rounded(step(value, gradient, state1, state2, rule));
-    store(w, value - move);
+    const vec move = rounded(step(value, gradient, state, i, rule));
+    store(w + i, value - move);
     if (squares) {
         squares->value += value * value;
         squares->gradient += raw * raw;
@@ -96,8 +171,8 @@ INLINE void update_vector(Step step, const int clipped, const int proportional, 
     }
 }
 
-INLINE void update_chunks(Step step, const int clipped, const int proportional, real *w, real *state1,
-                          real *state2, const real *g, ptrdiff_t n, ptrdiff_t chunk, const Rule *rule,
+INLINE void update_chunks(Step step, const int clipped, const int proportional, real *w, real *const *state,
+                          const real *g, ptrdiff_t n, ptrdiff_t chunk, const Rule *rule,
                           const vg_norms *norms) {
     for (ptrdiff_t begin = 0, c = 0; begin < n; begin += chunk, c++) {
         const ptrdiff_t end = begin + chunk < n ? begin + chunk : n;
@@ -106,14 +181,10 @@ INLINE void update_chunks(Step step, const int clipped, const int proportional, 
         if (norms && !ordinary) norms->weight[c] = norm(w + begin, end - begin);
         ptrdiff_t i = begin;
         for (; i + LANES < end; i += 2 * LANES) {
-            update_vector(step, clipped, proportional, w + i, state1 + i, state2 + i, g + i, rule,
-                          norms ? &even : NULL);
-            update_vector(step, clipped, proportional, w + i + LANES, state1 + i + LANES,
-                          state2 + i + LANES, g + i + LANES, rule, norms ? &odd : NULL);
+            update_vector(step, clipped, proportional, w, state, g, i, rule, norms ? &even : NULL);
+            update_vector(step, clipped, proportional, w, state, g, i + LANES, rule, norms ? &odd : NULL);
         }
-        if (i < end)
-            update_vector(step, clipped, proportional, w + i, state1 + i, state2 + i, g + i, rule,
-                          norms ? &even : NULL);
+        if (i < end) update_vector(step, clipped, proportional, w, state, g, i, rule, norms ? &even : NULL);
         if (!norms) continue;
         const double factor = (double)rule->rate * rule->scale;
         const double small_move = lane_sum(even.small_move + odd.small_move);
@@ -127,29 +198,52 @@ INLINE void update_chunks(Step step, const int clipped, const int proportional, 
     }
 }
 
-#define UPDATE(step, clipped, proportional)                                                            \
-    do {                                                                                               \
-        if (norms)                                                                                     \
-            update_chunks(step, clipped, proportional, w, state1, state2, g, n, chunk, &rule, norms);  \
-        else                                                                                           \
-            update_chunks(step, clipped, proportional, w, state1, state2, g, n, chunk, &rule, NULL);   \
-    } while (0)
+/* The function of a rule's table entry: `step` over all chunks, with and without norms. */
+#define UPDATE(name, step, clipped, proportional)                                                          \
+    static void name(void *w, void *const *states, const void *g, ptrdiff_t n, ptrdiff_t chunk,            \
+                     const vg_update *u, const vg_norms *norms) {                                          \
+        const Rule rule = rule_of(u);                                                                      \
+        real *const state[VG_RULE_STATES] = {states[0], states[1], states[2]};                             \
+        if (norms)                                                                                         \
+            update_chunks(step, clipped, proportional, w, state, g, n, chunk, &rule, norms);               \
+        else                                                                                               \
+            update_chunks(step, clipped, proportional, w, state, g, n, chunk, &rule, NULL);                \
+    }
 
-static void sgd(void *w, void *state1, void *state2, const void *g, ptrdiff_t n, ptrdiff_t chunk,
-                const vg_update *u, const vg_norms *norms) {
-    const Rule rule = rule_of(u);
-    const int limited = u->gradient_limit < INFINITY;
-    if (state1)
-        UPDATE(momentum_step, 1, 0);
-    else if (limited || u->weight_decay != 0)
-        UPDATE(sgd_step, 1, 0);
-    else
-        UPDATE(plain_step, 0, 1);
-}
-
-static void adam(void *w, void *state1, void *state2, const void *g, ptrdiff_t n, ptrdiff_t chunk,
-                 const vg_update *u, const vg_norms *norms) {
-    const Rule rule = rule_of(u);
-    UPDATE(adam_step, 1, 0);
-}
+UPDATE(plain_sgd, plain_step, 0, 1)
+UPDATE(decayed_sgd, sgd_step, 1, 0)
+UPDATE(momentum, momentum_step, 1, 0)
+UPDATE(adagrad, adagrad_step, 1, 0)
+UPDATE(adadelta, adadelta_step, 1, 0)
+UPDATE(plain_rmsprop, rmsprop_plain_step, 1, 0)
+UPDATE(rmsprop_momentum, rmsprop_momentum_step, 1, 0)
+UPDATE(adam, adam_step, 1, 0)
+UPDATE(adamw, adamw_step, 1, 0)
+UPDATE(nadam, nadam_step, 1, 0)
+UPDATE(lion, lion_step, 1, 0)
 #undef UPDATE
+
+static void sgd(void *w, void *const *states, const void *g, ptrdiff_t n, ptrdiff_t chunk, const vg_update *u,
+                const vg_norms *norms) {
+    const int limited = u->gradient_limit < INFINITY;
+    (states[0]                            ? momentum
+     : limited || u->weight_decay != 0 ? decayed_sgd
+                                       : plain_sgd)(w, states, g, n, chunk, u, norms);
+}
+
+static void rmsprop(void *w, void *const *states, const void *g, ptrdiff_t n, ptrdiff_t chunk,
+                    const vg_update *u, const vg_norms *norms) {
+    (u->beta1 != 0 ? rmsprop_momentum : plain_rmsprop)(w, states, g, n, chunk, u, norms);
+}
+
+/* Reads and writes what Adam does and computes next to nothing: what memory alone would take. */
+static void stream(void *w_, void *const *states, const void *g_, ptrdiff_t n) {
+    real *w = w_, *m = states[0], *v = states[1];
+    const real *g = g_;
+    for (ptrdiff_t i = 0; i < n; i += LANES) {
+        const vec x = load(g + i);
+        store(w + i, load(w + i) + x);
+        store(m + i, load(m + i) + x);
+        store(v + i, load(v + i) + x);
+    }
+}

@@ -1,0 +1,67 @@
+"""The learning rates a model trains by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vgcore.optimizers.base import Optimizer
+from vgcore.schedules.base import Plateau, Rates, Schedule
+
+
+class Course:
+    """The learning rate of every step of one model: its optimizer's number, or its schedule and what that
+    has seen of the training.
+
+    Where the schedule is replaced, the new one has seen nothing.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self._watching: Schedule | None = None
+        self._seen: Plateau | None = None
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """The schedule, or None where the learning rate is a number."""
+        rate = self.optimizer.learning_rate
+        return rate if isinstance(rate, Schedule) else None
+
+    @property
+    def seen(self) -> Plateau | None:
+        """What the schedule has seen, if it watches."""
+        schedule = self.schedule
+        if schedule is None:
+            return None
+        return self._seen if schedule is self._watching else schedule.start()
+
+    @property
+    def monitored(self) -> str | None:
+        """The entry of `History` that the schedule watches."""
+        return self.schedule.monitored() if self.schedule else None
+
+    def resume(self, seen: Sequence[Any] | None) -> None:
+        """Go on from a saved `seen`."""
+        self._watching = self.schedule
+        self._seen = None if seen is None else Plateau(*seen)
+
+    def after_epoch(self, values: Mapping[str, float]) -> None:
+        """Show the schedule an epoch's entries of `History`."""
+        if self.schedule is not None:
+            self._seen = self.schedule.after_epoch(self.seen, values)
+            self._watching = self.schedule
+
+    def rates(self, first: int, count: int) -> Rates | None:
+        """The rates of ``count`` steps from the ``first`` on; None where the learning rate is a number."""
+        if self.schedule is None:
+            return None
+        return self.schedule.given(self.seen).rates(np.arange(first, first + count))
+
+    def rate(self, step: int) -> float:
+        """The rate of a step."""
+        rate = self.optimizer.learning_rate
+        if isinstance(rate, Schedule):
+            return float(rate.given(self.seen).rates(np.array([step]))[0])
+        return rate

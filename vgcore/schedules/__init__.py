@@ -1,0 +1,50 @@
+"""Learning rates that change as training goes on, counted in optimizer steps from 0.
+
+Given to an optimizer in place of a number: ``vg.SGD(vg.schedules.Cosine(0.1, steps=1000))``. A schedule is a
+pure function of the step. `ReduceOnPlateau` depends on what `fit` has seen as well, which the model keeps.
+Where PyTorch has a schedule of the kind (torch.optim.lr_scheduler, stepped after every optimizer step), rates
+are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vgcore import _validate
+from vgcore.schedules.base import Plateau, Schedule
+from vgcore.schedules.cosine import Cosine, OneCycle
+from vgcore.schedules.decay import Constant, Exponential, InverseTime, MultiStep, Step
+from vgcore.schedules.plateau import ReduceOnPlateau
+from vgcore.schedules.warmup import Warmup
+
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "InverseTime",
+    "MultiStep",
+    "OneCycle",
+    "Plateau",
+    "ReduceOnPlateau",
+    "Schedule",
+    "Step",
+    "Warmup",
+    "from_config",
+]
+
+_CLASSES: dict[str, type[Schedule]] = {
+    kind.__name__: kind
+    for kind in (
+        Constant, Step, MultiStep, Exponential, InverseTime, Cosine, OneCycle, Warmup, ReduceOnPlateau,
+    )
+}  # fmt: skip
+
+
+def from_config(config: dict[str, Any]) -> Schedule:
+    """The schedule that its ``config`` described."""
+    arguments = {
+        name: from_config(value) if isinstance(value, dict) else value
+        for name, value in config.items()
+    }
+    kind = _validate.one_of("schedule", arguments.pop("class"), _CLASSES)
+    return _CLASSES[kind](**arguments)
