@@ -241,7 +241,9 @@ def test_tiny_updates(optimizer, dtype, scale):
 
 
 @pytest.mark.parametrize(("dtype", "scale"), [("float32", 1e25), ("float64", 1e153)])
-@pytest.mark.parametrize("optimizer", [name for name, o in OPTIMIZERS.items() if isinstance(o, vg.SGD)])
+@pytest.mark.parametrize(
+    "optimizer", [name for name, o in OPTIMIZERS.items() if isinstance(o, vg.SGD)]
+)
 def test_huge_updates(optimizer, dtype, scale):
     got, expected = update_ratio(OPTIMIZERS[optimizer], dtype, 1.0, scale)
     assert got == pytest.approx(expected, rel=1e-5)

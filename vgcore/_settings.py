@@ -28,7 +28,9 @@ class Settings:
         """Assign what the field's check makes of ``value``."""
         if name in self.__dict__ and name not in self.free:
             allowed = f"only {', '.join(self.free)}" if self.free else "nothing"
-            raise AttributeError(f"{name}: {allowed} may be assigned; make a new {type(self).__name__}")
+            raise AttributeError(
+                f"{name}: {allowed} may be assigned; make a new {type(self).__name__}"
+            )
         if name in self.checks:
             value = self.checks[name](name, value)
         super().__setattr__(name, value)

@@ -189,9 +189,7 @@ class Sequential:
         if len(clipping) == 2:
             raise ValueError("clip_value: expected either clip_norm or clip_value, got both")
         self._check_time(tbptt, checkpoint)
-        self._compiled = planning.Compiled(
-            chosen, optimizers.Course(rule), clipping, tbptt, checkpoint
-        )
+        self._compiled = planning.Compiled(chosen, rule, clipping, tbptt, checkpoint)
         self._states = [self.layout.vector(self.dtype) for _ in rule.states]
         for vector, value in zip(self._states, rule.states.values(), strict=True):
             vector.fill(value)
@@ -566,7 +564,8 @@ class Sequential:
         self, step: int, plateau: list[Any] | None, rng_state: dict[str, Any], seed: int
     ) -> None:
         """Go on from a saved description: the steps done, what the schedule of learning rates has seen, and
-        what random numbers come from."""
+        what random numbers come from.
+        """
         if self._compiled is not None:
             self._compiled.course.resume(plateau)
         self._seed = seed

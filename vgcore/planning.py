@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,15 @@ class Compiled:
     """What `Sequential.compile` chose."""
 
     loss: losses.Loss
-    course: optimizers.Course
+    optimizer: optimizers.Optimizer
     clipping: dict[str, float] = field(default_factory=dict)
     tbptt: int | None = None
     checkpoint: int | str | None = "auto"
 
-    @property
-    def optimizer(self) -> optimizers.Optimizer:
-        """The optimizer, whose learning rates the course tells."""
-        return self.course.optimizer
+    @cached_property
+    def course(self) -> optimizers.Course:
+        """The learning rates of the steps."""
+        return optimizers.Course(self.optimizer)
 
     def update(self) -> dict[str, Any]:
         """The numbers of the engine's update."""
@@ -71,7 +72,7 @@ class Compiled:
 
 def forward_only() -> Compiled:
     """What stands in for a compilation where there is only forward."""
-    return Compiled(losses.get("mse", "mean", "identity"), optimizers.Course(optimizers.SGD()))
+    return Compiled(losses.get("mse", "mean", "identity"), optimizers.SGD())
 
 
 @dataclass(frozen=True)

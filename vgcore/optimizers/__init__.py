@@ -59,13 +59,13 @@ def get(spec: str | Optimizer) -> Optimizer:
         raise TypeError(
             f"optimizer: expected an Optimizer such as vg.SGD(0.1), or a name, got {spec!r}"
         )
-    return _CLASSES[_validate.one_of("optimizer", spec, _CLASSES)]()
+    return from_config({"class": spec})
 
 
 def from_config(config: dict[str, Any]) -> Optimizer:
     """The optimizer that `Optimizer.config` described."""
     arguments = dict(config)
     kind = _validate.one_of("optimizer", arguments.pop("class").lower(), _CLASSES)
-    if isinstance(arguments["learning_rate"], dict):
+    if isinstance(arguments.get("learning_rate"), dict):
         arguments["learning_rate"] = schedules.from_config(arguments["learning_rate"])
     return _CLASSES[kind](**arguments)

@@ -55,8 +55,7 @@ class Schedule(Settings):
         return self
 
 
-def check_minimum(schedule: Any) -> None:
-    if schedule.min_rate > schedule.rate:
-        raise ValueError(
-            f"min_rate: expected at most the rate of {schedule.rate:g}, got {schedule.min_rate:g}"
-        )
+def check_minimum(min_rate: float, rate: float) -> None:
+    """Raise if the lowest rate is above the highest."""
+    if min_rate > rate:
+        raise ValueError(f"min_rate: expected at most the rate of {rate:g}, got {min_rate:g}")

@@ -10,7 +10,21 @@ import numpy as np
 
 from vgcore import _validate
 from vgcore._settings import Checks
-from vgcore.schedules.base import Rates, Schedule, Steps, check_minimum, count, not_negative, positive
+from vgcore.schedules.base import (
+    Rates,
+    Schedule,
+    Steps,
+    check_minimum,
+    count,
+    not_negative,
+    positive,
+)
+
+
+def _half_cosine(begin: Any, end: Any, share: Any) -> Rates:
+    """From ``begin`` at a share of 0 to ``end`` at 1."""
+    rates: Rates = end + (begin - end) * (1 + np.cos(np.pi * share)) / 2
+    return rates
 
 
 @dataclass
@@ -44,7 +58,7 @@ class Cosine(Schedule):
     }
 
     def __post_init__(self) -> None:
-        check_minimum(self)
+        check_minimum(self.min_rate, self.rate)
 
     def rates(self, steps: Steps) -> Rates:
         """``min_rate + (rate - min_rate) (1 + cos(pi s / period)) / 2``, s counted within the period."""
@@ -59,7 +73,7 @@ class Cosine(Schedule):
                 lengths.append(lengths[-1] * self.period_factor)
             which = np.searchsorted(begins, steps, side="right") - 1
             place, period = steps - np.array(begins)[which], np.array(lengths)[which]
-        return self.min_rate + (self.rate - self.min_rate) * (1 + np.cos(np.pi * place / period)) / 2
+        return _half_cosine(self.rate, self.min_rate, place / period)
 
 
 @dataclass
@@ -107,6 +121,7 @@ class OneCycle(Schedule):
         share = np.where(rises, place / max(top, 1e-300), (place - top) / (last - top))
         begin = np.where(rises, low, self.rate)
         end = np.where(rises, self.rate, low / self.final_div_factor)
-        if self.anneal == "linear":
-            return begin + (end - begin) * share
-        return end + (begin - end) * (1 + np.cos(np.pi * share)) / 2
+        if self.anneal == "cos":
+            return _half_cosine(begin, end, share)
+        rates: Rates = begin + (end - begin) * share
+        return rates

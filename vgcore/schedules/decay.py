@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -53,7 +54,7 @@ def _milestones(name: str, value: Any) -> tuple[int, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise TypeError(f"{name}: expected a sequence of steps, got {value!r}")
     steps = tuple(_validate.integer(name, step, minimum=1) for step in value)
-    if not steps or any(b <= a for a, b in zip(steps, steps[1:], strict=False)):
+    if not steps or any(b <= a for a, b in pairwise(steps)):
         raise ValueError(f"{name}: expected steps in rising order, each once; got {list(steps)}")
     return steps
 
@@ -124,4 +125,4 @@ class InverseTime(Schedule):
 
     def rates(self, steps: Steps) -> Rates:
         """``rate / (1 + decay s)``."""
-        return self.rate / (1 + self.decay * steps)
+        return self.rate / (1 + self.decay * steps.astype(float))

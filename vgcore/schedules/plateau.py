@@ -11,7 +11,15 @@ import numpy as np
 
 from vgcore import _validate
 from vgcore._settings import Checks
-from vgcore.schedules.base import Plateau, Rates, Schedule, Steps, check_minimum, not_negative, positive
+from vgcore.schedules.base import (
+    Plateau,
+    Rates,
+    Schedule,
+    Steps,
+    check_minimum,
+    not_negative,
+    positive,
+)
 from vgcore.schedules.decay import Constant
 
 
@@ -55,7 +63,7 @@ class ReduceOnPlateau(Schedule):
     }
 
     def __post_init__(self) -> None:
-        check_minimum(self)
+        check_minimum(self.min_rate, self.rate)
 
     def rates(self, steps: Steps) -> Rates:
         """The rate before anything has been seen."""
