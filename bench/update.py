@@ -18,7 +18,7 @@ from rich.table import Table
 from vgcore import losses, optimizers, planning
 from vgcore._core import kernels, simd
 
-ROUNDS = 61
+ROUNDS = 101
 CHUNK = 1024  # elements, as the engine has them: the grain of threads and norms
 BYTES = 28  # of one parameter: w, g, m and v are read, w, m and v are written
 
