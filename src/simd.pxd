@@ -1,6 +1,6 @@
 """The leaf kernels (simd/leaf.h) as the rest of the engine sees them."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 
 cdef extern from "simd/leaf.h" nogil:
@@ -31,6 +31,9 @@ cdef extern from "simd/leaf.h" nogil:
         const int64_t *order
 
     Py_ssize_t PACKED_SIZE "VG_PACKED_SIZE"(Py_ssize_t depth, Py_ssize_t cols)
+
+    Py_ssize_t PADDED "VG_PADDED"(Py_ssize_t cols)
+    Py_ssize_t MOMENTS "VG_MOMENTS"(Py_ssize_t cols)
 
     ctypedef enum Activation "vg_activation":
         pass
@@ -161,6 +164,52 @@ cdef extern from "simd/leaf.h" nogil:
         void (*highway_output)(Matrix h, Matrix gates, Matrix x, const Rows *rows) noexcept nogil
         void (*highway_backward)(
             Matrix delta, Matrix dh, Matrix gates, Matrix x, const Rows *rows
+        ) noexcept nogil
+        void (*column_moments)(Matrix moments, Matrix x, const Rows *rows) noexcept nogil
+        double (*merged_moments)(
+            double *mean, double *variance, Matrix moments, Py_ssize_t chunks, Py_ssize_t cols
+        ) noexcept nogil
+        void (*normaliser)(
+            void *normaliser, const double *mean, const double *variance, double epsilon, Py_ssize_t cols
+        ) noexcept nogil
+        void (*normalise)(
+            Matrix h, Matrix z, Matrix x, const void *normaliser, const void *weight, const void *bias,
+            Activation f, double alpha, const Rows *rows,
+        ) noexcept nogil
+        void (*normalise_backward)(
+            Matrix sums, Matrix delta, Matrix h, Matrix z, Matrix x, const void *normaliser,
+            const void *weight, const void *bias, Activation f, double alpha, bint done,
+            const Taps *taps, const Rows *rows,
+        ) noexcept nogil
+        void (*normalise_input)(
+            Matrix dx, Matrix delta, Matrix x, const void *normaliser, const void *weight,
+            const void *means, bint add, const Rows *rows,
+        ) noexcept nogil
+        void (*join_chunks)(
+            void *y, Matrix sums, Py_ssize_t chunks, double scale, Py_ssize_t col0, Py_ssize_t col1
+        ) noexcept nogil
+        void (*blend)(void *y, const double *x, double share, double scale, Py_ssize_t n) noexcept nogil
+        void (*widen)(double *y, const void *x, Py_ssize_t n) noexcept nogil
+        void (*row_normalise)(
+            Matrix h, Matrix z, Matrix x, const void *weight, const void *bias, double epsilon,
+            bint centred, Activation f, double alpha, const Rows *rows,
+        ) noexcept nogil
+        void (*row_normalise_backward)(
+            Matrix sums, Matrix dx, Matrix delta, Matrix h, Matrix z, Matrix x, const void *weight,
+            double epsilon, bint centred, Activation f, double alpha, bint done, bint add,
+            bint accumulating, const Taps *taps, const Rows *rows,
+        ) noexcept nogil
+        void (*prelu)(Matrix h, Matrix x, const void *a, bint shared, const Rows *rows) noexcept nogil
+        void (*prelu_backward)(
+            Matrix sums, Matrix delta, Matrix x, const void *a, bint shared, bint accumulating,
+            const Rows *rows,
+        ) noexcept nogil
+        void (*dropout)(
+            Matrix y, Matrix x, double rate, uint64_t key, int stream, Py_ssize_t first_place,
+            bint shared, const Rows *rows,
+        ) noexcept nogil
+        void (*add_noise)(
+            void *g, Py_ssize_t n, double sigma, uint64_t key, Py_ssize_t first_element
         ) noexcept nogil
         void (*row_norms)(double *norm, Matrix x, const Rows *rows) noexcept nogil
         void (*moments)(double *mean, double *deviation, Matrix h, const Rows *rows) noexcept nogil

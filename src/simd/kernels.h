@@ -14,6 +14,10 @@
 #include "columns.h"
 #include "recurrent.h"
 #include "highway.h"
+#include "norm.h"
+#include "rownorm.h"
+#include "prelu.h"
+#include "random.h"
 #include "loss.h"
 #include "update.h"
 
@@ -79,6 +83,21 @@ const vg_leaf LEAF_TABLE = {
     .gru_gate_backward = gru_gate_backward,
     .highway_output = highway_output,
     .highway_backward = highway_backward,
+    .column_moments = column_moments,
+    .merged_moments = merged_moments,
+    .normaliser = normaliser,
+    .normalise = normalise,
+    .normalise_backward = normalise_backward,
+    .normalise_input = normalise_input,
+    .join_chunks = join_chunks,
+    .blend = blend,
+    .widen = widen,
+    .row_normalise = row_normalise,
+    .row_normalise_backward = row_normalise_backward,
+    .prelu = prelu,
+    .prelu_backward = prelu_backward,
+    .dropout = dropout,
+    .add_noise = add_noise,
     .row_norms = row_norms,
     .moments = moments,
     .loss = loss,

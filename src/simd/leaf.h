@@ -120,6 +120,11 @@ typedef struct {
 /* Elements of a packed matrix (depth, cols). */
 #define VG_PACKED_SIZE(depth, cols) ((depth) * ((cols) + 16))
 
+/* Elements of a vector of `cols`, to the end of its last cache line. */
+#define VG_PADDED(cols) (((cols) + 15) / 16 * 16)
+/* Of a row of moments. */
+#define VG_MOMENTS(cols) (2 * VG_PADDED(cols) + 8)
+
 typedef struct {
     /* y[r] = x[r] w + b, or y[r] += x[r] w where `add`;  x (rows, in), w (in, out), b (out,) or NULL */
     void (*affine)(vg_matrix y, vg_matrix x, vg_matrix w, const void *b, int add, const vg_rows *rows);
@@ -227,6 +232,54 @@ typedef struct {
     void (*highway_output)(vg_matrix h, vg_matrix gates, vg_matrix x, const vg_rows *rows);
     /* delta = dh t and dh (g - x), side by side; dh *= 1 - t */
     void (*highway_backward)(vg_matrix delta, vg_matrix dh, vg_matrix gates, vg_matrix x, const vg_rows *rows);
+    /* Normalisation. Sums over rows, `moments` and `sums`, are matrices of doubles: a row for each chunk of rows,
+     * whatever the places. Where there are several vectors of `cols`, each has VG_PADDED(cols). */
+
+    /* means and squared deviations of the columns, and a count, VG_MOMENTS(cols) in all, of each chunk */
+    void (*column_moments)(vg_matrix moments, vg_matrix x, const vg_rows *rows);
+    /* the count, means and (biased) variances of all chunks (Chan, Golub and LeVeque 1979) */
+    double (*merged_moments)(double *mean, double *variance, vg_matrix moments, ptrdiff_t chunks, ptrdiff_t cols);
+    /* three vectors that standardise columns of such means and variances: (x - centre) inverse + offset */
+    void (*normaliser)(void *normaliser, const double *mean, const double *variance, double epsilon,
+                       ptrdiff_t cols);
+    /* z = standardised x times weight plus bias, h = f(z); h may be z; weight and bias may be NULL */
+    void (*normalise)(vg_matrix h, vg_matrix z, vg_matrix x, const void *normaliser, const void *weight,
+                      const void *bias, vg_activation f, double alpha, const vg_rows *rows);
+    /* delta as activation_backward leaves it, and each chunk's sums of it and of delta times standardised x */
+    void (*normalise_backward)(vg_matrix sums, vg_matrix delta, vg_matrix h, vg_matrix z, vg_matrix x,
+                               const void *normaliser, const void *weight, const void *bias, vg_activation f,
+                               double alpha, int done, const vg_taps *taps, const vg_rows *rows);
+    /* dx, or dx += where `add`, from the means of those two over all rows; dx may be delta */
+    void (*normalise_input)(vg_matrix dx, vg_matrix delta, vg_matrix x, const void *normaliser,
+                            const void *weight, const void *means, int add, const vg_rows *rows);
+    /* y[j] = scale times the sum over all chunks, in order, of sums[j], for columns j in [col0, col1) */
+    void (*join_chunks)(void *y, vg_matrix sums, ptrdiff_t chunks, double scale, ptrdiff_t col0,
+                        ptrdiff_t col1);
+    /* y = (1 - share) y + share scale x */
+    void (*blend)(void *y, const double *x, double share, double scale, ptrdiff_t n);
+    /* y = x */
+    void (*widen)(double *y, const void *x, ptrdiff_t n);
+    /* The same with each row standardised by its own mean, unless not `centred`, and variance. */
+    void (*row_normalise)(vg_matrix h, vg_matrix z, vg_matrix x, const void *weight, const void *bias,
+                          double epsilon, int centred, vg_activation f, double alpha, const vg_rows *rows);
+    /* both steps of backward; sums, which go on where `accumulating`, may have no data, and so may dx */
+    void (*row_normalise_backward)(vg_matrix sums, vg_matrix dx, vg_matrix delta, vg_matrix h, vg_matrix z,
+                                   vg_matrix x, const void *weight, double epsilon, int centred,
+                                   vg_activation f, double alpha, int done, int add, int accumulating,
+                                   const vg_taps *taps, const vg_rows *rows);
+
+    /* h = max(x, 0) + a min(x, 0); a (cols,) or, where `shared`, a single one */
+    void (*prelu)(vg_matrix h, vg_matrix x, const void *a, int shared, const vg_rows *rows);
+    /* delta = dL/dx from dL/dh, and each chunk's sums of the gradient of a, which go on where `accumulating` */
+    void (*prelu_backward)(vg_matrix sums, vg_matrix delta, vg_matrix x, const void *a, int shared,
+                           int accumulating, const vg_rows *rows);
+
+    /* y = x / (1 - rate), or 0 with a chance of `rate`, which the key, the stream, the place (counted from
+     * first_place), the row and the column decide; where `shared`, not the place; y may be x */
+    void (*dropout)(vg_matrix y, vg_matrix x, double rate, uint64_t key, int stream, ptrdiff_t first_place,
+                    int shared, const vg_rows *rows);
+    /* g[i] += sigma times a normal number that the key and first_element + i decide */
+    void (*add_noise)(void *g, ptrdiff_t n, double sigma, uint64_t key, ptrdiff_t first_element);
 
     /* the L2 norm of each row chunk of x; one entry per timestep and row chunk */
     void (*row_norms)(double *norm, vg_matrix x, const vg_rows *rows);

@@ -19,6 +19,8 @@
 #define TANH_ONE 10.0f        /* tanh is 1 from here on */
 #define EXP_TERMS 8
 #define LOG1P_TERMS 8
+#define LOG_TERMS 4
+#define SIN_TERMS 6
 #define ERFC_TERMS 13
 #else
 #define MANTISSA 52
@@ -30,6 +32,8 @@
 #define TANH_ONE 20.0
 #define EXP_TERMS 14
 #define LOG1P_TERMS 17
+#define LOG_TERMS 9
+#define SIN_TERMS 11
 #define ERFC_TERMS 27
 #endif
 
@@ -99,6 +103,28 @@ INLINE vec vlog1p_unit(vec t) {
 
 /* log(1 + e^x) */
 INLINE vec vsoftplus(vec x) { return larger(x, all(0)) + vlog1p_unit(vexp(-magnitude(x))); }
+
+/* log x for normal x > 0: x = m 2^n with sqrt(1/2) <= m < sqrt 2, log m = 2 artanh(s), |s| <= 0.172. */
+INLINE vec vlog(vec x) {
+    const mask root_half = (mask)all((real)0.70710678118654752440);
+    const mask n = ((mask)x - root_half) >> MANTISSA;
+    const vec m = (vec)((mask)x - (n << MANTISSA));
+    const vec s = (m - 1) / (m + 1), square = s * s;
+    vec sum = all((real)1 / (2 * LOG_TERMS + 1));
+#pragma GCC unroll 16
+    for (int k = LOG_TERMS - 1; k >= 0; k--) sum = sum * square + (real)1 / (2 * k + 1);
+    const vec count = __builtin_convertvector(n, vec);
+    return count * (real)LN2_HIGH + (count * (real)LN2_LOW + 2 * s * sum);
+}
+
+/* sin(pi x) for |x| <= 1/2. */
+INLINE vec vsin_pi(vec x) {
+    const vec r = x * (real)3.14159265358979323846, square = r * r;
+    vec sum = all(1);
+#pragma GCC unroll 16
+    for (int k = SIN_TERMS; k >= 1; k--) sum = 1 - sum * square * ((real)1 / (2 * k * (2 * k + 1)));
+    return r * sum;
+}
 
 /* Chebyshev coefficients in u = 2 t - 1 of log(erfc(x) e^(x^2) / t), t = 2 / (2 + x), x >= 0. */
 static const real ERFC_COEFFICIENT[] = {
