@@ -59,6 +59,7 @@ ctypedef struct Buffer:
 ctypedef struct Step:
     Py_ssize_t rows     # of this minibatch
     Py_ssize_t times    # timesteps of this window
+    Py_ssize_t time     # its first
     int thread
     uint64_t key        # of this step's random numbers
     bint training       # statistics are the minibatch's, and what is random is
@@ -124,6 +125,9 @@ ctypedef struct Op:
     bint fork          # h is x, and has two readers: the gradients of theirs are dh and dh2
     bint branches      # taps the gradient that its skip and its body bring
     bint variant       # of a kind: an LSTM's peepholes, a GRU's reset after the product
+    double epsilon     # of a normalisation, beside the variance
+    double momentum    # of its running statistics
+    double rate        # of dropout
     bint bias
     const void *tables # the kind's own, which its Operation keeps
     bint integers      # x is integers: tokens, below
@@ -184,6 +188,16 @@ cdef inline void *of_thread(const Op *op, const Step *step, int buffer) noexcept
     """This thread's elements of a PER_THREAD buffer."""
     cdef Matrix m = op.buffer[buffer].matrix
     return <char *>m.data + step.thread * m.ld * <Py_ssize_t>op.leaf.real_bytes
+
+
+cdef inline void pass_down(const Op *op, const Rows *rows) noexcept nogil:
+    """dx of an op whose backward has left it in dh."""
+    cdef Matrix before = op.dx
+    if op.dx.data == NULL or op.dx.data == op.dh.data:
+        return
+    if not op.adds_dx:
+        before.data = NULL
+    op.leaf.add(op.dx, before, op.dh, rows)
 
 
 cdef inline int add_parameter(Operation made, Py_ssize_t rows, Py_ssize_t cols):

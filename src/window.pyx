@@ -27,7 +27,7 @@ cdef Share share_of(
     share.first_sample = first
     share.time = 0
     share.step = Step(
-        rows=rows, times=1, thread=thread, key=0, training=False, updating=False, loss_follows=False,
+        rows=rows, times=1, time=0, thread=thread, key=0, training=False, updating=False, loss_follows=False,
         first=True, last=True, accumulating=False, wants_initial=False,
     )
     share.vectors = Rows(begin=row0, end=row1, times=1, stride=rows, ends=NULL)
@@ -42,6 +42,7 @@ cdef void enter_window(const Run *run, Share *share, Py_ssize_t window) noexcept
     cdef Py_ssize_t end = share.vectors.end, t
     share.time = window * plan.times
     share.step.times = min(plan.times, run.times - share.time)
+    share.step.time = share.time
     share.step.first = share.time == 0
     share.step.last = share.time + share.step.times == run.times
     share.sequences.times = share.step.times
@@ -77,7 +78,7 @@ cdef void gather_numbers(
     cdef Py_ssize_t length = sample_length(run, places)
     cdef Rows rows = rows_at(share, places)
     if order == NULL:
-        source = from_row(source, share.first_sample * length, run.plan.leaf)
+        source = from_row(source, share.first_sample * (1 if image else length), run.plan.leaf)
     if image:
         run.plan.leaf.gather_images(to, source, order, &rows)
     elif places == 1:

@@ -306,6 +306,22 @@ class Sequential:
         shape = self.output_shape(samples)
         return Data(samples, _inputs.targets(f"y{suffix}", y, shape, loss, self.dtype), valid)
 
+    def _training_data(
+        self, x: ArrayLike, y: ArrayLike, lengths: ArrayLike | None, batch_size: int | None = None
+    ) -> Data:
+        """`data` to train with in minibatches of ``batch_size``, or all at once."""
+        data = self.data(x, y, lengths)
+        rows = len(data.x) % batch_size or batch_size if batch_size else len(data.x)
+        times = data.times if data.lengths is None else int(data.lengths.min())
+        for layer, shape in zip(self.layers, self._shapes, strict=False):
+            least = layer.least_rows(shape, times)
+            if rows < least:
+                raise ValueError(
+                    f"{'batch_size' if batch_size else 'x'}: expected minibatches of at least {least} "
+                    f"samples, for {layer.name} takes statistics over them; got one of {rows}"
+                )
+        return data
+
     def output_shape(self, x: Array) -> tuple[int, ...]:
         """Shape of the outputs for checked inputs."""
         return (len(x), *(x.shape[1] if size is None else size for size in self._shapes[-1]))
@@ -362,7 +378,7 @@ class Sequential:
             )
         _validate.boolean("shuffle", shuffle)
         batch_size = _validate.integer("batch_size", batch_size, minimum=1)
-        data = self.data(x, y, lengths)
+        data = self._training_data(x, y, lengths, batch_size)
         if self.stateful:
             if shuffle:
                 raise ValueError(
@@ -397,7 +413,7 @@ class Sequential:
         With ``tbptt`` and targets at every timestep it is a step per chunk; the loss is their mean.
         ``lengths`` as in `fit`, ``initial_state`` as in `predict`.
         """
-        data = self.data(x, y, lengths)
+        data = self._training_data(x, y, lengths)
         if lengths is None and initial_state is None and not self.stateful:
             program = self.program(len(data.x), data.times)
             if program.longest == program.times >= data.times and not self.compiled.tbptt:
@@ -434,7 +450,7 @@ class Sequential:
             With ``wrt_inputs``: dL/dx, and that of the initial states.
         """
         _validate.boolean("wrt_inputs", wrt_inputs)
-        data = self.data(x, y, lengths)
+        data = self._training_data(x, y, lengths)
         result = training.whole_batch(
             self, data, initial_state, updating=False, wrt_inputs=wrt_inputs
         )
@@ -454,7 +470,7 @@ class Sequential:
         initial_state: Sequence[Any] | None = None,
     ) -> GradientFlow:
         """The gradient flow of one pass over the whole of x and y; nothing is updated."""
-        data = self.data(x, y, lengths)
+        data = self._training_data(x, y, lengths)
         flow = GradientFlow()
         flow.attach(self)
         training.whole_batch(self, data, initial_state, updating=False, track=flow)

@@ -1,33 +1,44 @@
 """The layers; one file per kind."""
 
+from vgcore.layers.activation import Activation
 from vgcore.layers.base import Layer
+from vgcore.layers.batchnorm import BatchNorm
 from vgcore.layers.bidirectional import Bidirectional
 from vgcore.layers.conv import Conv1d, Conv2d
 from vgcore.layers.dense import Dense
+from vgcore.layers.dropout import Dropout
 from vgcore.layers.embedding import Embedding
 from vgcore.layers.gru import GRU
 from vgcore.layers.highway import Highway
 from vgcore.layers.lstm import LSTM
 from vgcore.layers.pooling import AvgPool, GlobalAvgPool, MaxPool, Subsample
+from vgcore.layers.prelu import PReLU
 from vgcore.layers.reshape import Flatten, Reshape
 from vgcore.layers.residual import Residual
 from vgcore.layers.rnn import RNN
+from vgcore.layers.rownorm import LayerNorm, RMSNorm
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "Activation",
     "AvgPool",
+    "BatchNorm",
     "Bidirectional",
     "Conv1d",
     "Conv2d",
     "Dense",
+    "Dropout",
     "Embedding",
     "Flatten",
     "GlobalAvgPool",
     "Highway",
     "Layer",
+    "LayerNorm",
     "MaxPool",
+    "PReLU",
+    "RMSNorm",
     "Reshape",
     "Residual",
     "Subsample",

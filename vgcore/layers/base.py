@@ -169,6 +169,10 @@ class Layer(ABC):
         before, behind = places(input_shape), places(self.output_shape(input_shape))
         return [each.lay(before, behind) for each in self.operations(input_shape, real_bytes)]
 
+    def least_rows(self, input_shape: Shape, times: int) -> int:
+        """Rows that a minibatch of sequences of ``times`` timesteps must have to train with."""
+        return 1
+
     def columns(self) -> list[Column]:
         """The columns of the operations in the tracker's record."""
         return [Column()]

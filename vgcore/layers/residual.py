@@ -143,6 +143,11 @@ class Residual(Layer):
                 number += len(layer.columns())
         return found
 
+    def least_rows(self, input_shape: Shape, times: int) -> int:
+        """As many as the layer that wants most."""
+        branches = self._branches(input_shape)
+        return max(layer.least_rows(shape, times) for layer, shape, _ in branches)
+
     def parameters(self, input_shape: Shape) -> list[Parameter]:
         """Those of the layers, under their names, and the gate."""
         parameters = [

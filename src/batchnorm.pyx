@@ -1,0 +1,161 @@
+"""Batch normalisation: each column by its mean and variance over the rows of the minibatch and all places.
+
+v = (x - mean) / sqrt(variance + epsilon)      z = weight v + bias      h = f(z)
+delta = dL/dz = dL/dh * f'(z)
+dL/dbias = sum of delta                        dL/dweight = sum of delta v
+dL/dx = weight / sqrt(variance + epsilon) (delta - mean of delta - v mean of (delta v))
+
+The rows of all threads meet twice: each thread sums its own, chunk by chunk, and behind the barrier every
+thread joins the sums of all chunks for itself.
+"""
+
+from .op cimport Kind, Op, OpTaps, Operation, PER_CHUNK, PER_THREAD, Step
+from .op cimport add_buffer, add_parameter, of_thread
+from .simd cimport Activation, MOMENTS, Matrix, PADDED, ROW_CHUNK, Rows, leaf_table
+from .simd import ACTIVATIONS
+
+cdef enum:  # buffers
+    ROW_MOMENTS, SUMS, WORK
+
+cdef enum:  # parameters; weight and bias are behind them, where they are learned
+    MEAN, VARIANCE, STATISTICS
+
+cdef enum:
+    LINE = 8  # doubles of a cache line
+
+cdef Activation IDENTITY = <Activation><int>ACTIVATIONS["identity"]
+cdef Kind BATCH_NORM
+
+
+cdef inline const void *weight(const Op *op) noexcept nogil:
+    return op.parameter[STATISTICS].value.data if op.parameters - op.bias > STATISTICS else NULL
+
+
+cdef inline const void *bias(const Op *op) noexcept nogil:
+    return op.parameter[op.parameters - 1].value.data if op.bias else NULL
+
+
+# A thread's own: mean, variance and count in double, the normaliser, and the means of backward.
+cdef inline double *mean(const Op *op, const Step *step) noexcept nogil:
+    return <double *>of_thread(op, step, WORK)
+
+
+cdef inline double *variance(const Op *op, const Step *step) noexcept nogil:
+    return mean(op, step) + PADDED(op.x.cols)
+
+
+cdef inline double *count(const Op *op, const Step *step) noexcept nogil:
+    return mean(op, step) + 2 * PADDED(op.x.cols)
+
+
+cdef inline char *normaliser(const Op *op, const Step *step) noexcept nogil:
+    return <char *>(count(op, step) + LINE)
+
+
+cdef inline char *means(const Op *op, const Step *step) noexcept nogil:
+    return normaliser(op, step) + 3 * PADDED(op.x.cols) * <Py_ssize_t>op.leaf.real_bytes
+
+
+cdef inline Py_ssize_t chunks(const Step *step) noexcept nogil:
+    return (step.rows + ROW_CHUNK - 1) // ROW_CHUNK
+
+
+cdef void normalise(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    """h, from this thread's means and variances."""
+    op.leaf.normaliser(
+        normaliser(op, step), mean(op, step), variance(op, step), op.epsilon, op.x.cols
+    )
+    op.leaf.normalise(
+        op.h, op.z, op.x, normaliser(op, step), weight(op), bias(op),
+        IDENTITY if op.fused and step.loss_follows else op.activation, op.alpha, rows,
+    )
+    op.leaf.clear_ended(op.h, rows)
+
+
+cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    cdef Py_ssize_t n = op.x.cols
+    if step.training:
+        op.leaf.column_moments(op.buffer[ROW_MOMENTS].matrix, op.x, rows)
+    else:
+        op.leaf.widen(mean(op, step), op.parameter[MEAN].value.data, n)
+        op.leaf.widen(variance(op, step), op.parameter[VARIANCE].value.data, n)
+        normalise(op, step, rows)
+
+
+cdef void meet_forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    cdef Py_ssize_t n = op.x.cols
+    cdef double rows_met = op.leaf.merged_moments(
+        mean(op, step), variance(op, step), op.buffer[ROW_MOMENTS].matrix, chunks(step), n
+    )
+    count(op, step)[0] = rows_met
+    normalise(op, step, rows)
+    if step.updating and step.thread == 0:
+        op.leaf.blend(op.parameter[MEAN].value.data, mean(op, step), op.momentum, 1, n)
+        op.leaf.blend(
+            op.parameter[VARIANCE].value.data, variance(op, step), op.momentum, rows_met / (rows_met - 1),
+            n,
+        )
+
+
+cdef void backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
+) noexcept nogil:
+    op.leaf.normalise_backward(
+        op.buffer[SUMS].matrix, op.dh, op.h, op.z, op.x, normaliser(op, step), weight(op), bias(op),
+        op.activation, op.alpha, op.fused, &taps.layer if taps != NULL else NULL, rows,
+    )
+
+
+cdef void meet_backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
+) noexcept nogil:
+    if op.dx.data == NULL:
+        return
+    op.leaf.join_chunks(
+        means(op, step), op.buffer[SUMS].matrix, chunks(step), 1 / count(op, step)[0], 0,
+        2 * PADDED(op.x.cols),
+    )
+    op.leaf.normalise_input(
+        op.dx, op.dh, op.x, normaliser(op, step), weight(op), means(op, step), op.adds_dx, rows
+    )
+
+
+cdef void gradient(
+    const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
+) noexcept nogil:
+    cdef Matrix sums = op.buffer[SUMS].matrix
+    if not (op.bias and parameter == op.parameters - 1):
+        sums.data = <double *>sums.data + PADDED(op.x.cols)
+    op.leaf.join_chunks(op.parameter[parameter].gradient.data, sums, chunks(step), 1, row0, row1)
+
+
+BATCH_NORM = Kind(
+    forward=forward, meet_forward=meet_forward, backward=backward, meet_backward=meet_backward,
+    gradient=gradient,
+)
+
+
+def operation(
+    Py_ssize_t units, *, double momentum, double epsilon, bint scale, bint shift, int activation,
+    double alpha, bint keeps_z, Py_ssize_t real_bytes,
+):
+    """Batch normalisation of `units` columns."""
+    cdef Operation made = Operation()
+    cdef int i
+    made.op.kind = &BATCH_NORM
+    made.op.leaf = leaf_table(real_bytes)
+    made.op.activation = <Activation>activation
+    made.op.alpha = alpha
+    made.op.gates = 1
+    made.op.keeps_z = keeps_z
+    made.op.in_place = True
+    made.op.bias = shift
+    made.op.momentum = momentum
+    made.op.epsilon = epsilon
+    made.op.x.cols = made.op.h.cols = units
+    for i in range(STATISTICS + scale + shift):
+        made.op.parameter[add_parameter(made, units, 1)].trained = i >= STATISTICS
+    add_buffer(made, PER_CHUNK, MOMENTS(units))
+    add_buffer(made, PER_CHUNK, 2 * PADDED(units))
+    add_buffer(made, PER_THREAD, (2 * PADDED(units) + LINE) * 8 // real_bytes + 5 * PADDED(units))
+    return made

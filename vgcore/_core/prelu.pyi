@@ -1,0 +1,8 @@
+from vgcore._core.op import Operation
+
+def operation(
+    units: int,
+    *,
+    shared: bool,
+    real_bytes: int,
+) -> Operation: ...

@@ -1,0 +1,54 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from vgcore import _validate
+from vgcore._core import dropout
+from vgcore._core.op import Operation
+from vgcore.layers.base import Shape, features
+from vgcore.layers.same_shape import SameShape
+
+
+class Dropout(SameShape):
+    """``h = m x / (1 - rate)``: while training, each m is 0 with probability ``rate`` and else 1.
+
+    Srivastava et al. 2014; scaled, so that the mean stays and prediction leaves x as it is. Masks follow
+    from the model's seed, the step and the layer alone: they are the same for any number of threads, and
+    `Sequential.gradients` uses those of the step that comes next.
+
+    Parameters
+    ----------
+    rate : float, 0 <= rate < 1
+    across_time : bool
+        One mask for all timesteps of a sequence, as recurrent layers need it (Gal and Ghahramani 2016,
+        arXiv 1512.05287, section 4), or for all places of an image: whole channels are dropped (Tompson et
+        al. 2015, arXiv 1411.4280, section 3.2).
+    name : str, optional
+        By default "dropout1", "dropout2", ...
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+    """
+
+    kind: ClassVar[str] = "dropout"
+    random = True
+
+    def __init__(self, rate: float, *, across_time: bool = False, name: str | None = None) -> None:
+        super().__init__(name)
+        self.rate = _validate.real("rate", rate, minimum=0, below=1)
+        self.across_time = _validate.boolean("across_time", across_time)
+
+    def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
+        """The kernels of dropout.pyx."""
+        units = features(input_shape)
+        return [
+            dropout.operation(units, rate=self.rate, across=self.across_time, real_bytes=real_bytes)
+        ]
+
+    def config(self) -> dict[str, Any]:
+        """Rate, kind and name."""
+        return {"rate": self.rate, "across_time": self.across_time, "name": self.name}
