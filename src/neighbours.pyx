@@ -1,7 +1,7 @@
 """Which places of an image a window sees: the tables behind convolutions and pools.
 
-Place y * width + x of an image is row y, column x. A window stands over a place p of the output; its tap k sees a
-place q of the input, or the padding, which is in no table.
+Place y * width + x of an image is row y, column x. A window stands over a place p of the output; its tap
+k sees a place q of the input, or the padding, which is in no table.
 """
 
 import numpy as np
@@ -29,8 +29,8 @@ cdef class Table:
 class Window:
     """A kernel that slides over an image: two of each, for its height and its width.
 
-    p, q, k (pairs,): tap k of the window over place p of the output sees place q of the input; sorted by p, then q.
-    Taps are counted down the columns of the kernel, as a weight in Fortran order stores them.
+    p, q, k (pairs,): tap k of the window over place p of the output sees place q of the input; sorted by
+    p, then q. Taps are counted down the columns of the kernel, as a weight in Fortran order stores them.
     """
 
     def __init__(self, size, kernel, stride, padding, dilation):

@@ -129,7 +129,7 @@ ctypedef struct Op:
     double momentum    # of its running statistics
     double rate        # of dropout
     bint bias
-    const void *tables # the kind's own, which its Operation keeps
+    const void *tables  # the kind's own, which its Operation keeps
     bint integers      # x is integers: tokens, below
     const int64_t *tokens
     Matrix x

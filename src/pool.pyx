@@ -1,7 +1,7 @@
 """Pools: the largest or the mean of each window, channel by channel.
 
-largest:  h[p] = max over the window of x[q]         dL/dx[q] = sum of dL/dh[p] where x[q] was the first largest
-mean:     h[p] = factor[p] * sum of x[q]             dL/dx[q] = sum of factor[p] dL/dh[p]
+largest:  h[p] = max over the window of x[q]     dL/dx[q] = sum of dL/dh[p] where x[q] is the first of them
+mean:     h[p] = factor[p] * sum of x[q]         dL/dx[q] = sum of factor[p] dL/dh[p]
 """
 
 import numpy as np

@@ -44,7 +44,9 @@ RESHAPE = Kind(
 )
 
 
-def operation(Py_ssize_t inputs, Py_ssize_t outputs, *, bint from_image, bint to_image, Py_ssize_t real_bytes):
+def operation(
+    Py_ssize_t inputs, Py_ssize_t outputs, *, bint from_image, bint to_image, Py_ssize_t real_bytes
+):
     """From `inputs` columns to `outputs`, of as many places as their numbers take."""
     cdef Reshaping made = Reshaping()
     made.images = Images(x=from_image, h=to_image)

@@ -1,5 +1,7 @@
 """Leaf kernels of images against their plain NumPy twins, at the CPU level in use."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,16 @@ WINDOWS = {
     "all": ((3, 2), (3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)),
 }
 # channels, filters, groups
-SIZES = [(1, 1, 1), (3, 17, 1), (17, 3, 1), (16, 16, 1), (33, 40, 1), (6, 10, 2), (3, 3, 3), (34, 68, 2)]
+SIZES = [
+    (1, 1, 1),
+    (3, 17, 1),
+    (17, 3, 1),
+    (16, 16, 1),
+    (33, 40, 1),
+    (6, 10, 2),
+    (3, 3, 3),
+    (34, 68, 2),
+]
 
 
 def of_windows(function):
@@ -50,15 +61,19 @@ def neighbours(size, kernel, stride, padding, dilation):
 
 
 def products(window, x, weight, dy, groups):
-    """(y, dx, dw) and the bounds of their rounding, of a weight (filters, channels / groups, height, width)."""
-    size, pairs = neighbours(*window)
+    """(y, dx, dw) and the bounds of their rounding; the weight is (filters, channels / groups, *kernel)."""
+    _, pairs = neighbours(*window)
     shares = [np.split(a.astype(float), groups, axis) for a, axis in ((x, 2), (weight, 0), (dy, 2))]
     results = []
     for parts in (shares, [[np.abs(a) for a in share] for share in shares]):
         y, dx = np.zeros(dy.shape), np.zeros(x.shape)
         dw = np.zeros(weight.shape)
         for xg, wg, dyg, yg, dxg, dwg in zip(
-            *parts, np.split(y, groups, 2), np.split(dx, groups, 2), np.split(dw, groups), strict=True
+            *parts,
+            np.split(y, groups, 2),
+            np.split(dx, groups, 2),
+            np.split(dw, groups),
+            strict=True,
         ):
             for p, q, i, j in pairs:
                 yg[p] += xg[q] @ wg[:, :, i, j].T
@@ -109,7 +124,7 @@ def test_convolutions(window, channels, filters, groups, dtype):
     np.testing.assert_array_equal(parts[0], y)
     np.testing.assert_array_equal(parts[1], before)
     again, cuts = np.full_like(dw, np.nan), [0, len(dw) // 3, len(dw) // 3 + 1, len(dw)]
-    for part in zip(cuts[:-1], cuts[1:], strict=True):
+    for part in pairwise(cuts):
         kernels.convolve_weight(again, x, dy, table.weight(), part=part, **how)
     np.testing.assert_array_equal(again, dw)
 

@@ -9,7 +9,7 @@ from vgcore._core import conv
 from vgcore._core.op import Operation
 from vgcore.activations import Activation
 from vgcore.layers.base import Layer, Parameter, Shape, View, features
-from vgcore.layers.window import Sizes, Window, sizes
+from vgcore.layers.window import Sizes, Window, from_json, sizes
 
 
 class _Convolution(Layer):
@@ -122,7 +122,7 @@ class _Convolution(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> _Convolution:
         """The layer that `config` described."""
-        arguments = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
+        arguments = from_json(config)
         activation = activations.with_alpha(arguments.pop("activation"), arguments.pop("alpha"))
         return cls(activation=activation, **arguments)
 
@@ -130,9 +130,9 @@ class _Convolution(Layer):
 class Conv2d(_Convolution):
     """``h = f(x * W + b)`` for images x (n, in, height, width) and h (n, filters, height', width').
 
-    ``z[f, y, x] = b[f] + sum over c, i, j of W[f, c, i, j] x[c, s y + d i - p, s x + d j - p]`` with stride s,
-    dilation d and padding p: a cross-correlation, as PyTorch's (LeCun et al. 1989, "Backpropagation applied
-    to handwritten zip code recognition"). height' = floor((height + 2 p - d (k - 1) - 1) / s) + 1.
+    ``z[f, y, x] = b[f] + sum over c, i, j of W[f, c, i, j] x[c, s y + d i - p, s x + d j - p]`` with stride
+    s, dilation d and padding p: a cross-correlation, as PyTorch's (LeCun et al. 1989, "Backpropagation
+    applied to handwritten zip code recognition"). height' = floor((height + 2 p - d (k - 1) - 1) / s) + 1.
 
     Parameters
     ----------
@@ -177,8 +177,8 @@ class Conv2d(_Convolution):
 class Conv1d(_Convolution):
     """``h = f(x * W + b)`` for sequences x (n, time, in) and h (n, time', filters).
 
-    ``z[t, f] = b[f] + sum over c, i of W[f, c, i] x[s t + d i - p, c]`` with stride s, dilation d and padding p.
-    The number of timesteps must be known; time' = floor((time + 2 p - d (k - 1) - 1) / s) + 1.
+    ``z[t, f] = b[f] + sum over c, i of W[f, c, i] x[s t + d i - p, c]`` with stride s, dilation d and
+    padding p. The number of timesteps must be known; time' = floor((time + 2 p - d (k - 1) - 1) / s) + 1.
 
     Parameters
     ----------

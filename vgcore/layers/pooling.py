@@ -8,7 +8,7 @@ from vgcore import _validate
 from vgcore._core import pool
 from vgcore._core.op import Operation
 from vgcore.layers.base import Layer, Parameter, Shape, features, is_image
-from vgcore.layers.window import Sizes, Window, channels, sizes, whole
+from vgcore.layers.window import Sizes, Window, channels, from_json, sizes, whole
 
 
 class _Pool(Layer):
@@ -98,14 +98,14 @@ class _SlidingPool(_Pool):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> _SlidingPool:
         """The layer that `config` described."""
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in config.items()})
+        return cls(**from_json(config))
 
 
 class MaxPool(_SlidingPool):
     """The largest of each window, channel by channel; its gradient goes to the first of them.
 
-    ``h[c, y, x] = max over i, j of x[c, s y + i - p, s x + j - p]``; padding is never the largest. Riesenhuber
-    and Poggio 1999, "Hierarchical models of object recognition in cortex".
+    ``h[c, y, x] = max over i, j of x[c, s y + i - p, s x + j - p]``; padding is never the largest.
+    Riesenhuber and Poggio 1999, "Hierarchical models of object recognition in cortex".
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ class Subsample(_Pool):
 
     kind: ClassVar[str] = "subsample"
 
-    def __init__(self, filters: int, *, stride: int | Sizes = 1, name: str | None = None) -> None:
+    def __init__(self, filters: int, stride: int | Sizes = 1, *, name: str | None = None) -> None:
         super().__init__(name)
         self.filters = _validate.integer("filters", filters, minimum=1)
         self.stride = sizes("stride", stride, 2, minimum=1)
@@ -230,7 +230,9 @@ class Subsample(_Pool):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(filters, height, width)."""
-        shape = self.window(input_shape).output_shape(self.name, input_shape, self.filters, "a window")
+        shape = self.window(input_shape).output_shape(
+            self.name, input_shape, self.filters, "a window"
+        )
         if features(input_shape) > self.filters:
             raise ValueError(
                 f"{self.name}: expected at most {self.filters} channels, its filters, got "
@@ -245,4 +247,4 @@ class Subsample(_Pool):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Subsample:
         """The layer that `config` described."""
-        return cls(**{**config, "stride": tuple(config["stride"])})
+        return cls(**from_json(config))
