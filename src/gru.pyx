@@ -13,8 +13,9 @@ from .op cimport (
     block, from_row, of_thread, places_in,
 )
 from .recurrent cimport (
-    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, WEIGHT_IH, hidden_before,
-    initial_gradient, recurrent_operation, summed_bias, taps_at, walk_backward, walk_forward,
+    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, WEIGHT_IH, add_dropout_buffers,
+    bring_back, drop_hidden, hidden_before, hidden_seen, initial_gradient, recurrent_operation,
+    summed_bias, taps_at, walk_backward, walk_forward,
 )
 from .simd cimport Matrix, PACKED_SIZE, Rows, Taps
 
@@ -82,12 +83,13 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
     cdef Py_ssize_t n = op.h.cols
     cdef Matrix h = from_row(op.state[0].sequence, now.row, op.leaf)
     cdef Matrix before = from_row(op.state[0].sequence, now.before, op.leaf)
+    cdef Matrix seen = from_row(hidden_seen(op, step), now.before, op.leaf)
     cdef Matrix z = from_row(pre_activation(op), now.row, op.leaf)
     cdef Matrix gates = from_row(op.buffer[ACTIVATED].matrix, now.row, op.leaf)
     cdef Matrix m = block(gates, M * n, n, op.leaf), candidate = block(z, N * n, n, op.leaf)
     cdef const void *bias = op.parameter[BIAS_HH].value.data if op.bias else NULL
     op.leaf.affine_packed(
-        block(z, 0, 2 * n, op.leaf), before, of_thread(op, step, PACKED), NULL, True, &now.rows
+        block(z, 0, 2 * n, op.leaf), seen, of_thread(op, step, PACKED), NULL, True, &now.rows
     )
     op.leaf.activation(
         block(gates, 0, 2 * n, op.leaf), block(z, 0, 2 * n, op.leaf),
@@ -95,11 +97,11 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
     )
     if op.variant:
         op.leaf.affine_packed(
-            m, before, packed_candidate(op, step), shifted(op, bias, 2 * n), False, &now.rows
+            m, seen, packed_candidate(op, step), shifted(op, bias, 2 * n), False, &now.rows
         )
         op.leaf.gru_reset(candidate, gates, &now.rows)
     else:
-        op.leaf.gru_gate(m, gates, before, &now.rows)
+        op.leaf.gru_gate(m, gates, seen, &now.rows)
         op.leaf.affine_packed(candidate, m, packed_candidate(op, step), NULL, True, &now.rows)
     op.leaf.activation(
         block(gates, N * n, n, op.leaf), candidate, op.activation, op.alpha, &now.rows
@@ -157,11 +159,12 @@ cdef void cell_backward(
         op.leaf.affine_packed(
             gated, block(gates, N * n, n, op.leaf), packed_candidate(op, step), NULL, False, &now.rows
         )
+        drop_hidden(op, step, gated, &now.rows)
         op.leaf.gru_gate_backward(gates, carry, gated, slopes, before, &now.rows)
     if going_on:
-        op.leaf.affine_packed(
-            carry, block(gates, 0, (3 if op.variant else 2) * n, op.leaf),
-            of_thread(op, step, PACKED), NULL, True, &now.rows,
+        bring_back(
+            op, step, block(gates, 0, (3 if op.variant else 2) * n, op.leaf),
+            of_thread(op, step, PACKED), True, &now.rows,
         )
     if taps != NULL:
         for gate in range(GATES):
@@ -223,4 +226,5 @@ def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t r
     add_buffer(made, PER_STEP, BLOCKS * units)
     if learned:
         made.op.state[0].parameter = add_parameter(made, units, 1)
+    add_dropout_buffers(made)
     return made

@@ -121,7 +121,7 @@ def column_sums(db, dy, *, bint add=False):
     leaf_of([db, dy]).column_sums(as_matrix(db).data, as_matrix(dy), add, len(dy), 0, dy.shape[1])
 
 
-cdef Rows some_rows(Py_ssize_t rows, part) except *:
+cdef Rows part_of(Py_ssize_t rows, part) except *:
     """Rows `part`, a pair, of samples; all of them by default."""
     begin, end = (0, rows) if part is None else part
     return Rows(begin=begin, end=end, times=1, stride=rows, ends=NULL)
@@ -137,7 +137,7 @@ def convolve(
     packed = np.empty(groups * PACKED_SIZE(taps * depth, y.shape[1] // groups), y.dtype)
     cdef const Leaf *leaf = leaf_of([y, x, w] if b is None else [y, x, w, b])
     cdef void *bias = as_matrix(b).data if b is not None else NULL
-    cdef Rows range = some_rows(rows, part)
+    cdef Rows range = part_of(rows, part)
     leaf.pack_taps(as_matrix(packed).data, as_matrix(w), channels, taps, groups, transposed)
     leaf.convolve(
         as_matrix(y), as_matrix(x), as_matrix(packed).data, bias, &pairs.pairs, taps, groups, add, &range
@@ -155,13 +155,13 @@ def convolve_weight(dw, x, dy, Table pairs, *, Py_ssize_t rows, Py_ssize_t group
 
 def max_pool(y, x, Table pairs, *, Py_ssize_t rows, part=None):
     """y = the largest of each window of x."""
-    cdef Rows range = some_rows(rows, part)
+    cdef Rows range = part_of(rows, part)
     leaf_of([y, x]).max_pool(as_matrix(y), as_matrix(x), &pairs.pairs, &range)
 
 
 def max_pool_backward(dx, dy, y, x, Table pairs, *, Py_ssize_t rows, bint add=False, part=None):
     """dx = dy where the largest was, or dx += it."""
-    cdef Rows range = some_rows(rows, part)
+    cdef Rows range = part_of(rows, part)
     range.times = len(dx) // rows
     leaf_of([dx, dy, y, x]).max_pool_backward(
         as_matrix(dx), as_matrix(dy), as_matrix(y), as_matrix(x), &pairs.pairs, add, &range
@@ -170,7 +170,7 @@ def max_pool_backward(dx, dy, y, x, Table pairs, *, Py_ssize_t rows, bint add=Fa
 
 def average_pool(y, x, Table pairs, factor, *, Py_ssize_t rows, bint add=False, part=None):
     """y = sums over the pairs of x, each times the factor of its right."""
-    cdef Rows range = some_rows(rows, part)
+    cdef Rows range = part_of(rows, part)
     leaf_of([y, x, factor]).average_pool(
         as_matrix(y), as_matrix(x), &pairs.pairs, as_matrix(factor).data, add, &range
     )
@@ -191,7 +191,7 @@ def relayout(
 ):
     """The elements of x laid out as y, or added to it; of sequences the number of places is negative."""
     cdef Layout to = layout(y, y_places, y_order), source = layout(x, x_places, x_order)
-    cdef Rows range = some_rows(rows, part)
+    cdef Rows range = part_of(rows, part)
     leaf_of([y, x]).relayout(&to, &source, add, &range)
 
 

@@ -14,8 +14,8 @@ from .op cimport (
     block, from_row, of_thread, places_in,
 )
 from .recurrent cimport (
-    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, joint_backward, joint_forward,
-    joint_gradient, recurrent_operation, taps_at,
+    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_dropout_buffers, bring_back,
+    hidden_seen, joint_backward, joint_forward, joint_gradient, recurrent_operation, taps_at,
 )
 from .simd cimport Activation, Matrix, PACKED_SIZE, Rows, Taps
 
@@ -73,7 +73,7 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
     cdef Py_ssize_t n = op.h.cols
     cdef Matrix h = from_row(op.state[H].sequence, now.row, op.leaf)
     cdef Matrix c = from_row(op.state[C].sequence, now.row, op.leaf)
-    cdef Matrix h_before = from_row(op.state[H].sequence, now.before, op.leaf)
+    cdef Matrix h_before = from_row(hidden_seen(op, step), now.before, op.leaf)
     cdef Matrix c_before = from_row(op.state[C].sequence, now.before, op.leaf)
     cdef Matrix z = from_row(pre_activation(op), now.row, op.leaf)
     cdef Matrix gates = from_row(op.buffer[ACTIVATED].matrix, now.row, op.leaf)
@@ -140,9 +140,7 @@ cdef void cell_backward(
             here.layer.mean, here.layer.deviation, from_row(op.state[H].sequence, now.row, op.leaf), &now.rows
         )
     if step.wants_initial or not now.done:
-        op.leaf.affine_packed(
-            op.state[H].carry, gates, of_thread(op, step, PACKED), NULL, False, &now.rows
-        )
+        bring_back(op, step, gates, of_thread(op, step, PACKED), False, &now.rows)
 
 
 cdef void gradient(
@@ -186,4 +184,5 @@ def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t r
     if learned:
         for i in range(2):
             made.op.state[i].parameter = add_parameter(made, units, 1)
+    add_dropout_buffers(made)
     return made

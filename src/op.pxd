@@ -18,7 +18,7 @@ cdef enum:
     TIMESTEPS = 0  # of x or h: as many places as the window has timesteps
     MAX_PARAMETERS = 10
     MAX_STATES = 2
-    MAX_BUFFERS = 6
+    MAX_BUFFERS = 8
     MAX_GATES = 4
 
 # A parameter is stored as a matrix whose columns are output units: weight (out, in), in Fortran order, is
@@ -46,6 +46,7 @@ ctypedef struct State:
 # Room that a kind asks for.
 cdef enum Scope:
     PER_STEP    # a row for each row and place of x
+    PER_STATE   # ... and for each row of the timesteps before the first and behind the last
     PER_ROW     # a row for each row
     PER_THREAD  # `cols` elements for each thread
     PER_CHUNK   # `cols` doubles for each chunk of rows: sums that no number of threads may change

@@ -9,7 +9,7 @@ import numpy as np
 from .arrays cimport data_of
 from .engine cimport forward, train
 from .op cimport (
-    MAX_STATES, Op, OpTaps, Operation, PER_CHUNK, PER_STEP, PER_THREAD, Parameter, SHARED, State,
+    MAX_STATES, Op, OpTaps, Operation, PER_CHUNK, PER_STATE, PER_STEP, PER_THREAD, Parameter, SHARED, State,
     TIMESTEPS, block, from_row,
 )
 from .gradient_buffers cimport GradientBuffers
@@ -366,11 +366,15 @@ cdef class Program:
 
     cdef Matrix _lay_buffer(self, Arena arena, const Op *op, int number) noexcept:
         cdef Py_ssize_t cols = op.buffer[number].matrix.cols, real = self.plan.leaf.real_bytes
+        cdef Matrix sequence
         scope = op.buffer[number].scope
         if scope == PER_CHUNK:
             return arena.matrix(self._chunks(), cols, sizeof(double))
         if scope == PER_STEP:
             return arena.matrix(self._rows(op.x_places), cols, real)
+        if scope == PER_STATE:
+            sequence = arena.matrix(self._rows(op.x_places) + 2 * self.plan.batch, cols, real)
+            return from_row(sequence, self.plan.batch, self.plan.leaf)
         if scope == PER_THREAD:
             return arena.matrix(self.most_threads, cols, real)
         return arena.matrix(1 if scope == SHARED else self._rows(1), cols, real)

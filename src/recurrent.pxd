@@ -53,6 +53,18 @@ cdef bint joint_gradient(
 # The sum of both biases; NULL without biases.
 cdef const void *summed_bias(const Op *op, const Step *step) noexcept nogil
 
+# Of every timestep, h as the recurrent weights see it: where units are dropped, without these (Gal and
+# Ghahramani 2016, eq. 7: the same ones at every timestep).
+cdef Matrix hidden_seen(const Op *op, const Step *step) noexcept nogil
+
+# Drop the same units of what is like one timestep's h.
+cdef void drop_hidden(const Op *op, const Step *step, Matrix m, const Rows *rows) noexcept nogil
+
+# The part of dL/dh_{t-1} that comes through the recurrent weights: the carry, or, where `add`, added to it.
+cdef void bring_back(
+    const Op *op, const Step *step, Matrix delta, const void *packed, bint add, const Rows *rows
+) noexcept nogil
+
 # Of h, one timestep earlier: what the recurrent weights multiplied.
 cdef Matrix hidden_before(const Op *op, const Step *step) noexcept nogil
 
@@ -68,3 +80,6 @@ cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcep
 cdef Operation recurrent_operation(
     Py_ssize_t inputs, Py_ssize_t units, int blocks, dict options, Py_ssize_t real_bytes
 )
+
+# The last buffers of an operation that drops units.
+cdef void add_dropout_buffers(Operation made)

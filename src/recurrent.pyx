@@ -10,7 +10,8 @@ walk starts from. dL/dz is 0 there, so that the gradients of the weights are one
 """
 
 from .op cimport (
-    Op, OpTaps, Operation, PER_ROW, State, Step, add_parameter, from_row, of_thread, places_in, rows_end,
+    Op, OpTaps, Operation, PER_ROW, PER_STATE, State, Step, add_buffer, add_parameter, from_row, of_thread,
+    places_in, rows_end,
 )
 from .simd cimport Activation, Matrix, ROW_CHUNK, Rows, leaf_table
 
@@ -38,16 +39,55 @@ cdef void copy_rows(const Op *op, Matrix to, Matrix source, const Rows *rows) no
     op.leaf.gather(to, source, NULL, rows)
 
 
+cdef inline bint drops(const Op *op, const Step *step) noexcept nogil:
+    return op.rate > 0 and step.training
+
+
+cdef Matrix hidden_seen(const Op *op, const Step *step) noexcept nogil:
+    return op.buffer[op.buffers - 2].matrix if drops(op, step) else op.state[0].sequence
+
+
+cdef void drop_hidden(const Op *op, const Step *step, Matrix m, const Rows *rows) noexcept nogil:
+    if drops(op, step):
+        op.leaf.dropout(m, m, op.rate, step.key, op.stream, 0, True, rows)
+
+
+cdef void hide(const Op *op, const Step *step, Py_ssize_t row, const Rows *rows) noexcept nogil:
+    """What the recurrent weights see of h in the timestep that begins at a row."""
+    cdef Matrix seen
+    if drops(op, step):
+        seen = from_row(hidden_seen(op, step), row, op.leaf)
+        copy_rows(op, seen, from_row(op.state[0].sequence, row, op.leaf), rows)
+        drop_hidden(op, step, seen, rows)
+
+
+cdef void bring_back(
+    const Op *op, const Step *step, Matrix delta, const void *packed, bint add, const Rows *rows
+) noexcept nogil:
+    cdef Matrix carry = op.state[0].carry, brought
+    if not drops(op, step):
+        op.leaf.affine_packed(carry, delta, packed, NULL, add, rows)
+        return
+    brought = op.buffer[op.buffers - 1].matrix
+    op.leaf.affine_packed(brought, delta, packed, NULL, False, rows)
+    drop_hidden(op, step, brought, rows)
+    if not add:
+        carry.data = NULL
+    op.leaf.add(op.state[0].carry, carry, brought, rows)
+
+
 cdef void lay_initial(const Op *op, const State *state, const Step *step, const Rows *rows) noexcept nogil:
     """The initial state, before the first timestep of the walk and wherever a row is not alive."""
     cdef Py_ssize_t edge = rows.times * step.rows if op.reverse else -step.rows, t
     cdef Rows ended = one_step(rows, rows.begin, rows.end)
     copy_rows(op, from_row(state.sequence, edge, op.leaf), state.initial, &ended)
+    hide(op, step, edge, &ended)
     if rows.ends == NULL:
         return
     for t in range(rows.times):
         ended.begin = rows.ends[t]
         copy_rows(op, from_row(state.sequence, t * step.rows, op.leaf), state.initial, &ended)
+        hide(op, step, t * step.rows, &ended)
 
 
 cdef void keep_final(
@@ -73,6 +113,7 @@ cdef void walk_forward(
         t = rows.times - 1 - k if op.reverse else k
         now = moment(op, step, rows, t)
         cell(op, step, &now)
+        hide(op, step, now.row, &now.rows)
         alive = rows.begin
         if k + 1 < rows.times:
             alive = now.rows.end if op.reverse else rows_end(rows, t + 1)
@@ -185,7 +226,7 @@ cdef bint joint_gradient(
 
 
 cdef Matrix hidden_before(const Op *op, const Step *step) noexcept nogil:
-    return from_row(op.state[0].sequence, step.rows if op.reverse else -step.rows, op.leaf)
+    return from_row(hidden_seen(op, step), step.rows if op.reverse else -step.rows, op.leaf)
 
 
 cdef bint initial_gradient(
@@ -233,6 +274,7 @@ cdef Operation recurrent_operation(
     made.op.reverse = options["reverse"]
     made.op.beside = options["beside"]
     made.op.variant = options.get("variant", False)
+    made.op.rate = options["dropout"]
     made.op.bias = options["bias"]
     made.op.x.cols = inputs
     made.op.h.cols = units
@@ -245,3 +287,9 @@ cdef Operation recurrent_operation(
         add_parameter(made, blocks * units, 1)
         add_parameter(made, blocks * units, 1)
     return made
+
+
+cdef void add_dropout_buffers(Operation made):
+    if made.op.rate > 0:
+        add_buffer(made, PER_STATE, made.op.h.cols)
+        add_buffer(made, PER_ROW, made.op.h.cols)

@@ -9,8 +9,8 @@ from .op cimport (
     of_thread,
 )
 from .recurrent cimport (
-    Moment, PACKED, TOTAL, joint_backward, joint_forward, joint_gradient, recurrent_operation,
-    taps_at,
+    Moment, PACKED, TOTAL, add_dropout_buffers, bring_back, hidden_seen, joint_backward,
+    joint_forward, joint_gradient, recurrent_operation, taps_at,
 )
 from .simd cimport Matrix, PACKED_SIZE, Rows
 
@@ -29,7 +29,8 @@ cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nog
 cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexcept nogil:
     cdef Matrix h = op.state[0].sequence, z = from_row(pre_activation(op), now.row, op.leaf)
     op.leaf.affine_packed(
-        z, from_row(h, now.before, op.leaf), of_thread(op, step, PACKED), NULL, True, &now.rows
+        z, from_row(hidden_seen(op, step), now.before, op.leaf), of_thread(op, step, PACKED), NULL, True,
+        &now.rows,
     )
     op.leaf.activation(from_row(h, now.row, op.leaf), z, op.activation, op.alpha, &now.rows)
 
@@ -53,9 +54,7 @@ cdef void cell_backward(
         &here.layer if taps != NULL else NULL, &now.rows,
     )
     if step.wants_initial or not now.done:
-        op.leaf.affine_packed(
-            op.state[0].carry, delta, of_thread(op, step, PACKED), NULL, False, &now.rows
-        )
+        bring_back(op, step, delta, of_thread(op, step, PACKED), False, &now.rows)
 
 
 cdef void gradient(
@@ -78,4 +77,5 @@ def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t r
     add_buffer(made, PER_THREAD, units)
     if learned:
         made.op.state[0].parameter = add_parameter(made, units, 1)
+    add_dropout_buffers(made)
     return made

@@ -53,6 +53,11 @@ class Recurrent(Layer):
     initial_state : {"zeros", "learned"}
         What a walk starts from, unless it is given one: zeros, or parameters ``initial_h`` (H,) and, in an
         LSTM, ``initial_c`` that start as zeros.
+    recurrent_dropout : float in [0, 1)
+        Share of units that ``weight_hh`` does not see while training: drawn for each minibatch and row, the
+        same ones at every timestep; the others are scaled by ``1 / (1 - recurrent_dropout)`` (Gal and
+        Ghahramani 2016, arXiv 1512.05287, section 4). For the inputs, put
+        ``Dropout(rate, across_time=True)`` before the layer.
     use_bias : bool
         Whether there are ``bias_ih`` and ``bias_hh``.
     weight_initializer, recurrent_initializer, bias_initializer : str, Initializer or callable
@@ -92,6 +97,7 @@ class Recurrent(Layer):
         go_backwards: bool = False,
         stateful: bool = False,
         initial_state: str = "zeros",
+        recurrent_dropout: float = 0.0,
         use_bias: bool = True,
         weight_initializer: Any = "xavier_uniform",
         recurrent_initializer: Any = "orthogonal",
@@ -113,6 +119,10 @@ class Recurrent(Layer):
                 "initial_state: expected 'zeros' of a stateful layer, whose states are carried over; got "
                 "'learned'"
             )
+        self.recurrent_dropout = _validate.real(
+            "recurrent_dropout", recurrent_dropout, minimum=0, below=1
+        )
+        self.random = self.recurrent_dropout > 0
         self.use_bias = _validate.boolean("use_bias", use_bias)
         self.weight_initializer, self.recurrent_initializer, self.bias_initializer = (
             Stacked(initializers.get(given, self.activation, argument), len(self.gates))
@@ -186,6 +196,7 @@ class Recurrent(Layer):
             "reverse": self.go_backwards,
             "bias": self.use_bias,
             "learned": self.initial_state == "learned",
+            "dropout": self.recurrent_dropout,
             "beside": beside,
             **self.cell_options(),
         }
@@ -200,6 +211,7 @@ class Recurrent(Layer):
             "go_backwards": self.go_backwards,
             "stateful": self.stateful,
             "initial_state": self.initial_state,
+            "recurrent_dropout": self.recurrent_dropout,
             "use_bias": self.use_bias,
             "name": self.name,
         }
