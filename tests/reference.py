@@ -288,7 +288,9 @@ OPTIMIZERS = {
     "adagrad with decay": vg.AdaGrad(0.02, lr_decay=0.1, epsilon=1e-6, weight_decay=0.1),
     "adadelta": vg.AdaDelta(0.5),
     "adadelta with decay": vg.AdaDelta(rho=0.8, epsilon=1e-4, weight_decay=0.1),
-    "rmsprop": vg.RMSProp(),
+    "rmsprop": vg.RMSProp(
+        0.002
+    ),  # a rate of 0.01 magnifies the rounding of small gradients twentyfold
     "rmsprop, centered": vg.RMSProp(alpha=0.9, epsilon=1e-6, centered=True),
     "rmsprop with momentum and decay": vg.RMSProp(0.005, momentum=0.8, weight_decay=0.1),
     "rmsprop with all": vg.RMSProp(
