@@ -9,6 +9,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from vgcore._core import kernels, simd
+from vgcore._core.neighbours import Window
 from workloads import Array
 
 # rows, inputs, outputs: the first and a hidden layer of D1, a layer of D2, D3 and D4
@@ -44,6 +45,29 @@ def test_product(benchmark: BenchmarkFixture, kernel: str, shape: tuple[int, int
     benchmark.group = f"product {shape}"
     benchmark.extra_info["flops"] = 2 * int(np.prod(shape))
     benchmark(_product(kernel, *shape))
+
+
+# channels and size of images: of the stages of a residual network
+STAGES = [(16, 32), (32, 16), (64, 8)]
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=str)
+@pytest.mark.parametrize("kernel", ["forward", "input", "weight"])
+def test_convolution(benchmark: BenchmarkFixture, kernel: str, stage: tuple[int, int]) -> None:
+    """Time a 3 x 3 convolution of 32 images; its floating-point operations are in the extra info."""
+    channels, size = stage
+    window = Window((size, size), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
+    x, y = (_filled(32 * size * size, channels) for _ in range(2))
+    w = np.zeros((9 * channels, channels), np.float32)
+    forward, backward, weight = window.forward(), window.backward(), window.weight()
+    call = {
+        "forward": lambda: kernels.convolve(y, x, w, forward, rows=32),
+        "input": lambda: kernels.convolve(x, y, w, backward, rows=32, transposed=True),
+        "weight": lambda: kernels.convolve_weight(w, x, y, weight, rows=32),
+    }[kernel]
+    benchmark.group = f"convolution {stage}"
+    benchmark.extra_info["flops"] = 2 * len(window.p) * channels * channels * 32
+    benchmark(call)
 
 
 @pytest.mark.parametrize("name", simd.ACTIVATIONS)
