@@ -36,6 +36,7 @@ FLOORS = [
     ["parameters", "states", "planning", "_making"],
     ["jacobian", "storage", "training"],
     ["model"],
+    ["zoo"],
     ["__init__"],
     ["plot", "report"],
     ["experiments"],

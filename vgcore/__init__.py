@@ -1,6 +1,6 @@
 """vgcore: train deep and recurrent networks at compiled speed and see what their gradients do."""
 
-from vgcore import activations, data, initializers, meanfield, schedules
+from vgcore import activations, data, initializers, meanfield, schedules, zoo
 from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
@@ -94,4 +94,5 @@ __all__ = [
     "meanfield",
     "schedules",
     "set_num_threads",
+    "zoo",
 ]

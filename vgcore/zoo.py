@@ -93,9 +93,7 @@ def _network(
     classes = _validate.integer("classes", classes, minimum=1)
     width = _validate.integer("width", width, minimum=1)
     if not isinstance(input_shape, tuple) or len(input_shape) != 3:
-        raise ValueError(
-            f"input_shape: expected (channels, height, width), got {input_shape!r}"
-        )
+        raise ValueError(f"input_shape: expected (channels, height, width), got {input_shape!r}")
     layers: list[Layer] = [_convolution(width), BatchNorm("relu")]
     for filters, stride in _pairs(depth, width):
         body = [
