@@ -168,3 +168,28 @@ def test_through_blocks():
         abs(linear.predict(X).var() - 1) < 0.01
     )  # the gate is 0: nothing comes from the inner body
     assert abs(model.predict(X).var() - 1) < 0.01
+
+
+def test_convolutions():
+    model = vg.Sequential(
+        [
+            vg.Conv2d(8, 3, "relu", padding="same"),
+            vg.Residual(
+                [vg.Conv2d(12, 3, "relu", stride=2, padding=1), vg.Conv2d(12, 3, padding="same")],
+                shortcut=[vg.Conv2d(12, 1, stride=2)],
+            ),
+            vg.Flatten(),
+            vg.Dense(5),
+        ],
+        input_shape=(3, 6, 6),
+        seed=0,
+    )
+    images = np.random.default_rng(0).normal(0.5, 2.0, (50, 3, 6, 6))
+    done = lsuv(model, images, tolerance=0.01)
+    assert list(done) == [
+        "conv2d1",
+        *(f"residual1.conv2d{i}" for i in (1, 2, 3)),
+        "dense1",
+    ]
+    assert all(abs(scaled.after - 1) < 0.01 for scaled in done.values())
+    assert abs(model.predict(images).var() - 1) < 0.01

@@ -56,10 +56,10 @@ class _Convolution(Layer):
         self.output_activation = self.activation.name
         self.use_bias = _validate.boolean("use_bias", use_bias)
         self.weight_initializer = initializers.get(
-            weight_initializer, self.activation.name, "weight_initializer"
+            weight_initializer, self.activation, "weight_initializer"
         )
         self.bias_initializer = initializers.get(
-            bias_initializer, self.activation.name, "bias_initializer"
+            bias_initializer, self.activation, "bias_initializer"
         )
 
     @property
