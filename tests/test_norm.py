@@ -73,6 +73,26 @@ def test_gradients_with_fixed_masks(kind):
     check_gradients(model, *samples(model, 11))
 
 
+def images():
+    return [
+        vg.Conv2d(6, 3, padding=1),
+        vg.BatchNorm("tanh"),
+        vg.Dropout(0.2, across_time=True),
+        vg.Residual([vg.BatchNorm("relu"), vg.Conv2d(6, 3, padding=1), vg.BatchNorm()]),
+        vg.LayerNorm("silu"),
+        vg.PReLU(),
+        vg.Dropout(0.2),
+        vg.RMSNorm(),
+        vg.GlobalAvgPool(),
+        vg.Dense(3),
+    ]
+
+
+def test_gradients_through_convolutions():
+    model = compiled(images(), (3, 5, 4))
+    check_gradients(model, *samples(model, 6))
+
+
 def test_gradients_of_sequences_that_end_early():
     """What is behind an end counts nowhere: not in statistics either."""
     model = compiled(everything(), (None, 5))
@@ -126,13 +146,14 @@ def test_float32_keeps_its_digits_far_from_0():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["vectors", "sequences"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_threads_change_no_bit(kind, dtype):
     results = []
     for threads in (1, 2, 3):
         vg.set_num_threads(threads)
-        model = compiled(everything(), KINDS[kind], vg.Adam(0.01), dtype)
-        x, y = samples(model, 8000 if kind == "vectors" else 2000)
+        layers = images() if kind == "images" else everything()
+        model = compiled(layers, KINDS[kind], vg.Adam(0.01), dtype)
+        x, y = samples(model, {"vectors": 8000, "sequences": 2000, "images": 400}[kind])
         flow = vg.GradientFlow()
         model.fit(x, y, batch_size=len(x) // 2 + 3, epochs=2, track=flow)
         results.append((model.state_dict(), flow.delta, flow.saturated, model.predict(x[:9])))
