@@ -7,7 +7,7 @@ One step, run by every thread of the team on its own rows [row0, row1) of the ba
         backward (own rows)  |barrier|  gradient and update (own rows of each parameter)
     |barrier|
 
-With `clip_norm` the updates wait for the norm of the whole gradient. Everything that is summed over rows
+Where gradients are clipped by a norm the updates wait for it (treatment.pyx). Everything that is summed over rows
 or elements is summed in fixed chunks, so a result is bitwise the same for any number of threads.
 
 Sequences that are longer than the plan's window are run window by window. Forward, a window starts from the
@@ -22,9 +22,10 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
 from .op cimport Op, OpTaps, Parameter, TIMESTEPS, places_in, rows_end
-from .plan cimport Plan, Run
-from .record cimport combined_norm, record_window
-from .simd cimport LossCall, Norms, RULE_STATES, Rows, advance
+from .plan cimport Plan, Run, waits
+from .record cimport record_window
+from .simd cimport LossCall, Rows
+from .treatment cimport begin_update, measure, take_rows, update_all
 from .window cimport (
     Share, clear_rows, cut, gather_inputs, gather_targets, leave_window, living_rows, next_window,
     prefetch_rows, rows_at, runs_now, sample_of, saved_window, share_of, write_places, write_states,
@@ -38,43 +39,6 @@ cdef extern from "team.h" nogil:
     void team_run "vg_team_run"(int threads, Task task, void *argument)
     void barrier_wait "vg_barrier_wait"(Barrier *barrier)
     double seconds_now "vg_seconds"()
-
-
-cdef inline Py_ssize_t first_element(const Parameter *p, Py_ssize_t row) noexcept nogil:
-    """Where row `row` of a parameter begins; behind the last row, the end of its padding."""
-    return p.padded if row == p.rows else row * p.value.cols
-
-
-cdef void update_rows(Plan *plan, Parameter *p, Py_ssize_t row0, Py_ssize_t row1, bint tapped) noexcept nogil:
-    """The optimizer's step on rows [row0, row1) of one parameter."""
-    cdef Py_ssize_t begin = first_element(p, row0), end = first_element(p, row1)
-    cdef Py_ssize_t offset = begin * plan.leaf.real_bytes, chunk = row0 // p.chunk_rows
-    cdef void *state[RULE_STATES]
-    cdef int i
-    cdef Norms norms = Norms(
-        weight=p.norms.weight + chunk,
-        gradient=p.norms.gradient + chunk,
-        update=p.norms.update + chunk,
-    )
-    for i in range(RULE_STATES):
-        state[i] = <char *>p.state[i] + offset if p.state[i] != NULL else NULL
-    if row0 < row1:
-        plan.leaf.update[<int>plan.rule](
-            <char *>p.value.data + offset, state, <char *>p.gradient.data + offset,
-            end - begin, p.chunk_rows * p.value.cols, &plan.update, &norms if tapped else NULL,
-        )
-
-
-cdef void norm_rows(
-    Plan *plan, Parameter *p, double *norms, void *data, Py_ssize_t row0, Py_ssize_t row1
-) noexcept nogil:
-    """Norms of the chunks in rows [row0, row1) of one parameter's value or gradient."""
-    cdef Py_ssize_t begin = first_element(p, row0), end = first_element(p, row1)
-    if row0 < row1:
-        plan.leaf.chunk_norms(
-            norms + row0 // p.chunk_rows, <char *>data + begin * plan.leaf.real_bytes,
-            end - begin, p.chunk_rows * p.value.cols,
-        )
 
 
 cdef inline Op *last_op(const Plan *plan) noexcept nogil:
@@ -155,8 +119,7 @@ cdef void forward_ops(const Run *run, Share *share, Barrier *barrier) noexcept n
 cdef void backward_op(
     Plan *plan, Run *run, int index, Share *share, bint tapped, bint complete, Barrier *barrier
 ) noexcept nogil:
-    """Backward and gradient of one op; its update too, if the gradient is complete and clip_norm waits for
-    nothing."""
+    """Backward and gradient of one op; its update too, if the gradient is complete and no treatment waits."""
     cdef Op *op = &plan.op[index]
     cdef OpTaps taps = plan.book[index].taps
     cdef Py_ssize_t i0, i1, end, slope_bytes = plan.book[index].slope_stride
@@ -181,39 +144,8 @@ cdef void backward_op(
         while i1 < end:
             i0, i1 = i1, min(i1 + p.block_rows, end)
             op.kind.gradient(op, &share.step, i, i0, i1)
-            if not complete:
-                continue
-            if not run.updating:
-                if tapped:
-                    norm_rows(plan, p, p.norms.weight, p.value.data, i0, i1)
-                    norm_rows(plan, p, p.norms.gradient, p.gradient.data, i0, i1)
-            elif plan.clip_norm < INFINITY:
-                norm_rows(plan, p, p.norms.gradient, p.gradient.data, i0, i1)
-            else:
-                update_rows(plan, p, i0, i1, tapped)
-
-
-cdef void update_clipped(Plan *plan, bint tapped, int thread, Barrier *barrier) noexcept nogil:
-    """All updates, with the gradient scaled to clip_norm as torch.nn.utils.clip_grad_norm_ does."""
-    cdef double norm
-    cdef Op *op
-    cdef Parameter *p
-    cdef int index, i
-    barrier_wait(barrier)
-    norm = combined_norm(plan.gradient_norms, plan.gradient_chunks)
-    if thread == 0:
-        plan.update.gradient_scale = min(1.0, plan.clip_norm / (norm + 1e-6))
-    barrier_wait(barrier)
-    for index in range(plan.ops):
-        op = &plan.op[index]
-        for i in range(op.parameters):
-            p = &op.parameter[i]
-            if not p.trained:
-                continue
-            update_rows(
-                plan, p, cut(p.rows, p.chunk_rows, thread, barrier.threads),
-                cut(p.rows, p.chunk_rows, thread + 1, barrier.threads), tapped,
-            )
+            if complete:
+                take_rows(plan, index, p, &share.step, i0, i1, tapped)
 
 
 cdef inline uint64_t step_key(const Plan *plan, uint64_t step) noexcept nogil:
@@ -252,7 +184,7 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
                 plan.update.rate = run.rates[s]
             if run.updating:
                 plan.time += 1
-                advance(&plan.update, plan.rule, plan.time)
+                begin_update(plan)
         train_windows(run, &share, s, first_window, last_window, deepest, tapped, barrier)
         if thread == 0:
             run.done = s + 1
@@ -310,8 +242,11 @@ cdef void train_windows(
             )
         if complete:
             write_states(run, share, True)
-            if run.updating and plan.clip_norm < INFINITY:
-                update_clipped(plan, tapped, share.step.thread, barrier)
+            if run.updating and waits(&plan.treatment):
+                barrier_wait(barrier)
+                measure(plan, share.step.thread, barrier.threads)
+                barrier_wait(barrier)
+                update_all(plan, &share.step, barrier.threads, tapped)
         if share.step.thread == 0 and runs_now(share, last.h_places):
             run.losses[s] = add_losses(run, share, run.losses[s])
         barrier_wait(barrier)

@@ -33,6 +33,9 @@ ctypedef struct Parameter:
     Py_ssize_t block_rows  # rows whose gradient is computed and applied in one go
     Py_ssize_t padded  # elements with the zeros that fill the last vector
     Norms norms
+    double *treated_norms  # of the gradient as the optimizer gets it, where it is written
+    void *factors          # of the columns of the gradient, for adaptive clipping
+    Py_ssize_t offset      # of its first element in the flat vectors
 
 # What an op carries from timestep to timestep. The engine fills `initial` before forward and reads `final`
 # after it; it fills `carry` with dL/d final before backward, which leaves dL/d initial there.

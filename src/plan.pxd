@@ -1,5 +1,6 @@
 """What a program is made of (`Plan`), and one call of it (`Run`)."""
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 
 from .op cimport MAX_GATES, MAX_STATES, Op, OpTaps
@@ -8,15 +9,28 @@ from .simd cimport Leaf, LossCall, Matrix, Rule, Update
 
 cdef enum:
     OP_FIELDS = 7         # of a record: delta norm, mean, standard deviation, saturated, dead, skip, body
-    PARAMETER_FIELDS = 3  # norms of value, gradient, update
+    PARAMETER_FIELDS = 4  # norms of value, gradient, update, treated gradient
     TIME_FIELDS = 3 + 2 * MAX_GATES  # of a timestep: total, direct, cell; of each gate: norm, saturated
 
 # What the tracker keeps of an op over the windows of one step, last to first.
 ctypedef struct Seen:
     double delta, count, mean, deviation, saturated, skip, body
 
+# What becomes of gradients before the optimizer gets them; no clipping is INFINITY.
+ctypedef struct Treatment:
+    double clip_norm          # of all gradients together,
+    double clip_layer_norm    # of each op's,
+    double clip_adaptive      # of each unit's, relative to the norm of its weights
+    double noise              # variance at the first step
+    double noise_decay        # power of the number of the step by which it falls
+
 # What the engine keeps for an op.
 ctypedef struct OpBook:
+    double rate               # times the optimizer's; 0: frozen
+    double amplification      # of its gradient,
+    double scale              # and of clipping it by a norm, too
+    double *gradient_norms    # of all chunks of all its parameters
+    Py_ssize_t gradient_chunks
     OpTaps taps
     Seen seen
     int first_parameter       # of this op, in a row of the parameter record
@@ -49,11 +63,11 @@ ctypedef struct Plan:
     LossCall loss
     double loss_rows_scale    # the scale of a loss is this over the rows of the batch
     bint mean_over_places     # ... and over the timesteps or places
-    double *gradient_norms    # of all chunks of all parameters, for clip_norm
-    Py_ssize_t gradient_chunks
     Rule rule
     Update update
-    double clip_norm
+    Treatment treatment
+    double noise_deviation    # at this step
+    double *op_norms          # (ops,) of gradients, amplified; 0 of those that are frozen
     bint wants_initial        # dL/d initial states are read when the step is complete
     int64_t time              # optimizer steps done
     uint64_t seed             # of random numbers
@@ -101,3 +115,20 @@ ctypedef struct Run:
     int parameters
     Py_ssize_t done
     bint stop
+
+
+cdef inline bint waits(const Treatment *treatment) noexcept nogil:
+    """Whether a gradient must be known as a whole before any of it is applied."""
+    return (
+        treatment.clip_norm < INFINITY or treatment.clip_layer_norm < INFINITY
+        or treatment.clip_adaptive < INFINITY
+    )
+
+
+cdef inline bint writes(const Plan *plan, bint tapped) noexcept nogil:
+    """Whether the treated gradient takes the place of the raw one: where it is more than a multiple of it
+    and the update cannot cut it on the fly, for the tracker wants its norm."""
+    return (
+        plan.treatment.noise > 0 or plan.treatment.clip_adaptive < INFINITY
+        or (tapped and plan.update.gradient_limit < INFINITY)
+    )

@@ -13,7 +13,7 @@ from .op cimport (
     TIMESTEPS, block, from_row,
 )
 from .gradient_buffers cimport GradientBuffers
-from .plan cimport OpBook, Plan, Run, StateArrays
+from .plan cimport OpBook, Plan, Run, StateArrays, writes
 from .simd cimport LossCall, LossKind, Matrix, Norms, ROW_CHUNK, Rule, Taps, leaf_table
 
 
@@ -103,11 +103,12 @@ cdef class Program:
         Py_ssize_t batch, Py_ssize_t times, Py_ssize_t windows, bint truncated, bint input_gradient,
         bint image_input, bint image_output,
         int loss, bint sparse, bint fused, bint apply_activation, bint mean_over_outputs,
-        bint mean_over_places, int rule, dict update, double clip_norm, int threads, uint64_t seed,
+        bint mean_over_places, int rule, dict update, dict treatment, list rates, int threads, uint64_t seed,
     ):
         """`offsets[i][j]`: the first element of parameter j of operation i in the flat vectors `values`,
         `gradients` and `states` (at most RULE_STATES). `input_gradient`: of x and of initial states, too.
-        `image_input`, `image_output`: arrays outside have the channels before the places."""
+        `image_input`, `image_output`: arrays outside have the channels before the places. `rates`: each
+        operation's factor of the learning rate, 0 to leave it as it is."""
         cdef Operation operation
         cdef Py_ssize_t real_bytes = values.itemsize
         cdef Arena arena
@@ -125,6 +126,7 @@ cdef class Program:
             self.plan.op[i] = operation.op
             self.plan.op[i].stream = i
             self.plan.book[i].time_index = -1
+            self.plan.book[i].rate = rates[i]
             if operation.op.states > 0:
                 self.plan.book[i].time_index = self.time_ops
                 self.time_ops += 1
@@ -145,7 +147,8 @@ cdef class Program:
         self.plan.seed = seed
         self.plan.rule = <Rule>rule
         self.plan.update = update
-        self.plan.clip_norm = clip_norm
+        self.plan.treatment = treatment
+        self.amplify([1.0] * self.plan.ops)
         self._lay_parameters(offsets, values, gradients, states)
 
         arena = Arena()
@@ -169,7 +172,8 @@ cdef class Program:
             for j in range(self.plan.op[i].parameters):
                 p = &self.plan.op[i].parameter[j]
                 cols = p.value.cols
-                offset = offsets[i][j] * real_bytes
+                p.offset = offsets[i][j]
+                offset = p.offset * real_bytes
                 p.value = Matrix(data=value + offset, ld=cols, cols=cols)
                 p.gradient = Matrix(data=gradient + offset, ld=cols, cols=cols)
                 for k in range(len(states)):
@@ -338,31 +342,42 @@ cdef class Program:
     cdef void _lay_op_buffers(self, Arena arena) noexcept:
         """What the kinds asked for, the norms of parameters, and the states that windows start from."""
         cdef Plan *plan = &self.plan
-        cdef Py_ssize_t real = plan.leaf.real_bytes, chunks = 0
-        cdef double *gradient_norms
+        cdef Py_ssize_t real = plan.leaf.real_bytes
         cdef Parameter *p
         cdef Op *op
         cdef int i, j
         for i in range(plan.ops):
             op = &plan.op[i]
-            for j in range(op.parameters):
-                chunks += chunk_count(&op.parameter[j]) + 8
             for j in range(op.buffers):
                 op.buffer[j].matrix = self._lay_buffer(arena, op, j)
             for j in range(op.states):
                 if self.windows > 1 or plan.truncated:
                     plan.book[i].saved[j] = arena.matrix(self.windows * plan.batch, op.h.cols, real)
-        plan.gradient_chunks = chunks
-        gradient_norms = plan.gradient_norms = arena.doubles(chunks)
-        for i in range(plan.ops):
-            for j in range(plan.op[i].parameters):
-                p = &plan.op[i].parameter[j]
-                chunks = whole_line(chunk_count(p))
-                p.norms = Norms(
-                    weight=arena.doubles(chunks), gradient=gradient_norms, update=arena.doubles(chunks)
-                )
-                if gradient_norms != NULL:
-                    gradient_norms += chunks
+            self._lay_norms(arena, op, &plan.book[i])
+        plan.op_norms = arena.doubles(plan.ops)
+
+    cdef void _lay_norms(self, Arena arena, Op *op, OpBook *book) noexcept:
+        """Of an op's parameters; those of the gradients side by side."""
+        cdef Py_ssize_t real = self.plan.leaf.real_bytes, chunks
+        cdef Parameter *p
+        cdef int i
+        book.gradient_chunks = 0
+        for i in range(op.parameters):
+            book.gradient_chunks += whole_line(chunk_count(&op.parameter[i]))
+        book.gradient_norms = arena.doubles(book.gradient_chunks)
+        cdef double *gradient_norms = book.gradient_norms
+        for i in range(op.parameters):
+            p = &op.parameter[i]
+            chunks = whole_line(chunk_count(p))
+            p.norms = Norms(
+                weight=arena.doubles(chunks), gradient=gradient_norms, update=arena.doubles(chunks)
+            )
+            if gradient_norms != NULL:
+                gradient_norms += chunks
+            if writes(&self.plan, True):
+                p.treated_norms = arena.doubles(chunks)
+            if self.plan.treatment.clip_adaptive < INFINITY:
+                p.factors = arena.take(padded(p.value.cols, real) * real)
 
     cdef Matrix _lay_buffer(self, Arena arena, const Op *op, int number) noexcept:
         cdef Py_ssize_t cols = op.buffer[number].matrix.cols, real = self.plan.leaf.real_bytes
@@ -442,6 +457,11 @@ cdef class Program:
     @rate.setter
     def rate(self, double value):
         self.plan.update.rate = value
+
+    def amplify(self, list factors):
+        """Multiply each operation's gradient by a factor before it is clipped and applied."""
+        for i, factor in enumerate(factors):
+            self.plan.book[i].amplification = self.plan.book[i].scale = factor
 
     @property
     def times(self):
@@ -529,7 +549,7 @@ cdef class Program:
         sample `begin` on, each as one step or, truncated and with targets in time, as one per window; the
         first of them from `begin_window` on, if an earlier call did the windows before.
         losses (steps,) float64 is written; rates (steps,) float64: learning rates, if not `rate`.
-        record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 3)
+        record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; states, see `_run`; input_gradient, like x, written.
         """

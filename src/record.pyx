@@ -8,7 +8,7 @@ from libc.math cimport INFINITY, NAN, hypot, sqrt
 from libc.string cimport memset
 
 from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, places_in
-from .plan cimport OP_FIELDS, OpBook, PARAMETER_FIELDS, Plan, Run, Seen, TIME_FIELDS
+from .plan cimport OP_FIELDS, OpBook, PARAMETER_FIELDS, Plan, Run, Seen, TIME_FIELDS, writes
 from .simd cimport ROW_CHUNK
 from .window cimport Share, cut, living_rows, runs_now
 
@@ -133,16 +133,22 @@ cdef void record_window(
 cdef void record_parameters(Run *run, int index, Py_ssize_t row) noexcept nogil:
     """Norms of the parameters of one op, into row `row` of the record."""
     cdef Plan *plan = run.plan
+    cdef const OpBook *book = &plan.book[index]
     cdef Parameter *p
     cdef Py_ssize_t chunks
     cdef int i
     cdef double *out = run.parameter_record + (
-        row * run.parameters + plan.book[index].first_parameter
+        row * run.parameters + book.first_parameter
     ) * PARAMETER_FIELDS
     for i in range(plan.op[index].parameters):
         p = &plan.op[index].parameter[i]
         chunks = (p.rows + p.chunk_rows - 1) // p.chunk_rows if p.trained else 0
         out[0] = combined_norm(p.norms.weight, chunks)
         out[1] = combined_norm(p.norms.gradient, chunks)
-        out[2] = combined_norm(p.norms.update, chunks) if run.updating else NAN
+        out[2] = out[3] = NAN
+        if run.updating and book.rate > 0:
+            out[2] = combined_norm(p.norms.update, chunks)
+            out[3] = book.scale * out[1]
+            if writes(plan, True):
+                out[3] = combined_norm(p.treated_norms, chunks)
         out += PARAMETER_FIELDS

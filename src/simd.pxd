@@ -217,6 +217,17 @@ cdef extern from "simd/leaf.h" nogil:
             double *row_loss, Matrix delta, Matrix h, Matrix y, const LossCall *call, const Rows *rows
         ) noexcept nogil
         UpdateKernel *update
+        void (*limit)(void *g, Py_ssize_t n, double scale, double most) noexcept nogil
+        void (*adaptive_factors)(
+            void *factor, Matrix w, Matrix g, double scale, double clip, Py_ssize_t rows, Py_ssize_t col0,
+            Py_ssize_t col1,
+        ) noexcept nogil
+        void (*scale_columns)(
+            Matrix g, const void *factor, Py_ssize_t row0, Py_ssize_t row1
+        ) noexcept nogil
+        void (*norm_ratio)(
+            Matrix back, Matrix slopes, Matrix delta, double scale, const Rows *rows
+        ) noexcept nogil
         void (*chunk_norms)(double *norm, const void *x, Py_ssize_t n, Py_ssize_t chunk) noexcept nogil
         void (*gather)(
             Matrix y, Matrix x, const int64_t *order, const Rows *rows

@@ -90,6 +90,7 @@ class Pass:
     slopes: list  # of each unit for itself
     deltas: list  # dL/dz
     gradients: dict
+    treated: dict | None = None  # gradients, as the optimizer got them
     updates: dict | None = None  # of each parameter, new minus old
 
 
@@ -171,7 +172,7 @@ class Twin:
     def step(self, x, y):
         """One pass and the optimizer's step."""
         done = self.run(x, y)
-        gradients = self.clipped(done.gradients)
+        gradients = done.treated = self.clipped(done.gradients)
         self.time += 1
         rule = RULES[type(self.optimizer)]
         done.updates = {

@@ -26,6 +26,7 @@ ENGINE_FLOORS = [
     ["plan"],
     ["window"],
     ["record"],
+    ["treatment"],
     ["engine"],
     ["program"],
 ]

@@ -45,6 +45,7 @@ from vgcore.optimizers import (
 )
 from vgcore.storage import load
 from vgcore.threads import get_num_threads, set_num_threads
+from vgcore.treatment import Amplification, GradientNoise
 
 __all__ = [
     "GRU",
@@ -56,6 +57,7 @@ __all__ = [
     "AdaGrad",
     "Adam",
     "AdamW",
+    "Amplification",
     "AvgPool",
     "BatchNorm",
     "Bidirectional",
@@ -67,6 +69,7 @@ __all__ = [
     "Flatten",
     "GlobalAvgPool",
     "GradientFlow",
+    "GradientNoise",
     "Highway",
     "LayerNorm",
     "Lion",

@@ -24,9 +24,20 @@ Array = NDArray[np.float64]
 _TIME_FIELDS = ("time", "time_direct", "time_cell", "time_gate", "time_saturated")
 _MOST_GATES = 4  # of a layer, in the engine's record of a timestep
 _OP_FIELDS = ("delta", "activation_mean", "activation_std", "saturated", "dead")
-_PARAMETER_FIELDS = ("weight_grad", "bias_grad", "weight_norm", "update_norm")
+_PARAMETER_FIELDS = (
+    "weight_grad",
+    "bias_grad",
+    "weight_norm",
+    "update_norm",
+    "weight_grad_applied",
+    "bias_grad_applied",
+)
 _BRANCH_FIELDS = ("delta_skip", "delta_body")
-FIELDS = (*_OP_FIELDS, *_BRANCH_FIELDS, "weight_grad", "bias_grad", "weight_norm", "update_ratio")
+FIELDS = (
+    *_OP_FIELDS,
+    *_BRANCH_FIELDS,
+    *("update_ratio" if name == "update_norm" else name for name in _PARAMETER_FIELDS),
+)
 
 
 def _empty_fields(layers: int) -> dict[str, Any]:
@@ -38,7 +49,7 @@ def _empty_fields(layers: int) -> dict[str, Any]:
 class Records(NamedTuple):
     """What the engine writes of R steps: of operations, parameters, and timesteps of walks.
 
-    op (R, operations, 7), parameter (R, P, 3), time (R, walks, T, 11): total, direct and cell, then each
+    op (R, operations, 7), parameter (R, P, 4), time (R, walks, T, 11): total, direct and cell, then each
     gate's norm, then each gate's saturation. steps (R,) and losses (R,) are known when it is done.
     """
 
@@ -55,7 +66,7 @@ class Records(NamedTuple):
         fields = 3 + 2 * _MOST_GATES
         return cls(
             np.empty((records, len(model.layout.offsets), 7)),
-            np.empty((records, len(model.layout.names), 3)),
+            np.empty((records, len(model.layout.names), 4)),
             np.full((records, len(walks), times, fields), beyond),
             np.empty(0, np.int64),
             np.empty(0),
@@ -107,8 +118,11 @@ class GradientFlow:
         Of a block with a skip connection: L2 norm of the gradient that reaches its input through the skip,
         and through the body. NaN for other layers.
     weight_grad, bias_grad : ndarray, (S, L)
-        L2 norms of dL/dW and dL/db as the loss's reduction gives them, before clipping. NaN where a
-        layer has none.
+        L2 norms of dL/dW and dL/db as the loss's reduction gives them, before any treatment. NaN where
+        a layer has none.
+    weight_grad_applied, bias_grad_applied : ndarray, (S, L)
+        The same of what the optimizer got: after amplification, clipping and noise, before weight decay
+        and the learning rate. NaN where it got none: of frozen layers, and where nothing was updated.
     weight_norm : ndarray, (S, L)
         L2 norm of W before the update.
     update_ratio : ndarray, (S, L)
@@ -250,17 +264,9 @@ class GradientFlow:
             for column, operation in layout.branches.items():
                 new[field][:, column] = values[:, operation]
         norms = np.moveaxis(layout.layer_norms(parameters), 2, 0)
-        weight_grad, bias_grad, weight_norm, update_norm = norms
+        new.update(zip(_PARAMETER_FIELDS, norms, strict=True), step=steps, loss=losses)
         with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = update_norm / weight_norm
-        new.update(
-            step=steps,
-            loss=losses,
-            weight_grad=weight_grad,
-            bias_grad=bias_grad,
-            weight_norm=weight_norm,
-            update_ratio=ratio,
-        )
+            new["update_ratio"] = new.pop("update_norm") / new["weight_norm"]
         for name, block in new.items():
             self._fields[name] = np.concatenate([self._fields[name], block])
 

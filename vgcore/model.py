@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from vgcore import (
     storage,
     threads,
     training,
+    treatment,
 )
 from vgcore._core.program import Program
 from vgcore._inputs import Data
@@ -29,6 +31,7 @@ from vgcore.history import Evaluation, History, Progress
 from vgcore.layers.base import TIMESTEPS, Layer, Shape, describe, name_layers, places
 from vgcore.parameters import Layout
 from vgcore.summary import Summary
+from vgcore.treatment import Amplification, GradientNoise
 
 Array = NDArray[Any]
 
@@ -126,9 +129,7 @@ class Sequential:
         self.layout = Layout(self.layers, described)
         self._values = self.layout.vector(self.dtype)
         self._gradients = self.layout.vector(self.dtype)
-        self._seed = (
-            int(self._rng.integers(2**63)) if any(layer.random for layer in self.layers) else 0
-        )
+        self._seed = int(copy.deepcopy(self._rng).integers(2**63))
         self._states: list[Array] = []
         views = self.layout.views(self._values)
         for layer, mine in zip(self.layers, described, strict=True):
@@ -146,10 +147,20 @@ class Sequential:
         reduction: losses.Reduction = "mean",
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        clip_layer_norm: float | None = None,
+        clip_adaptive: float | None = None,
+        noise: GradientNoise | None = None,
+        amplify: Amplification | Sequence[Amplification] = (),
+        learning_rates: Mapping[str, float] | None = None,
+        frozen: Sequence[str] = (),
         tbptt: int | None = None,
         checkpoint: int | str | None = "auto",
     ) -> None:
-        """Choose loss, optimizer, clipping and how time is cut; the optimizer's state starts anew.
+        """Choose loss, optimizer, treatment of gradients and how time is cut.
+
+        The optimizer's state starts anew. A gradient is amplified, then clipped, then noise is added;
+        the four ways to clip exclude each other. Names of layers are those of layers with parameters,
+        such as "dense1"; that of a block, "residual1", stands for all layers in it.
 
         Parameters
         ----------
@@ -159,10 +170,27 @@ class Sequential:
         reduction : {"mean", "batchmean"}
             Of the loss over the outputs; see `vgcore.losses`.
         clip_norm : float, > 0, optional
-            Scale the gradient of all parameters to this L2 norm where it is larger
-            (torch.nn.utils.clip_grad_norm_'s formula).
+            Scale the gradient g of all parameters to this L2 norm c where it is larger:
+            ``g *= min(1, c / (norm(g) + 1e-6))`` (Pascanu, Mikolov and Bengio 2013, arXiv 1211.5063,
+            algorithm 1, as torch.nn.utils.clip_grad_norm_ has it).
         clip_value : float, > 0, optional
             Cut each element of the gradient to [-clip_value, clip_value].
+        clip_layer_norm : float, > 0, optional
+            The formula of ``clip_norm`` for each layer's parameters by themselves; the directions of a
+            bidirectional layer are two.
+        clip_adaptive : float, > 0, optional
+            Scale the gradient of each unit's weights to this multiple of their norm where it is larger:
+            ``G_i *= min(1, clip_adaptive max(norm(W_i), 1e-3) / norm(G_i))`` (Brock et al. 2021, arXiv
+            2102.06171, eq. 3). i is a row of a weight (out, in) or a filter; a bias or another vector is
+            one unit, and of an `Embedding` each of its outputs is. The last layer is clipped, too.
+        noise : GradientNoise, optional
+        amplify : Amplification or sequence of them, optional
+            Their factors multiply where they meet.
+        learning_rates : dict of str to float, > 0, optional
+            Factors of the optimizer's learning rate by layer; they multiply where they meet.
+        frozen : sequence of str, optional
+            Layers that are left as they are, and the optimizer's state with them: their gradients are
+            computed and recorded, but are no part of the norm that is clipped.
         tbptt : int, >= 1, optional
             Truncated backpropagation through time (Williams and Peng 1990): sequences are cut into chunks
             of so many timesteps, states are carried over from chunk to chunk and gradients are not. With
@@ -181,15 +209,21 @@ class Sequential:
         last = self.layers[-1]
         chosen = losses.get(loss, reduction, last.output_activation, last.fuses_loss)
         rule = optimizers.get(optimizer)
-        clipping = {
-            name: _validate.real(name, limit, above=0)
-            for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value))
-            if limit is not None
-        }
-        if len(clipping) == 2:
-            raise ValueError("clip_value: expected either clip_norm or clip_value, got both")
+        treated = treatment.make(
+            self.layout,
+            clipping={
+                "clip_norm": clip_norm,
+                "clip_value": clip_value,
+                "clip_layer_norm": clip_layer_norm,
+                "clip_adaptive": clip_adaptive,
+            },
+            noise=noise,
+            amplify=amplify,
+            learning_rates={} if learning_rates is None else learning_rates,
+            frozen=frozen,
+        )
         self._check_time(tbptt, checkpoint)
-        self._compiled = planning.Compiled(chosen, rule, clipping, tbptt, checkpoint)
+        self._compiled = planning.Compiled(chosen, rule, treated, tbptt, checkpoint)
         self._states = [self.layout.vector(self.dtype) for _ in rule.states]
         for vector, value in zip(self._states, rule.states.values(), strict=True):
             vector.fill(value)
@@ -250,8 +284,11 @@ class Sequential:
         vectors = self._values, self._gradients, self._states
         return planning.Stack(self.layers, self._shapes, self.layout.offsets, vectors, self._seed)
 
-    def program(self, batch: int, times: int = 1) -> Program:
-        """The engine's program at the current learning rate, for at least so many rows and timesteps."""
+    def program(self, batch: int, times: int = 1, epoch: int | None = None) -> Program:
+        """The engine's program at the current learning rate, for at least so many rows and timesteps.
+
+        ``epoch``: of `fit`, for what acts in some epochs.
+        """
         program = self._program
         if program is None or not _fits(program, batch, times):
             if program is not None:
@@ -261,6 +298,9 @@ class Sequential:
             program.time = self._step
         if self._compiled is not None:
             program.rate = self._compiled.course.rate(program.time)
+            if self._compiled.treatment.amplified:
+                operations = len(self.layout.offsets)
+                program.amplify(self._compiled.treatment.amplification(operations, epoch))
         return program
 
     def forward_program(self, batch: int, times: int) -> Program:

@@ -36,6 +36,8 @@ class Layout:
         The operation that tells what the branches of a column's block bring.
     trained : list of str
         Names of the parameters that are trained.
+    layers : dict of str to list of int
+        The operations with parameters that are trained, of each layer and each block.
     size : int
         Elements of the vector, padding included.
     count : int
@@ -48,6 +50,7 @@ class Layout:
         self.columns: list[str] = []
         self.shown: list[int] = []
         self.branches: dict[int, int] = {}
+        self.layers: dict[str, list[int]] = {}
         self.offsets: list[list[int]] = []
         self._parameters: list[Parameter] = []
         self._starts: list[int] = []
@@ -68,6 +71,7 @@ class Layout:
                 elements = math.prod(parameter.shape)
                 if parameter.trained:
                     self.trained.append(self.names[-1])
+                    self._add_to_layers(self.names[-1], first + parameter.operation)
                     self.count += elements
                 self.size += -(-elements // _LINE) * _LINE
 
@@ -85,6 +89,14 @@ class Layout:
                 telling[name] = operation
             self.offsets.append([])
             self._kinds.append({"weight": [], "bias": []})
+
+    def _add_to_layers(self, name: str, operation: int) -> None:
+        """Note that "block.layer.weight" is of an operation of "block" and of "block.layer"."""
+        while "." in name:
+            name = name.rpartition(".")[0]
+            operations = self.layers.setdefault(name, [])
+            if operation not in operations:
+                operations.append(operation)
 
     def vector(self, dtype: DTypeLike) -> Array:
         """A vector of zeros of this layout that begins at a cache line."""
@@ -107,18 +119,23 @@ class Layout:
     def layer_norms(self, norms: Array) -> Array:
         """Join the norms of parameters into those of columns.
 
-        norms (S, parameters, 3): of value, gradient and update. Returns (S, columns, 4): of the
-        weights' gradient, the biases' gradient, the weights, the weights' update; NaN where there are
-        none.
+        norms (S, parameters, 4): of value, gradient, update and treated gradient. Returns (S, columns,
+        6): of the weights' gradient, the biases' gradient, the weights, the weights' update, and the
+        treated gradients of weights and biases; NaN where there are none.
         """
-        joined = np.full((len(norms), len(self.columns), 4), np.nan)
+        joined = np.full((len(norms), len(self.columns), 6), np.nan)
         for place, operation in enumerate(self.shown):
             kinds = self._kinds[operation]
             if kinds["weight"]:
-                value, gradient, update = np.hypot.reduce(norms[:, kinds["weight"]], axis=1).T
+                value, gradient, update, treated = np.hypot.reduce(
+                    norms[:, kinds["weight"]], axis=1
+                ).T
                 joined[:, place, 0] = gradient
                 joined[:, place, 2] = value
                 joined[:, place, 3] = update
+                joined[:, place, 4] = treated
             if kinds["bias"]:
-                joined[:, place, 1] = np.hypot.reduce(norms[:, kinds["bias"], 1], axis=1)
+                _, gradient, _, treated = np.hypot.reduce(norms[:, kinds["bias"]], axis=1).T
+                joined[:, place, 1] = gradient
+                joined[:, place, 5] = treated
         return joined

@@ -14,6 +14,7 @@ from vgcore import losses, optimizers, threads
 from vgcore._core import simd
 from vgcore._core.program import Program
 from vgcore.layers.base import Layer, Shape, is_image
+from vgcore.treatment import Treatment
 
 Array = NDArray[Any]
 
@@ -28,7 +29,7 @@ class Compiled:
 
     loss: losses.Loss
     optimizer: optimizers.Optimizer
-    clipping: dict[str, float] = field(default_factory=dict)
+    treatment: Treatment = field(default_factory=Treatment)
     tbptt: int | None = None
     checkpoint: int | str | None = "auto"
 
@@ -54,7 +55,7 @@ class Compiled:
             "mu_product": 1.0,
             "mu_factors": 0,
             "gradient_scale": 1.0,
-            "gradient_limit": self.clipping.get("clip_value", math.inf),
+            "gradient_limit": self.treatment.clipping.get("clip_value", math.inf),
             **self.optimizer.numbers(),
         }
 
@@ -66,7 +67,7 @@ class Compiled:
             "optimizer": self.optimizer.config(),
             "tbptt": self.tbptt,
             "checkpoint": self.checkpoint,
-            **self.clipping,
+            **self.treatment.arguments,
         }
 
 
@@ -207,7 +208,8 @@ class Stack:
             mean_over_places=loss.reduction == "mean",
             rule=simd.RULES[compiled.optimizer.rule],
             update=compiled.update(),
-            clip_norm=compiled.clipping.get("clip_norm", math.inf),
+            treatment=compiled.treatment.numbers(),
+            rates=compiled.treatment.operation_rates(len(self.offsets)),
             threads=threads.get_num_threads(),
             seed=self.seed,
         )

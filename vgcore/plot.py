@@ -40,6 +40,12 @@ _FIELDS = {
     "delta": _Field("Error signal", r"error signal  $\|\partial L/\partial z\|_2$"),
     "weight_grad": _Field("Gradient of the weights", r"$\|\partial L/\partial W\|_2$"),
     "bias_grad": _Field("Gradient of the biases", r"$\|\partial L/\partial b\|_2$"),
+    "weight_grad_applied": _Field(
+        "Gradient of the weights, as applied", r"applied $\|\partial L/\partial W\|_2$"
+    ),
+    "bias_grad_applied": _Field(
+        "Gradient of the biases, as applied", r"applied $\|\partial L/\partial b\|_2$"
+    ),
     "weight_norm": _Field("Size of the weights", r"$\|W\|_2$"),
     "update_ratio": _Field("Update of the weights", r"$\|\Delta W\|_2\,/\,\|W\|_2$"),
     "activation_mean": _Field("Mean of the outputs", "mean over batch and units", log=False),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore import _npz, _validate, optimizers
+from vgcore import _npz, _validate, optimizers, treatment
 from vgcore.layers.base import make
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ def unpack(arrays: Mapping[str, Array]) -> Sequential:
     )
     compiled = description["compiled"]
     if compiled:
-        model.compile(**{**compiled, "optimizer": optimizers.from_config(compiled["optimizer"])})
+        arguments = treatment.from_config(compiled)
+        arguments["optimizer"] = optimizers.from_config(compiled["optimizer"])
+        model.compile(**arguments)
     for kind, vector in model.vectors().items():
         mine = {
             name.removeprefix(f"{kind}/"): array

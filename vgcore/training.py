@@ -98,7 +98,7 @@ def fit(
         while done < per_epoch and not stop:
             done += run_steps(
                 model, data, order, step_losses[done:],
-                batch=batch, done=done, track=track, seconds=_BREATH,
+                batch=batch, done=done, epoch=epoch, track=track, seconds=_BREATH,
             )  # fmt: skip
             if callback is not None:
                 finished = epoch + (done == per_epoch)
@@ -164,6 +164,7 @@ def run_steps(
     *,
     batch: int,
     done: int = 0,
+    epoch: int | None = None,
     updating: bool = True,
     track: GradientFlow | None = None,
     seconds: float = np.inf,
@@ -172,10 +173,10 @@ def run_steps(
 ) -> int:
     """Run up to len(step_losses) steps, as many as fit into ``seconds``; return how many.
 
-    ``done``: steps of the epoch that were run before. ``extra``: what else `Program.train` takes.
+    ``done``: steps of the epoch, of `fit`, that were run before. ``extra``: what else `Program.train` takes.
     """
     if program is None:
-        program = model.program(batch, data.times)
+        program = model.program(batch, data.times, epoch)
     if "states" not in extra and model.stateful:
         kept = carried(model, data, batch)
         extra["states"] = [(array, array, None, True) for array in kept]

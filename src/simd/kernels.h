@@ -20,6 +20,7 @@
 #include "random.h"
 #include "loss.h"
 #include "update.h"
+#include "treatment.h"
 
 INLINE void map(vec (*f)(vec), real *y, const real *x, ptrdiff_t n) {
     for (ptrdiff_t i = 0; i < n; i += LANES) {
@@ -112,6 +113,10 @@ const vg_leaf LEAF_TABLE = {
             [VG_NADAM] = nadam,
             [VG_LION] = lion,
         },
+    .limit = limit,
+    .adaptive_factors = adaptive_factors,
+    .scale_columns = scale_columns,
+    .norm_ratio = norm_ratio,
     .chunk_norms = chunk_norms,
     .gather = gather,
     .gather_sequences = gather_sequences,

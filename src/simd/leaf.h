@@ -295,6 +295,19 @@ typedef struct {
     void (*update[VG_RULES])(void *w, void *const *states, const void *g, ptrdiff_t n, ptrdiff_t chunk,
                              const vg_update *u, const vg_norms *norms);
 
+    /* g = scale g, cut to [-most, most]; n is a whole number of vectors */
+    void (*limit)(void *g, ptrdiff_t n, double scale, double most);
+    /* factor[j] = scale or, where it is less, what gives column j of g, `rows` long, a norm of `clip` times that
+     * of w's column, which counts as 1e-3 at least; for columns [col0, col1) */
+    void (*adaptive_factors)(void *factor, vg_matrix w, vg_matrix g, double scale, double clip,
+                             ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1);
+    /* g[r, j] *= factor[j] for rows [row0, row1) */
+    void (*scale_columns)(vg_matrix g, const void *factor, ptrdiff_t row0, ptrdiff_t row1);
+    /* From back = W^T delta, the slopes f' of the timestep before, and v = f' back: the gradient by W of
+     * scale (|v| / |delta| - 1)^2 is slopes^T back when it returns, back = 2 scale (|v| / |delta| - 1) f' v / |v|
+     * and slopes = delta / |delta|; 0 where a norm is 0 or not finite */
+    void (*norm_ratio)(vg_matrix back, vg_matrix slopes, vg_matrix delta, double scale, const vg_rows *rows);
+
     /* norm[c] = L2 norm of the c-th chunk of x */
     void (*chunk_norms)(double *norm, const void *x, ptrdiff_t n, ptrdiff_t chunk);
     /* y[r] = x[order[r]], order NULL meaning r itself */

@@ -34,7 +34,8 @@ class Program:
         mean_over_places: bool,
         rule: int,
         update: dict[str, float],
-        clip_norm: float,
+        treatment: dict[str, float],
+        rates: list[float],
         threads: int,
         seed: int,
     ) -> None: ...
@@ -48,6 +49,7 @@ class Program:
     def longest(self) -> int: ...
     @property
     def threads(self) -> int: ...
+    def amplify(self, factors: list[float]) -> None: ...
     def train(
         self,
         x: Array,
