@@ -132,6 +132,7 @@ ctypedef struct Op:
     double epsilon     # of a normalisation, beside the variance
     double momentum    # of its running statistics
     double rate        # of dropout
+    double omega       # of an RNN: the factor of Pascanu's regulariser
     bint bias
     const void *tables  # the kind's own, which its Operation keeps
     bint integers      # x is integers: tokens, below

@@ -2,17 +2,30 @@
 
 z_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(z_t)
 delta_t = dL/dz_t = (dL/dh_t from above + W_hh^T delta_{t+1}) * f'(z_t)
+
+The regulariser of Pascanu, Mikolov and Bengio 2013 (eq. 9), where r_t is the norm of what one timestep makes of
+delta_t on its way back, v_t = f'(z_{t-1}) * W_hh^T delta_t, over that of delta_t:
+
+Omega = sum over t of (r_t - 1)^2        r_t = |v_t| / |delta_t|
+dOmega/dW_hh = sum over t of 2 (r_t - 1) delta_t / |delta_t| (f'(z_{t-1}) * v_t / |v_t|)^T, all but W_hh held fixed
 """
+
+from libc.stdint cimport int64_t
 
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter, from_row,
-    of_thread,
+    of_thread, places_in,
 )
 from .recurrent cimport (
-    Moment, PACKED, TOTAL, add_dropout_buffers, bring_back, hidden_seen, joint_backward,
-    joint_forward, joint_gradient, recurrent_operation, taps_at,
+    Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, add_dropout_buffers, bring_back, drop_hidden,
+    hidden_seen, joint_backward, joint_forward, joint_gradient, recurrent_operation, taps_at,
 )
 from .simd cimport Matrix, PACKED_SIZE, Rows
+
+# Buffers of a layer that is regularised: the factors of dOmega/dW_hh at each timestep.
+cdef enum:
+    STATE_FACTOR = OWN_BUFFERS
+    DELTA_FACTOR
 
 cdef Kind RNN
 
@@ -39,6 +52,38 @@ cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
     joint_backward(op, step, taps, rows, op.buffer[TOTAL].matrix, cell_backward)
+    if op.omega > 0:
+        regularise(op, step, rows)
+
+
+cdef void regularise(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    """dOmega/dW_hh in two factors; 0 at the timestep that a row starts from."""
+    cdef Matrix back = op.buffer[STATE_FACTOR].matrix, slopes = op.buffer[DELTA_FACTOR].matrix
+    cdef Py_ssize_t later = 0 if op.reverse else step.rows, earlier = step.rows - later
+    cdef Rows both = rows[0]
+    clear(op, back, rows)
+    clear(op, slopes, rows)
+    both.times -= 1
+    if rows.ends != NULL:
+        both.ends = rows.ends + 1
+    back, slopes = from_row(back, later, op.leaf), from_row(slopes, later, op.leaf)
+    cdef Matrix delta = from_row(op.buffer[TOTAL].matrix, later, op.leaf)
+    op.leaf.slope(
+        slopes, from_row(op.state[0].sequence, earlier, op.leaf),
+        from_row(pre_activation(op), earlier, op.leaf), op.activation, op.alpha, NULL, &both,
+    )
+    drop_hidden(op, step, slopes, &both)
+    op.leaf.affine_input(back, delta, op.parameter[WEIGHT_HH].value, False, &both)
+    op.leaf.norm_ratio(back, slopes, delta, op.omega / step.rows, &both)
+
+
+cdef void clear(const Op *op, Matrix m, const Rows *rows) noexcept nogil:
+    """0 in all rows of all timesteps."""
+    cdef int64_t none = rows.begin
+    cdef Rows ended = Rows(begin=rows.begin, end=rows.end, times=1, stride=rows.stride, ends=&none)
+    cdef Py_ssize_t t
+    for t in range(rows.times):
+        op.leaf.clear_ended(from_row(m, t * rows.stride, op.leaf), &ended)
 
 
 cdef void cell_backward(
@@ -61,6 +106,12 @@ cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
     joint_gradient(op, step, parameter, row0, row1, op.buffer[TOTAL].matrix)
+    if op.omega > 0 and parameter == WEIGHT_HH:
+        op.leaf.affine_weight(
+            op.parameter[WEIGHT_HH].gradient, op.buffer[STATE_FACTOR].matrix,
+            op.buffer[DELTA_FACTOR].matrix, True, step.rows * places_in(op.x_places, step), row0,
+            row1,
+        )
 
 
 RNN = Kind(
@@ -68,13 +119,20 @@ RNN = Kind(
 )
 
 
-def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t real_bytes, **options):
-    """A recurrent layer of `inputs` features to `units`; options: see `recurrent_operation`."""
+def operation(
+    Py_ssize_t inputs, Py_ssize_t units, *, bint learned, double omega, Py_ssize_t real_bytes, **options
+):
+    """A recurrent layer of `inputs` features to `units`, regularised by Omega times `omega`; options: see
+    `recurrent_operation`."""
     cdef Operation made = recurrent_operation(inputs, units, 1, options, real_bytes)
     made.op.kind = &RNN
     add_buffer(made, PER_STEP, units)
     add_buffer(made, PER_THREAD, PACKED_SIZE(units, units))
     add_buffer(made, PER_THREAD, units)
+    if omega > 0:
+        made.op.omega = omega
+        add_buffer(made, PER_STEP, units)
+        add_buffer(made, PER_STEP, units)
     if learned:
         made.op.state[0].parameter = add_parameter(made, units, 1)
     add_dropout_buffers(made)

@@ -128,11 +128,9 @@ class Layer(ABC):
     fuses_loss : bool
         Whether a loss may compute it in the layer's stead.
     meets : bool
-        Whether rows meet, as in statistics of the minibatch: all of time must then be run at once.
+        Whether rows or timesteps meet, as in statistics: all of time must then be run at once.
     fixes_time : bool
         Whether it makes sequences of another length: it must then know the length.
-    random : bool
-        Whether it draws random numbers at every step.
     """
 
     kind: ClassVar[str]
@@ -142,7 +140,6 @@ class Layer(ABC):
     fuses_loss: ClassVar[bool] = False
     meets: bool = False
     fixes_time: bool = False
-    random: bool = False
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not isinstance(name, str):

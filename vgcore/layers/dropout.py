@@ -35,7 +35,6 @@ class Dropout(SameShape):
     """
 
     kind: ClassVar[str] = "dropout"
-    random = True
 
     def __init__(self, rate: float, *, across_time: bool = False, name: str | None = None) -> None:
         super().__init__(name)

@@ -89,7 +89,7 @@ class Residual(Layer):
         self.activation = activations.unitwise(activation)
         self.output_activation = self.activation.name
         self.gate_start = None if gate is None else _validate.real("gate", gate)
-        for trait in ("stateful", "meets", "fixes_time", "random"):
+        for trait in ("stateful", "meets", "fixes_time"):
             setattr(self, trait, any(getattr(layer, trait) for layer in self._inner))
 
     @property

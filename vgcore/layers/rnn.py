@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from vgcore import _validate
 from vgcore._core import rnn
+from vgcore.activations import Activation
 from vgcore.layers.recurrent import Recurrent
 
 
@@ -13,11 +15,35 @@ class RNN(Recurrent):
 
     With ``activation="relu"`` and ``recurrent_initializer="identity"`` it is the IRNN of Le, Jaitly and
     Hinton 2015. See `vgcore.layers.recurrent.Recurrent` for the options.
+
+    Parameters
+    ----------
+    units, activation, and others
+        See `vgcore.layers.recurrent.Recurrent`.
+    omega : float, >= 0
+        The factor of a regulariser that holds up the gradient through time (Pascanu, Mikolov and Bengio
+        2013, arXiv 1211.5063, section 3.3, eq. 9 and 10): of each sample
+        ``Omega = sum_t (norm(delta_{t+1} dz_{t+1}/dz_t) / norm(delta_{t+1}) - 1)^2``, delta_t = dL/dz_t.
+        ``omega`` times the mean of ``dOmega/dW_hh`` over the samples of a minibatch is added to the
+        gradient of ``weight_hh``, all else but W_hh held fixed as in eq. 10; losses are without Omega.
+        The timesteps are then run all at once, without ``tbptt`` and checkpoints.
     """
 
     kind: ClassVar[str] = "rnn"
     gates: ClassVar[tuple[str, ...]] = ("z",)
     kernels = staticmethod(rnn.operation)
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | Activation = "tanh",
+        *,
+        omega: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(units, activation, **options)
+        self.omega = _validate.real("omega", omega, minimum=0)
+        self.meets = self.omega > 0
 
     @property
     def output_activation(self) -> str:  # type: ignore[override]
@@ -25,5 +51,9 @@ class RNN(Recurrent):
         return self.activation.name
 
     def cell_options(self) -> dict[str, Any]:
-        """None."""
-        return {}
+        """The regulariser's factor."""
+        return {"omega": self.omega}
+
+    def config(self) -> dict[str, Any]:
+        """The options; initializers have done their work."""
+        return {**super().config(), "omega": self.omega}
