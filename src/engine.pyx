@@ -7,8 +7,8 @@ One step, run by every thread of the team on its own rows [row0, row1) of the ba
         backward (own rows)  |barrier|  gradient and update (own rows of each parameter)
     |barrier|
 
-Where gradients are clipped by a norm the updates wait for it (treatment.pyx). Everything that is summed over rows
-or elements is summed in fixed chunks, so a result is bitwise the same for any number of threads.
+Where gradients are clipped by a norm the updates wait for it (treatment.pyx). Everything that is summed over
+rows or elements is summed in fixed chunks, so a result is bitwise the same for any number of threads.
 
 Sequences that are longer than the plan's window are run window by window. Forward, a window starts from the
 states in which the one before it ended. Backward, either every window is a step of its own (truncated

@@ -343,7 +343,6 @@ cdef class Program:
         """What the kinds asked for, the norms of parameters, and the states that windows start from."""
         cdef Plan *plan = &self.plan
         cdef Py_ssize_t real = plan.leaf.real_bytes
-        cdef Parameter *p
         cdef Op *op
         cdef int i, j
         for i in range(plan.ops):

@@ -3,11 +3,10 @@
 z_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(z_t)
 delta_t = dL/dz_t = (dL/dh_t from above + W_hh^T delta_{t+1}) * f'(z_t)
 
-The regulariser of Pascanu, Mikolov and Bengio 2013 (eq. 9), where r_t is the norm of what one timestep makes of
-delta_t on its way back, v_t = f'(z_{t-1}) * W_hh^T delta_t, over that of delta_t:
+The regulariser of Pascanu, Mikolov and Bengio 2013 (eq. 9 and 10), all but W_hh held fixed:
 
-Omega = sum over t of (r_t - 1)^2        r_t = |v_t| / |delta_t|
-dOmega/dW_hh = sum over t of 2 (r_t - 1) delta_t / |delta_t| (f'(z_{t-1}) * v_t / |v_t|)^T, all but W_hh held fixed
+Omega = sum over t of (r_t - 1)^2        r_t = |v_t| / |delta_t|        v_t = f'(z_{t-1}) * W_hh^T delta_t
+dOmega/dW_hh = sum over t of 2 (r_t - 1) delta_t / |delta_t| (f'(z_{t-1}) * v_t / |v_t|)^T
 """
 
 from libc.stdint cimport int64_t

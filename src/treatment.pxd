@@ -7,8 +7,8 @@ from .plan cimport Plan
 # The numbers of the optimizer and of the noise at the plan's time.
 cdef void begin_update(Plan *plan) noexcept nogil
 
-# Rows [row0, row1) of the gradient of one parameter of op `index` are complete: its norms, and the update if it
-# need not wait.
+# Rows [row0, row1) of the gradient of a parameter of op `index` are complete: their norms, and the update if
+# it need not wait.
 cdef void take_rows(
     Plan *plan, int index, Parameter *p, const Step *step, Py_ssize_t row0, Py_ssize_t row1, bint tapped
 ) noexcept nogil

@@ -7,8 +7,8 @@
     the optimizer's step, at the rate times an op's factor
 
 Multiples and cuts are taken on the fly by the update (simd/update.h); other treatments are written into the
-gradient, block by block in front of the update. What needs the norm of more than one parameter, or of a column,
-waits until all of backward is done.
+gradient, block by block in front of the update. What needs the norm of more than a block waits until all of
+backward is done.
 """
 
 from libc.math cimport INFINITY, pow, sqrt
@@ -31,7 +31,7 @@ cdef inline Py_ssize_t first_element(const Parameter *p, Py_ssize_t row) noexcep
 cdef void update_rows(
     Plan *plan, Parameter *p, Py_ssize_t row0, Py_ssize_t row1, const Update *update, double *gradient_norms
 ) noexcept nogil:
-    """The optimizer's step on rows [row0, row1); with `gradient_norms`, of the gradient's chunks, and norms."""
+    """The optimizer's step on rows [row0, row1), and norms if there is a place for the gradient's."""
     cdef Py_ssize_t begin = first_element(p, row0), end = first_element(p, row1)
     cdef Py_ssize_t offset = begin * plan.leaf.real_bytes, chunk = row0 // p.chunk_rows
     cdef void *state[RULE_STATES]
@@ -76,8 +76,8 @@ cdef void treat_rows(
     Plan *plan, const OpBook *book, Parameter *p, const Step *step, Py_ssize_t row0, Py_ssize_t row1,
     double scale, bint tapped,
 ) noexcept nogil:
-    """Treats rows [row0, row1) of a gradient, of which `scale` is the only factor that is not its columns', and
-    applies them."""
+    """Treats rows [row0, row1) of a gradient, whose factors but for its columns' are `scale`, and applies
+    them."""
     cdef Update update = plan.update
     cdef double *norms = p.norms.gradient
     update.rate *= book.rate

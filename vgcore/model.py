@@ -298,7 +298,7 @@ class Sequential:
             program.time = self._step
         if self._compiled is not None:
             program.rate = self._compiled.course.rate(program.time)
-            if self._compiled.treatment.amplified:
+            if self._compiled.treatment.amplify:
                 operations = len(self.layout.offsets)
                 program.amplify(self._compiled.treatment.amplification(operations, epoch))
         return program

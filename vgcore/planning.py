@@ -67,7 +67,7 @@ class Compiled:
             "optimizer": self.optimizer.config(),
             "tbptt": self.tbptt,
             "checkpoint": self.checkpoint,
-            **self.treatment.arguments,
+            **self.treatment.config(),
         }
 
 

@@ -68,7 +68,7 @@ def unpack(arrays: Mapping[str, Array]) -> Sequential:
     )
     compiled = description["compiled"]
     if compiled:
-        arguments = treatment.from_config(compiled)
+        arguments = treatment.arguments(compiled)
         arguments["optimizer"] = optimizers.from_config(compiled["optimizer"])
         model.compile(**arguments)
     for kind, vector in model.vectors().items():

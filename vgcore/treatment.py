@@ -1,30 +1,60 @@
-"""What becomes of gradients before the optimizer gets them: amplification, clipping, noise, rates by layer."""
+"""What becomes of gradients before the optimizer gets them, and rates by layer."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vgcore import _validate
+from vgcore._settings import Checks, Settings
 
 if TYPE_CHECKING:
     from vgcore.parameters import Layout
 
-Epochs = Sequence[range | tuple[int, int]]
-
 CLIPPINGS = ("clip_norm", "clip_value", "clip_layer_norm", "clip_adaptive")
 
 
-@dataclass(frozen=True)
-class GradientNoise:
+def names(argument: str, value: Any) -> list[str]:
+    """A list of names."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{argument}: expected a list of names of layers, got {value!r}")
+    found = list(value)
+    for name in found:
+        if not isinstance(name, str):
+            raise TypeError(f"{argument}: expected names of layers, got {name!r}")
+    return found
+
+
+def _ranges(argument: str, value: Any) -> tuple[range, ...] | None:
+    """Epochs as ranges, none of them empty; None stays."""
+    if value is None:
+        return None
+    parts = [value] if isinstance(value, range) else value
+    if isinstance(parts, str) or not isinstance(parts, Iterable):
+        raise TypeError(f"{argument}: expected a range or pairs (begin, end), got {value!r}")
+    ranges = []
+    for part in parts:
+        if not isinstance(part, range) and not (isinstance(part, tuple | list) and len(part) == 2):
+            raise TypeError(f"{argument}: expected ranges or pairs (begin, end), got {part!r}")
+        ranges.append(part if isinstance(part, range) else range(*map(_epoch, part)))
+    if not ranges or not all(ranges) or any(min(each) < 0 for each in ranges):
+        raise ValueError(f"{argument}: expected epochs from 0 on, at least one; got {value!r}")
+    return tuple(ranges)
+
+
+_epoch = partial(_validate.integer, "epochs", minimum=0)
+
+
+@dataclass
+class GradientNoise(Settings):
     """Normal noise on every gradient, which falls with the step t = 0, 1, ...
 
-    ``g += N(0, sigma_t^2)`` with ``sigma_t^2 = eta / (1 + t)^gamma``: Neelakantan et al. 2015
-    (arXiv 1511.06807, section 3; eta is 0.01, 0.3 or 1 there). A number depends on the model's seed, the step
-    and the element alone.
+    ``g += N(0, sigma_t^2)`` with ``sigma_t^2 = eta / (1 + t)^gamma``: Neelakantan et al. 2015 (arXiv
+    1511.06807, section 3, where eta is 0.01, 0.3 or 1). A number depends on the model's seed, the step and
+    the element alone.
 
     Parameters
     ----------
@@ -35,71 +65,72 @@ class GradientNoise:
     eta: float = 0.3
     gamma: float = 0.55
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "eta", _validate.real("eta", self.eta, above=0))
-        object.__setattr__(self, "gamma", _validate.real("gamma", self.gamma, minimum=0))
+    checks: ClassVar[Checks] = {
+        "eta": partial(_validate.real, above=0),
+        "gamma": partial(_validate.real, minimum=0),
+    }
 
 
-@dataclass(frozen=True)
-class Amplification:
+@dataclass
+class Amplification(Settings):
     """The gradients of chosen layers, times a factor, in chosen epochs.
 
-    ``g_l <- factor g_l``: Basodi et al. 2020 (arXiv 2006.10560). It is the gradient of the layers' parameters
-    that is multiplied, before it is clipped; what reaches the layers below is not.
+    ``g_l <- factor g_l``: Basodi et al. 2020 (arXiv 2006.10560). What is multiplied is the gradient of the
+    layers' parameters, before it is clipped; what reaches the layers below is as it was.
 
     Parameters
     ----------
-    layers : sequence of str
+    layers : list of str
         Names of layers with parameters; that of a block stands for all layers in it.
     factor : float, > 0
-    epochs : range, or sequence of (begin, end) or ranges, optional
-        Counted from 0 in every call of `Sequential.fit`; ``end`` is not amplified any more. Without it always,
-        with it never in `Sequential.train_on_batch`.
+    epochs : range, or list of ranges or pairs (begin, end), optional
+        Counted from 0 in every call of `Sequential.fit`; ``end`` is the first that is not amplified.
+        Without it always; with it never in `Sequential.train_on_batch`.
     """
 
     layers: Sequence[str]
     factor: float
-    epochs: range | Epochs | None = None
+    epochs: range | Sequence[range | tuple[int, int]] | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", _names("layers", self.layers))
-        object.__setattr__(self, "factor", _validate.real("factor", self.factor, above=0))
-        if self.epochs is not None:
-            object.__setattr__(self, "epochs", _ranges(self.epochs))
+    checks: ClassVar[Checks] = {
+        "layers": names,
+        "factor": partial(_validate.real, above=0),
+        "epochs": _ranges,
+    }
 
     def acts(self, epoch: int | None) -> bool:
         """Whether it acts in an epoch of `fit`, or (None) outside of it."""
-        if self.epochs is None:
-            return True
-        return any(epoch in each for each in self.epochs if isinstance(each, range))
+        return self.epochs is None or any(epoch in part for part in self.epochs)  # type: ignore[operator]
 
     def config(self) -> dict[str, Any]:
-        """The arguments, as JSON can hold them."""
-        ranges: Any = self.epochs
-        epochs = ranges and [[each.start, each.stop, each.step] for each in ranges]
-        return {"layers": self.layers, "factor": self.factor, "epochs": epochs}
+        """The arguments, as JSON can hold them: an epochs' range by its three numbers."""
+        epochs: Any = self.epochs
+        numbers = epochs and [[part.start, part.stop, part.step] for part in epochs]
+        return {**super().config(), "epochs": numbers}
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """All that `Sequential.compile` was told of it.
+    """All that `Sequential.compile` was told of it, under its names, and which operations it is about.
 
-    ``rates`` gives the factor of the learning rate of an operation, 0 if it is frozen, and ``amplified`` the
-    operations of each amplification; ``arguments`` are those of `compile`, as JSON can hold them.
+    ``rates`` gives factors of the learning rate of operations, 0 of those that are frozen, and
+    ``amplified`` the operations of each amplification.
     """
 
-    clipping: dict[str, float] = dataclasses.field(default_factory=dict)
+    clipping: dict[str, float] = field(default_factory=dict)
     noise: GradientNoise | None = None
-    rates: dict[int, float] = dataclasses.field(default_factory=dict)
-    amplified: list[tuple[Amplification, list[int]]] = dataclasses.field(default_factory=list)
-    arguments: dict[str, Any] = dataclasses.field(default_factory=dict)
+    amplify: list[Amplification] = field(default_factory=list)
+    learning_rates: dict[str, float] = field(default_factory=dict)
+    frozen: list[str] = field(default_factory=list)
+    rates: dict[int, float] = field(default_factory=dict)
+    amplified: list[set[int]] = field(default_factory=list)
 
     def numbers(self) -> dict[str, float]:
-        """The engine's struct of the same name."""
+        """The engine's struct of the same name; cutting by value is the update's."""
         limits = {name: self.clipping.get(name, math.inf) for name in CLIPPINGS}
-        del limits["clip_value"]  # it is the update's own
-        noise = {"noise": self.noise.eta, "noise_decay": self.noise.gamma} if self.noise else {}
-        return {**limits, "noise": 0.0, "noise_decay": 0.0, **noise}
+        del limits["clip_value"]
+        eta, gamma = (self.noise.eta, self.noise.gamma) if self.noise else (0.0, 0.0)
+        return {**limits, "noise": eta, "noise_decay": gamma}
 
     def operation_rates(self, operations: int) -> list[float]:
         """The factor of each operation's learning rate."""
@@ -108,11 +139,20 @@ class Treatment:
     def amplification(self, operations: int, epoch: int | None) -> list[float]:
         """The factor of each operation's gradient in an epoch of `fit`, or (None) outside of it."""
         factors = [1.0] * operations
-        for amplification, indices in self.amplified:
-            if amplification.acts(epoch):
-                for index in indices:
-                    factors[index] *= amplification.factor
+        for each, indices in zip(self.amplify, self.amplified, strict=True):
+            for index in indices if each.acts(epoch) else ():
+                factors[index] *= each.factor
         return factors
+
+    def config(self) -> dict[str, Any]:
+        """The arguments of `Sequential.compile`, as JSON can hold them."""
+        return {
+            **self.clipping,
+            "noise": self.noise and self.noise.config(),
+            "amplify": [each.config() for each in self.amplify],
+            "learning_rates": self.learning_rates,
+            "frozen": self.frozen,
+        }
 
 
 def make(
@@ -131,98 +171,52 @@ def make(
         if limit is not None
     }
     if len(limits) > 1:
-        *others, last = limits
-        raise ValueError(f"{last}: expected either {' or '.join([*others, last])}, got both")
+        first, second = list(limits)[:2]
+        raise ValueError(f"{second}: expected either {first} or {second}, got both")
     if noise is not None and not isinstance(noise, GradientNoise):
-        raise TypeError(
-            f"noise: expected a GradientNoise, got {noise!r} ({type(noise).__name__})"
-        )
+        raise TypeError(f"noise: expected a GradientNoise, got {noise!r} ({type(noise).__name__})")
     amplifications = [amplify] if isinstance(amplify, Amplification) else amplify
-    if not isinstance(amplifications, Sequence) or isinstance(amplifications, str):
+    if isinstance(amplifications, str) or not isinstance(amplifications, Iterable):
         raise TypeError(f"amplify: expected an Amplification or several, got {amplify!r}")
+    amplifications = list(amplifications)
     for each in amplifications:
         if not isinstance(each, Amplification):
             raise TypeError(f"amplify: expected Amplifications, got {each!r}")
     if not isinstance(learning_rates, Mapping):
-        raise TypeError(
-            f"learning_rates: expected a dict of factors by layer, got {learning_rates!r}"
-        )
-    factors = {
-        name: _validate.real(f"learning_rates[{name!r}]", factor, above=0)
-        for name, factor in learning_rates.items()
-    }
-    frozen = _names("frozen", frozen) if frozen else []
+        raise TypeError(f"learning_rates: expected a dict by layer, got {learning_rates!r}")
+    frozen = names("frozen", frozen)
     rates: dict[int, float] = {}
-    for name, factor in factors.items():
-        for index in _operations(layout, "learning_rates", name):
-            rates[index] = rates.get(index, 1.0) * factor
-    for name in frozen:
-        rates.update(dict.fromkeys(_operations(layout, "frozen", name), 0.0))
-    amplified = []
-    for each in amplifications:
-        inner = {index for name in each.layers for index in _operations(layout, "amplify", name)}
-        amplified.append((each, sorted(inner)))
-    arguments = {
-        **limits,
-        "noise": noise and dataclasses.asdict(noise),
-        "amplify": [each.config() for each in amplifications],
-        "learning_rates": factors,
-        "frozen": frozen,
+    factors = {}
+    for name, factor in learning_rates.items():
+        factors[name] = _validate.real(f"learning_rates[{name!r}]", factor, above=0)
+        for index in _operations(layout, "learning_rates", [name]):
+            rates[index] = rates.get(index, 1.0) * factors[name]
+    rates.update(dict.fromkeys(_operations(layout, "frozen", frozen), 0.0))
+    amplified = [_operations(layout, "amplify", each.layers) for each in amplifications]
+    return Treatment(limits, noise, amplifications, factors, frozen, rates, amplified)
+
+
+def _operations(layout: Layout, argument: str, layers: Iterable[str]) -> set[int]:
+    """The operations of layers, and of those in blocks."""
+    return {
+        index
+        for name in layers
+        for index in layout.layers[_validate.one_of(argument, name, layout.layers)]
     }
-    return Treatment(limits, noise, rates, amplified, {k: v for k, v in arguments.items() if v})
 
 
-def from_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of `Sequential.compile` from what `Treatment.arguments` became in JSON."""
-    arguments = dict(config)
-    if "noise" in arguments:
-        arguments["noise"] = GradientNoise(**arguments["noise"])
-    if "amplify" in arguments:
-        arguments["amplify"] = [
-            Amplification(
-                each["layers"], each["factor"], each["epochs"] and [range(*e) for e in each["epochs"]]
-            )
-            for each in arguments["amplify"]
-        ]
-    return arguments
+def arguments(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `Sequential.compile`, of which `Treatment.config` described some."""
+    given = dict(config)
+    if given["noise"] is not None:
+        given["noise"] = GradientNoise(**_fields(GradientNoise, given["noise"]))
+    amplify = [_fields(Amplification, each) for each in given["amplify"]]
+    for each in amplify:
+        each["epochs"] = each["epochs"] and [range(*part) for part in each["epochs"]]
+    given["amplify"] = [Amplification(**each) for each in amplify]
+    return given
 
 
-def _names(argument: str, names: Iterable[str]) -> list[str]:
-    """Names of layers, at least one."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(f"{argument}: expected names of layers in a list, got {names!r}")
-    found = list(names)
-    for name in found:
-        if not isinstance(name, str):
-            raise TypeError(f"{argument}: expected names of layers, got {name!r}")
-    if not found:
-        raise ValueError(f"{argument}: expected at least one layer, got none")
-    return found
-
-
-def _ranges(epochs: Any) -> tuple[range, ...]:
-    """Epochs as ranges, none of them empty."""
-    if isinstance(epochs, range):
-        epochs = [epochs]
-    if isinstance(epochs, str) or not isinstance(epochs, Iterable):
-        raise TypeError(f"epochs: expected a range or pairs (begin, end), got {epochs!r}")
-    ranges = []
-    for each in epochs:
-        if isinstance(each, range):
-            ranges.append(each)
-            continue
-        if not isinstance(each, tuple | list) or len(each) != 2:
-            raise TypeError(f"epochs: expected pairs (begin, end), got {each!r}")
-        begin, end = (_validate.integer("epochs", epoch, minimum=0) for epoch in each)
-        ranges.append(range(begin, end))
-    for each in ranges:
-        if not each or min(each) < 0:
-            raise ValueError(f"epochs: expected at least one epoch, all of at least 0; got {each}")
-    if not ranges:
-        raise ValueError("epochs: expected at least one range of epochs, got none")
-    return tuple(ranges)
-
-
-def _operations(layout: Layout, argument: str, name: str) -> list[int]:
-    """The operations of the layer of this name, or of those in the block of this name."""
-    return layout.layers[_validate.one_of(argument, name, layout.layers)]
+def _fields(kind: type[Settings], config: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments in a `Settings.config`."""
+    return {each.name: config[each.name] for each in fields(kind)}
