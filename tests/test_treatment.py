@@ -326,8 +326,10 @@ def omega_by_definition(weight, deltas, slopes, alive):
     return total / alive.shape[1]
 
 
-def walked(model, x, y, lengths):
-    """dL/dz, f'(z) and whether a row is alive at each timestep, in the order of the walk."""
+def walked(model, x, y, lengths, mask=1):
+    """dL/dz, the slope of what W_hh sees by z, and whether a row is alive at each timestep, in the order of
+    the walk; W_hh sees h times ``mask``.
+    """
     p, rnn = model.state_dict(), model.layers[0]
     f, slope = ACTIVATIONS[rnn.activation.name]
     alpha, weight = rnn.activation.alpha, p["rnn1.weight_hh"]
@@ -336,7 +338,8 @@ def walked(model, x, y, lengths):
     alive = np.array([t < lengths for t in order])
     h, hs, zs = np.zeros((n, rnn.units)), [], []
     for t, living in zip(order, alive, strict=True):
-        z = x[:, t] @ p["rnn1.weight_ih"].T + p["rnn1.bias_ih"] + p["rnn1.bias_hh"] + h @ weight.T
+        z = x[:, t] @ p["rnn1.weight_ih"].T + p["rnn1.bias_ih"] + p["rnn1.bias_hh"]
+        z = z + (h * mask) @ weight.T
         h = np.where(living[:, np.newaxis], f(z, alpha), h)
         zs.append(z)
         hs.append(h)
@@ -354,8 +357,19 @@ def walked(model, x, y, lengths):
     deltas, carry = np.zeros_like(slopes), 0
     for i in reversed(range(times)):
         deltas[i] = (direct[i] + carry) * slopes[i] * alive[i][:, np.newaxis]
-        carry = np.where(alive[i][:, np.newaxis], deltas[i] @ weight, carry)
-    return deltas, slopes, alive
+        carry = np.where(alive[i][:, np.newaxis], deltas[i] @ weight * mask, carry)
+    return deltas, mask * slopes, alive
+
+
+def omega_differences(model, fixed, e=1e-6):
+    weight = model.state_dict()["rnn1.weight_hh"]
+    found = np.empty_like(weight)
+    for i in np.ndindex(*weight.shape):
+        moved = np.zeros_like(weight)
+        moved[i] = e
+        up, down = (omega_by_definition(weight + sign * moved, *fixed) for sign in (1, -1))
+        found[i] = (up - down) / (2 * e)
+    return found
 
 
 @pytest.mark.parametrize("activation", ["tanh", "gelu"])
@@ -377,18 +391,28 @@ def test_omega_by_central_differences(times, return_sequences, go_backwards, act
         found.append(model.gradients(x, y, lengths=lengths))
     (loss, plain), (same, regularised) = found
     assert loss == same
-    weight = model.state_dict()["rnn1.weight_hh"]
-    fixed = walked(model, x, y, lengths)
-    expected, e = np.empty_like(weight), 1e-6
-    for i in np.ndindex(*weight.shape):
-        moved = np.zeros_like(weight)
-        moved[i] = e
-        up, down = (omega_by_definition(weight + sign * moved, *fixed) for sign in (1, -1))
-        expected[i] = 0.7 * (up - down) / (2 * e)
+    expected = 0.7 * omega_differences(model, walked(model, x, y, lengths))
     difference = regularised["rnn1.weight_hh"] - plain["rnn1.weight_hh"]
     np.testing.assert_allclose(difference, expected, rtol=1e-6, atol=1e-8)
     del plain["rnn1.weight_hh"], regularised["rnn1.weight_hh"]
     assert_same_bits(plain, regularised)
+
+
+def test_omega_where_units_are_dropped():
+    """Columns of W_hh whose gradient is 0 belong to the units that one sample does not see."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(1, 6, 3)), rng.normal(size=(1, 2))
+    found = []
+    for omega in (0, 1):
+        rnn = vg.RNN(8, omega=omega, recurrent_dropout=0.4)
+        model = vg.Sequential([rnn, vg.Dense(2)], input_shape=(6, 3), dtype="float64", seed=0)
+        model.compile("mse")
+        found.append(model.gradients(x, y)[1]["rnn1.weight_hh"])
+    kept = found[0].any(axis=0)
+    assert 0 < kept.sum() < 8
+    fixed = walked(model, x, y, np.array([6]), kept / 0.6)
+    expected = omega_differences(model, fixed)
+    np.testing.assert_allclose(found[1] - found[0], expected, rtol=1e-6, atol=1e-8)
 
 
 def test_omega_holds_up_a_gradient_that_vanishes():

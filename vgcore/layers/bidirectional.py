@@ -49,7 +49,6 @@ class Bidirectional(Layer):
         for name_ in ("weight_initializer", "recurrent_initializer", "bias_initializer"):
             setattr(self.backward_layer, name_, getattr(layer, name_))
         self.stateful = layer.stateful
-        self.random = layer.random
 
     @property
     def _sides(self) -> list[tuple[Recurrent, str]]:

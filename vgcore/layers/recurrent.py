@@ -122,7 +122,6 @@ class Recurrent(Layer):
         self.recurrent_dropout = _validate.real(
             "recurrent_dropout", recurrent_dropout, minimum=0, below=1
         )
-        self.random = self.recurrent_dropout > 0
         self.use_bias = _validate.boolean("use_bias", use_bias)
         self.weight_initializer, self.recurrent_initializer, self.bias_initializer = (
             Stacked(initializers.get(given, self.activation, argument), len(self.gates))
