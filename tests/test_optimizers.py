@@ -13,6 +13,7 @@ from reference import DTYPES, OPTIMIZERS, RULES, assert_same_bits
 import vgcore as vg
 from vgcore import losses, optimizers, planning
 from vgcore._core import kernels, simd
+from vgcore.treatment import Treatment
 
 over_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 over_optimizers = pytest.mark.parametrize(
@@ -23,7 +24,7 @@ CHUNK = 64  # elements
 
 def numbers(optimizer, **clipping):
     loss = losses.get("mse", "mean", "identity")
-    return planning.Compiled(loss, optimizer, clipping).update()
+    return planning.Compiled(loss, optimizer, Treatment(clipping)).update()
 
 
 class Updated:
