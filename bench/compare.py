@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.progress import track
 
 import report
-from peers.registry import BY_HAND, PEERS, TRACKING_RIVALS
-from peers.vgcore_fit import VgcorePerCall, VgcoreTracked
+from peers.registry import PEERS, TRACKING_RIVALS
+from peers.vgcore_fit import VgcoreTracked
 from results import rows
 from timing import Round
 from worker import Worker
-from workloads import ROWS, RecurrentWorkload, Workload
+from workloads import ROWS, Workload
 
 ROUNDS = 21
 TABLE_WIDTH = 120
@@ -30,13 +30,17 @@ TABLE_WIDTH = 120
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, measure, print and write."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    plan = [(row, _peers(row, options.peers, options.tracked)) for row in options.workloads]
+    for workload, peers in plan:
+        if not peers:
+            parser.error(f"{workload.name}: runs on none of {', '.join(options.peers)}")
     console = Console()
     results, rounds = [], []
     with ExitStack() as stack:
         workers = [stack.enter_context(Worker(threads)) for threads in options.threads]
-        for workload in options.workloads:
-            peers = _peers(workload, options.peers, options.tracked)
+        for workload, peers in plan:
             _prepare(console, workers, workload, peers)
             if options.check:
                 continue
@@ -104,16 +108,8 @@ def _positive(text: str) -> int:
 
 def _peers(workload: Workload, chosen: Sequence[str], tracked: bool) -> list[str]:
     """Leave out what was not asked for, or says nothing on this workload."""
-    left_out = set()
-    if not tracked:
-        left_out.add(VgcoreTracked.name)
-    if not tracked or not isinstance(workload, RecurrentWorkload):
-        left_out.update(rival.name for rival in TRACKING_RIVALS)
-    if not isinstance(workload, RecurrentWorkload):
-        left_out.update(peer.name for peer in BY_HAND)
-    if not workload.per_call:
-        left_out.add(VgcorePerCall.name)
-    return [name for name in chosen if name not in left_out]
+    left_out = () if tracked else (VgcoreTracked, *TRACKING_RIVALS)
+    return [name for name in chosen if PEERS[name].runs(workload) and PEERS[name] not in left_out]
 
 
 def _prepare(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,10 @@ SEED = 0
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}  # each with weights of its own, stacked as in PyTorch
 FORGET = 1  # place of an LSTM's forget gate among i, f, g, o
 
+# Of batch normalization, everybody's defaults
+EPS = 1e-5
+MOMENTUM = 0.1  # a minibatch's share of the running statistics
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workload(ABC):
@@ -32,6 +37,7 @@ class Workload(ABC):
     batch: int
     batches: int  # minibatches in one pass over the data
     loss: str  # vgcore's name for it; always averaged over the batch
+    tolerance: float = 1e-3  # relative, on which peers agree of losses and of first updates
     per_call: bool = False  # a step so short that the cost of one call from Python is worth a row
 
     @property
@@ -99,6 +105,105 @@ class DenseWorkload(Workload):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BatchNormWorkload(DenseWorkload):
+    """The same with batch normalization before every activation, in the place of a bias."""
+
+    # Through batch norm gradients grow with depth (Yang et al. 2019, arXiv 1902.08129), and so does what
+    # follows from one ReLU that rounding turned: up to 4e-3 at 20 layers.
+    tolerance: float = 1e-2
+
+    @property
+    def title(self) -> str:
+        """As in `512-20×512-10 relu, batch norm`."""
+        return f"{super().title}, batch norm"
+
+    def initial_weights(self) -> dict[str, Array]:
+        """As without; batch normalization starts as the identity."""
+        weights = super().initial_weights()
+        for index, units in enumerate(self.sizes[1:-1], start=1):
+            del weights[f"dense{index}.bias"]
+            weights |= _batch_norm(f"batchnorm{index}", units)
+        return weights
+
+
+class Block(NamedTuple):
+    """A residual block: two convolutions of 3 × 3, the first of them with the stride."""
+
+    name: str
+    inputs: int  # channels
+    outputs: int
+    stride: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetWorkload(Workload):
+    """A residual network for small images, and softmax cross-entropy: He et al. 2016, section 4.2.
+
+    Convolutions have no bias, and batch normalization behind them. Where a block halves the image and
+    doubles the channels, its skip takes every second row and column, and adds channels of zeros
+    behind its own (option A).
+    """
+
+    depth: int  # 6 n + 2: n blocks to each of three widths
+    width: int = 16  # channels of the first third
+    image: tuple[int, int, int] = (3, 32, 32)  # channels, height, width
+    classes: int = 10
+    loss: str = "sparse_categorical_crossentropy"
+    # PyTorch's batch norm of channels-last images adds 32,768 places up in float32, one after the other:
+    # its last outputs are wrong by 7e-6, so many of its ReLUs are turned, and 5e-3 of its gradients.
+    tolerance: float = 1e-2
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The residual blocks, first to last."""
+        outputs = [self.width << third for third in range(3) for _ in range((self.depth - 2) // 6)]
+        return [
+            Block(f"residual{index}", before, after, stride=after // before)
+            for index, (before, after) in enumerate(pairwise([self.width, *outputs]), start=1)
+        ]
+
+    @property
+    def title(self) -> str:
+        """As in `ResNet-20, 3×32×32`."""
+        return f"ResNet-{self.depth}, {'×'.join(map(str, self.image))}"
+
+    @property
+    def flops(self) -> int:
+        """2·batch·places·9·in·out for each of forward, dW and dX; the first layer needs no dX.
+
+        That is the usual count: taps that fall on the padding count like all others.
+        """
+        channels, height, width = self.image
+        places = height * width
+        products = [places * 9 * channels * self.width]
+        for block in self.blocks:
+            places //= block.stride**2
+            products += [places * 9 * block.outputs * n for n in (block.inputs, block.outputs)]
+        products.append(self.blocks[-1].outputs * self.classes)
+        return 2 * self.batch * (3 * sum(products) - products[0])
+
+    def initial_weights(self) -> dict[str, Array]:
+        """He's initialization; the bias zero, batch normalization the identity."""
+        rng = np.random.default_rng(SEED)
+        weights = {"conv2d1.weight": _he(rng, self.width, self.image[0], 3, 3)}
+        weights |= _batch_norm("batchnorm1", self.width)
+        for name, inputs, outputs, _ in self.blocks:
+            weights[f"{name}.conv2d1.weight"] = _he(rng, outputs, inputs, 3, 3)
+            weights |= _batch_norm(f"{name}.batchnorm1", outputs)
+            weights[f"{name}.conv2d2.weight"] = _he(rng, outputs, outputs, 3, 3)
+            weights |= _batch_norm(f"{name}.batchnorm2", outputs)
+        weights["dense1.weight"] = _he(rng, self.classes, self.blocks[-1].outputs)
+        weights["dense1.bias"] = np.zeros(self.classes, dtype=np.float32)
+        return weights
+
+    def data(self) -> tuple[Array, NDArray[np.int64]]:
+        """Images (samples, channels, height, width) from N(0, 1) and labels at random."""
+        rng = np.random.default_rng(SEED + 1)
+        x = rng.standard_normal((self.samples, *self.image), dtype=np.float32)
+        return x, rng.integers(self.classes, size=self.samples)
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecurrentWorkload(Workload):
     """A recurrent layer, a dense unit on its last hidden state, and mean squared error.
 
@@ -159,6 +264,20 @@ class RecurrentWorkload(Workload):
         return x, rng.standard_normal((self.samples, 1), dtype=np.float32)
 
 
+def _he(rng: np.random.Generator, *shape: int) -> Array:
+    """Return weights (outputs, inputs, ...) from N(0, 2 / fan-in) (He et al. 2015)."""
+    variance = 2 / np.prod(shape[1:])
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(variance**0.5)
+
+
+def _batch_norm(layer: str, features: int) -> dict[str, Array]:
+    """Return the parameters and running statistics of a layer that starts as the identity."""
+    starts = {"weight": 1, "bias": 0, "running_mean": 0, "running_var": 1}
+    return {
+        f"{layer}.{name}": np.full(features, start, np.float32) for name, start in starts.items()
+    }
+
+
 def _orthogonal(rng: np.random.Generator, units: int) -> NDArray[np.float64]:
     """Return an orthogonal matrix, any of them equally likely (Mezzadri 2007)."""
     q, r = np.linalg.qr(rng.standard_normal((units, units)))
@@ -185,6 +304,10 @@ ROWS: dict[str, Workload] = {
         DenseWorkload(
             name="D4", sizes=(1024, 1024, 1024, 10), activation="relu", batch=256, batches=4
         ),
+        BatchNormWorkload(
+            name="B1", sizes=(512, *[512] * 20, 10), activation="relu", batch=128, batches=4
+        ),
+        ResNetWorkload(name="C1", depth=20, batch=32, batches=2),
         RecurrentWorkload(
             name="R1", cell="rnn", inputs=2, units=64, times=100, batch=32, batches=16
         ),

@@ -22,6 +22,11 @@ class Peer(ABC):
     name: ClassVar[str]
     package: ClassVar[str]  # the distribution whose version goes into the record
 
+    @classmethod
+    def runs(cls, workload: Workload) -> bool:
+        """Whether this peer has something to say on that workload."""
+        return True
+
     def __init__(self, workload: Workload, threads: int) -> None:
         self.workload = workload
         self.threads = threads

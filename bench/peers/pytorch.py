@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections import OrderedDict
 from functools import singledispatch
 from itertools import islice, pairwise
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +15,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from peers.base import Peer
-from workloads import LEARNING_RATE, Array, DenseWorkload, RecurrentWorkload, Workload
+from workloads import (
+    EPS,
+    LEARNING_RATE,
+    MOMENTUM,
+    Array,
+    BatchNormWorkload,
+    Block,
+    DenseWorkload,
+    RecurrentWorkload,
+    ResNetWorkload,
+    Workload,
+)
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 LAYERS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -38,6 +50,56 @@ def _(workload: DenseWorkload) -> nn.Module:
         modules[f"activation{index}"] = ACTIVATIONS[workload.activation]()
     modules.popitem()  # the loss takes the last layer's logits
     return nn.Sequential(modules)
+
+
+@network.register
+def _(workload: BatchNormWorkload) -> nn.Module:
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    inputs, *hidden, classes = workload.sizes
+    for index, (fan_in, fan_out) in enumerate(pairwise([inputs, *hidden]), start=1):
+        modules[f"dense{index}"] = nn.Linear(fan_in, fan_out, bias=False)
+        modules[f"batchnorm{index}"] = nn.BatchNorm1d(fan_out, EPS, MOMENTUM)
+        modules[f"activation{index}"] = ACTIVATIONS[workload.activation]()
+    modules[f"dense{len(hidden) + 1}"] = nn.Linear(hidden[-1], classes)
+    return nn.Sequential(modules)
+
+
+@network.register
+def _(workload: ResNetWorkload) -> nn.Module:
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    modules["conv2d1"] = _convolution(workload.image[0], workload.width)
+    modules["batchnorm1"] = nn.BatchNorm2d(workload.width, EPS, MOMENTUM)
+    modules["activation1"] = nn.ReLU(inplace=True)
+    modules.update((block.name, _Residual(block)) for block in workload.blocks)
+    modules["pool"] = nn.AdaptiveAvgPool2d(1)
+    modules["flatten"] = nn.Flatten()
+    modules["dense1"] = nn.Linear(workload.blocks[-1].outputs, workload.classes)
+    return nn.Sequential(modules)
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+
+
+class _Residual(nn.Module):
+    """A basic block as torchvision writes it, but for the skip without parameters."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__()
+        self.block = block
+        self.conv2d1 = _convolution(block.inputs, block.outputs, block.stride)
+        self.batchnorm1 = nn.BatchNorm2d(block.outputs, EPS, MOMENTUM)
+        self.conv2d2 = _convolution(block.outputs, block.outputs)
+        self.batchnorm2 = nn.BatchNorm2d(block.outputs, EPS, MOMENTUM)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, inputs, outputs, stride = self.block
+        h = functional.relu(self.batchnorm1(self.conv2d1(x)), inplace=True)
+        h = self.batchnorm2(self.conv2d2(h))
+        if stride > 1:
+            x = functional.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, outputs - inputs))
+        h += x
+        return functional.relu(h, inplace=True)
 
 
 @network.register
@@ -72,6 +134,7 @@ class PyTorchPeer(Peer):
     """What all ways of running PyTorch share: everything but the step."""
 
     package = "torch"
+    layout: ClassVar[torch.memory_format] = torch.contiguous_format  # of images
 
     def __init__(self, workload: Workload, threads: int) -> None:
         super().__init__(workload, threads)
@@ -79,10 +142,16 @@ class PyTorchPeer(Peer):
         torch.set_flush_denormal(True)  # as the others do: gradients vanish through 1000 timesteps
         self._x, self._y = map(torch.from_numpy, workload.data())
         self._network = self._build()
+        if self._x.ndim == 4:
+            self._x = self._x.contiguous(memory_format=self.layout)
+            self._network.to(memory_format=self.layout)
         weights = workload.initial_weights()
-        self._network.load_state_dict(
-            {name: torch.from_numpy(weights[_shared(name)]) for name in self._network.state_dict()}
-        )
+        state = {_shared(name): tensor for name, tensor in self._network.state_dict().items()}
+        self._parameters = {
+            name: state[name] for name in weights
+        }  # not batch norm's count of steps
+        for name, tensor in self._parameters.items():
+            tensor.copy_(torch.from_numpy(weights[name]))
         self._loss = LOSSES[workload.loss]
 
     def _build(self) -> nn.Module:
@@ -106,7 +175,7 @@ class PyTorchPeer(Peer):
         return np.array([self._step(x, y).item() for x, y in islice(minibatches, steps)])
 
     def parameters(self) -> dict[str, Array]:
-        return {_shared(name): w.numpy().copy() for name, w in self._network.state_dict().items()}
+        return {name: w.numpy().copy() for name, w in self._parameters.items()}
 
 
 class PyTorchEager(PyTorchPeer):
@@ -124,3 +193,14 @@ class PyTorchEager(PyTorchPeer):
         loss.backward()
         self._optimizer.step()
         return loss.detach()
+
+
+class PyTorchChannelsLast(PyTorchEager):
+    """The same with the channels of each place side by side in memory."""
+
+    name = "pytorch-channels-last"
+    layout = torch.channels_last
+
+    @classmethod
+    def runs(cls, workload: Workload) -> bool:
+        return isinstance(workload, ResNetWorkload)

@@ -16,6 +16,7 @@ from workloads import LEARNING_RATE, RecurrentWorkload, Workload
 
 Function = Callable[..., Any]
 Compiler = Callable[[Function], Function]
+Tensors = dict[str, Tensor]
 
 CELLS = {"rnn": torch.rnn_tanh_cell, "lstm": torch.lstm_cell, "gru": torch.gru_cell}
 CHUNK = 25  # timesteps in one graph; 50 take twice as long to compile and gain nothing
@@ -31,17 +32,18 @@ def compiled_step(workload: Workload, network: nn.Module, compiler: Compiler) ->
     """
     loss_function = LOSSES[workload.loss]
     parameters = {n: p.detach() for n, p in network.named_parameters()}
+    statistics = dict(network.named_buffers())  # which the forward pass moves
 
-    def loss_of(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        return loss_function(torch.func.functional_call(network, weights, (x,)), y)
+    def loss_of(weights: Tensors, statistics: Tensors, x: Tensor, y: Tensor) -> Tensor:
+        return loss_function(torch.func.functional_call(network, (weights, statistics), (x,)), y)
 
-    def step(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        gradients, loss = torch.func.grad_and_value(loss_of)(weights, x, y)
+    def step(weights: Tensors, statistics: Tensors, x: Tensor, y: Tensor) -> Tensor:
+        gradients, loss = torch.func.grad_and_value(loss_of)(weights, statistics, x, y)
         for name, gradient in gradients.items():
             weights[name].sub_(gradient, alpha=LEARNING_RATE)
         return loss
 
-    return partial(compiler(step), parameters)
+    return partial(compiler(step), parameters, statistics)
 
 
 @compiled_step.register
@@ -88,6 +90,7 @@ class PyTorchCompiled(PyTorchPeer):
     """As much of a train step as `torch.compile` takes, in one graph."""
 
     name = "pytorch-compiled"
+    layout = torch.channels_last
 
     def __init__(self, workload: Workload, threads: int) -> None:
         super().__init__(workload, threads)

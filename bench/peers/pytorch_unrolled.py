@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from peers.pytorch import PyTorchEager
-from workloads import RecurrentWorkload
+from workloads import RecurrentWorkload, Workload
 
 CELLS = {"rnn": nn.RNNCell, "lstm": nn.LSTMCell, "gru": nn.GRUCell}
 
@@ -19,6 +19,10 @@ class PyTorchUnrolled(PyTorchEager):
 
     name = "pytorch-unrolled"
     workload: RecurrentWorkload
+
+    @classmethod
+    def runs(cls, workload: Workload) -> bool:
+        return isinstance(workload, RecurrentWorkload)
 
     def _build(self) -> nn.Module:
         workload = self.workload

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from peers.base import Peer
-from peers.jax_scan import JaxByHand, JaxScan
-from peers.pytorch import PyTorchEager
+from peers.jax_scan import JaxByHand, JaxJit, JaxScan
+from peers.pytorch import PyTorchChannelsLast, PyTorchEager
 from peers.pytorch_compiled import PyTorchCompiled
 from peers.pytorch_unrolled import PyTorchUnrolled
 from peers.vgcore_fit import VgcoreFit, VgcorePerCall, VgcoreTracked
 
-RIVALS: tuple[type[Peer], ...] = (PyTorchEager, PyTorchCompiled, JaxScan)
+RIVALS: tuple[type[Peer], ...] = (
+    PyTorchEager,
+    PyTorchChannelsLast,
+    PyTorchCompiled,
+    JaxScan,
+    JaxJit,
+)
 # These two run recurrent rows only: what a framework can do where its user writes the backward pass, and
 # what a user does to see the gradient at every timestep
 BY_HAND: tuple[type[Peer], ...] = (JaxByHand,)

@@ -9,7 +9,18 @@ from numpy.typing import NDArray
 
 import vgcore as vg
 from peers.base import Peer
-from workloads import LEARNING_RATE, SEED, Array, DenseWorkload, RecurrentWorkload, Workload
+from workloads import (
+    EPS,
+    LEARNING_RATE,
+    MOMENTUM,
+    SEED,
+    Array,
+    BatchNormWorkload,
+    DenseWorkload,
+    RecurrentWorkload,
+    ResNetWorkload,
+    Workload,
+)
 
 LAYERS = {"rnn": vg.RNN, "lstm": vg.LSTM, "gru": vg.GRU}
 
@@ -26,6 +37,30 @@ def _(workload: DenseWorkload) -> vg.Sequential:
     layers = [vg.Dense(size, workload.activation) for size in hidden]
     return vg.Sequential(
         [*layers, vg.Dense(classes, "softmax")], input_shape=inputs, dtype="float32", seed=SEED
+    )
+
+
+@network.register
+def _(workload: BatchNormWorkload) -> vg.Sequential:
+    inputs, *hidden, classes = workload.sizes
+    layers: list[vg.layers.Layer] = []
+    for size in hidden:
+        layers.append(vg.Dense(size, use_bias=False))
+        layers.append(vg.BatchNorm(workload.activation, momentum=MOMENTUM, epsilon=EPS))
+    return vg.Sequential(
+        [*layers, vg.Dense(classes, "softmax")], input_shape=inputs, dtype="float32", seed=SEED
+    )
+
+
+@network.register
+def _(workload: ResNetWorkload) -> vg.Sequential:
+    return vg.zoo.resnet(
+        workload.depth,
+        input_shape=workload.image,
+        classes=workload.classes,
+        width=workload.width,
+        dtype="float32",
+        seed=SEED,
     )
 
 
@@ -97,6 +132,10 @@ class VgcorePerCall(VgcoreFit):
     """One call from Python per step, on minibatches that lie ready in stored order."""
 
     name = "vgcore-per-call"
+
+    @classmethod
+    def runs(cls, workload: Workload) -> bool:
+        return workload.per_call
 
     def __init__(self, workload: Workload, threads: int) -> None:
         super().__init__(workload, threads)
