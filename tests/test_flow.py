@@ -60,9 +60,7 @@ def defined(model, done):
             "weight_grad": norm(done.gradients[weight]),
             "bias_grad": norm(done.gradients[bias]) if bias in before else np.nan,
             "weight_grad_applied": norm(done.treated[weight]) if changed else np.nan,
-            "bias_grad_applied": norm(done.treated[bias])
-            if changed and bias in before
-            else np.nan,
+            "bias_grad_applied": norm(done.treated[bias]) if changed and bias in before else np.nan,
             "weight_norm": norm(before[weight]),
             "update_ratio": norm(done.updates[weight]) / norm(before[weight])
             if changed
