@@ -184,6 +184,30 @@ cdef inline Rows spread(const Rows *rows, Py_ssize_t places) noexcept nogil:
     return wide
 
 
+cdef inline Taps taps_from(const Taps *taps, Py_ssize_t chunk) noexcept nogil:
+    """The entries of chunk `chunk` and behind."""
+    return Taps(
+        delta_norm=taps.delta_norm + chunk, mean=taps.mean + chunk, deviation=taps.deviation + chunk,
+        saturated=taps.saturated + chunk, slopes=taps.slopes,
+    )
+
+
+cdef enum:
+    BLOCK_BYTES = 16_384  # of a matrix: what one pass leaves in the first-level cache for the next
+
+
+cdef inline Rows block_of_places(
+    const Rows *rows, Py_ssize_t first, Matrix m, const Leaf *leaf
+) noexcept nogil:
+    """A thread's rows at place `first` and as many behind it as several passes over m should take at once."""
+    cdef Rows some = rows[0]
+    cdef Py_ssize_t place_bytes = (rows.end - rows.begin) * m.ld * <Py_ssize_t>leaf.real_bytes
+    some.times = min(rows.times - first, max(1, BLOCK_BYTES // max(1, place_bytes)))
+    if rows.ends != NULL:
+        some.ends = rows.ends + first
+    return some
+
+
 cdef inline Py_ssize_t rows_end(const Rows *rows, Py_ssize_t t) noexcept nogil:
     """Behind the last of a thread's rows at timestep t."""
     return rows.ends[t] if rows.ends != NULL else rows.end

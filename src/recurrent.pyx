@@ -11,7 +11,7 @@ walk starts from. dL/dz is 0 there, so that the gradients of the weights are one
 
 from .op cimport (
     Op, OpTaps, Operation, PER_ROW, PER_STATE, State, Step, add_buffer, add_parameter, from_row, of_thread,
-    places_in, rows_end,
+    places_in, rows_end, taps_from,
 )
 from .simd cimport Activation, Matrix, ROW_CHUNK, Rows, leaf_table
 
@@ -246,10 +246,7 @@ cdef bint initial_gradient(
 cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcept nogil:
     cdef OpTaps here = taps[0]
     cdef int gate
-    here.layer.delta_norm += now.chunk
-    here.layer.mean += now.chunk
-    here.layer.deviation += now.chunk
-    here.layer.saturated += now.chunk
+    here.layer = taps_from(&taps.layer, now.chunk)
     here.total += now.chunk
     here.direct += now.chunk
     here.cell += now.chunk

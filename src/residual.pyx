@@ -7,9 +7,11 @@ join:  h = f(skip + g body)              delta = dL/dh * f'(skip + g body)
 g is learned (ReZero starts it at 0) or, without a parameter, 1.
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, PER_THREAD, Step, places_in
-from .op cimport add_buffer, add_parameter, of_thread
-from .simd cimport Activation, Matrix, Rows, leaf_table
+from .op cimport (
+    Kind, Op, OpTaps, Operation, PER_THREAD, Step, add_buffer, add_parameter, block_of_places,
+    from_row, of_thread, places_in, taps_from,
+)
+from .simd cimport Activation, Matrix, ROW_CHUNK, Rows, Taps, leaf_table
 from .simd import ACTIVATIONS
 
 cdef enum:
@@ -43,25 +45,46 @@ cdef inline const void *gate(const Op *op) noexcept nogil:
     return op.parameter[GATE].value.data if op.parameters > 0 else NULL
 
 
+cdef inline Matrix at_place(const Op *op, Matrix m, Py_ssize_t place, const Rows *rows) noexcept nogil:
+    return from_row(m, place * rows.stride, op.leaf)
+
+
 cdef void join_forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
-    op.leaf.add_multiple(op.z, op.x2, op.x, gate(op), rows)
-    op.leaf.activation(op.h, op.z, op.activation, op.alpha, rows)
+    cdef Py_ssize_t p = 0
+    cdef Matrix z
+    cdef Rows some
+    while p < rows.times:
+        some = block_of_places(rows, p, op.z, op.leaf)
+        z = at_place(op, op.z, p, rows)
+        op.leaf.add_multiple(z, at_place(op, op.x2, p, rows), at_place(op, op.x, p, rows), gate(op), &some)
+        op.leaf.activation(at_place(op, op.h, p, rows), z, op.activation, op.alpha, &some)
+        p += some.times
 
 
 cdef void join_backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
-    cdef Matrix nothing = Matrix(data=NULL, ld=0, cols=0)
-    op.leaf.activation_backward(
-        op.dh, op.h, op.z, op.activation, op.alpha, False,
-        &taps.layer if taps != NULL else NULL, rows,
-    )
-    op.leaf.clear_ended(op.dh, rows)
-    op.leaf.add_multiple(op.dx, nothing, op.dh, gate(op), rows)
-    op.leaf.clear_ended(op.dx, rows)
-    if op.dx2.data != op.dh.data:
-        op.leaf.add(op.dx2, nothing, op.dh, rows)
-        op.leaf.clear_ended(op.dx2, rows)
+    cdef Py_ssize_t chunks = (rows.stride + ROW_CHUNK - 1) // ROW_CHUNK, p = 0
+    cdef Matrix delta, dx, nothing = Matrix(data=NULL, ld=0, cols=0)
+    cdef Taps layer
+    cdef Rows some
+    while p < rows.times:
+        some = block_of_places(rows, p, op.dh, op.leaf)
+        delta, dx = at_place(op, op.dh, p, rows), at_place(op, op.dx, p, rows)
+        if taps != NULL:
+            layer = taps_from(&taps.layer, p * chunks)
+        op.leaf.activation_backward(
+            delta, at_place(op, op.h, p, rows), at_place(op, op.z, p, rows), op.activation, op.alpha,
+            False, &layer if taps != NULL else NULL, &some,
+        )
+        op.leaf.clear_ended(delta, &some)
+        op.leaf.add_multiple(dx, nothing, delta, gate(op), &some)
+        op.leaf.clear_ended(dx, &some)
+        if op.dx2.data != op.dh.data:
+            dx = at_place(op, op.dx2, p, rows)
+            op.leaf.add(dx, nothing, delta, &some)
+            op.leaf.clear_ended(dx, &some)
+        p += some.times
 
 
 cdef void join_gradient(
