@@ -463,6 +463,11 @@ cdef class Program:
             self.plan.book[i].amplification = self.plan.book[i].scale = factor
 
     @property
+    def walks(self):
+        """Timesteps of each walk, in order; 0 where they are those of the call."""
+        return [self.plan.op[i].x_places for i in range(self.plan.ops) if self.plan.op[i].states > 0]
+
+    @property
     def times(self):
         """Timesteps of a window."""
         return self.plan.times

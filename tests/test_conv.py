@@ -242,3 +242,15 @@ def test_a_network_learns():
     model.compile("sparse_categorical_crossentropy", vg.Adam(0.01))
     model.fit(x, y, epochs=30)
     assert model.evaluate(x, y).accuracy > 0.97
+
+
+def test_walks_behind_a_convolution_have_its_timesteps():
+    layers = [vg.Conv1d(3, 2, padding=4), vg.LSTM(3, return_sequences=True), vg.MaxPool(2), vg.GRU(2)]
+    model = vg.Sequential([*layers, vg.Dense(1)], input_shape=(5, 2), dtype="float64", seed=0)
+    model.compile("mse", vg.SGD(0.1))
+    rng = np.random.default_rng(0)
+    flow = model.gradient_flow(rng.normal(size=(9, 5, 2)), rng.normal(size=(9, 1)))
+    assert flow.time["lstm1"].shape == (1, 12)
+    assert flow.time["gru1"].shape == (1, 6)
+    assert np.all(flow.time["gru1"] > 0)
+    assert flow.time_gate["lstm1"].shape == (1, 12, 4)

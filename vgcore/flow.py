@@ -50,24 +50,28 @@ class Records(NamedTuple):
     """What the engine writes of R steps: of operations, parameters, and timesteps of walks.
 
     op (R, operations, 7), parameter (R, P, 4), time (R, walks, T, 11): total, direct and cell, then each
-    gate's norm, then each gate's saturation. steps (R,) and losses (R,) are known when it is done.
+    gate's norm, then each gate's saturation. walks: timesteps of each walk, or 0 for all T. steps (R,) and
+    losses (R,) are known when it is done.
     """
 
     op: Array
     parameter: Array
     time: Array
+    walks: list[int]
     steps: NDArray[np.int64]
     losses: Array
 
     @classmethod
-    def empty(cls, model: Sequential, records: int, times: int, beyond: float) -> Records:
+    def empty(
+        cls, layout: Layout, records: int, times: int, walks: list[int], beyond: float
+    ) -> Records:
         """Room for so many records; timesteps that no gradient reaches stay ``beyond``."""
-        walks = [walk for layer in model.layers for walk in layer.walks()]
         fields = 3 + 2 * _MOST_GATES
         return cls(
-            np.empty((records, len(model.layout.offsets), 7)),
-            np.empty((records, len(model.layout.names), 4)),
-            np.full((records, len(walks), times, fields), beyond),
+            np.empty((records, len(layout.offsets), 7)),
+            np.empty((records, len(layout.names), 4)),
+            np.full((records, len(walks), max(times, *walks, 0), fields), beyond),
+            walks,
             np.empty(0, np.int64),
             np.empty(0),
         )
@@ -75,7 +79,7 @@ class Records(NamedTuple):
     def finish(self, steps: NDArray[np.int64], losses: Array) -> Records:
         """The records of the steps that were done."""
         n = len(steps)
-        return Records(self.op[:n], self.parameter[:n], self.time[:n], steps, losses)
+        return Records(self.op[:n], self.parameter[:n], self.time[:n], self.walks, steps, losses)
 
 
 class Rate(NamedTuple):
@@ -253,7 +257,10 @@ class GradientFlow:
             for place, (name, gates) in enumerate(self._gates.items()):
                 if name in kept:
                     fields = _time_columns(field, len(gates))
-                    blocks = (records.time[:, place, :, fields] for records in self._pending)
+                    blocks = (
+                        records.time[:, place, : records.walks[place] or None, fields]
+                        for records in self._pending
+                    )
                     kept[name] = _concatenated([kept[name], *blocks])
         self._pending.clear()
         layout, count = self._layout, len(_OP_FIELDS)

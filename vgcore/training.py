@@ -196,7 +196,9 @@ def run_steps(
     first = program.time
     wanted = track.wants(first, len(step_losses))
     beyond = np.nan if len(steps) > 1 else 0.0  # what a last chunk that is shorter leaves empty
-    records = Records.empty(model, int(wanted.sum()), int(steps.max()), beyond)
+    records = Records.empty(
+        model.layout, int(wanted.sum()), int(steps.max()), program.walks, beyond
+    )
     record = np.where(wanted, np.cumsum(wanted) - 1, -1)
     count = program.train(
         data.x, data.y, order, step_losses, **options,
