@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 import vgcore as vg
 from vgcore.commands import _show, app
 from vgcore.experiments import base, demo, time
+from vgcore.experiments.diseases import DENSE
 
 
 def vgcore(*arguments: str | Path) -> Result:
@@ -103,9 +104,24 @@ def test_text_prints_bits_per_character_and_what_it_wrote(
     assert_picture(out)
 
 
+def test_cures_prints_a_row_for_each(tmp_path: Path) -> None:
+    out = tmp_path / "cures.png"
+    small = "--disease", "dense", "--dense-epochs", "1"
+    done = vgcore("run", "cures", "--out", out, *small)
+    assert done.exit_code == 0, done.output
+    printed = rows(done.stdout)
+    for cure in DENSE.cures:
+        (row,) = [row for row in printed if row[:-6] == cure.name.split()]
+        assert row[-2].endswith("%")
+    assert "2700/2700" in done.stderr
+    assert_picture(out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["run", "cures", "--disease", "dense,cnv"], "disease: expected one of .* got 'cnv'"),
+        (["run", "cures", "--data", "no-such-folder"], "directory: .* got no-such-folder"),
         (["run", "nielsen", "--data", "no-such-folder"], "data: .* got no-such-folder"),
         (["demo", "--epochs", "0"], "epochs: expected an integer of at least 1, got 0"),
         (["demo", "--seed", "-1"], "seed: expected an integer of at least 0, got -1"),
@@ -146,7 +162,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
 
 def test_help_lists_commands_and_options() -> None:
     listed = vgcore("run", "--help").stdout
-    assert all(name in listed for name in ("nielsen", "time", "text"))
+    assert all(name in listed for name in ("nielsen", "time", "text", "cures"))
     assert "[required]" in vgcore("run", "text", "--help").stdout
     help_text = vgcore("demo", "--help").stdout
     for option in ("--epochs", "--seed", "--out", "vgcore.png"):

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from vgcore import plot
 from vgcore._version import __version__
-from vgcore.experiments import base, demo, nielsen, text, time
+from vgcore.experiments import base, cures, demo, nielsen, text, time
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 experiments = typer.Typer(no_args_is_help=True, help="Run an experiment.")
@@ -123,3 +123,4 @@ app.command("demo")(command(demo.run, "vgcore.png"))
 experiments.command("nielsen")(command(nielsen.run, "nielsen.png"))
 experiments.command("time")(command(time.run, "time.png"))
 experiments.command("text")(command(text.run, "text.png"))
+experiments.command("cures")(command(cures.run, "cures.png"))

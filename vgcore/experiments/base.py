@@ -7,9 +7,10 @@ The command line takes its options from there and shows the result; no experimen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from vgcore import _validate
 from vgcore.history import Progress
 
 if TYPE_CHECKING:
@@ -51,3 +52,18 @@ def fit_callback(meter: Meter, part: str) -> Callable[[Progress], None]:
         meter(part, progress.step, progress.steps)
 
     return report
+
+
+def names(argument: str, given: str, options: Iterable[str]) -> list[str]:
+    """Names separated by commas, each of them one of ``options`` and there once."""
+    if not isinstance(given, str):
+        raise TypeError(
+            f"{argument}: expected names separated by commas, got {type(given).__name__}"
+        )
+    options = list(options)
+    chosen = [
+        _validate.one_of(argument, name.strip().lower(), options) for name in given.split(",")
+    ]
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"{argument}: expected each {argument} once, got {', '.join(chosen)}")
+    return chosen

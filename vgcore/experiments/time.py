@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
-from vgcore.experiments.base import Meter, Table, fit_callback, silent
+from vgcore.experiments.base import Meter, Table, fit_callback, names, silent
 from vgcore.flow import GradientFlow
 from vgcore.layers import GRU, LSTM, RNN, Dense
 from vgcore.layers.recurrent import Recurrent
@@ -169,7 +169,7 @@ def run(
     TypeError, ValueError
         If a cell is unknown or comes twice, or a number is no such integer.
     """
-    cells = _cells(cell)
+    cells = names("cell", cell, CELLS)
     length = _validate.integer("length", length, minimum=2)
     epochs = _validate.integer("epochs", epochs, minimum=1)
     units = _validate.integer("units", units, minimum=1)
@@ -177,16 +177,6 @@ def run(
     steps = epochs * (_SEQUENCES // _BATCH_SIZE)
     courses = [_train(name, units, x, y, epochs, seed, meter) for name in cells]
     return Result(courses, length, steps)
-
-
-def _cells(names: str) -> list[str]:
-    """The names of the cells, checked."""
-    if not isinstance(names, str):
-        raise TypeError(f"cell: expected names separated by commas, got {type(names).__name__}")
-    cells = [_validate.one_of("cell", name.strip().lower(), CELLS) for name in names.split(",")]
-    if len(set(cells)) < len(cells):
-        raise ValueError(f"cell: expected each cell once, got {', '.join(cells)}")
-    return cells
 
 
 def _train(
