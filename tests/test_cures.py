@@ -16,7 +16,7 @@ from vgcore.experiments.cures import Comparison, Parts
 from vgcore.experiments.diseases import CONVOLUTIONAL, DENSE, Cure, Disease
 from vgcore.layers import BatchNorm, Conv2d, Dense, Highway, Layer, Residual
 from vgcore.model import Sequential
-from vgcore.optimizers import SGD, Adam
+from vgcore.optimizers import Adam, Momentum
 
 SHAPES = {DENSE.title: (64,), CONVOLUTIONAL.title: (1, 14, 14)}
 ENTRIES = [(disease, cure) for disease in (DENSE, CONVOLUTIONAL) for cure in disease.cures]
@@ -74,7 +74,7 @@ def test_two_cures_change_what_either_does() -> None:
     assert both.skip is both.treatment is None
     later = diseases.TANH + diseases.ORTHOGONAL
     assert later.start is diseases.ORTHOGONAL.start
-    assert isinstance((DENSE.sick + later).rule(0.1), SGD)  # type: ignore[misc]
+    assert isinstance((DENSE.sick + later).rule(0.1), Momentum)  # type: ignore[misc]
     assert isinstance((DENSE.sick + both).rule(0.1), Adam)  # type: ignore[misc]
 
 

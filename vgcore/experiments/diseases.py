@@ -31,7 +31,7 @@ from vgcore.layers import (
     Residual,
 )
 from vgcore.model import Sequential
-from vgcore.optimizers import SGD, Adam, Optimizer
+from vgcore.optimizers import Adam, Momentum, Optimizer
 from vgcore.treatment import Amplification, GradientNoise
 
 Array = NDArray[Any]
@@ -150,14 +150,10 @@ def _highway(pair: list[Layer]) -> list[Layer]:
     return [Highway("sigmoid", gate_bias=-4.0, weight_initializer=XAVIER) for _ in range(2)]
 
 
-def _momentum(rate: float) -> Optimizer:
-    return SGD(rate, momentum=0.9)
-
-
 XAVIER = VarianceScaling(1.0, "fan_avg")
 
 NOTHING = Cure("no cure")
-MOMENTUM = Cure("momentum", rule=_momentum, rates=(1e-2, 1e-3))
+MOMENTUM = Cure("momentum", rule=Momentum, rates=(1e-2, 1e-3))
 RELU = Cure("ReLU", partial(Activation, "relu"), initializers.get("he_normal", "relu"))
 PRELU = Cure("PReLU", PReLU, RELU.start)
 TANH = Cure("tanh", partial(Activation, "tanh"), Critical("tanh"))
