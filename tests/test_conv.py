@@ -245,7 +245,12 @@ def test_a_network_learns():
 
 
 def test_walks_behind_a_convolution_have_its_timesteps():
-    layers = [vg.Conv1d(3, 2, padding=4), vg.LSTM(3, return_sequences=True), vg.MaxPool(2), vg.GRU(2)]
+    layers = [
+        vg.Conv1d(3, 2, padding=4),
+        vg.LSTM(3, return_sequences=True),
+        vg.MaxPool(2),
+        vg.GRU(2),
+    ]
     model = vg.Sequential([*layers, vg.Dense(1)], input_shape=(5, 2), dtype="float64", seed=0)
     model.compile("mse", vg.SGD(0.1))
     rng = np.random.default_rng(0)
