@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from vgcore import _validate
+from vgcore import _validate, initializers
 from vgcore.layers import (
     BatchNorm,
     Conv2d,
@@ -116,6 +116,5 @@ def _pairs(depth: int, width: int) -> Iterator[tuple[int, int]]:
 
 
 def _convolution(filters: int, stride: int = 1) -> Conv2d:
-    return Conv2d(
-        filters, 3, stride=stride, padding=1, use_bias=False, weight_initializer="he_normal"
-    )
+    start = initializers.get("he_normal", "relu")
+    return Conv2d(filters, 3, stride=stride, padding=1, use_bias=False, weight_initializer=start)
