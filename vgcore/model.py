@@ -110,6 +110,7 @@ class Sequential:
         self._forward_program: Program | None = None
         self._step = 0
         self.stateful = any(layer.stateful for layer in self.layers)
+        self._meets = any(layer.meets for layer in self.layers)
         self.carried: training.Carried | None = None
 
     def _take_in(self) -> None:
@@ -351,6 +352,8 @@ class Sequential:
     ) -> Data:
         """`data` to train with in minibatches of ``batch_size``, or all at once."""
         data = self.data(x, y, lengths)
+        if not self._meets:
+            return data
         rows = len(data.x) % batch_size or batch_size if batch_size else len(data.x)
         times = data.times if data.lengths is None else int(data.lengths.min())
         for layer, shape in zip(self.layers, self._shapes, strict=False):
