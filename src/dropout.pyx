@@ -5,7 +5,7 @@ dL/dx = m dL/dh / (1 - rate)
 m is a function of the step's key and of where a number lies, and is made again on the way back.
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, Step, pass_down
+from .op cimport Kind, Op, OpTaps, Operation, Step, TIMESTEPS, pass_down
 from .simd cimport Activation, Matrix, Rows, leaf_table
 from .simd import ACTIVATIONS
 
@@ -15,7 +15,8 @@ cdef Kind DROPOUT
 cdef void drop(
     const Op *op, const Step *step, Matrix y, Matrix x, double rate, const Rows *rows
 ) noexcept nogil:
-    op.leaf.dropout(y, x, rate, step.key, op.stream, step.time, op.variant, rows)
+    cdef Py_ssize_t first_place = step.time if op.x_places == TIMESTEPS else 0
+    op.leaf.dropout(y, x, rate, step.key, op.stream, first_place, op.variant, rows)
 
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:

@@ -193,7 +193,7 @@ cdef inline Taps taps_from(const Taps *taps, Py_ssize_t chunk) noexcept nogil:
 
 
 cdef enum:
-    BLOCK_BYTES = 16_384  # of a matrix: what one pass leaves in the first-level cache for the next
+    PASS_BYTES = 16_384  # of a matrix: what one pass leaves in the first-level cache for the next
 
 
 cdef inline Rows block_of_places(
@@ -202,7 +202,7 @@ cdef inline Rows block_of_places(
     """A thread's rows at place `first` and as many behind it as several passes over m should take at once."""
     cdef Rows some = rows[0]
     cdef Py_ssize_t place_bytes = (rows.end - rows.begin) * m.ld * <Py_ssize_t>leaf.real_bytes
-    some.times = min(rows.times - first, max(1, BLOCK_BYTES // max(1, place_bytes)))
+    some.times = min(rows.times - first, max(1, PASS_BYTES // max(1, place_bytes)))
     if rows.ends != NULL:
         some.ends = rows.ends + first
     return some

@@ -127,6 +127,8 @@ cdef class Program:
             self.plan.op[i].stream = i
             self.plan.book[i].time_index = -1
             self.plan.book[i].rate = rates[i]
+            if rates[i] == 0:
+                self.plan.op[i].momentum = 0
             if operation.op.states > 0:
                 self.plan.book[i].time_index = self.time_ops
                 self.time_ops += 1
@@ -182,7 +184,7 @@ cdef class Program:
                 p.chunk_rows = rows_per_chunk(p.rows, cols)
                 p.block_rows = max(BLOCK_ROWS, BLOCK_BYTES // (cols * real_bytes))
                 p.block_rows = (p.block_rows + p.chunk_rows - 1) // p.chunk_rows * p.chunk_rows
-                if self.plan.op[i].x_places == TIMESTEPS:
+                if self.plan.op[i].flops == 0 and self.plan.op[i].x_places == TIMESTEPS:
                     self.step_flops += 2 * p.rows * cols
                 elif self.plan.op[i].flops == 0:
                     self.row_flops += 2 * p.rows * cols * self.plan.op[i].x_places
@@ -297,8 +299,8 @@ cdef class Program:
             plan.op[i].adds_dx = i + 1 < end
         if op.second < 0:
             giver = &plan.op[self._layer_of(begin + op.second)]
-            op.x2 = giver.h
-            op.dx2 = giver.dh2 if giver.fork else giver.dh
+            op.x2 = whole(giver.h, op.h.cols)
+            op.dx2 = whole(giver.dh2 if giver.fork else giver.dh, op.h.cols)
 
     cdef (Py_ssize_t, Py_ssize_t) _layer(self, Py_ssize_t begin) noexcept:
         """Where the layer that begins with an op ends, and its columns."""

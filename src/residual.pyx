@@ -8,8 +8,8 @@ g is learned (ReZero starts it at 0) or, without a parameter, 1.
 """
 
 from .op cimport (
-    Kind, Op, OpTaps, Operation, PER_THREAD, Step, add_buffer, add_parameter, block_of_places,
-    from_row, of_thread, places_in, taps_from,
+    Kind, Op, OpTaps, Operation, SHARED, Step, add_buffer, add_parameter, block_of_places,
+    from_row, places_in, taps_from,
 )
 from .simd cimport Activation, Matrix, ROW_CHUNK, Rows, Taps, leaf_table
 from .simd import ACTIVATIONS
@@ -35,12 +35,6 @@ cdef void fork_backward(
         op.leaf.add(op.dx, op.dh, op.dh2, rows)
 
 
-cdef void no_gradient(
-    const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
-) noexcept nogil:
-    pass
-
-
 cdef inline const void *gate(const Op *op) noexcept nogil:
     return op.parameter[GATE].value.data if op.parameters > 0 else NULL
 
@@ -58,6 +52,7 @@ cdef void join_forward(const Op *op, const Step *step, const Rows *rows) noexcep
         z = at_place(op, op.z, p, rows)
         op.leaf.add_multiple(z, at_place(op, op.x2, p, rows), at_place(op, op.x, p, rows), gate(op), &some)
         op.leaf.activation(at_place(op, op.h, p, rows), z, op.activation, op.alpha, &some)
+        op.leaf.clear_ended(at_place(op, op.h, p, rows), &some)
         p += some.times
 
 
@@ -90,17 +85,28 @@ cdef void join_backward(
 cdef void join_gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Py_ssize_t n = op.h.cols
-    cdef Matrix products = Matrix(data=of_thread(op, step, PRODUCTS), ld=1, cols=1)
+    """One number, so that one thread is asked for it: the sum of what each column brings."""
+    cdef Matrix products = op.buffer[PRODUCTS].matrix, into = op.parameter[GATE].gradient
+    cdef Py_ssize_t j
+    cdef double total = 0
     op.leaf.column_products(
-        products.data, op.x, op.dh, False, step.rows * places_in(op.x_places, step), 0, n
+        products.data, op.x, op.dh, step.accumulating, step.rows * places_in(op.x_places, step), 0,
+        op.h.cols,
     )
-    op.leaf.column_sums(op.parameter[GATE].gradient.data, products, step.accumulating, n, 0, 1)
+    for j in range(op.h.cols):
+        if op.leaf.real_bytes == sizeof(float):
+            total += (<float *>products.data)[j]
+        else:
+            total += (<double *>products.data)[j]
+    if op.leaf.real_bytes == sizeof(float):
+        (<float *>into.data)[0] = <float>total
+    else:
+        (<double *>into.data)[0] = total
 
 
 FORK = Kind(
     forward=fork_forward, meet_forward=NULL, backward=fork_backward, meet_backward=NULL,
-    gradient=no_gradient,
+    gradient=NULL,
 )
 JOIN = Kind(
     forward=join_forward, meet_forward=NULL, backward=join_backward, meet_backward=NULL,
@@ -134,5 +140,5 @@ def join(
     made.op.x.cols = made.op.h.cols = units
     if gated:
         add_parameter(made, 1, 1)
-        add_buffer(made, PER_THREAD, units)
+        add_buffer(made, SHARED, units)
     return made

@@ -534,3 +534,8 @@ def assign(name, value):
 )
 def test_assigned_parameters(call, error, fragments):
     refused(call, error, fragments, model())
+
+
+def test_shapes_of_more_than_three_sizes_are_refused():
+    with pytest.raises(ValueError, match=r"input_shape: expected .*height, width.*\(2, 3, 4, 5\)"):
+        vg.Sequential([vg.Flatten(), vg.Dense(3)], input_shape=(2, 3, 4, 5))

@@ -292,3 +292,75 @@ def test_a_layer_of_a_model_joins_no_block():
     vg.Sequential([layer], input_shape=4)
     with pytest.raises(ValueError, match="dense1 already belongs to a model"):
         vg.Residual([layer])
+
+
+@pytest.mark.parametrize("where", ["layers", "shortcut"])
+def test_both_directions_in_a_branch_get_their_gradient(where):
+    both, one = vg.Bidirectional(vg.RNN(2, return_sequences=True)), vg.Dense(4, "tanh")
+    branches = {"layers": [one], "shortcut": [one], where: [both]}
+    model = vg.Sequential(
+        [vg.Residual(branches["layers"], shortcut=branches["shortcut"]), vg.Dense(1)],
+        input_shape=(None, 3), dtype="float64", seed=0,
+    )  # fmt: skip
+    model.compile("mse", vg.SGD(0.1))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 4, 3)), rng.normal(size=(5, 4, 1))
+    _, gradients = model.gradients(x, y)
+    start, step = model.state_dict(), 1e-6
+    for name, value in start.items():
+        losses = []
+        for sign in (1, -1):
+            changed = value.copy()
+            changed.flat[-1] += sign * step
+            model.load_state_dict({**start, name: changed})
+            losses.append(model.gradients(x, y)[0])
+        central = (losses[0] - losses[1]) / (2 * step)
+        assert central == pytest.approx(gradients[name].flat[-1], rel=1e-6, abs=1e-10), name
+
+
+def test_windows_of_time_change_no_bit_of_a_gate():
+    states = []
+    for checkpoint in (None, 2):
+        block = vg.Residual([vg.LSTM(3, return_sequences=True)], gate=0.5)
+        model = vg.Sequential(
+            [block, vg.RNN(2), vg.Dropout(0.5), vg.Dense(1)], input_shape=(7, 3), seed=0
+        )
+        model.compile("mse", vg.SGD(0.1), checkpoint=checkpoint)
+        rng = np.random.default_rng(0)
+        model.fit(rng.normal(size=(20, 7, 3)), rng.normal(size=(20, 1)), epochs=3, batch_size=8)
+        states.append(model.state_dict())
+    for name, value in states[0].items():
+        np.testing.assert_array_equal(states[1][name], value, err_msg=name)
+
+
+def test_only_stateful_layers_of_a_block_carry_their_states():
+    layers = [
+        vg.RNN(3, return_sequences=True, stateful=True),
+        vg.RNN(3, return_sequences=True, initial_state="learned"),
+    ]
+    model = vg.Sequential([vg.Residual(layers)], input_shape=(4, 3), dtype="float64", seed=0)
+    model.layers[0].layers[1].initial_h = [1.0, -1.0, 0.5]
+    x = np.random.default_rng(0).normal(size=(2, 4, 3))
+    fresh = model.predict(x)
+    model.reset_states()
+    np.testing.assert_array_equal(model.predict(x), fresh)
+    first, carried = model.layers[0].layers, model.predict(x)
+    assert first[0].stateful
+    assert not np.array_equal(carried, fresh)
+
+
+def test_shapes_that_differ_in_what_made_them_add_up():
+    block = vg.Residual([vg.Conv1d(4, 3), vg.Conv1d(4, 3, padding=2)])
+    model = vg.Sequential(
+        [block, vg.LSTM(2), vg.Dense(1)], input_shape=(10, 4), dtype="float64", seed=0
+    )
+    model.compile("mse", vg.SGD(0.1))
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(9, 10, 4)), rng.normal(size=(9, 1))
+    _, gradients = model.gradients(x, y)
+    name, step = "residual1.conv1d1.bias", 1e-6
+    start, losses = model.state_dict(), []
+    for sign in (1, -1):
+        model.load_state_dict({**start, name: start[name] + sign * step * np.eye(4)[1]})
+        losses.append(model.gradients(x, y)[0])
+    assert (losses[0] - losses[1]) / (2 * step) == pytest.approx(gradients[name][1], rel=1e-6)

@@ -422,3 +422,19 @@ def test_copies_have_all_options(layers, copied, compiled, tmp_path):
         each.fit(x, y, batch_size=2, shuffle=not model.stateful)
     assert_same_bits(again.vectors(), model.vectors())
     assert again.step == model.step
+
+
+def test_state_jacobian_behind_a_convolution_and_without_dropped_units():
+    layers = [vg.Conv1d(3, 2), vg.RNN(4, return_sequences=True, recurrent_dropout=0.5), vg.RNN(2)]
+    model = vg.Sequential(layers, input_shape=(6, 2), dtype="float64", seed=0)
+    x = np.random.default_rng(0).normal(size=(2, 6, 2))
+    found = model.state_jacobian(x, "rnn1", [0, 1, 5])
+    h = vg.Sequential([vg.Conv1d(3, 2), vg.RNN(4)], input_shape=(6, 2), dtype="float64")
+    state = model.state_dict()
+    h.load_state_dict({name: state[name] for name in h.state_dict()})
+    slope = 1 - h.predict(x) ** 2
+    for sample in range(2):
+        step = slope[sample][:, np.newaxis] * state["rnn1.weight_hh"]
+        assert found.frobenius[sample, 1] == pytest.approx(np.linalg.norm(step), rel=1e-10)
+    with pytest.raises(ValueError, match="lags"):
+        model.state_jacobian(x, "rnn1", [6])

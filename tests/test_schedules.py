@@ -344,3 +344,17 @@ def test_settings_are_fixed(schedule):
     for name in vars(schedule):
         with pytest.raises(AttributeError, match=f"{name}: "):
             setattr(schedule, name, 0.5)
+
+
+@pytest.mark.parametrize("rates", [[0.1], [np.nan] * 4, [-0.1] * 4, [[0.1] * 4]])
+def test_rates_of_a_schedule_of_ones_own_are_checked(rates):
+    class Own(vg.schedules.Schedule):
+        def rates(self, steps):
+            return np.array(rates)
+
+    model = vg.Sequential([vg.Dense(2)], input_shape=3, seed=0)
+    model.compile("mse", vg.SGD(Own()))
+    before = model.state_dict()
+    with pytest.raises(ValueError, match=r"learning_rate: expected \d+ finite rates"):
+        model.fit(np.ones((8, 3)), np.ones((8, 2)), batch_size=2)
+    np.testing.assert_array_equal(model.state_dict()["dense1.weight"], before["dense1.weight"])

@@ -34,6 +34,11 @@ def shape(input_shape: int | Shape) -> Shape:
     if input_shape == ():
         raise ValueError("input_shape: expected one size or more, got ()")
     if isinstance(input_shape, tuple):
+        if len(input_shape) > 3:
+            raise ValueError(
+                "input_shape: expected (features,), (time, features) or (channels, height, width), got "
+                f"{input_shape}"
+            )
         time, *rest = input_shape
         first = None if time is None else _validate.integer("input_shape", time, minimum=1)
         return (first, *(_validate.integer("input_shape", n, minimum=1) for n in rest))

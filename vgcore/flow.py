@@ -50,13 +50,14 @@ class Records(NamedTuple):
     """What the engine writes of R steps: of operations, parameters, and timesteps of walks.
 
     op (R, operations, 7), parameter (R, P, 4), time (R, walks, T, 11): total, direct and cell, then each
-    gate's norm, then each gate's saturation. walks: timesteps of each walk, or 0 for all T. steps (R,) and
-    losses (R,) are known when it is done.
+    gate's norm, then each gate's saturation. walks: timesteps of each walk, or 0 for ``times``. steps
+    (R,) and losses (R,) are known when it is done.
     """
 
     op: Array
     parameter: Array
     time: Array
+    times: int
     walks: list[int]
     steps: NDArray[np.int64]
     losses: Array
@@ -71,6 +72,7 @@ class Records(NamedTuple):
             np.empty((records, len(layout.offsets), 7)),
             np.empty((records, len(layout.names), 4)),
             np.full((records, len(walks), max(times, *walks, 0), fields), beyond),
+            times,
             walks,
             np.empty(0, np.int64),
             np.empty(0),
@@ -79,7 +81,9 @@ class Records(NamedTuple):
     def finish(self, steps: NDArray[np.int64], losses: Array) -> Records:
         """The records of the steps that were done."""
         n = len(steps)
-        return Records(self.op[:n], self.parameter[:n], self.time[:n], self.walks, steps, losses)
+        return Records(
+            self.op[:n], self.parameter[:n], self.time[:n], self.times, self.walks, steps, losses
+        )
 
 
 class Rate(NamedTuple):
@@ -258,7 +262,7 @@ class GradientFlow:
                 if name in kept:
                     fields = _time_columns(field, len(gates))
                     blocks = (
-                        records.time[:, place, : records.walks[place] or None, fields]
+                        records.time[:, place, : records.walks[place] or records.times, fields]
                         for records in self._pending
                     )
                     kept[name] = _concatenated([kept[name], *blocks])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,40 +46,48 @@ def norms(model: Sequential, data: Data, layer: str, lags: Iterable[int]) -> Jac
     place = [each.name for each in model.layers].index(layer)
     if not isinstance(lags, Iterable):
         raise TypeError(f"lags: expected integers, got {lags!r} ({type(lags).__name__})")
-    chosen = [_validate.integer("lags", lag, minimum=0, maximum=data.times) for lag in lags]
     x = data.x if place == 0 else model.stack.part(0, place).outputs(data.x)
+    chosen = [_validate.integer("lags", lag, minimum=0, maximum=x.shape[1]) for lag in lags]
     walk = model.layers[place].walks()[0]
     if walk.reverse:
         raise ValueError(
             f"layer: expected one that walks forwards, got {layer}, which goes backwards"
         )
+    alone = _alone(model.stack.part(place, place + 1))
     found = np.empty((2, len(x), len(chosen)))
     for sample in range(len(x)):
         for column, lag in enumerate(chosen):
-            matrix = _backward(model, place, x[sample : sample + 1], lag)
+            matrix = _backward(alone, x[sample : sample + 1], lag)
             found[:, sample, column] = np.linalg.norm(matrix, 2), np.linalg.norm(matrix)
     return Jacobian(np.array(chosen), *found)
 
 
-def _backward(model: Sequential, place: int, x: Array, lag: int) -> NDArray[np.float64]:
+def _alone(stack: planning.Stack) -> planning.Stack:
+    """A recurrent layer by itself, of any number of timesteps, that drops no units."""
+    layer = copy.copy(stack.layers[0])
+    assert isinstance(layer, Recurrent)
+    layer.recurrent_dropout = 0.0
+    shape = (None, stack.shapes[0][1])
+    return dataclasses.replace(stack, layers=[layer], shapes=[shape, layer.output_shape(shape)])
+
+
+def _backward(stack: planning.Stack, x: Array, lag: int) -> NDArray[np.float64]:
     """dh_T/dh_{T-lag} (units, units) for one sequence x (1, time, features).
 
     Unit by unit: as many copies of the last ``lag`` timesteps as there are units start from the state at
     T - lag, and the loss of copy j is unit j of h_T. Its gradient by the initial state is row j.
     """
-    stack = model.stack.part(place, place + 1)
     walk = stack.layers[0].walks()[0]
     units, count = walk.units, len(walk.states)
     if lag == 0:
         return np.eye(units)
     start = _states_before(stack, x, lag, count)
-    seeds = np.eye(units, dtype=model.dtype)
-    if model.layers[place].output_shape(stack.shapes[0])[:-1]:
-        targets = np.zeros((units, lag, units), model.dtype)
+    seeds = np.eye(units, dtype=x.dtype)
+    targets: Array = seeds
+    if len(stack.shapes[1]) == 2:
+        targets = np.zeros((units, lag, units), x.dtype)
         targets[:, -1] = seeds
-    else:
-        targets = seeds
-    gradients = [np.zeros((units, units), model.dtype) for _ in range(count)]
+    gradients = [np.zeros((units, units), x.dtype) for _ in range(count)]
     compiled = planning.Compiled(losses.Linear(), optimizers.SGD(), checkpoint=None)
     program = stack.program(compiled, units, lag, input_gradient=True)
     tail = np.repeat(x[:, x.shape[1] - lag :], units, axis=0)

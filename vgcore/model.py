@@ -190,8 +190,8 @@ class Sequential:
         learning_rates : dict of str to float, > 0, optional
             Factors of the optimizer's learning rate by layer; they multiply where they meet.
         frozen : sequence of str, optional
-            Layers that are left as they are, and the optimizer's state with them: their gradients are
-            computed and recorded, but are no part of the norm that is clipped.
+            Layers that are left as they are, and the optimizer's state and running statistics with them:
+            their gradients are computed and recorded, but are no part of the norm that is clipped.
         tbptt : int, >= 1, optional
             Truncated backpropagation through time (Williams and Peng 1990): sequences are cut into chunks
             of so many timesteps, states are carried over from chunk to chunk and gradients are not. With

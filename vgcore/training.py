@@ -57,9 +57,9 @@ def carried(model: Sequential, data: Data, rows: int) -> list[Array | None]:
         )
     if model.carried is None:
         arrays: list[Array | None] = []
-        for layer in model.layers:
-            mine = states.empty([layer], rows, model.dtype)
-            arrays += mine if layer.stateful else [None] * len(mine)
+        for part in (part for layer in model.layers for part in layer.parts()):
+            mine = states.empty([part], rows, model.dtype)
+            arrays += mine if part.stateful else [None] * len(mine)
         model.carried = Carried(rows, data.times, arrays)
     before = model.carried
     if (rows, data.times) != (before.rows, before.times):

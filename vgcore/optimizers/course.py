@@ -55,13 +55,21 @@ class Course:
 
     def rates(self, first: int, count: int) -> Rates | None:
         """The rates of ``count`` steps from the ``first`` on; None where the learning rate is a number."""
-        if self.schedule is None:
-            return None
-        return self.schedule.given(self.seen).rates(np.arange(first, first + count))
+        return None if self.schedule is None else self._scheduled(self.schedule, first, count)
+
+    def _scheduled(self, schedule: Schedule, first: int, count: int) -> Rates:
+        given = schedule.given(self.seen).rates(np.arange(first, first + count))
+        rates = np.ascontiguousarray(given, np.float64)
+        if rates.shape != (count,) or not np.all(np.isfinite(rates) & (rates >= 0)):
+            raise ValueError(
+                f"learning_rate: expected {count} finite rates of at least 0 from "
+                f"{type(schedule).__name__}.rates, got {given!r}"
+            )
+        return rates
 
     def rate(self, step: int) -> float:
         """The rate of a step."""
-        rate = self.optimizer.learning_rate
-        if isinstance(rate, Schedule):
-            return float(rate.given(self.seen).rates(np.array([step]))[0])
-        return rate
+        number = self.optimizer.learning_rate
+        if isinstance(number, Schedule):
+            return float(self._scheduled(number, step, 1)[0])
+        return number
