@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from vgcore import _validate, activations, initializers
+from vgcore import _validate, initializers
 from vgcore._core import batchnorm
 from vgcore._core.op import Operation
 from vgcore.activations import Activation
 from vgcore.layers.base import TIMESTEPS, Parameter, Shape, View, features, places
-from vgcore.layers.same_shape import SameShape
+from vgcore.layers.normalisation import Normalisation
 
 
-class BatchNorm(SameShape):
+class BatchNorm(Normalisation):
     """``h = f(weight (x - mean) / sqrt(variance + epsilon) + bias)``, feature by feature.
 
     Ioffe and Szegedy 2015 (arXiv 1502.03167, algorithm 1). While training, mean and variance are those of
@@ -55,10 +55,8 @@ class BatchNorm(SameShape):
     """
 
     kind: ClassVar[str] = "batchnorm"
-    fuses_loss: ClassVar[bool] = True
+    arguments = ("momentum", "epsilon", "scale", "shift")
     meets = True
-    weight = View()
-    bias = View()
     running_mean = View()
     running_var = View()
 
@@ -72,13 +70,8 @@ class BatchNorm(SameShape):
         shift: bool = True,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
-        self.activation = activations.get(activation)
-        self.output_activation = self.activation.name
+        super().__init__(activation, epsilon=epsilon, scale=scale, shift=shift, name=name)
         self.momentum = _validate.real("momentum", momentum, minimum=0, maximum=1)
-        self.epsilon = _validate.real("epsilon", epsilon, above=0)
-        self.scale = _validate.boolean("scale", scale)
-        self.shift = _validate.boolean("shift", shift)
 
     def least_rows(self, input_shape: Shape, times: int) -> int:
         """Two, where each row has but one value of a feature."""
@@ -87,42 +80,14 @@ class BatchNorm(SameShape):
 
     def parameters(self, input_shape: Shape) -> list[Parameter]:
         """The running statistics, and what is learned."""
-        shape, ones, zeros = (features(input_shape),), initializers.Ones(), initializers.Zeros()
+        shape = (features(input_shape),)
         return [
-            Parameter("running_mean", shape, zeros, trained=False),
-            Parameter("running_var", shape, ones, trained=False),
-            *([Parameter("weight", shape, ones)] if self.scale else []),
-            *([Parameter("bias", shape, zeros)] if self.shift else []),
+            Parameter("running_mean", shape, initializers.Zeros(), trained=False),
+            Parameter("running_var", shape, initializers.Ones(), trained=False),
+            *super().parameters(input_shape),
         ]
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of batchnorm.pyx."""
-        operation = batchnorm.operation(
-            features(input_shape),
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            scale=self.scale,
-            shift=self.shift,
-            activation=self.activation.code,
-            alpha=self.activation.alpha,
-            keeps_z=self.activation.keeps_z,
-            real_bytes=real_bytes,
-        )
-        return [operation]
-
-    def config(self) -> dict[str, Any]:
-        """Activation, momentum, epsilon, what is learned, and name."""
-        return {
-            "activation": [self.activation.name, self.activation.alpha],
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "scale": self.scale,
-            "shift": self.shift,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> BatchNorm:
-        """The layer that `config` described."""
-        activation = activations.with_alpha(*config["activation"])
-        return cls(**{**config, "activation": activation})
+        options = self.options(real_bytes)
+        return [batchnorm.operation(features(input_shape), momentum=self.momentum, **options)]

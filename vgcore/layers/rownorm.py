@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from vgcore import _validate, activations, initializers
 from vgcore._core import rownorm
 from vgcore._core.op import Operation
 from vgcore.activations import Activation
-from vgcore.layers.base import Parameter, Shape, View, features
-from vgcore.layers.same_shape import SameShape
+from vgcore.layers.base import Shape, features
+from vgcore.layers.normalisation import Normalisation
 
 
-class LayerNorm(SameShape):
+class LayerNorm(Normalisation):
     """``h = f(weight (x - mean) / sqrt(variance + epsilon) + bias)``, row by row.
 
     Ba, Kiros and Hinton 2016 (arXiv 1607.06450, eq. 4). Mean and variance are those of one row's features
@@ -42,9 +41,6 @@ class LayerNorm(SameShape):
     """
 
     kind: ClassVar[str] = "layernorm"
-    fuses_loss: ClassVar[bool] = True
-    weight = View()
-    bias = View()
 
     def __init__(
         self,
@@ -55,50 +51,15 @@ class LayerNorm(SameShape):
         shift: bool = True,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
-        self.activation = activations.get(activation)
-        self.output_activation = self.activation.name
-        self.epsilon = _validate.real("epsilon", epsilon, above=0)
-        self.scale = _validate.boolean("scale", scale)
-        self.shift = _validate.boolean("shift", shift)
-
-    def parameters(self, input_shape: Shape) -> list[Parameter]:
-        """What is learned."""
-        return _learned(features(input_shape), self.scale, self.shift)
+        super().__init__(activation, epsilon=epsilon, scale=scale, shift=shift, name=name)
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of rownorm.pyx."""
-        operation = rownorm.operation(
-            features(input_shape),
-            centred=True,
-            epsilon=self.epsilon,
-            scale=self.scale,
-            shift=self.shift,
-            activation=self.activation.code,
-            alpha=self.activation.alpha,
-            keeps_z=self.activation.keeps_z,
-            real_bytes=real_bytes,
-        )
-        return [operation]
-
-    def config(self) -> dict[str, Any]:
-        """Activation, epsilon, what is learned, and name."""
-        return {
-            "activation": [self.activation.name, self.activation.alpha],
-            "epsilon": self.epsilon,
-            "scale": self.scale,
-            "shift": self.shift,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> LayerNorm:
-        """The layer that `config` described."""
-        activation = activations.with_alpha(*config["activation"])
-        return cls(**{**config, "activation": activation})
+        options = self.options(real_bytes)
+        return [rownorm.operation(features(input_shape), centred=True, **options)]
 
 
-class RMSNorm(SameShape):
+class RMSNorm(Normalisation):
     """``h = f(weight x / sqrt(mean of x^2 + epsilon))``, row by row.
 
     Zhang and Sennrich 2019 (arXiv 1910.07467, eq. 4): layer normalisation without centring.
@@ -125,8 +86,7 @@ class RMSNorm(SameShape):
     """
 
     kind: ClassVar[str] = "rmsnorm"
-    fuses_loss: ClassVar[bool] = True
-    weight = View()
+    arguments = ("epsilon", "scale")
 
     def __init__(
         self,
@@ -136,49 +96,14 @@ class RMSNorm(SameShape):
         scale: bool = True,
         name: str | None = None,
     ) -> None:
-        super().__init__(name)
-        self.activation = activations.get(activation)
-        self.output_activation = self.activation.name
-        self.epsilon = None if epsilon is None else _validate.real("epsilon", epsilon, above=0)
-        self.scale = _validate.boolean("scale", scale)
-
-    def parameters(self, input_shape: Shape) -> list[Parameter]:
-        """What is learned."""
-        return _learned(features(input_shape), self.scale, False)
+        given = 1.0 if epsilon is None else epsilon
+        super().__init__(activation, epsilon=given, scale=scale, shift=False, name=name)
+        if epsilon is None:
+            self.epsilon = None
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of rownorm.pyx."""
-        smallest = float(np.finfo(f"f{real_bytes}").eps)
-        operation = rownorm.operation(
-            features(input_shape),
-            centred=False,
-            epsilon=smallest if self.epsilon is None else self.epsilon,
-            scale=self.scale,
-            shift=False,
-            activation=self.activation.code,
-            alpha=self.activation.alpha,
-            keeps_z=self.activation.keeps_z,
-            real_bytes=real_bytes,
-        )
-        return [operation]
-
-    def config(self) -> dict[str, Any]:
-        """Activation, epsilon, whether there is a weight, and name."""
-        return {
-            "activation": [self.activation.name, self.activation.alpha],
-            "epsilon": self.epsilon,
-            "scale": self.scale,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> RMSNorm:
-        """The layer that `config` described."""
-        activation = activations.with_alpha(*config["activation"])
-        return cls(**{**config, "activation": activation})
-
-
-def _learned(units: int, scale: bool, shift: bool) -> list[Parameter]:
-    weight = Parameter("weight", (units,), initializers.Ones())
-    bias = Parameter("bias", (units,), initializers.Zeros())
-    return [weight] * scale + [bias] * shift
+        options = self.options(real_bytes)
+        if self.epsilon is None:
+            options["epsilon"] = float(np.finfo(f"f{real_bytes}").eps)
+        return [rownorm.operation(features(input_shape), centred=False, **options)]

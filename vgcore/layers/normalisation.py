@@ -1,0 +1,71 @@
+"""What normalising layers share."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from vgcore import _validate, activations, initializers
+from vgcore.activations import Activation
+from vgcore.layers.base import Parameter, Shape, View, features
+from vgcore.layers.same_shape import SameShape
+
+
+class Normalisation(SameShape):
+    """Base of `BatchNorm`, `LayerNorm` and `RMSNorm`: ``h = f(weight * normalised x + bias)``.
+
+    ``arguments`` names those of the subclass besides activation and name.
+    """
+
+    arguments: ClassVar[tuple[str, ...]] = ("epsilon", "scale", "shift")
+    fuses_loss: ClassVar[bool] = True
+    weight = View()
+    bias = View()
+
+    def __init__(
+        self,
+        activation: str | Activation | None,
+        *,
+        epsilon: float,
+        scale: bool,
+        shift: bool,
+        name: str | None,
+    ) -> None:
+        super().__init__(name)
+        self.activation = activations.get(activation)
+        self.output_activation = self.activation.name
+        self.epsilon: float | None = _validate.real("epsilon", epsilon, above=0)
+        self.scale = _validate.boolean("scale", scale)
+        self.shift = _validate.boolean("shift", shift)
+
+    def parameters(self, input_shape: Shape) -> list[Parameter]:
+        """What is learned."""
+        shape = (features(input_shape),)
+        weight = Parameter("weight", shape, initializers.Ones())
+        bias = Parameter("bias", shape, initializers.Zeros())
+        return [weight] * self.scale + [bias] * self.shift
+
+    def options(self, real_bytes: int) -> dict[str, Any]:
+        """What every normalisation's kernels take."""
+        return {
+            "epsilon": self.epsilon,
+            "scale": self.scale,
+            "shift": self.shift,
+            "activation": self.activation.code,
+            "alpha": self.activation.alpha,
+            "keeps_z": self.activation.keeps_z,
+            "real_bytes": real_bytes,
+        }
+
+    def config(self) -> dict[str, Any]:
+        """Activation, arguments and name."""
+        return {
+            "activation": [self.activation.name, self.activation.alpha],
+            **{name: getattr(self, name) for name in self.arguments},
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Normalisation:
+        """The layer that `config` described."""
+        activation = activations.with_alpha(*config["activation"])
+        return cls(**{**config, "activation": activation})
