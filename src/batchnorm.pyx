@@ -10,8 +10,8 @@ thread joins the sums of all chunks for itself.
 """
 
 from .op cimport Kind, Op, OpTaps, Operation, PER_CHUNK, PER_THREAD, Step
-from .op cimport add_buffer, add_parameter, of_thread
-from .simd cimport Activation, MOMENTS, Matrix, PADDED, ROW_CHUNK, Rows, leaf_table
+from .op cimport add_buffer, add_parameter, of_thread, row_chunks
+from .simd cimport Activation, MOMENTS, Matrix, PADDED, Rows, leaf_table
 from .simd import ACTIVATIONS
 
 cdef enum:  # buffers
@@ -56,10 +56,6 @@ cdef inline char *means(const Op *op, const Step *step) noexcept nogil:
     return normaliser(op, step) + 3 * PADDED(op.x.cols) * <Py_ssize_t>op.leaf.real_bytes
 
 
-cdef inline Py_ssize_t chunks(const Step *step) noexcept nogil:
-    return (step.rows + ROW_CHUNK - 1) // ROW_CHUNK
-
-
 cdef void normalise(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
     """h, from this thread's means and variances."""
     op.leaf.normaliser(
@@ -85,7 +81,7 @@ cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nog
 cdef void meet_forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
     cdef Py_ssize_t n = op.x.cols
     cdef double rows_met = op.leaf.merged_moments(
-        mean(op, step), variance(op, step), op.buffer[ROW_MOMENTS].matrix, chunks(step), n
+        mean(op, step), variance(op, step), op.buffer[ROW_MOMENTS].matrix, row_chunks(step.rows), n
     )
     count(op, step)[0] = rows_met
     normalise(op, step, rows)
@@ -112,7 +108,7 @@ cdef void meet_backward(
     if op.dx.data == NULL:
         return
     op.leaf.join_chunks(
-        means(op, step), op.buffer[SUMS].matrix, chunks(step), 1 / count(op, step)[0], 0,
+        means(op, step), op.buffer[SUMS].matrix, row_chunks(step.rows), 1 / count(op, step)[0], 0,
         2 * PADDED(op.x.cols),
     )
     op.leaf.normalise_input(
@@ -126,7 +122,7 @@ cdef void gradient(
     cdef Matrix sums = op.buffer[SUMS].matrix
     if not (op.bias and parameter == op.parameters - 1):
         sums.data = <double *>sums.data + PADDED(op.x.cols)
-    op.leaf.join_chunks(op.parameter[parameter].gradient.data, sums, chunks(step), 1, row0, row1)
+    op.leaf.join_chunks(op.parameter[parameter].gradient.data, sums, row_chunks(step.rows), 1, row0, row1)
 
 
 BATCH_NORM = Kind(

@@ -1,7 +1,7 @@
 """Which gradients of outputs may lie in one place."""
 
 cdef class GradientBuffers:
-    cdef list layers, slot_of, second_of, live, sizes, place_of
+    cdef list slot_of, second_of, live, sizes, place_of
     cdef dict readers
     cdef char *base
 

@@ -21,7 +21,6 @@ cdef class GradientBuffers:
         self.sizes = []                # in bytes
         self.place_of = []
         self.readers = {}              # of each fork, in order
-        self.layers = []
 
     def add_layer(
         self, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t source, Py_ssize_t second, *,

@@ -9,8 +9,9 @@ from cpython.buffer cimport PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuff
 from libc.stdint cimport int64_t, uint64_t
 
 from .neighbours cimport Table
+from .op cimport row_chunks
 from .simd cimport (
-    Activation, Layout, Leaf, MOMENTS, Matrix, Norms, PACKED_SIZE, PADDED, ROW_CHUNK, RULE_STATES, Rows, Rule,
+    Activation, Layout, Leaf, MOMENTS, Matrix, Norms, PACKED_SIZE, PADDED, RULE_STATES, Rows, Rule,
     Update, advance, leaf_table,
 )
 
@@ -262,12 +263,12 @@ cdef int expect_lines(name, x) except -1:
 
 def chunk_sums(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t cols):
     """Room for the sums of each chunk of so many rows: (chunks, vectors of padded columns)."""
-    return np.zeros(((rows + ROW_CHUNK - 1) // ROW_CHUNK, vectors * PADDED(cols)))
+    return np.zeros((row_chunks(rows), vectors * PADDED(cols)))
 
 
 def column_moments(x, *, Py_ssize_t places=1, parts=(None,), ends=None):
     """Count, means and variances of the columns: each chunk's, taken part by part, then joined."""
-    cdef Py_ssize_t cols = x.shape[1], chunks = (len(x) // places + ROW_CHUNK - 1) // ROW_CHUNK
+    cdef Py_ssize_t cols = x.shape[1], chunks = row_chunks(len(x) // places)
     moments = np.zeros((chunks, MOMENTS(cols)))
     cdef double[::1] mean = np.empty(cols), variance = np.empty(cols)
     cdef const Leaf *leaf = leaf_of([x])

@@ -12,7 +12,7 @@ Names: x the input, z the pre-activation, h the output; a leading d means the gr
 
 from libc.stdint cimport int64_t, uint64_t
 
-from .simd cimport Activation, Leaf, Matrix, Norms, RULE_STATES, Rows, Taps
+from .simd cimport Activation, Leaf, Matrix, Norms, ROW_CHUNK, RULE_STATES, Rows, Taps
 
 cdef enum:
     TIMESTEPS = 0  # of x or h: as many places as the window has timesteps
@@ -156,6 +156,11 @@ ctypedef struct Op:
 cdef class Operation:
     """Python's handle on an Op before the engine has given it buffers."""
     cdef Op op
+
+
+cdef inline Py_ssize_t row_chunks(Py_ssize_t rows) noexcept nogil:
+    """Chunks that so many rows make."""
+    return (rows + ROW_CHUNK - 1) // ROW_CHUNK
 
 
 cdef inline Matrix from_row(Matrix m, Py_ssize_t row, const Leaf *leaf) noexcept nogil:

@@ -3,8 +3,9 @@
 delta = dL/dx = dL/dh where x > 0, else a dL/dh      dL/da = sum of dL/dh min(x, 0)
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, PER_CHUNK, Step, add_buffer, add_parameter, pass_down
-from .simd cimport Activation, PADDED, ROW_CHUNK, Rows, leaf_table
+from .op cimport Kind, Op, OpTaps, Operation, PER_CHUNK, Step
+from .op cimport add_buffer, add_parameter, pass_down, row_chunks
+from .simd cimport Activation, PADDED, Rows, leaf_table
 from .simd import ACTIVATIONS
 
 cdef enum:
@@ -38,7 +39,7 @@ cdef void gradient(
 ) noexcept nogil:
     op.leaf.join_chunks(
         op.parameter[SLOPE].gradient.data, op.buffer[SUMS].matrix,
-        (step.rows + ROW_CHUNK - 1) // ROW_CHUNK, 1, row0, row1,
+        row_chunks(step.rows), 1, row0, row1,
     )
 
 

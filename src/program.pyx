@@ -10,11 +10,11 @@ from .arrays cimport data_of
 from .engine cimport forward, train
 from .op cimport (
     MAX_STATES, Op, OpTaps, Operation, PER_CHUNK, PER_STATE, PER_STEP, PER_THREAD, Parameter, SHARED, State,
-    TIMESTEPS, block, from_row,
+    TIMESTEPS, block, from_row, row_chunks,
 )
 from .gradient_buffers cimport GradientBuffers
 from .plan cimport OpBook, Plan, Run, StateArrays, writes
-from .simd cimport LossCall, LossKind, Matrix, Norms, ROW_CHUNK, Rule, Taps, leaf_table
+from .simd cimport LossCall, LossKind, Matrix, Norms, Rule, Taps, leaf_table
 
 
 cdef extern from "team.h":
@@ -219,9 +219,6 @@ cdef class Program:
     cdef Py_ssize_t _rows(self, Py_ssize_t places) noexcept:
         return self.plan.batch * (self.plan.times if places == TIMESTEPS else places)
 
-    cdef Py_ssize_t _chunks(self) noexcept:
-        return (self.plan.batch + ROW_CHUNK - 1) // ROW_CHUNK
-
     cdef void _lay_layers(self, Arena arena):
         """Inputs, outputs and states. Ops side by side share their input, and each writes its columns of
         one output."""
@@ -385,7 +382,7 @@ cdef class Program:
         cdef Matrix sequence
         scope = op.buffer[number].scope
         if scope == PER_CHUNK:
-            return arena.matrix(self._chunks(), cols, sizeof(double))
+            return arena.matrix(row_chunks(self.plan.batch), cols, sizeof(double))
         if scope == PER_STEP:
             return arena.matrix(self._rows(op.x_places), cols, real)
         if scope == PER_STATE:
@@ -404,7 +401,7 @@ cdef class Program:
         for i in range(plan.ops):
             op = &plan.op[i]
             places = op.x_places if op.states > 0 else op.h_places
-            chunks = self._chunks() * (plan.times if places == TIMESTEPS else places)
+            chunks = row_chunks(self.plan.batch) * (plan.times if places == TIMESTEPS else places)
             plan.book[i].slope_stride = padded(op.h.cols, real) * real
             taps = &plan.book[i].taps
             taps.layer = Taps(

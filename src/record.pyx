@@ -7,7 +7,7 @@ any number of threads and however time is cut into windows.
 from libc.math cimport INFINITY, NAN, hypot, sqrt
 from libc.string cimport memset
 
-from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, places_in
+from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, places_in, row_chunks
 from .plan cimport OP_FIELDS, OpBook, PARAMETER_FIELDS, Plan, Run, Seen, TIME_FIELDS, writes
 from .simd cimport ROW_CHUNK
 from .window cimport Share, cut, living_rows, runs_now
@@ -44,7 +44,7 @@ cdef void see_chunks(
     Seen *seen, const OpTaps *taps, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t cols
 ) noexcept nogil:
     """Means and deviations of the chunks of one place, merged pairwise (Chan et al. 1979, eq. 2.1)."""
-    cdef Py_ssize_t chunks = (rows + ROW_CHUNK - 1) // ROW_CHUNK, c
+    cdef Py_ssize_t chunks = row_chunks(rows), c
     cdef double new, apart
     for c in range(chunks):
         new = min(<double>ROW_CHUNK, <double>(rows - c * ROW_CHUNK)) * cols
@@ -61,7 +61,7 @@ cdef void see_place(
     const Op *op, OpBook *book, Py_ssize_t first, Py_ssize_t rows, double *out
 ) noexcept nogil:
     """The taps of one place, whose chunks begin at `first`; with `out`, its row of the time record."""
-    cdef Py_ssize_t chunks = (rows + ROW_CHUNK - 1) // ROW_CHUNK, c
+    cdef Py_ssize_t chunks = row_chunks(rows), c
     cdef const OpTaps *taps = &book.taps
     cdef double norm, saturated
     cdef int gate
@@ -99,7 +99,7 @@ cdef void record_window(
     cdef Op *op
     cdef double *out
     cdef double *time_out
-    cdef Py_ssize_t per_step = (share.step.rows + ROW_CHUNK - 1) // ROW_CHUNK, t, places, rows
+    cdef Py_ssize_t per_step = row_chunks(share.step.rows), t, places, rows
     cdef int index, thread = share.step.thread
     for index in range(cut(plan.ops, 1, thread, threads), cut(plan.ops, 1, thread + 1, threads)):
         op = &plan.op[index]

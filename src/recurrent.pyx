@@ -11,7 +11,7 @@ walk starts from. dL/dz is 0 there, so that the gradients of the weights are one
 
 from .op cimport (
     Op, OpTaps, Operation, PER_ROW, PER_STATE, State, Step, add_buffer, add_parameter, from_row, of_thread,
-    places_in, rows_end, taps_from,
+    places_in, row_chunks, rows_end, taps_from,
 )
 from .simd cimport Activation, Matrix, ROW_CHUNK, Rows, leaf_table
 
@@ -30,7 +30,7 @@ cdef Moment moment(const Op *op, const Step *step, const Rows *rows, Py_ssize_t 
     now.rows = one_step(rows, rows.begin, rows_end(rows, t))
     now.row = t * step.rows
     now.before = now.row + step.rows if op.reverse else now.row - step.rows
-    now.chunk = t * ((step.rows + ROW_CHUNK - 1) // ROW_CHUNK)
+    now.chunk = t * row_chunks(step.rows)
     now.done = False
     return now
 
@@ -156,7 +156,7 @@ cdef void tap_last(
         joined = rows.ends[t + 1]
     elif t > 0 if op.reverse else not (step.last and t + 1 == rows.times):
         joined = now.rows.end
-    for chunk in range(rows.begin // ROW_CHUNK, (now.rows.end + ROW_CHUNK - 1) // ROW_CHUNK):
+    for chunk in range(rows.begin // ROW_CHUNK, row_chunks(now.rows.end)):
         some = one_step(
             rows, max(joined, chunk * ROW_CHUNK), min(now.rows.end, (chunk + 1) * ROW_CHUNK)
         )

@@ -9,9 +9,9 @@ g is learned (ReZero starts it at 0) or, without a parameter, 1.
 
 from .op cimport (
     Kind, Op, OpTaps, Operation, SHARED, Step, add_buffer, add_parameter, block_of_places,
-    from_row, places_in, taps_from,
+    from_row, places_in, row_chunks, taps_from,
 )
-from .simd cimport Activation, Matrix, ROW_CHUNK, Rows, Taps, leaf_table
+from .simd cimport Activation, Matrix, Rows, Taps, leaf_table
 from .simd import ACTIVATIONS
 
 cdef enum:
@@ -59,7 +59,7 @@ cdef void join_forward(const Op *op, const Step *step, const Rows *rows) noexcep
 cdef void join_backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
-    cdef Py_ssize_t chunks = (rows.stride + ROW_CHUNK - 1) // ROW_CHUNK, p = 0
+    cdef Py_ssize_t chunks = row_chunks(rows.stride), p = 0
     cdef Matrix delta, dx, nothing = Matrix(data=NULL, ld=0, cols=0)
     cdef Taps layer
     cdef Rows some

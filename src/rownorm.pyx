@@ -7,8 +7,8 @@ dL/dx = (e - mean of e - v mean of (e v)) / sqrt(variance + epsilon), e = delta 
         in RMS norm
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, PER_CHUNK, Step, add_buffer, add_parameter
-from .simd cimport Activation, Matrix, PADDED, ROW_CHUNK, Rows, leaf_table
+from .op cimport Kind, Op, OpTaps, Operation, PER_CHUNK, Step, add_buffer, add_parameter, row_chunks
+from .simd cimport Activation, Matrix, PADDED, Rows, leaf_table
 from .simd import ACTIVATIONS
 
 cdef enum:
@@ -53,7 +53,7 @@ cdef void gradient(
     if not (op.bias and parameter == op.parameters - 1):
         sums.data = <double *>sums.data + PADDED(op.x.cols)
     op.leaf.join_chunks(
-        op.parameter[parameter].gradient.data, sums, (step.rows + ROW_CHUNK - 1) // ROW_CHUNK, 1, row0, row1
+        op.parameter[parameter].gradient.data, sums, row_chunks(step.rows), 1, row0, row1
     )
 
 

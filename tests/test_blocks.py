@@ -344,9 +344,21 @@ def test_only_stateful_layers_of_a_block_carry_their_states():
     fresh = model.predict(x)
     model.reset_states()
     np.testing.assert_array_equal(model.predict(x), fresh)
-    first, carried = model.layers[0].layers, model.predict(x)
-    assert first[0].stateful
-    assert not np.array_equal(carried, fresh)
+    alone = [
+        vg.Sequential([layer], input_shape=(4, 3), dtype="float64")
+        for layer in (
+            vg.RNN(3, return_sequences=True, stateful=True),
+            vg.RNN(3, return_sequences=True, initial_state="learned"),
+        )
+    ]
+    for number, single in enumerate(alone, 1):
+        prefix = f"residual1.rnn{number}."
+        state = {name: v for name, v in model.state_dict().items() if name.startswith(prefix)}
+        single.load_state_dict({name.replace(prefix, "rnn1."): v for name, v in state.items()})
+    alone[0].predict(x)
+    expected = x + alone[1].predict(alone[0].predict(x))
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-12)
+    assert not np.allclose(expected, fresh)
 
 
 def test_shapes_that_differ_in_what_made_them_add_up():

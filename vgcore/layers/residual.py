@@ -133,20 +133,18 @@ class Residual(Layer):
             if layers
         ]
 
-    def _branches(self, input_shape: Shape) -> list[tuple[Layer, Shape, int]]:
+    def _members(self, input_shape: Shape) -> list[tuple[Layer, Shape, int]]:
         """Each layer of the body and of the skip, its input's shape, and its first operation's number."""
         found = []
-        number = 1
-        for branch in (self.layers, self.shortcut):
-            for layer, shape in zip(branch, self._shapes(branch, input_shape), strict=False):
+        for layers, shapes, number in self.branches(input_shape):
+            for layer, shape in zip(layers, shapes, strict=False):
                 found.append((layer, shape, number))
                 number += len(layer.columns())
         return found
 
     def least_rows(self, input_shape: Shape, times: int) -> int:
         """As many as the layer that wants most."""
-        branches = self._branches(input_shape)
-        return max(layer.least_rows(shape, times) for layer, shape, _ in branches)
+        return max(layer.least_rows(shape, times) for layer, shape, _ in self._members(input_shape))
 
     def parameters(self, input_shape: Shape) -> list[Parameter]:
         """Those of the layers, under their names, and the gate."""
@@ -154,7 +152,7 @@ class Residual(Layer):
             dataclasses.replace(
                 mine, name=f"{layer.name}.{mine.name}", operation=number + mine.operation
             )
-            for layer, shape, number in self._branches(input_shape)
+            for layer, shape, number in self._members(input_shape)
             for mine in layer.parameters(shape)
         ]
         if self.gate_start is not None:
@@ -198,7 +196,7 @@ class Residual(Layer):
         fork = residual.fork(features(input_shape), real_bytes=real_bytes).lay(around, around)
         operations = [fork]
         body_end = 0
-        for layer, shape, number in self._branches(input_shape):
+        for layer, shape, number in self._members(input_shape):
             mine = layer.planned(shape, real_bytes)
             if self.shortcut and layer is self.shortcut[0]:
                 body_end = number - 1
