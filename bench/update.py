@@ -15,8 +15,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from vgcore import losses, optimizers, planning
+from vgcore import losses, optimizers
 from vgcore._core import kernels, simd
+from vgcore.model import planning
 
 ROUNDS = 101
 CHUNK = 1024  # elements, as the engine has them: the grain of threads and norms

@@ -187,7 +187,7 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
                 begin_update(plan)
         train_windows(run, &share, s, first_window, last_window, deepest, tapped, barrier)
         if thread == 0:
-            run.done = s + 1
+            run.done[0] = s + 1
             run.stop = run.deadline < INFINITY and seconds_now() > run.deadline
         barrier_wait(barrier)
         if run.stop:

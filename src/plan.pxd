@@ -113,7 +113,7 @@ ctypedef struct Run:
     Py_ssize_t record_times
     int time_ops
     int parameters
-    Py_ssize_t done
+    int64_t *done             # steps that are complete; whoever called may read it at any time
     bint stop
 
 

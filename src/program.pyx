@@ -543,7 +543,7 @@ cdef class Program:
     def train(
         self, x, y, order, losses, *, Py_ssize_t batch, Py_ssize_t begin=0,
         Py_ssize_t begin_window=0, bint updating=True, double seconds=INFINITY, rates=None,
-        record=None, op_record=None, parameter_record=None, time_record=None, **extra,
+        done=None, record=None, op_record=None, parameter_record=None, time_record=None, **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
 
@@ -552,6 +552,7 @@ cdef class Program:
         sample `begin` on, each as one step or, truncated and with targets in time, as one per window; the
         first of them from `begin_window` on, if an earlier call did the windows before.
         losses (steps,) float64 is written; rates (steps,) float64: learning rates, if not `rate`.
+        done (1,) int64: counts them while they run.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; states, see `_run`; input_gradient, like x, written.
@@ -576,16 +577,20 @@ cdef class Program:
             run.time_record = <double *>data_of(time_record)
             run.record_times = time_record.shape[2]
         run.seconds = seconds
+        cdef int64_t count = 0
+        run.done = &count if done is None else <int64_t *>data_of(done)
         cdef int threads = self._threads(batch, run.times)
         with nogil:
             train(&run, threads)
-        return run.done
+        return run.done[0]
 
     def train_batch(self, x, y):
         """One step on x and y, of one window; returns its loss. For callers in a hurry."""
         cdef Run run = self._run(x, y, None, len(x), None)
         cdef double loss
+        cdef int64_t count = 0
         run.steps = 1
+        run.done = &count
         run.updating = True
         run.first_step = self.plan.time
         run.losses = &loss

@@ -176,7 +176,7 @@ def test_training_goes_on_bitwise_after_load(options, tmp_path):
     model.fit(x, y)
     model.save(tmp_path / "model.npz")
     other = vg.load(tmp_path / "model.npz")
-    assert other.description() == model.description()
+    assert other.session.description() == model.session.description()
     for each in (model, other):
         each.fit(x, y, epochs=2)
         each.train_on_batch(x, y)
@@ -206,7 +206,7 @@ def test_frozen_layers_keep_their_bits_and_their_state():
     model.fit(x, y, epochs=2, track=flow)
     free.fit(x, y, track=other)
     np.testing.assert_array_equal(flow.weight_grad[0], other.weight_grad[0])
-    moments = model.layout.views(model.vectors()["moment1"])
+    moments = model.layout.views(model.session.vectors()["moment1"])
     for name, value in model.state_dict().items():
         frozen = not name.startswith("dense2")
         assert (value.tobytes() == before[name].tobytes()) == frozen
@@ -304,7 +304,7 @@ class TestNoise:
         model = network(**NOISE, sizes=(7, 5))
         model.fit(*samples(model, 20))
         kept = sum(np.count_nonzero(value) for value in model.state_dict().values())
-        assert np.count_nonzero(model.vectors()["parameters"]) == kept
+        assert np.count_nonzero(model.session.vectors()["parameters"]) == kept
 
 
 def test_amplified_epochs():
@@ -446,7 +446,7 @@ def test_omega_is_kept_and_does_not_depend_on_threads():
     vg.set_num_threads(threads)
     assert_same_bits(results[0], results[1])
     assert_same_bits(results[0], results[2])
-    assert model.description()["layers"][0]["layer"]["omega"] == 0.5
+    assert model.session.description()["layers"][0]["layer"]["omega"] == 0.5
 
 
 @pytest.mark.parametrize(
@@ -486,12 +486,12 @@ def test_omega_is_kept_and_does_not_depend_on_threads():
 )
 def test_compile_refuses(options, error, fragments):
     model = network()
-    before = model.description()
+    before = model.session.description()
     with pytest.raises(error) as caught:
         model.compile(SPARSE, **options)
     for fragment in fragments:
         assert fragment in str(caught.value)
-    assert model.description() == before
+    assert model.session.description() == before
 
 
 @pytest.mark.parametrize(

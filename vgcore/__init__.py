@@ -1,6 +1,6 @@
 """vgcore: train deep and recurrent networks at compiled speed and see what their gradients do."""
 
-from vgcore import activations, data, initializers, meanfield, schedules, zoo
+from vgcore import activations, data, initializers, plot, schedules, zoo
 from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
@@ -29,8 +29,9 @@ from vgcore.layers import (
     RMSNorm,
     Subsample,
 )
-from vgcore.meanfield import critical
 from vgcore.model import Sequential
+from vgcore.model.storage import load
+from vgcore.model.threads import get_num_threads, set_num_threads
 from vgcore.optimizers import (
     SGD,
     AdaDelta,
@@ -43,8 +44,8 @@ from vgcore.optimizers import (
     Nesterov,
     RMSProp,
 )
-from vgcore.storage import load
-from vgcore.threads import get_num_threads, set_num_threads
+from vgcore.theory import meanfield
+from vgcore.theory.meanfield import critical
 from vgcore.treatment import Amplification, GradientNoise
 
 __all__ = [
@@ -95,6 +96,7 @@ __all__ = [
     "leaky_relu",
     "load",
     "meanfield",
+    "plot",
     "schedules",
     "set_num_threads",
     "zoo",

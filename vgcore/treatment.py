@@ -12,7 +12,7 @@ from vgcore import _validate
 from vgcore._settings import Checks, Settings
 
 if TYPE_CHECKING:
-    from vgcore.parameters import Layout
+    from vgcore.model.parameters import Layout
 
 CLIPPINGS = ("clip_norm", "clip_value", "clip_layer_norm", "clip_adaptive")
 

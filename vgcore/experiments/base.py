@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vgcore import _validate
-from vgcore.history import Progress
+from vgcore.model.history import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

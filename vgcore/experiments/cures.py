@@ -28,9 +28,9 @@ from vgcore import _validate, plot
 from vgcore.data import digits, mnist, train_test_split
 from vgcore.experiments.base import Meter, Table, names, silent
 from vgcore.experiments.diseases import CLASSES, CONVOLUTIONAL, DENSE, Cure, Disease
-from vgcore.history import Progress
 from vgcore.layers import Conv2d, Dense, Highway
 from vgcore.model import Sequential
+from vgcore.model.history import Progress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from vgcore import _validate, data, plot
 from vgcore.experiments.base import Meter, Table, fit_callback, silent
 from vgcore.flow import GradientFlow
-from vgcore.history import History
 from vgcore.layers import Dense
 from vgcore.model import Sequential
+from vgcore.model.history import History
 from vgcore.optimizers import SGD
 
 if TYPE_CHECKING:

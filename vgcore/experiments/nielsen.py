@@ -28,9 +28,9 @@ from vgcore import _validate, plot
 from vgcore.data import mnist, one_hot
 from vgcore.experiments.base import Meter, Table, silent
 from vgcore.flow import GradientFlow
-from vgcore.history import Progress
 from vgcore.layers import Dense
 from vgcore.model import Sequential
+from vgcore.model.history import Progress
 from vgcore.optimizers import SGD
 
 if TYPE_CHECKING:

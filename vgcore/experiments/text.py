@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 from vgcore import _validate, data, plot
 from vgcore.experiments.base import Meter, Table, silent
 from vgcore.flow import GradientFlow
-from vgcore.history import Progress
 from vgcore.layers import LSTM, Dense, Embedding
 from vgcore.model import Sequential
+from vgcore.model.history import Progress
 from vgcore.optimizers import Adam
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vgcore import meanfield
 from vgcore._validate import integer, one_of, real
 from vgcore.activations import Activation
+from vgcore.theory import meanfield
 
 Shape = tuple[int, ...]
 Draw = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +18,7 @@ from vgcore.initializers.draws import Orthogonal, VarianceScaling, gain
 if TYPE_CHECKING:
     from vgcore.layers.base import Layer
     from vgcore.model import Sequential
-    from vgcore.planning import Stack
+    from vgcore.model.planning import Stack
 
 Array = NDArray[Any]
 
@@ -83,17 +83,19 @@ def lsuv(
     ----------
     Mishkin, Matas, "All you need is a good init", ICLR 2016, arXiv:1511.06422.
     """
+    from vgcore.model import inputs
+
     _check_model(model)
     tolerance = _validate.real("tolerance", tolerance, above=0)
     max_iterations = _validate.integer("max_iterations", max_iterations, minimum=1)
     target = _validate.real("target", target, above=0)
-    inputs = model.inputs(x).x
+    data = inputs.samples(model.session, x)
     kept = model.state_dict()
     done = {}
     try:
-        for name, part, layer_inputs in _run(model.stack, inputs, ""):
+        for name, part, layer_inputs in _run(model.session.stack, data.x, ""):
             weight = part.layers[0].views["weight"]
-            weight[...] = Orthogonal()(weight.shape, model._rng, model.dtype)
+            weight[...] = Orthogonal()(weight.shape, model.session.rng, model.dtype)
             before = after = _variance(name, part, layer_inputs)
             iterations = 0
             while abs(after / target - 1) >= tolerance and iterations < max_iterations:
@@ -189,13 +191,13 @@ def fixup(model: Sequential) -> dict[str, float]:
     for name, factor in factors.items():
         layer: Any = layers[name]
         he = VarianceScaling(factor * gain(layer.activation))
-        layer.weight = he(layer.weight.shape, model._rng, model.dtype)
+        layer.weight = he(layer.weight.shape, model.session.rng, model.dtype)
         if "bias" in layer.views:
             layer.bias = np.zeros(layer.bias.shape)
     return factors
 
 
-def _named(layers: list[Layer], prefix: str) -> Iterator[tuple[str, Layer]]:
+def _named(layers: Iterable[Layer], prefix: str) -> Iterator[tuple[str, Layer]]:
     """Each layer under its name, those inside blocks too."""
     from vgcore.layers import Residual
 

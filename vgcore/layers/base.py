@@ -8,6 +8,7 @@ vector of a model, when a model takes it in.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, overload
 
@@ -224,7 +225,7 @@ def places(shape: Shape) -> int:
     return shape[0] if isinstance(shape[0], FixedSteps) else TIMESTEPS
 
 
-def name_layers(layers: list[Layer]) -> None:
+def name_layers(layers: Sequence[Layer]) -> None:
     """Name the layers that have no name after their kind and number.
 
     Raises

@@ -1,0 +1,7 @@
+"""What was seen while a network trained: `GradientFlow`, filled by whoever measures."""
+
+from vgcore.flow.rates import Rate, geometric
+from vgcore.flow.record import FIELDS, TIME_FIELDS, Steps, Walk
+from vgcore.flow.tracker import GradientFlow
+
+__all__ = ["FIELDS", "TIME_FIELDS", "GradientFlow", "Rate", "Steps", "Walk", "geometric"]

@@ -1,0 +1,130 @@
+"""What a record is made of: its fields, what it is declared for, and columns that grow.
+
+Whoever measures declares layers and their walks once, then hands over `Steps`. The engine hands over a
+`Source`, which makes them when somebody reads, so that recording costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+FIELDS = (
+    *("delta", "activation_mean", "activation_std", "saturated", "dead"),
+    *("delta_skip", "delta_body"),
+    *("weight_grad", "bias_grad", "weight_norm", "update_ratio"),
+    *("weight_grad_applied", "bias_grad_applied"),
+)
+"""Of each layer, (S, L)."""
+
+GATE_FIELDS = ("time_gate", "time_saturated")
+TIME_FIELDS = ("time", "time_direct", "time_cell", *GATE_FIELDS)
+"""Of each walk through time, (S, T), and of each of its gates, (S, T, G)."""
+
+
+class Walk(NamedTuple):
+    """One walk of a recurrent layer through time: its gates, and whether it carries a cell state."""
+
+    gates: tuple[str, ...]
+    cell: bool = False
+
+    def fields(self) -> tuple[str, ...]:
+        """The fields of time that it has."""
+        return tuple(name for name in TIME_FIELDS if self.cell or name != "time_cell")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """The layers that a record has columns for, and the walks of those that are recurrent, by name."""
+
+    layers: tuple[str, ...] = ()
+    walks: Mapping[str, Walk] = field(default_factory=dict)
+
+    def empty(self) -> Steps:
+        """No steps."""
+        time = {
+            (name, walk): np.empty((0, 0, len(about.gates)) if name in GATE_FIELDS else (0, 0))
+            for walk, about in self.walks.items()
+            for name in about.fields()
+        }
+        fields = {name: np.empty((0, len(self.layers))) for name in FIELDS}
+        return Steps(np.empty(0, np.int64), np.empty(0), fields, time)
+
+
+class Steps(NamedTuple):
+    """S recorded steps.
+
+    Attributes
+    ----------
+    step : ndarray of int64, (S,)
+    loss : ndarray, (S,)
+    fields : dict of str to ndarray, (S, L)
+        One for each of `FIELDS`.
+    time : dict of (str, str) to ndarray, (S, T) or (S, T, G)
+        By field of `TIME_FIELDS` and walk.
+    """
+
+    step: NDArray[np.int64]
+    loss: Array
+    fields: dict[str, Array]
+    time: dict[tuple[str, str], Array]
+
+    def columns(self) -> dict[Any, Array]:
+        """Every array, by what it is called in a record."""
+        columns: dict[Any, Any] = {"step": self.step, "loss": self.loss}
+        return {**columns, **self.fields, **self.time}
+
+
+class Source(Protocol):
+    """Steps that somebody is measuring, or has measured if it is not ``open`` any more."""
+
+    open: bool
+
+    def take(self) -> Steps:
+        """The steps that are complete and have not been taken yet."""
+
+
+class Column:
+    """Rows that grow at the end, with room in reserve: n rows cost O(n) however they come.
+
+    Rows (S, T, ...) of time may grow in T; what is behind a shorter one is NaN.
+    """
+
+    def __init__(self, rows: NDArray[Any]) -> None:
+        self._rows = rows
+        self._count = len(rows)
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """All rows."""
+        return self._rows[: self._count]
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Add rows of the same shape, or of another number of timesteps."""
+        count = self._count + len(rows)
+        widest = tuple(map(max, self._rows.shape[1:], rows.shape[1:]))
+        if count > len(self._rows) or widest != self._rows.shape[1:]:
+            room = np.full(
+                (max(count, self._count * 3 // 2), *widest),
+                np.nan if self._rows.dtype.kind == "f" else 0,
+                self._rows.dtype,
+            )
+            room[_corner(self.rows)] = self.rows
+            self._rows = room
+        self._rows[self._count : count][_corner(rows)] = rows
+        self._count = count
+
+
+def _corner(rows: NDArray[Any]) -> tuple[slice, ...]:
+    return tuple(slice(size) for size in rows.shape)
+
+
+def columns_of(steps: Steps) -> dict[Any, Column]:
+    """A growing column for each array of ``steps``."""
+    return {name: Column(array) for name, array in steps.columns().items()}

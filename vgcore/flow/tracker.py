@@ -1,0 +1,406 @@
+"""GradientFlow: the tracker, and the record it keeps."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vgcore import _npz, _validate
+from vgcore.flow.rates import Rate, geometric
+from vgcore.flow.record import (
+    FIELDS,
+    GATE_FIELDS,
+    TIME_FIELDS,
+    Column,
+    Declaration,
+    Source,
+    Steps,
+    Walk,
+    columns_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+
+class GradientFlow:
+    """Records, layer by layer, how large the gradient is while a network trains.
+
+    Parameters
+    ----------
+    every : int
+        Record every ``every``-th step of the model: those whose number it divides.
+    steps : iterable of int, optional
+        Record these steps instead.
+
+    Attributes
+    ----------
+    layers : list of str
+        One column each below; a bidirectional layer has two, "name.forward" and "name.backward".
+    step : ndarray of int, (S,)
+        Steps recorded, counted from 0 since the model was compiled: step 0 applies the gradient of the
+        initial parameters.
+    loss : ndarray, (S,)
+    delta : ndarray, (S, L)
+        L2 norm of dL/dz over the whole batch: the error signal of each layer.
+    delta_skip, delta_body : ndarray, (S, L)
+        Of a block with a skip connection: L2 norm of the gradient that reaches its input through the skip,
+        and through the body. NaN for other layers.
+    weight_grad, bias_grad : ndarray, (S, L)
+        L2 norms of dL/dW and dL/db as the loss's reduction gives them, before any treatment. NaN where
+        a layer has none.
+    weight_grad_applied, bias_grad_applied : ndarray, (S, L)
+        The same of what the optimizer got: after amplification, clipping and noise, before weight decay
+        and the learning rate. NaN where it got none: of frozen layers, and where nothing was updated.
+    weight_norm : ndarray, (S, L)
+        L2 norm of W before the update.
+    update_ratio : ndarray, (S, L)
+        ``norm(dW) / norm(W)`` of the update applied; NaN where none was.
+    activation_mean, activation_std : ndarray, (S, L)
+        Over the layer's outputs for the whole batch.
+    saturated : ndarray, (S, L)
+        Share of outputs where the activation's slope is below 5 % of its steepest.
+    dead : ndarray, (S, L)
+        Share of units whose slope is 0 for every sample of the batch.
+    time : dict of str to ndarray, (S, T)
+        Of each recurrent layer: L2 norm over the batch of the total dL/dh_t, the part that comes back from
+        later timesteps included.
+    time_direct : dict of str to ndarray, (S, T)
+        The part of it that comes from the layers above at timestep t alone.
+    time_cell : dict of str to ndarray, (S, T)
+        The total dL/dc_t of an LSTM.
+    time_gate : dict of str to ndarray, (S, T, G)
+        L2 norm of dL/dz of each gate's pre-activation at timestep t.
+    time_saturated : dict of str to ndarray, (S, T, G)
+        Share of each gate's values where its slope is below 5 % of its steepest.
+    gates : dict of str to tuple of str
+        Names of the G gates: i, f, g, o of an LSTM, r, z, n of a GRU, z of an RNN.
+
+    All are float64; norms neither overflow nor underflow. Columns behind the timesteps of a shorter step
+    are NaN; timesteps that no gradient reaches are 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``every`` is not an integer of at least 1, or ``steps`` are not integers of at least 0.
+    """
+
+    def __init__(self, every: int = 1, *, steps: Iterable[int] | None = None) -> None:
+        self._every = _validate.integer("every", every, minimum=1)
+        self._steps: NDArray[np.int64] | None = None
+        if steps is not None:
+            if every != 1:
+                raise ValueError("steps: expected either every or steps, got both")
+            if not isinstance(steps, Iterable):
+                raise TypeError(f"steps: expected step numbers, got {steps!r}")
+            chosen = [_validate.integer("steps", s, minimum=0, maximum=2**63 - 1) for s in steps]
+            self._steps = np.unique(np.array(chosen, np.int64))
+        self._declared = Declaration()
+        self._run: object | None = None
+        self._pending: list[Source] = []
+        self._columns: dict[Any, Column] = columns_of(self._declared.empty())
+        self._lock = threading.Lock()
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers, input to output."""
+        return list(self._declared.layers)
+
+    @property
+    def gates(self) -> dict[str, tuple[str, ...]]:
+        """Names of the gates of each recurrent layer."""
+        return {name: walk.gates for name, walk in self._declared.walks.items()}
+
+    def __len__(self) -> int:
+        """Count the steps recorded."""
+        return len(self.step)
+
+    def __repr__(self) -> str:
+        """Say how much is recorded of what."""
+        return f"<GradientFlow: {len(self)} steps of {len(self._declared.layers)} layers>"
+
+    def __getattr__(self, name: str) -> Any:
+        """Give a recorded field."""
+        if name in TIME_FIELDS:
+            self._settle()
+            walks = self._declared.walks
+            return {w: self._columns[name, w].rows for w in walks if (name, w) in self._columns}
+        if name in FIELDS or name in ("step", "loss"):
+            self._settle()
+            return self._columns[name].rows
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle the record alone, without what it measures."""
+        self._settle()
+        return {
+            "every": self._every,
+            "steps": self._steps,
+            "declared": self._declared,
+            "columns": {name: column.rows.copy() for name, column in self._columns.items()},
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take in a record; it goes on with whatever has the same layers."""
+        self.__init__()  # type: ignore[misc]
+        self._every, self._steps = state["every"], state["steps"]
+        self._declared = state["declared"]
+        self._columns = {name: Column(rows) for name, rows in state["columns"].items()}
+
+    def declare(
+        self,
+        layers: Iterable[str],
+        walks: Mapping[str, Walk] | None = None,
+        run: object | None = None,
+    ) -> None:
+        """Say what is about to be measured; a record has one set of layers.
+
+        Parameters
+        ----------
+        layers : iterable of str
+            Input to output: a column each.
+        walks : dict of str to Walk, optional
+            Of those that walk through time.
+        run : object, optional
+            Stands for one count of steps. A record that holds steps of another is refused.
+
+        Raises
+        ------
+        ValueError
+            If this record holds other layers, or steps of another run.
+        """
+        declared = Declaration(tuple(layers), dict(walks or {}))
+        if self._declared.layers and self._declared != declared:
+            raise ValueError(
+                f"track: expected a tracker of the layers {_names(declared.layers)}, got one that holds "
+                f"the record of another model (layers {_names(self._declared.layers)}); make a new "
+                "GradientFlow"
+            )
+        if None not in (self._run, run) and self._run is not run and len(self):
+            raise ValueError(
+                "track: expected a tracker of this model since it was compiled, got one that holds steps "
+                f"{self.step[0]} to {self.step[-1]} of another model or an earlier compile, whose count "
+                "began at 0, too; make a new GradientFlow"
+            )
+        if not self._declared.layers:
+            self._columns = columns_of(declared.empty())
+        self._declared = declared
+        self._run = run
+
+    def add(
+        self,
+        step: int,
+        *,
+        loss: float = np.nan,
+        time: Mapping[str, Mapping[str, ArrayLike]] | None = None,
+        **fields: ArrayLike,
+    ) -> None:
+        """Record one step that was measured by any means; what is not given is NaN.
+
+        Parameters
+        ----------
+        step : int
+        loss : float
+        time : dict of str to dict of str to array_like
+            Of fields of time, of walks: (T,), or (T, G) of gates.
+        **fields : array_like, (L,)
+            Of layers, in the order in which they were declared.
+
+        Raises
+        ------
+        ValueError
+            For an unknown field or walk, or another shape.
+        """
+        number = np.array([_validate.integer("step", step, minimum=0, maximum=2**63 - 1)], np.int64)
+        columns = {name: np.full((1, len(self.layers)), np.nan) for name in FIELDS}
+        for name, values in fields.items():
+            _validate.one_of("fields", name, FIELDS)
+            columns[name] = _shaped(name, values, (len(self.layers),))
+        through = self._declared.empty().time
+        given = {
+            (f, w): values for f, by_walk in (time or {}).items() for w, values in by_walk.items()
+        }
+        for (name, walk), values in given.items():
+            _validate.one_of("time", name, TIME_FIELDS)
+            _validate.one_of(f"time[{name!r}]", walk, [w for f, w in through if f == name])
+            gates = len(self._declared.walks[walk].gates)
+            inner = (None, gates) if name in GATE_FIELDS else (None,)
+            through[name, walk] = _shaped(f"time[{name!r}][{walk!r}]", values, inner)
+        for key, empty in through.items():
+            if not len(empty):
+                through[key] = np.full((1, *empty.shape[1:]), np.nan)
+        losses = np.array([_validate.real("loss", loss)]) if np.isfinite(loss) else np.array([loss])
+        self._extend(Steps(number, losses, columns, through))
+
+    def follow(self, source: Source) -> None:
+        """Record what ``source`` measures from now on; it is asked when somebody reads."""
+        self._pending.append(source)
+
+    def wants(self, first: int, count: int) -> NDArray[np.bool_]:
+        """Which of the steps first .. first + count - 1 to record."""
+        if self._steps is None:
+            return np.equal(np.arange(first, first + count) % self._every, 0)
+        wanted = np.zeros(count, bool)
+        begin, end = np.searchsorted(self._steps, (first, first + count))
+        wanted[self._steps[begin:end] - first] = True
+        return wanted
+
+    def _settle(self) -> None:
+        """Take what the sources have."""
+        if not self._pending:
+            return
+        with self._lock:
+            measuring = [source for source in self._pending if source.open]
+            for source in self._pending:
+                self._extend(source.take())
+            self._pending = measuring
+
+    def _extend(self, steps: Steps) -> None:
+        if len(steps.step):
+            for name, rows in steps.columns().items():
+                self._columns[name].append(rows)
+
+    def rate(self) -> Rate:
+        """Geometric factor of the error signal per layer, at each recorded step.
+
+        A least-squares line through ``log delta`` over the layers' indices; the factor is e to the
+        minus slope. Layers whose delta is 0 or not finite are left out, and counted in ``left_out``; NaN
+        where fewer than two layers are left.
+
+        Returns
+        -------
+        Rate
+        """
+        return geometric(self.delta)
+
+    def time_rate(self, layer: str, field: str = "time") -> Rate:
+        """Geometric factor of a gradient per timestep, at each recorded step.
+
+        Parameters
+        ----------
+        layer : str
+            A recurrent layer.
+        field : {"time", "time_direct", "time_cell"}
+
+        Returns
+        -------
+        Rate
+            What one timestep on its way back multiplies the norm by; timesteps where it is 0 or
+            not finite are left out, and counted in ``left_out``.
+        """
+        _validate.one_of("field", field, TIME_FIELDS[:3])
+        values = getattr(self, field)
+        return geometric(values[_validate.one_of("layer", layer, values)])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the record to an ``.npz`` file (no pickle), under exactly ``path``."""
+        self._settle()
+        _npz.write(
+            path,
+            {
+                "layers": np.array(self._declared.layers, dtype=np.str_),
+                **{_file_key(name): column.rows for name, column in self._columns.items()},
+                **{f"gates/{name}": np.array(gates) for name, gates in self.gates.items()},
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> GradientFlow:
+        """Read a record that `save` wrote; it goes on with a model of the same layers.
+
+        Raises
+        ------
+        FileNotFoundError
+        ValueError
+            If the file is truncated or not a record.
+        """
+        flow = cls()
+        try:
+            arrays = _npz.read(path)
+            flow._declared = declared = _declaration(arrays)
+            flow._columns = _columns_of_file(arrays, declared)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"path: expected a GradientFlow record, got {os.fspath(path)!r}: {error}"
+            ) from error
+        return flow
+
+    def plot(self, field: str = "delta", *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw a field over the layers on a log axis; see `vgcore.plot.flow`."""
+        from vgcore import plot
+
+        return plot.flow(self, field, ax=ax, **options)
+
+    def plot_time(self, layer: str | Iterable[str] | None = None, **options: Any) -> Figure:
+        """Draw the gradient at every timestep, over training and as curves; see `vgcore.plot.time`."""
+        from vgcore import plot
+
+        return plot.time(self, layer, **options)
+
+
+def _names(layers: tuple[str, ...]) -> str:
+    some = layers if len(layers) <= 8 else (*layers[:4], "...", *layers[-2:])
+    return ", ".join(some)
+
+
+def _file_key(name: str | tuple[str, str]) -> str:
+    """What an array of the record is called in a file."""
+    return name if isinstance(name, str) else "/".join(name)
+
+
+def _declaration(arrays: Mapping[str, NDArray[Any]]) -> Declaration:
+    """What a file's record is of."""
+    walks = {
+        key.removeprefix("gates/"): tuple(map(str, names))
+        for key, names in arrays.items()
+        if key.startswith("gates/")
+    }
+    return Declaration(
+        tuple(map(str, arrays["layers"])),
+        {name: Walk(gates, f"time_cell/{name}" in arrays) for name, gates in walks.items()},
+    )
+
+
+def _columns_of_file(
+    arrays: Mapping[str, NDArray[Any]], declared: Declaration
+) -> dict[Any, Column]:
+    """The columns of a record in a file; ValueError where one is missing, too many or of another shape."""
+    wanted = declared.empty().columns()
+    known = {"layers", *map(_file_key, wanted), *(f"gates/{name}" for name in declared.walks)}
+    if known ^ arrays.keys():
+        raise ValueError(
+            f"it lacks, or has too many of, {', '.join(sorted(known ^ arrays.keys()))}"
+        )
+    columns, steps = {}, arrays["step"].size
+    for name, empty in wanted.items():
+        array = arrays[_file_key(name)]
+        sizes: tuple[int | None, ...] = (steps, *empty.shape[1:])
+        if isinstance(name, tuple):
+            sizes = (steps, None, *empty.shape[2:])
+        _check_shape(_file_key(name), array, sizes)
+        columns[name] = Column(array)
+    return columns
+
+
+def _check_shape(name: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> None:
+    """ValueError unless it is of ``shape``, where None is any number T."""
+    if array.ndim != len(shape) or any(
+        size not in (None, came) for size, came in zip(shape, array.shape, strict=True)
+    ):
+        sizes = ", ".join("T" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name}: expected shape ({sizes}), got {array.shape}")
+
+
+def _shaped(argument: str, values: ArrayLike, shape: tuple[int | None, ...]) -> Array:
+    """One row of values of ``shape``, in double."""
+    array = np.asarray(values, np.float64)
+    _check_shape(argument, array, shape)
+    return array[np.newaxis]

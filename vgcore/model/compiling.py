@@ -1,0 +1,106 @@
+"""What `Sequential.compile` chooses: loss, optimizer, treatment of gradients, and how time is cut."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from vgcore import _validate, losses, optimizers, treatment
+from vgcore.treatment import Treatment
+
+if TYPE_CHECKING:
+    from vgcore.model.session import Session
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What `Sequential.compile` chose."""
+
+    loss: losses.Loss
+    optimizer: optimizers.Optimizer
+    treatment: Treatment = field(default_factory=Treatment)
+    tbptt: int | None = None
+    checkpoint: int | str | None = "auto"
+
+    @cached_property
+    def course(self) -> optimizers.Course:
+        """The learning rates of the steps."""
+        return optimizers.Course(self.optimizer)
+
+    def update(self) -> dict[str, Any]:
+        """The numbers of the engine's update."""
+        return {
+            "rate": self.course.rate(0),
+            "weight_decay": getattr(self.optimizer, "weight_decay", 0.0),
+            "beta1": 0.0,
+            "beta2": 0.0,
+            "epsilon": 0.0,
+            "step_decay": 0.0,
+            "nesterov": False,
+            "centered": False,
+            "gradient_part": 1.0,
+            "moment_part": 1.0,
+            "root_part": 1.0,
+            "mu_product": 1.0,
+            "mu_factors": 0,
+            "gradient_scale": 1.0,
+            "gradient_limit": self.treatment.clipping.get("clip_value", math.inf),
+            **self.optimizer.numbers(),
+        }
+
+    def config(self) -> dict[str, Any]:
+        """The arguments of `Sequential.compile`, as JSON can hold them."""
+        return {
+            "loss": self.loss.name,
+            "reduction": self.loss.reduction,
+            "optimizer": self.optimizer.config(),
+            "tbptt": self.tbptt,
+            "checkpoint": self.checkpoint,
+            **self.treatment.config(),
+        }
+
+
+def choose(
+    session: Session,
+    *,
+    loss: str,
+    optimizer: str | optimizers.Optimizer,
+    reduction: losses.Reduction,
+    tbptt: int | None,
+    checkpoint: int | str | None,
+    clipping: dict[str, float | None],
+    **treated: Any,
+) -> Compiled:
+    """The arguments of `Sequential.compile`, checked against the network."""
+    last = session.layers[-1]
+    return Compiled(
+        losses.get(loss, reduction, last.output_activation, last.fuses_loss),
+        optimizers.get(optimizer),
+        treatment.make(session.layout, clipping=clipping, **treated),
+        *_cuts(session, tbptt, checkpoint),
+    )
+
+
+def _cuts(
+    session: Session, tbptt: int | None, checkpoint: int | str | None
+) -> tuple[int | None, int | str | None]:
+    """Where time is cut: the two arguments, of which one at most may ask for it."""
+    cutting = {}
+    if tbptt is not None:
+        cutting["tbptt"] = _validate.integer("tbptt", tbptt, minimum=1)
+    if isinstance(checkpoint, str):
+        _validate.one_of("checkpoint", checkpoint, ("auto",))
+    elif checkpoint is not None:
+        cutting["checkpoint"] = _validate.integer("checkpoint", checkpoint, minimum=1)
+    if len(cutting) == 2:
+        raise ValueError("checkpoint: expected either tbptt or checkpoint, got both")
+    for argument, steps in cutting.items():
+        if not session.takes_time or not session.stack.may_checkpoint():
+            raise ValueError(
+                f"{argument}: expected None, for the model "
+                f"{'needs all of time at once' if session.takes_time else 'takes no sequences'}; got "
+                f"{steps}"
+            )
+    return tbptt, checkpoint

@@ -1,0 +1,142 @@
+"""The flat vectors that hold a model's parameters, gradients and optimizer state.
+
+Every parameter is a segment of one vector, padded with zeros to whole cache lines, and is stored with
+its last index slowest (Fortran order): then a matrix product needs no transposition in the forward pass,
+and the users' shapes are PyTorch's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from vgcore.layers.base import Layer, Parameter
+
+Array = NDArray[Any]
+_LINE = 16  # elements: a cache line of float32, two of float64
+
+
+class Layout:
+    """Where each parameter of a list of layers lies in a flat vector.
+
+    Attributes
+    ----------
+    names : list of str
+        "dense1.weight", ...
+    offsets : list of list of int
+        First element of each parameter of each operation of each layer.
+    columns : list of str
+        Names of the operations that are recorded: of the layers, or of their directions.
+    shown : list of int
+        Which of the operations these are.
+    branches : dict of int to int
+        The operation that tells what the branches of a column's block bring.
+    trained : list of str
+        Names of the parameters that are trained.
+    layers : dict of str to list of int
+        The operations with parameters that are trained, of each layer and each block.
+    size : int
+        Elements of the vector, padding included.
+    count : int
+        Elements of the parameters alone.
+    """
+
+    def __init__(self, layers: Sequence[Layer], parameters: list[list[Parameter]]) -> None:
+        self.names: list[str] = []
+        self.trained: list[str] = []
+        self.columns: list[str] = []
+        self.shown: list[int] = []
+        self.branches: dict[int, int] = {}
+        self.layers: dict[str, list[int]] = {}
+        self.offsets: list[list[int]] = []
+        self._parameters: list[Parameter] = []
+        self._starts: list[int] = []
+        self._kinds: list[dict[str, list[int]]] = []  # of each operation: weights, biases
+        self.size = self.count = 0
+        for layer, mine in zip(layers, parameters, strict=True):
+            first = len(self.offsets)
+            self._add_columns(layer)
+            for parameter in mine:
+                self.names.append(f"{layer.name}.{parameter.name}")
+                kind = parameter.name.rpartition(".")[2].partition("_")[0]
+                self._kinds[first + parameter.operation].setdefault(kind, []).append(
+                    len(self._starts)
+                )
+                self.offsets[first + parameter.operation].append(self.size)
+                self._starts.append(self.size)
+                self._parameters.append(parameter)
+                elements = math.prod(parameter.shape)
+                if parameter.trained:
+                    self.trained.append(self.names[-1])
+                    self._add_to_layers(self.names[-1], first + parameter.operation)
+                    self.count += elements
+                self.size += -(-elements // _LINE) * _LINE
+
+    def _add_columns(self, layer: Layer) -> None:
+        telling: dict[str, int] = {}
+        for column in layer.columns():
+            name, operation = f"{layer.name}{column.suffix}", len(self.offsets)
+            if column.shown:
+                place = len(self.columns)
+                self.columns.append(name)
+                self.shown.append(operation)
+                if column.branches or name in telling:
+                    self.branches[place] = telling.get(name, operation)
+            else:
+                telling[name] = operation
+            self.offsets.append([])
+            self._kinds.append({"weight": [], "bias": []})
+
+    def _add_to_layers(self, name: str, operation: int) -> None:
+        """Note that "block.layer.weight" is of an operation of "block" and of "block.layer"."""
+        while "." in name:
+            name = name.rpartition(".")[0]
+            operations = self.layers.setdefault(name, [])
+            if operation not in operations:
+                operations.append(operation)
+
+    def vector(self, dtype: DTypeLike) -> Array:
+        """A vector of zeros of this layout that begins at a cache line."""
+        itemsize = np.dtype(dtype).itemsize
+        buffer = np.zeros(self.size * itemsize + 64, np.uint8)
+        start = -buffer.ctypes.data % 64
+        return buffer[start : start + self.size * itemsize].view(dtype)
+
+    def views(self, vector: Array) -> dict[str, Array]:
+        """Each parameter's values in ``vector``, by name."""
+        return {
+            name: vector[start : start + math.prod(p.shape)].reshape(p.shape, order=p.order)
+            for name, start, p in zip(self.names, self._starts, self._parameters, strict=True)
+        }
+
+    def copies(self, vector: Array) -> dict[str, Array]:
+        """Each parameter's values in C order, by name."""
+        return {name: np.array(view, order="C") for name, view in self.views(vector).items()}
+
+    def layer_norms(self, norms: Array) -> Array:
+        """Join the norms of parameters into those of columns.
+
+        norms (S, parameters, 4): of value, gradient, update and treated gradient. Returns (S, columns,
+        6): of the weights' gradient, the biases' gradient, the weights, the weights' update, and the
+        treated gradients of weights and biases; NaN where there are none.
+        """
+        joined = np.full((len(norms), len(self.columns), 6), np.nan)
+        for place, operation in enumerate(self.shown):
+            kinds = self._kinds[operation]
+            if kinds["weight"]:
+                value, gradient, update, treated = np.hypot.reduce(
+                    norms[:, kinds["weight"]], axis=1
+                ).T
+                joined[:, place, 0] = gradient
+                joined[:, place, 2] = value
+                joined[:, place, 3] = update
+                joined[:, place, 4] = treated
+            if kinds["bias"]:
+                _, gradient, _, treated = np.hypot.reduce(norms[:, kinds["bias"]], axis=1).T
+                joined[:, place, 1] = gradient
+                joined[:, place, 5] = treated
+        return joined

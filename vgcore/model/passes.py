@@ -1,0 +1,139 @@
+"""Single passes over a whole batch: one step, gradients, the flow of gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vgcore import _validate
+from vgcore.flow import GradientFlow
+from vgcore.model import inputs, records, states
+from vgcore.model.inputs import Data
+from vgcore.model.planning import order_by_length
+from vgcore.model.training import chunks, mean_loss, run_steps
+
+if TYPE_CHECKING:
+    from vgcore.model.session import Session
+
+Array = NDArray[Any]
+
+
+class InputGradients(NamedTuple):
+    """What `Sequential.gradients` adds with ``wrt_inputs``.
+
+    Attributes
+    ----------
+    x : ndarray or None
+        dL/dx, of the shape of x; None where x are integers.
+    initial_state : list
+        dL/d initial state of each recurrent layer, as `Sequential.predict` takes them.
+    """
+
+    x: Array | None
+    initial_state: list[Any]
+
+
+class Pass(NamedTuple):
+    """What one pass over a whole batch found; gradients of inputs only if they were asked for."""
+
+    loss: float
+    input_gradient: Array | None
+    state_gradients: list[Array]
+
+
+def train_on_batch(
+    session: Session,
+    x: ArrayLike,
+    y: ArrayLike,
+    lengths: ArrayLike | None,
+    initial_state: Sequence[Any] | None,
+) -> float:
+    """See `Sequential.train_on_batch`."""
+    data = inputs.to_train(session, x, y, lengths)
+    with session.turn:
+        if lengths is None and initial_state is None and not session.stateful:
+            program = session.program(len(data.x), data.times)
+            if program.longest == program.times >= data.times and not session.compiled.tbptt:
+                return program.train_batch(data.x, data.y)
+        return _whole_batch(session, data, initial_state, updating=True).loss
+
+
+def gradients(
+    session: Session,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    lengths: ArrayLike | None,
+    initial_state: Sequence[Any] | None,
+    wrt_inputs: bool,
+) -> Any:
+    """See `Sequential.gradients`."""
+    _validate.boolean("wrt_inputs", wrt_inputs)
+    data = inputs.to_train(session, x, y, lengths)
+    with session.turn:
+        result = _whole_batch(session, data, initial_state, updating=False, wrt_inputs=wrt_inputs)
+        copies = session.layout.copies(session.gradients)
+    grads = {name: copies[name] for name in session.layout.trained}
+    if not wrt_inputs:
+        return result.loss, grads
+    nested = states.nested(session.layers, result.state_gradients)
+    return result.loss, grads, InputGradients(result.input_gradient, nested)
+
+
+def gradient_flow(
+    session: Session,
+    x: ArrayLike,
+    y: ArrayLike,
+    lengths: ArrayLike | None,
+    initial_state: Sequence[Any] | None,
+) -> GradientFlow:
+    """See `Sequential.gradient_flow`."""
+    data = inputs.to_train(session, x, y, lengths)
+    flow = GradientFlow()
+    records.attach(flow, session.layout, session.layers, session.run)
+    with session.turn:
+        _whole_batch(session, data, initial_state, updating=False, track=flow)
+    return flow
+
+
+def _whole_batch(
+    session: Session,
+    data: Data,
+    initial_state: Sequence[Any] | None,
+    *,
+    updating: bool,
+    wrt_inputs: bool = False,
+    track: GradientFlow | None = None,
+) -> Pass:
+    """One pass over all samples at once, from given states or those that layers start from."""
+    rows = len(data.x)
+    step_losses = np.empty(len(chunks(session, data.times, updating)))
+    extra: dict[str, Any] = {}
+    gradients: list[Array] = []
+    input_gradient = None
+    given = states.initial(session, initial_state, rows)
+    if wrt_inputs:
+        gradients = states.empty(session.layers, rows, session.dtype)
+        if session.layers[0].vocabulary is None:
+            input_gradient = extra["input_gradient"] = np.zeros_like(data.x)
+    if wrt_inputs or (session.compiled.tbptt and not updating):
+        extra["program"] = session.stack.program(
+            session.compiled, rows, data.times, updating=updating, input_gradient=wrt_inputs
+        )
+        extra["program"].time = session.step
+    if initial_state is not None or not updating:
+        if initial_state is None and session.carried is not None:
+            given = states.carried(session, data, rows)
+        ends: Sequence[Array | None] = gradients or [None] * len(given)
+        extra["states"] = [
+            (start, None, end, False) for start, end in zip(given, ends, strict=True)
+        ]
+    order = order_by_length(None, data.lengths, rows)
+    run_steps(
+        session, data, order, step_losses, batch=rows, updating=updating, track=track, **extra
+    )
+    loss = mean_loss(session, data, order, rows, step_losses, updating)
+    return Pass(loss, input_gradient, gradients)

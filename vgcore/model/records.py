@@ -1,0 +1,146 @@
+"""The engine's record of one call, and the steps of a `GradientFlow` that are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore.flow import GradientFlow, Steps, Walk
+from vgcore.flow.record import FIELDS, GATE_FIELDS, TIME_FIELDS
+from vgcore.layers.base import Layer
+from vgcore.model.parameters import Layout
+
+Array = NDArray[np.float64]
+
+_MOST_GATES = 4  # of a layer, in the engine's record of a timestep
+_OP_FIELDS = ("delta", "activation_mean", "activation_std", "saturated", "dead")
+_BRANCH_FIELDS = ("delta_skip", "delta_body")
+_PARAMETER_FIELDS = (
+    *("weight_grad", "bias_grad", "weight_norm", "update_norm"),
+    *("weight_grad_applied", "bias_grad_applied"),
+)
+
+
+def walks_of(layers: Iterable[Layer]) -> dict[str, Walk]:
+    """The walks through time that a flow has columns for, by name."""
+    return {
+        f"{layer.name}{walk.suffix}": Walk(walk.gates, "c" in walk.states)
+        for layer in layers
+        for walk in layer.walks()
+    }
+
+
+class Records:
+    """What the engine writes of the recorded ones of N steps: a `Source` of a flow.
+
+    The engine counts the steps that it has completed in ``done``, so what it was interrupted in is no
+    part of the record and what it has completed is never lost.
+
+    Parameters
+    ----------
+    layout : Layout
+    walks : dict of str to Walk
+    extents : list of int
+        Timesteps of each walk, or 0 for ``times``.
+    wanted : ndarray of bool, (N,)
+        Which steps to record.
+    first : int
+        Number of the first step.
+    losses : ndarray, (N,)
+        Where the engine writes the steps' losses.
+    times : int
+        Timesteps of the longest step.
+    beyond : float
+        What timesteps hold that no gradient reaches.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        walks: dict[str, Walk],
+        *,
+        extents: list[int],
+        wanted: NDArray[np.bool_],
+        first: int,
+        losses: Array,
+        times: int,
+        beyond: float,
+    ) -> None:
+        rows, gates = int(wanted.sum()), 3 + 2 * _MOST_GATES
+        self.open = True
+        self._layout, self._walks, self._losses, self._first = layout, walks, losses, first
+        self._times = [extent or times for extent in extents]
+        self._steps = np.flatnonzero(wanted)
+        self._taken = 0
+        self._done = np.zeros(1, np.int64)
+        self._row = np.where(wanted, np.cumsum(wanted) - 1, -1)
+        self._op = np.empty((rows, len(layout.offsets), 7))
+        self._parameter = np.empty((rows, len(layout.names), 4))
+        self._time = np.full((rows, len(extents), max(times, *extents, 0), gates), beyond)
+
+    def places(self) -> dict[str, Any]:
+        """Where the engine writes: arguments of `Program.train`."""
+        return {
+            "done": self._done,
+            "record": self._row,
+            "op_record": self._op,
+            "parameter_record": self._parameter,
+            "time_record": self._time,
+        }
+
+    def close(self) -> None:
+        """Give back the room that was not needed: the engine writes no more."""
+        rows = self._complete()
+        if rows < len(self._op) * 3 // 4:
+            self._op, self._parameter, self._time = (
+                array[:rows].copy() for array in (self._op, self._parameter, self._time)
+            )
+        self._losses = self._losses[self._steps[:rows]]
+        self._steps = self._steps[:rows]
+        self.open = False
+
+    def _complete(self) -> int:
+        """Recorded steps that are done."""
+        return int(np.searchsorted(self._steps, self._done[0]))
+
+    def take(self) -> Steps:
+        """The steps that are complete and have not been taken yet."""
+        begin, self._taken = self._taken, self._complete()
+        mine = slice(begin, self._taken)
+        steps = self._steps[mine]
+        losses = self._losses[steps] if self.open else self._losses[mine]
+        time = {
+            (field, name): self._time[mine, place, : self._times[place], _in_record(field, walk)]
+            for place, (name, walk) in enumerate(self._walks.items())
+            for field in walk.fields()
+        }
+        return Steps(self._first + steps, losses, self._fields(mine), time)
+
+    def _fields(self, mine: slice) -> dict[str, Array]:
+        layout, op = self._layout, np.moveaxis(self._op[mine], 2, 0)
+        fields = dict(zip(_OP_FIELDS, op[:, :, layout.shown], strict=False))
+        for name, values in zip(_BRANCH_FIELDS, op[len(_OP_FIELDS) :], strict=True):
+            fields[name] = np.full((len(values), len(layout.columns)), np.nan)
+            for column, operation in layout.branches.items():
+                fields[name][:, column] = values[:, operation]
+        norms = np.moveaxis(layout.layer_norms(self._parameter[mine]), 2, 0)
+        fields.update(zip(_PARAMETER_FIELDS, norms, strict=True))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            fields["update_ratio"] = fields.pop("update_norm") / fields["weight_norm"]
+        return {name: fields[name] for name in FIELDS}
+
+
+def _in_record(field: str, walk: Walk) -> int | slice:
+    """Where a field is in the engine's record of a timestep: norms, gates' norms, gates' flat shares."""
+    if field not in GATE_FIELDS:
+        return TIME_FIELDS.index(field)
+    first = 3 + GATE_FIELDS.index(field) * _MOST_GATES
+    return slice(first, first + len(walk.gates))
+
+
+def attach(flow: GradientFlow, layout: Layout, layers: Iterable[Layer], run: object) -> None:
+    """Declare a network's layers to a flow; ValueError if it holds the record of another."""
+    flow.declare(layout.columns, walks_of(layers), run)

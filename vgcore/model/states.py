@@ -1,0 +1,144 @@
+"""The states that recurrent layers start from and end in, as users see them and as the engine does.
+
+Users give and get one entry per recurrent layer: an array h (n, units), a pair (h, c) of an LSTM, and a
+pair of entries, forwards and backwards, of a bidirectional layer. The engine takes a flat list of arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from vgcore import _validate
+from vgcore.layers.base import Layer, Walk
+
+if TYPE_CHECKING:
+    from vgcore.model.inputs import Data
+    from vgcore.model.session import Session
+
+Array = NDArray[Any]
+
+
+class Carried(NamedTuple):
+    """The states of stateful layers, row by row; None for layers that are not."""
+
+    rows: int
+    times: int
+    arrays: list[Array | None]
+
+
+def recurrent(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers that have states."""
+    return [layer for layer in layers if layer.walks()]
+
+
+def empty(layers: Sequence[Layer], samples: int, dtype: DTypeLike) -> list[Array]:
+    """Arrays of zeros for every state of every layer, flat."""
+    return [
+        np.zeros((samples, walk.units), dtype)
+        for layer in layers
+        for walk in layer.walks()
+        for _ in walk.states
+    ]
+
+
+def nested(layers: Sequence[Layer], flat: Sequence[Array]) -> list[Any]:
+    """A flat list as users see it."""
+    arrays = iter(flat)
+    return [_alone([_entry(walk, arrays) for walk in layer.walks()]) for layer in recurrent(layers)]
+
+
+def _entry(walk: Walk, arrays: Iterator[Array]) -> Any:
+    return _alone([next(arrays) for _ in walk.states])
+
+
+def _alone(entries: list[Any]) -> Any:
+    return entries[0] if len(entries) == 1 else tuple(entries)
+
+
+def flat(
+    argument: str, given: Any, layers: Sequence[Layer], samples: int, dtype: DTypeLike
+) -> list[Array | None]:
+    """What the user gave, checked and flat; None where a layer starts from its own states."""
+    wanted = recurrent(layers)
+    if not wanted:
+        raise ValueError(f"{argument}: the model has no recurrent layer to start from a state")
+    if not isinstance(given, list | tuple):
+        raise TypeError(
+            f"{argument}: expected a list with one entry per recurrent layer, got "
+            f"{type(given).__name__}"
+        )
+    if len(given) != len(wanted):
+        names = ", ".join(str(layer.name) for layer in wanted)
+        raise ValueError(
+            f"{argument}: expected {len(wanted)} entries, one for each of {names}; got {len(given)}"
+        )
+    arrays: list[Array | None] = []
+    for place, (entry, layer) in enumerate(zip(given, wanted, strict=True)):
+        label = f"{argument}[{place}]"
+        walks = layer.walks()
+        directions = tuple(walk.suffix.removeprefix(".") for walk in walks)
+        for walk, (mine, part) in zip(walks, _parts(label, entry, directions, layer), strict=True):
+            if part is not None and walk.learned:
+                raise ValueError(f"{mine}: {layer.name} learns its initial state; expected None")
+            for where, value in _parts(mine, part, walk.states, layer):
+                arrays.append(
+                    None if value is None else _state(where, value, (samples, walk.units), dtype)
+                )
+    return arrays
+
+
+def initial(session: Session, given: Sequence[Any] | None, rows: int) -> list[Array | None]:
+    """Checked initial states, flat; all None where none are given."""
+    if given is not None:
+        return flat("initial_state", given, session.layers, rows, session.dtype)
+    return [None for layer in session.layers for walk in layer.walks() for _ in walk.states]
+
+
+def carried(session: Session, data: Data, rows: int) -> list[Array | None]:
+    """The states that stateful layers carry; zeros at first."""
+    if data.lengths is not None:
+        raise ValueError(
+            "lengths: expected None with stateful layers, whose rows keep their places"
+        )
+    if session.carried is None:
+        arrays: list[Array | None] = []
+        for part in (part for layer in session.layers for part in layer.parts()):
+            mine = empty([part], rows, session.dtype)
+            arrays += mine if part.stateful else [None] * len(mine)
+        session.carried = Carried(rows, data.times, arrays)
+    before = session.carried
+    if (rows, data.times) != (before.rows, before.times):
+        raise ValueError(
+            f"x: expected minibatches of {before.rows} samples of {before.times} timesteps, as before, for "
+            f"a stateful layer; got {rows} of {data.times}; reset_states() makes it start anew"
+        )
+    return before.arrays
+
+
+def _parts(
+    argument: str, entry: Any, names: tuple[str, ...], layer: Layer
+) -> list[tuple[str, Any]]:
+    """An entry's parts and where they stand: itself, if there is but one."""
+    if len(names) == 1:
+        return [(argument, entry)]
+    if entry is None:
+        return [(argument, None) for _ in names]
+    if not isinstance(entry, list | tuple) or len(entry) != len(names):
+        came = (
+            f"{len(entry)} parts" if isinstance(entry, list | tuple) else f"{type(entry).__name__}"
+        )
+        raise ValueError(
+            f"{argument}: {layer.name} expects a tuple ({', '.join(names)}), got {came}"
+        )
+    return [(f"{argument}[{place}]", part) for place, part in enumerate(entry)]
+
+
+def _state(argument: str, value: Any, shape: tuple[int, int], dtype: DTypeLike) -> Array:
+    array = _validate.array(argument, value)
+    if array.shape != shape:
+        raise ValueError(f"{argument}: expected shape {shape}, got {array.shape}")
+    return _validate.finite(argument, array, dtype)

@@ -1,0 +1,86 @@
+"""What a model is made of, as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from vgcore import _validate
+
+if TYPE_CHECKING:
+    from vgcore.model.session import Session
+
+
+class Summary(NamedTuple):
+    """Layers, parameters and memory of a model; prints as a table.
+
+    Attributes
+    ----------
+    layers : list of (name, class, output shape, parameters)
+    parameters : int
+        Numbers that are trained.
+    parameter_bytes : int
+        Parameters, gradients and the optimizer's state.
+    arena_bytes : int
+        Everything else that training needs: activations, gradients of activations, taps.
+    batch_size : int
+        Rows of a minibatch the arena is planned for.
+    """
+
+    layers: list[tuple[str, str, tuple[int | None, ...], int]]
+    parameters: int
+    parameter_bytes: int
+    arena_bytes: int
+    batch_size: int
+
+    def __str__(self) -> str:
+        """Lay out the table."""
+        head = ("layer", "type", "output", "parameters")
+        rows = [
+            (name, kind, f"(n, {', '.join(str(n or 'time') for n in shape)})", f"{count:,}")
+            for name, kind, shape, count in self.layers
+        ]
+        widths = [max(len(row[i]) for row in (head, *rows)) for i in range(4)]
+        lines = []
+        for *texts, count in (head, *rows):
+            cells = [f"{text:<{width}}" for text, width in zip(texts, widths, strict=False)]
+            lines.append("  ".join([*cells, f"{count:>{widths[-1]}}"]))
+        rule = "-" * len(lines[0])
+        lines[1:1] = [rule]
+        lines += [
+            rule,
+            f"parameters   {self.parameters:,}",
+            f"memory       {_size(self.parameter_bytes)} parameters, gradients and optimizer state",
+            f"             {_size(self.arena_bytes)} arena at batch size {self.batch_size}",
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Show the table."""
+        return str(self)
+
+
+def summarize(session: Session, batch_size: int, times: int | None) -> Summary:
+    """See `Sequential.summary`."""
+    batch = _validate.integer("batch_size", batch_size, minimum=1)
+    rows = [
+        (str(layer.name), type(layer).__name__, shape, sum(v.size for v in layer.views.values()))
+        for layer, shape in zip(session.layers, session.shapes[1:], strict=True)
+    ]
+    given = session.input_shape[0] if session.takes_time else 1
+    steps = _validate.integer("times", given or times or 100, minimum=1)
+    vectors = 2 + len(session.states)
+    return Summary(
+        rows,
+        session.layout.count,
+        vectors * session.values.nbytes,
+        session.stack.program(session.planned, batch, steps).arena_bytes,
+        batch,
+    )
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.4g} {unit}"
+        count /= 1024
+    return f"{count:.4g} GiB"
