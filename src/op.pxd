@@ -163,6 +163,11 @@ cdef inline Py_ssize_t row_chunks(Py_ssize_t rows) noexcept nogil:
     return (rows + ROW_CHUNK - 1) // ROW_CHUNK
 
 
+cdef inline Py_ssize_t chunk_count(const Parameter *p) noexcept nogil:
+    """Chunks of a parameter's rows."""
+    return (p.rows + p.chunk_rows - 1) // p.chunk_rows
+
+
 cdef inline Matrix from_row(Matrix m, Py_ssize_t row, const Leaf *leaf) noexcept nogil:
     """Rows `row` and behind."""
     return Matrix(

@@ -24,6 +24,8 @@ ENGINE_FLOORS = [
     ["neighbours", "recurrent"],
     ["*"],
     ["plan"],
+    ["parameter_layout"],
+    ["buffer_layout"],
     ["window"],
     ["record"],
     ["treatment"],
