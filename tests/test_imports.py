@@ -21,7 +21,7 @@ PACKAGE, ENGINE = ROOT / "vgcore", ROOT / "src"
 ENGINE_FLOORS = [
     ["simd"],
     ["op", "arrays", "gradient_buffers"],
-    ["neighbours", "recurrent"],
+    ["neighbours", "recurrent", "normalisation"],
     ["*"],
     ["plan"],
     ["parameter_layout"],
