@@ -9,10 +9,12 @@ The rows of all threads meet twice: each thread sums its own, chunk by chunk, an
 thread joins the sums of all chunks for itself.
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, PER_CHUNK, PER_THREAD, Step
-from .op cimport add_buffer, add_parameter, of_thread, row_chunks
-from .simd cimport Activation, MOMENTS, Matrix, PADDED, Rows, leaf_table
-from .simd import ACTIVATIONS
+from .normalisation cimport bias, gradient_from, set_up_normalisation, weight
+from .op cimport (
+    Kind, Op, OpTaps, Operation, PER_CHUNK, PER_THREAD, Step, add_buffer, due_activation, of_thread,
+    row_chunks, set_activation,
+)
+from .simd cimport MOMENTS, PADDED, Rows
 
 cdef enum:  # buffers
     ROW_MOMENTS, SUMS, WORK
@@ -23,16 +25,7 @@ cdef enum:  # parameters; weight and bias are behind them, where they are learne
 cdef enum:
     LINE = 8  # doubles of a cache line
 
-cdef Activation IDENTITY = <Activation><int>ACTIVATIONS["identity"]
 cdef Kind BATCH_NORM
-
-
-cdef inline const void *weight(const Op *op) noexcept nogil:
-    return op.parameter[STATISTICS].value.data if op.parameters - op.bias > STATISTICS else NULL
-
-
-cdef inline const void *bias(const Op *op) noexcept nogil:
-    return op.parameter[op.parameters - 1].value.data if op.bias else NULL
 
 
 # A thread's own: mean, variance and count in double, the normaliser, and the means of backward.
@@ -62,8 +55,8 @@ cdef void normalise(const Op *op, const Step *step, const Rows *rows) noexcept n
         normaliser(op, step), mean(op, step), variance(op, step), op.epsilon, op.x.cols
     )
     op.leaf.normalise(
-        op.h, op.z, op.x, normaliser(op, step), weight(op), bias(op),
-        IDENTITY if op.fused and step.loss_follows else op.activation, op.alpha, rows,
+        op.h, op.z, op.x, normaliser(op, step), weight(op, STATISTICS), bias(op),
+        due_activation(op, step), op.alpha, rows,
     )
     op.leaf.clear_ended(op.h, rows)
 
@@ -97,8 +90,8 @@ cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
     op.leaf.normalise_backward(
-        op.buffer[SUMS].matrix, op.dh, op.h, op.z, op.x, normaliser(op, step), weight(op), bias(op),
-        op.activation, op.alpha, op.fused, &taps.layer if taps != NULL else NULL, rows,
+        op.buffer[SUMS].matrix, op.dh, op.h, op.z, op.x, normaliser(op, step), weight(op, STATISTICS),
+        bias(op), op.activation, op.alpha, op.fused, &taps.layer if taps != NULL else NULL, rows,
     )
 
 
@@ -112,17 +105,14 @@ cdef void meet_backward(
         2 * PADDED(op.x.cols),
     )
     op.leaf.normalise_input(
-        op.dx, op.dh, op.x, normaliser(op, step), weight(op), means(op, step), op.adds_dx, rows
+        op.dx, op.dh, op.x, normaliser(op, step), weight(op, STATISTICS), means(op, step), op.adds_dx, rows
     )
 
 
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Matrix sums = op.buffer[SUMS].matrix
-    if not (op.bias and parameter == op.parameters - 1):
-        sums.data = <double *>sums.data + PADDED(op.x.cols)
-    op.leaf.join_chunks(op.parameter[parameter].gradient.data, sums, row_chunks(step.rows), 1, row0, row1)
+    gradient_from(op, step, op.buffer[SUMS].matrix, parameter, row0, row1)
 
 
 BATCH_NORM = Kind(
@@ -137,20 +127,9 @@ def operation(
 ):
     """Batch normalisation of `units` columns."""
     cdef Operation made = Operation()
-    cdef int i
-    made.op.kind = &BATCH_NORM
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation>activation
-    made.op.alpha = alpha
-    made.op.gates = 1
-    made.op.keeps_z = keeps_z
-    made.op.in_place = True
-    made.op.bias = shift
+    set_up_normalisation(made, &BATCH_NORM, units, STATISTICS, scale, shift, epsilon, real_bytes)
+    set_activation(made, activation, alpha, keeps_z)
     made.op.momentum = momentum
-    made.op.epsilon = epsilon
-    made.op.x.cols = made.op.h.cols = units
-    for i in range(STATISTICS + scale + shift):
-        made.op.parameter[add_parameter(made, units, 1)].trained = i >= STATISTICS
     add_buffer(made, PER_CHUNK, MOMENTS(units))
     add_buffer(made, PER_CHUNK, 2 * PADDED(units))
     add_buffer(made, PER_THREAD, (2 * PADDED(units) + LINE) * 8 // real_bytes + 5 * PADDED(units))

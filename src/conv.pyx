@@ -8,9 +8,11 @@ dL/dW_k = sum of x[q]^T delta[p] over all (q, p) that meet in k        dL/db = s
 
 from .neighbours cimport Table
 from .neighbours import Window
-from .op cimport Kind, Op, OpTaps, Operation, PER_THREAD, Step, add_buffer, add_parameter
-from .op cimport of_thread, places_in, spread
-from .simd cimport Activation, PACKED_SIZE, Pairs, Rows, leaf_table
+from .op cimport (
+    Kind, Op, OpTaps, Operation, PER_THREAD, Step, add_buffer, add_parameter, of_thread, places_in,
+    set_activation, set_up, spread,
+)
+from .simd cimport PACKED_SIZE, Pairs, Rows
 
 cdef enum:
     WEIGHT, BIAS
@@ -105,15 +107,9 @@ def operation(
         taps=seen.taps, groups=groups,
     )
     made.op.tables = &made.geometry
-    made.op.kind = &CONVOLUTION
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation>activation
-    made.op.alpha = alpha
-    made.op.gates = 1
-    made.op.keeps_z = keeps_z
+    set_up(made, &CONVOLUTION, channels, filters, real_bytes)
+    set_activation(made, activation, alpha, keeps_z)
     made.op.bias = bias
-    made.op.x.cols = channels
-    made.op.h.cols = filters
     made.op.flops = 2.0 * len(seen.p) * depth * filters
     add_parameter(made, seen.taps * depth, filters)
     if bias:

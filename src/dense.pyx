@@ -5,8 +5,8 @@ delta = dL/dz = dL/dh * f'(z)
 dL/dx = delta W      dL/dW = delta^T x      dL/db = sum of the rows of delta
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, Step, places_in
-from .simd cimport Activation, Rows, leaf_table
+from .op cimport Kind, Op, OpTaps, Operation, Step, add_parameter, places_in, set_activation, set_up
+from .simd cimport Rows
 
 cdef enum:
     WEIGHT, BIAS
@@ -59,18 +59,10 @@ def operation(
 ):
     """A dense layer of `inputs` features to `outputs` units."""
     cdef Operation made = Operation()
-    made.op.kind = &DENSE
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation>activation
-    made.op.alpha = alpha
-    made.op.gates = 1
-    made.op.keeps_z = keeps_z
+    set_up(made, &DENSE, inputs, outputs, real_bytes)
+    set_activation(made, activation, alpha, keeps_z)
     made.op.bias = bias
-    made.op.x.cols = inputs
-    made.op.h.cols = outputs
-    made.op.parameters = 2 if bias else 1
-    made.op.parameter[WEIGHT].rows = inputs
-    made.op.parameter[WEIGHT].value.cols = outputs
-    made.op.parameter[BIAS].rows = outputs
-    made.op.parameter[BIAS].value.cols = 1
+    add_parameter(made, inputs, outputs)
+    if bias:
+        add_parameter(made, outputs, 1)
     return made

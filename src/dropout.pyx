@@ -5,9 +5,8 @@ dL/dx = m dL/dh / (1 - rate)
 m is a function of the step's key and of where a number lies, and is made again on the way back.
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, Step, TIMESTEPS, pass_down
-from .simd cimport Activation, Matrix, Rows, leaf_table
-from .simd import ACTIVATIONS
+from .op cimport Kind, Op, OpTaps, Operation, Step, TIMESTEPS, pass_down, set_up
+from .simd cimport Matrix, Rows
 
 cdef Kind DROPOUT
 
@@ -41,12 +40,8 @@ DROPOUT = Kind(forward=forward, meet_forward=NULL, backward=backward, meet_backw
 def operation(Py_ssize_t units, *, double rate, bint across, Py_ssize_t real_bytes):
     """Dropout of `units` features; `across`: one mask for all places of a row."""
     cdef Operation made = Operation()
-    made.op.kind = &DROPOUT
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation><int>ACTIVATIONS["identity"]
-    made.op.gates = 1
+    set_up(made, &DROPOUT, units, units, real_bytes)
     made.op.in_place = True
     made.op.rate = rate
     made.op.variant = across
-    made.op.x.cols = made.op.h.cols = units
     return made

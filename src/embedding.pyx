@@ -3,9 +3,8 @@
 dL/dW = the sum of dL/dh_t over the timesteps t at which x_t is the row
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, Step, places_in
-from .simd cimport Activation, Rows, leaf_table
-from .simd import ACTIVATIONS
+from .op cimport Kind, Op, OpTaps, Operation, Step, add_parameter, places_in, set_up
+from .simd cimport Rows
 
 cdef Kind EMBEDDING
 
@@ -42,14 +41,7 @@ EMBEDDING = Kind(
 def operation(Py_ssize_t vocabulary, Py_ssize_t units, *, Py_ssize_t real_bytes):
     """A table of `vocabulary` rows of `units` numbers."""
     cdef Operation made = Operation()
-    made.op.kind = &EMBEDDING
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation><int>ACTIVATIONS["identity"]
-    made.op.gates = 1
+    set_up(made, &EMBEDDING, 1, units, real_bytes)
     made.op.integers = True
-    made.op.x.cols = 1
-    made.op.h.cols = units
-    made.op.parameters = 1
-    made.op.parameter[0].rows = vocabulary
-    made.op.parameter[0].value.cols = units
+    add_parameter(made, vocabulary, units)
     return made

@@ -213,8 +213,7 @@ GRU = Kind(
 
 def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t real_bytes, **options):
     """A GRU of `inputs` features to `units`; options: see `recurrent_operation`; variant: reset after."""
-    cdef Operation made = recurrent_operation(inputs, units, GATES, options, real_bytes)
-    made.op.kind = &GRU
+    cdef Operation made = recurrent_operation(&GRU, inputs, units, GATES, options, real_bytes)
     made.op.z.cols = BLOCKS * units
     add_buffer(made, PER_ROW, units)
     add_buffer(

@@ -6,8 +6,9 @@ dL/dg = dL/dh t         dL/dt = dL/dh (g - x)          dL/dx = dL/dh (1 - t) + d
 
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_STEP, Step, add_buffer, add_parameter, block, places_in,
+    set_activation, set_up,
 )
-from .simd cimport Activation, Matrix, Rows, Taps, leaf_table
+from .simd cimport Activation, Matrix, Rows, Taps
 
 cdef enum:
     WEIGHT, WEIGHT_GATE, BIAS, BIAS_GATE
@@ -97,16 +98,12 @@ def operation(
 ):
     """A highway layer of `units`."""
     cdef Operation made = Operation()
-    made.op.kind = &HIGHWAY
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation>activation
-    made.op.alpha = alpha
+    set_up(made, &HIGHWAY, units, units, real_bytes)
+    set_activation(made, activation, alpha, True)
     made.op.gate_activation = <Activation>gate_activation
     made.op.gate_alpha = gate_alpha
     made.op.gates = 2
-    made.op.keeps_z = True
     made.op.branches = True
-    made.op.x.cols = made.op.h.cols = units
     made.op.z.cols = 2 * units
     for rows_of, cols in ((units, units), (units, units), (units, 1), (units, 1)):
         add_parameter(made, rows_of, cols)

@@ -167,9 +167,8 @@ LSTM = Kind(
 
 def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t real_bytes, **options):
     """An LSTM of `inputs` features to `units`; options: see `recurrent_operation`; variant: peepholes."""
-    cdef Operation made = recurrent_operation(inputs, units, GATES, options, real_bytes)
+    cdef Operation made = recurrent_operation(&LSTM, inputs, units, GATES, options, real_bytes)
     cdef int i
-    made.op.kind = &LSTM
     made.op.states = 2
     made.op.z.cols = GATES * units
     add_buffer(made, PER_ROW, units)

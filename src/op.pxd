@@ -12,7 +12,7 @@ Names: x the input, z the pre-activation, h the output; a leading d means the gr
 
 from libc.stdint cimport int64_t, uint64_t
 
-from .simd cimport Activation, Leaf, Matrix, Norms, ROW_CHUNK, RULE_STATES, Rows, Taps
+from .simd cimport Activation, IDENTITY, Leaf, Matrix, Norms, ROW_CHUNK, RULE_STATES, Rows, Taps
 
 cdef enum:
     TIMESTEPS = 0  # of x or h: as many places as the window has timesteps
@@ -158,9 +158,23 @@ cdef class Operation:
     cdef Op op
 
 
+# What every operation has: duties, columns of x and of h. Until it is told otherwise its activation is the
+# identity, and it has one gate.
+cdef void set_up(
+    Operation made, const Kind *kind, Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t real_bytes
+)
+
+cdef void set_activation(Operation made, int activation, double alpha, bint keeps_z)
+
+
 cdef inline Py_ssize_t row_chunks(Py_ssize_t rows) noexcept nogil:
     """Chunks that so many rows make."""
     return (rows + ROW_CHUNK - 1) // ROW_CHUNK
+
+
+cdef inline Py_ssize_t chunk_count(const Parameter *p) noexcept nogil:
+    """Chunks of a parameter's rows."""
+    return (p.rows + p.chunk_rows - 1) // p.chunk_rows
 
 
 cdef inline Matrix from_row(Matrix m, Py_ssize_t row, const Leaf *leaf) noexcept nogil:
@@ -222,6 +236,11 @@ cdef inline void *of_thread(const Op *op, const Step *step, int buffer) noexcept
     """This thread's elements of a PER_THREAD buffer."""
     cdef Matrix m = op.buffer[buffer].matrix
     return <char *>m.data + step.thread * m.ld * <Py_ssize_t>op.leaf.real_bytes
+
+
+cdef inline Activation due_activation(const Op *op, const Step *step) noexcept nogil:
+    """The activation of h, unless the loss that follows applies it."""
+    return IDENTITY if op.fused and step.loss_follows else op.activation
 
 
 cdef inline void pass_down(const Op *op, const Rows *rows) noexcept nogil:

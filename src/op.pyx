@@ -1,3 +1,6 @@
+from .simd cimport Activation, IDENTITY, leaf_table
+
+
 cdef class Operation:
     """One operation of a program: made by a kernel file, given to `program.Program`."""
 
@@ -17,3 +20,20 @@ cdef class Operation:
         self.op.source = source
         self.op.second = second
         return self
+
+
+cdef void set_up(
+    Operation made, const Kind *kind, Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t real_bytes
+):
+    made.op.kind = kind
+    made.op.leaf = leaf_table(real_bytes)
+    made.op.activation = IDENTITY
+    made.op.gates = 1
+    made.op.x.cols = inputs
+    made.op.h.cols = outputs
+
+
+cdef void set_activation(Operation made, int activation, double alpha, bint keeps_z):
+    made.op.activation = <Activation>activation
+    made.op.alpha = alpha
+    made.op.keeps_z = keeps_z

@@ -8,6 +8,7 @@ from .simd cimport Leaf, LossCall, Matrix, Rule, Update
 
 
 cdef enum:
+    ALIGNMENT = 64        # of all that is planned, in bytes: a cache line, and the widest vector
     OP_FIELDS = 7         # of a record: delta norm, mean, standard deviation, saturated, dead, skip, body
     PARAMETER_FIELDS = 4  # norms of value, gradient, update, treated gradient
     TIME_FIELDS = 3 + 2 * MAX_GATES  # of a timestep: total, direct, cell; of each gate: norm, saturated

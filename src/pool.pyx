@@ -9,9 +9,8 @@ import numpy as np
 from .arrays cimport data_of
 from .neighbours cimport Table
 from .neighbours import Window
-from .op cimport Kind, Op, OpTaps, Operation, Step, spread
-from .simd cimport Activation, Pairs, Rows, leaf_table
-from .simd import ACTIVATIONS
+from .op cimport Kind, Op, OpTaps, Operation, Step, set_up, spread
+from .simd cimport Pairs, Rows
 
 ctypedef struct Geometry:
     Pairs forward
@@ -92,10 +91,5 @@ def operation(
         forward=forward.pairs, backward=backward.pairs, factor=data_of(made.factor)
     )
     made.op.tables = &made.geometry
-    made.op.kind = &LARGEST if largest else &MEAN
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation><int>ACTIVATIONS["identity"]
-    made.op.gates = 1
-    made.op.x.cols = channels
-    made.op.h.cols = outputs
+    set_up(made, &LARGEST if largest else &MEAN, channels, outputs, real_bytes)
     return made

@@ -3,10 +3,11 @@
 delta = dL/dx = dL/dh where x > 0, else a dL/dh      dL/da = sum of dL/dh min(x, 0)
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, PER_CHUNK, Step
-from .op cimport add_buffer, add_parameter, pass_down, row_chunks
-from .simd cimport Activation, PADDED, Rows, leaf_table
-from .simd import ACTIVATIONS
+from .op cimport (
+    Kind, Op, OpTaps, Operation, PER_CHUNK, Step, add_buffer, add_parameter, pass_down, row_chunks,
+    set_up,
+)
+from .simd cimport PADDED, Rows
 
 cdef enum:
     SLOPE = 0
@@ -52,13 +53,9 @@ def operation(Py_ssize_t units, *, bint shared, Py_ssize_t real_bytes):
     """PReLU of `units` columns, with one slope for each or, where `shared`, one for all."""
     cdef Operation made = Operation()
     cdef Py_ssize_t slopes = 1 if shared else units
-    made.op.kind = &PRELU
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation><int>ACTIVATIONS["identity"]
-    made.op.gates = 1
+    set_up(made, &PRELU, units, units, real_bytes)
     made.op.in_place = True
     made.op.variant = shared
-    made.op.x.cols = made.op.h.cols = units
     add_parameter(made, slopes, 1)
     add_buffer(made, PER_CHUNK, PADDED(slopes))
     return made

@@ -7,7 +7,7 @@ any number of threads and however time is cut into windows.
 from libc.math cimport INFINITY, NAN, hypot, sqrt
 from libc.string cimport memset
 
-from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, places_in, row_chunks
+from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, chunk_count, places_in, row_chunks
 from .plan cimport OP_FIELDS, OpBook, PARAMETER_FIELDS, Plan, Run, Seen, TIME_FIELDS, writes
 from .simd cimport ROW_CHUNK
 from .window cimport Share, cut, living_rows, runs_now
@@ -142,7 +142,7 @@ cdef void record_parameters(Run *run, int index, Py_ssize_t row) noexcept nogil:
     ) * PARAMETER_FIELDS
     for i in range(plan.op[index].parameters):
         p = &plan.op[index].parameter[i]
-        chunks = (p.rows + p.chunk_rows - 1) // p.chunk_rows if p.trained else 0
+        chunks = chunk_count(p) if p.trained else 0
         out[0] = combined_norm(p.norms.weight, chunks)
         out[1] = combined_norm(p.norms.gradient, chunks)
         out[2] = out[3] = NAN

@@ -1,6 +1,6 @@
 """What the recurrent layers share: the walk through time, forwards and backwards."""
 
-from .op cimport Op, OpTaps, Operation, Step
+from .op cimport Kind, Op, OpTaps, Operation, Step
 from .simd cimport Matrix, Rows
 
 # Parameters of every recurrent op; biases are there if op.bias, others follow.
@@ -78,7 +78,7 @@ cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcep
 
 # An operation of `units` with one state, the parameters above, and the gates' activation.
 cdef Operation recurrent_operation(
-    Py_ssize_t inputs, Py_ssize_t units, int blocks, dict options, Py_ssize_t real_bytes
+    const Kind *kind, Py_ssize_t inputs, Py_ssize_t units, int blocks, dict options, Py_ssize_t real_bytes
 )
 
 # The last buffers of an operation that drops units.

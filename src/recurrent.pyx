@@ -10,10 +10,10 @@ walk starts from. dL/dz is 0 there, so that the gradients of the weights are one
 """
 
 from .op cimport (
-    Op, OpTaps, Operation, PER_ROW, PER_STATE, State, Step, add_buffer, add_parameter, from_row, of_thread,
-    places_in, row_chunks, rows_end, taps_from,
+    Kind, Op, OpTaps, Operation, PER_ROW, PER_STATE, State, Step, add_buffer, add_parameter,
+    from_row, of_thread, places_in, row_chunks, rows_end, set_activation, set_up, taps_from,
 )
-from .simd cimport Activation, Matrix, ROW_CHUNK, Rows, leaf_table
+from .simd cimport Activation, Matrix, ROW_CHUNK, Rows
 
 
 cdef inline bint gives_sequence(const Op *op) noexcept nogil:
@@ -257,14 +257,12 @@ cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcep
 
 
 cdef Operation recurrent_operation(
-    Py_ssize_t inputs, Py_ssize_t units, int blocks, dict options, Py_ssize_t real_bytes
+    const Kind *kind, Py_ssize_t inputs, Py_ssize_t units, int blocks, dict options, Py_ssize_t real_bytes
 ):
     cdef Operation made = Operation()
     cdef int i
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation><int>options["activation"]
-    made.op.alpha = options["alpha"]
-    made.op.keeps_z = options["keeps_z"]
+    set_up(made, kind, inputs, units, real_bytes)
+    set_activation(made, options["activation"], options["alpha"], options["keeps_z"])
     made.op.gate_activation = <Activation><int>options.get("gate_activation", 0)
     made.op.gate_alpha = options.get("gate_alpha", 0)
     made.op.gates = blocks
@@ -273,8 +271,6 @@ cdef Operation recurrent_operation(
     made.op.variant = options.get("variant", False)
     made.op.rate = options["dropout"]
     made.op.bias = options["bias"]
-    made.op.x.cols = inputs
-    made.op.h.cols = units
     made.op.states = 1
     for i in range(2):
         made.op.state[i].parameter = -1

@@ -1,8 +1,7 @@
 """Reshape: the same numbers of a sample, in the same order, as a vector, a sequence or an image."""
 
-from .op cimport Kind, Op, OpTaps, Operation, Step, places_in, spread
-from .simd cimport Activation, Layout, Matrix, Rows, leaf_table
-from .simd import ACTIVATIONS
+from .op cimport Kind, Op, OpTaps, Operation, Step, places_in, set_up, spread
+from .simd cimport Layout, Matrix, Rows
 
 ctypedef struct Images:
     bint x, h  # whether it is one, whose elements are counted channel by channel
@@ -51,10 +50,5 @@ def operation(
     cdef Reshaping made = Reshaping()
     made.images = Images(x=from_image, h=to_image)
     made.op.tables = &made.images
-    made.op.kind = &RESHAPE
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation><int>ACTIVATIONS["identity"]
-    made.op.gates = 1
-    made.op.x.cols = inputs
-    made.op.h.cols = outputs
+    set_up(made, &RESHAPE, inputs, outputs, real_bytes)
     return made

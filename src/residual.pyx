@@ -8,11 +8,10 @@ g is learned (ReZero starts it at 0) or, without a parameter, 1.
 """
 
 from .op cimport (
-    Kind, Op, OpTaps, Operation, SHARED, Step, add_buffer, add_parameter, block_of_places,
-    from_row, places_in, row_chunks, taps_from,
+    Kind, Op, OpTaps, Operation, SHARED, Step, add_buffer, add_parameter, block_of_places, from_row,
+    places_in, row_chunks, set_activation, set_up, taps_from,
 )
-from .simd cimport Activation, Matrix, Rows, Taps, leaf_table
-from .simd import ACTIVATIONS
+from .simd cimport Matrix, Rows, Taps
 
 cdef enum:
     GATE = 0
@@ -117,12 +116,8 @@ JOIN = Kind(
 def fork(Py_ssize_t units, *, Py_ssize_t real_bytes):
     """Gives its input of `units` features to two branches."""
     cdef Operation made = Operation()
-    made.op.kind = &FORK
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation><int>ACTIVATIONS["identity"]
-    made.op.gates = 1
+    set_up(made, &FORK, units, units, real_bytes)
     made.op.fork = made.op.branches = True
-    made.op.x.cols = made.op.h.cols = units
     return made
 
 
@@ -131,13 +126,8 @@ def join(
 ):
     """Adds two branches of `units` features; the second is the skip."""
     cdef Operation made = Operation()
-    made.op.kind = &JOIN
-    made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = <Activation>activation
-    made.op.alpha = alpha
-    made.op.gates = 1
-    made.op.keeps_z = keeps_z
-    made.op.x.cols = made.op.h.cols = units
+    set_up(made, &JOIN, units, units, real_bytes)
+    set_activation(made, activation, alpha, keeps_z)
     if gated:
         add_parameter(made, 1, 1)
         add_buffer(made, SHARED, units)

@@ -36,7 +36,7 @@ cdef extern from "simd/leaf.h" nogil:
     Py_ssize_t MOMENTS "VG_MOMENTS"(Py_ssize_t cols)
 
     ctypedef enum Activation "vg_activation":
-        pass
+        IDENTITY "VG_IDENTITY"
 
     ctypedef enum LossKind "vg_loss":
         pass

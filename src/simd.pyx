@@ -16,7 +16,6 @@ cdef extern from "simd/levels.h" nogil:
 
 cdef extern from "simd/leaf.h" nogil:
     cdef enum:
-        IDENTITY "VG_IDENTITY"
         SIGMOID "VG_SIGMOID"
         TANH "VG_TANH"
         RELU "VG_RELU"

@@ -21,9 +21,11 @@ PACKAGE, ENGINE = ROOT / "vgcore", ROOT / "src"
 ENGINE_FLOORS = [
     ["simd"],
     ["op", "arrays", "gradient_buffers"],
-    ["neighbours", "recurrent"],
+    ["neighbours", "recurrent", "normalisation"],
     ["*"],
     ["plan"],
+    ["parameter_layout"],
+    ["buffer_layout"],
     ["window"],
     ["record"],
     ["treatment"],
