@@ -42,7 +42,7 @@ def staged_sources():
     return sorted(stage.glob("*.pyx"))
 
 
-EXTRA_SOURCES = {"simd": ["src/simd/levels.c"], "engine": ["src/team.c"]}
+EXTRA_SOURCES = {"simd": ["src/simd/levels.c"], "team": ["src/team.c", "src/pace.c"]}
 
 extensions = [
     Extension(

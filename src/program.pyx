@@ -15,10 +15,7 @@ from .op cimport (
 from .gradient_buffers cimport GradientBuffers
 from .plan cimport OpBook, Plan, Run, StateArrays, writes
 from .simd cimport LossCall, LossKind, Matrix, Norms, Rule, Taps, leaf_table
-
-
-cdef extern from "team.h":
-    const int MAX_THREADS "VG_MAX_THREADS"
+from .team cimport MAX_THREADS, Pace
 
 cdef enum:
     ALIGNMENT = 64         # bytes: a cache line, and the widest vector
@@ -97,6 +94,7 @@ cdef class Program:
     cdef Py_ssize_t windows
     cdef double step_flops, row_flops
     cdef StateArrays *state
+    cdef Pace training_pace, forward_pace
 
     def __cinit__(
         self, list operations, list offsets, values, gradients, list states, *,
@@ -576,9 +574,10 @@ cdef class Program:
             run.time_record = <double *>data_of(time_record)
             run.record_times = time_record.shape[2]
         run.seconds = seconds
-        cdef int threads = self._threads(batch, run.times)
+        run.most_threads = self._threads(batch, run.times)
+        run.pace = &self.training_pace
         with nogil:
-            train(&run, threads)
+            train(&run)
         return run.done
 
     def train_batch(self, x, y):
@@ -589,18 +588,20 @@ cdef class Program:
         run.updating = True
         run.first_step = self.plan.time
         run.losses = &loss
-        cdef int threads = self._threads(run.batch, run.times)
+        run.most_threads = self._threads(run.batch, run.times)
+        run.pace = &self.training_pace
         with nogil:
-            train(&run, threads)
+            train(&run)
         return loss
 
     def forward(self, x, outputs, y=None, losses=None, *, order=None, batch=None, **extra):
         """Outputs of all rows of x, zeros before the call and, given targets y, the loss of each sample,
         added to losses: the sum over its outputs or their mean, and the sum over timesteps."""
         cdef Run run = self._run(x, y, order, self.plan.batch if batch is None else batch, extra)
-        cdef int threads = self._threads(min(run.samples, self.plan.batch), run.times)
+        run.most_threads = self._threads(min(run.samples, self.plan.batch), run.times)
+        run.pace = &self.forward_pace
         run.outputs = <char *>data_of(outputs)
         if losses is not None:
             run.losses = <double *>data_of(losses)
         with nogil:
-            forward(&run, threads)
+            forward(&run)
