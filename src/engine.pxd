@@ -2,6 +2,6 @@
 
 from .plan cimport Run
 
-# Run on up to `threads` threads; return when all is done.
-cdef void train(Run *run, int threads) noexcept nogil
-cdef void forward(Run *run, int threads) noexcept nogil
+# Return when all is done, or time is up.
+cdef void train(Run *run) noexcept nogil
+cdef void forward(Run *run) noexcept nogil

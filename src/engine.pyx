@@ -25,20 +25,14 @@ from .op cimport Op, OpTaps, Parameter, TIMESTEPS, places_in, rows_end
 from .plan cimport Plan, Run, waits
 from .record cimport record_window
 from .simd cimport LossCall, Rows
+from .team cimport (
+    Barrier, Task, barrier_wait, dismiss, enter, leave, run_team, seconds_now, step_done, threads_now,
+)
 from .treatment cimport begin_update, measure, take_rows, update_all
 from .window cimport (
     Share, clear_rows, cut, gather_inputs, gather_targets, leave_window, living_rows, next_window,
     prefetch_rows, rows_at, runs_now, sample_of, saved_window, share_of, write_places, write_states,
 )
-
-
-cdef extern from "team.h" nogil:
-    ctypedef struct Barrier "vg_barrier":
-        int threads
-    ctypedef void (*Task "vg_task")(void *argument, int thread, Barrier *barrier) noexcept
-    void team_run "vg_team_run"(int threads, Task task, void *argument)
-    void barrier_wait "vg_barrier_wait"(Barrier *barrier)
-    double seconds_now "vg_seconds"()
 
 
 cdef inline Op *last_op(const Plan *plan) noexcept nogil:
@@ -156,8 +150,21 @@ cdef inline uint64_t step_key(const Plan *plan, uint64_t step) noexcept nogil:
     return z ^ (z >> 31)
 
 
+cdef void end_step(Run *run, Barrier *barrier, Py_ssize_t done) noexcept nogil:
+    """So many steps are done: dismisses the team if time is up or another number of threads shall go on."""
+    cdef double now
+    run.done[0] = done
+    if run.most_threads == 1 and run.deadline == INFINITY:
+        return
+    now = seconds_now()
+    run.stop = now > run.deadline
+    if step_done(run.pace, run.most_threads, barrier, run.step_begin, now) or run.stop:
+        dismiss(barrier)
+    run.step_begin = now
+
+
 cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nogil:
-    """`run.steps` steps, or as many as end before the deadline: the task of every thread of the team."""
+    """Steps, from `run.first` on, until the team is dismissed: the task of each of its threads."""
     cdef Run *run = <Run *>argument
     cdef Plan *plan = run.plan
     cdef Py_ssize_t windows = (run.times + plan.times - 1) // plan.times, steps_per_batch = 1
@@ -166,7 +173,7 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
     cdef bint tapped
     if run.stepping:
         steps_per_batch = windows
-    for s in range(run.steps):
+    for s in range(run.first, run.steps):
         place = run.begin_window + s
         share = share_of(
             run, run.begin + place // steps_per_batch * run.batch, thread, barrier.threads
@@ -187,10 +194,8 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
                 begin_update(plan)
         train_windows(run, &share, s, first_window, last_window, deepest, tapped, barrier)
         if thread == 0:
-            run.done[0] = s + 1
-            run.stop = run.deadline < INFINITY and seconds_now() > run.deadline
-        barrier_wait(barrier)
-        if run.stop:
+            end_step(run, barrier, s + 1)
+        if barrier_wait(barrier):
             return
 
 
@@ -256,12 +261,13 @@ cdef void train_windows(
 
 
 cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept nogil:
-    """Outputs of all samples and, given targets, each sample's loss: the task of every thread."""
+    """Outputs of all samples from `run.first` on and, given targets, each one's loss, until the team is
+    dismissed: the task of each of its threads."""
     cdef Run *run = <Run *>argument
     cdef Plan *plan = run.plan
     cdef Op *last = last_op(plan)
     cdef LossCall loss = plan.loss
-    cdef Py_ssize_t first = 0, window, windows = (run.times + plan.times - 1) // plan.times, r, t, sample
+    cdef Py_ssize_t first = run.first, window, windows = (run.times + plan.times - 1) // plan.times, r, t, sample
     cdef Share share
     cdef Rows rows
     loss.scale = plan.loss_rows_scale
@@ -286,13 +292,26 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
                         run.losses[sample] += plan.row_loss[t * rows.stride + r]
             write_places(run, &share, run.outputs, plan.output, last.h_places, plan.image_output)
         first += run.batch
-        barrier_wait(barrier)  # rows of the next minibatch may lie where others still write
+        if thread == 0:
+            end_step(run, barrier, first)
+        if barrier_wait(barrier):  # rows of the next minibatch may lie where others still write
+            return
 
 
-cdef void train(Run *run, int threads) noexcept nogil:
-    run.deadline = seconds_now() + run.seconds if run.seconds < INFINITY else INFINITY
-    team_run(threads, train_steps, run)
+cdef void run_all(Run *run, Py_ssize_t end, Task task) noexcept nogil:
+    """Teams one after the other, each with as many threads as pay, until all is done or time is up."""
+    enter()
+    run.step_begin = seconds_now()
+    run.deadline = run.step_begin + run.seconds
+    while run.done[0] < end and not run.stop:
+        run.first = run.done[0]
+        run_team(threads_now(run.pace, run.most_threads, run.step_begin), task, run)
+    leave()
 
 
-cdef void forward(Run *run, int threads) noexcept nogil:
-    team_run(threads, forward_batches, run)
+cdef void train(Run *run) noexcept nogil:
+    run_all(run, run.steps, train_steps)
+
+
+cdef void forward(Run *run) noexcept nogil:
+    run_all(run, run.samples, forward_batches)

@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from .op cimport MAX_GATES, MAX_STATES, Op, OpTaps
 from .simd cimport Leaf, LossCall, Matrix, Rule, Update
+from .team cimport Pace
 
 
 cdef enum:
@@ -102,6 +103,9 @@ ctypedef struct Run:
     bint updating
     double seconds            # after which no new step begins
     double deadline           # of the engine's clock
+    int most_threads          # that would pay with a CPU for each
+    Pace *pace                # how many do
+    double step_begin         # of the engine's clock
     int64_t first_step        # number of the first step
     const double *rates       # (steps,) learning rates, or NULL
     double *losses            # (steps,) or, forward only, (samples,)
@@ -114,7 +118,8 @@ ctypedef struct Run:
     Py_ssize_t record_times
     int time_ops
     int parameters
-    int64_t *done             # steps that are complete; whoever called may read it at any time
+    Py_ssize_t first          # step, or sample, that the present team began with
+    int64_t *done             # steps, or samples; whoever called may read it at any time
     bint stop
 
 

@@ -11,10 +11,7 @@ from .op cimport MAX_STATES, Op, Operation, Parameter, TIMESTEPS
 from .parameter_layout cimport lay_parameters
 from .plan cimport OpBook, Plan, Run, StateArrays
 from .simd cimport LossCall, LossKind, Matrix, Rule, leaf_table
-
-
-cdef extern from "team.h":
-    const int MAX_THREADS "VG_MAX_THREADS"
+from .team cimport MAX_THREADS, Pace
 
 cdef enum:
     # A team pays from this many floating-point operations between two barriers on; bench: D1, D2
@@ -36,6 +33,7 @@ cdef class Program:
     cdef Py_ssize_t windows
     cdef double step_flops, row_flops
     cdef StateArrays *state
+    cdef Pace training_pace, forward_pace
 
     def __cinit__(
         self, list operations, list offsets, values, gradients, list states, *,
@@ -267,9 +265,10 @@ cdef class Program:
         run.seconds = seconds
         cdef int64_t count = 0
         run.done = &count if done is None else <int64_t *>data_of(done)
-        cdef int threads = self._threads(batch, run.times)
+        run.most_threads = self._threads(batch, run.times)
+        run.pace = &self.training_pace
         with nogil:
-            train(&run, threads)
+            train(&run)
         return run.done[0]
 
     def train_batch(self, x, y):
@@ -282,18 +281,22 @@ cdef class Program:
         run.updating = True
         run.first_step = self.plan.time
         run.losses = &loss
-        cdef int threads = self._threads(run.batch, run.times)
+        run.most_threads = self._threads(run.batch, run.times)
+        run.pace = &self.training_pace
         with nogil:
-            train(&run, threads)
+            train(&run)
         return loss
 
     def forward(self, x, outputs, y=None, losses=None, *, order=None, batch=None, **extra):
         """Outputs of all rows of x, zeros before the call and, given targets y, the loss of each sample,
         added to losses: the sum over its outputs or their mean, and the sum over timesteps."""
         cdef Run run = self._run(x, y, order, self.plan.batch if batch is None else batch, extra)
-        cdef int threads = self._threads(min(run.samples, self.plan.batch), run.times)
+        run.most_threads = self._threads(min(run.samples, self.plan.batch), run.times)
+        run.pace = &self.forward_pace
         run.outputs = <char *>data_of(outputs)
+        cdef int64_t count = 0
+        run.done = &count
         if losses is not None:
             run.losses = <double *>data_of(losses)
         with nogil:
-            forward(&run, threads)
+            forward(&run)

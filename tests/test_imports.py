@@ -20,7 +20,7 @@ PACKAGE, ENGINE = ROOT / "vgcore", ROOT / "src"
 # not named of the engine stands where "*" does; of a room, where the room does.
 ENGINE_FLOORS = [
     ["simd"],
-    ["op", "arrays", "gradient_buffers"],
+    ["op", "arrays", "gradient_buffers", "team"],
     ["neighbours", "recurrent", "normalisation"],
     ["*"],
     ["plan"],
@@ -38,7 +38,15 @@ FLOORS = [
     ["activations", "losses", "schedules", "theory.meanfield", "theory", "data"],
     ["initializers", "optimizers", "treatment", "layers"],
     ["flow"],
-    ["model.parameters", "model.states", "model.making", "model.threads", "model.turns"],
+    [
+        "model.parameters",
+        "model.states",
+        "model.making",
+        "model.turns",
+        "model.cpus",
+        "model.threadpools",
+    ],
+    ["model.threads"],
     ["model.inputs", "model.compiling", "model.records", "model.history", "model.summary"],
     ["model.planning"],
     ["model.session"],

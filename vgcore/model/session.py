@@ -212,5 +212,5 @@ def _fits(program: Program, batch: int, times: int) -> bool:
     return (
         program.batch >= batch
         and program.longest >= times
-        and program.threads == threads.get_num_threads()
+        and program.threads >= threads.get_num_threads()
     )

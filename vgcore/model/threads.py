@@ -1,46 +1,95 @@
 """How many threads the engine may use.
 
 Results never depend on it: they are bitwise equal for any number of threads. Small work runs on one
-thread by itself.
+thread by itself, and within the number given here the engine finds out how many pay (src/pace.h).
 """
 
 from __future__ import annotations
 
 import os
+import time
 
 from vgcore import _validate
+from vgcore._core import team
+from vgcore.model import cpus, threadpools
+
+_LOOK_SECONDS = 1.0  # for which what the system said is believed
 
 
-def _available() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _from_environment() -> int:
+def _from_environment() -> int | None:
     text = os.environ.get("VGCORE_NUM_THREADS")
     if not text:
-        return _available()
+        return None
     if not text.isdecimal() or int(text) < 1:
         raise ImportError(f"VGCORE_NUM_THREADS: expected an integer of at least 1, got {text!r}")
     return int(text)
 
 
-_threads = _from_environment()
+_chosen = _from_environment()
+_limit: int | None = None  # of threadpoolctl
+_default = 1
+_look_again = 0.0  # at this time of the monotonic clock
+
+
+def openmp_threads() -> int | None:
+    """The first number of ``OMP_NUM_THREADS``; None where there is none, as OpenMP does with nonsense."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
+
+
+def _look() -> None:
+    """Ask the system how many threads it allows by default."""
+    global _default, _look_again
+    asked = openmp_threads()
+    _default = min(cpus.usable(), asked) if asked else cpus.fair_share()
+    _look_again = time.monotonic() + _LOOK_SECONDS
 
 
 def set_num_threads(n: int) -> None:
-    """Let the engine use up to ``n`` threads from now on.
+    """Let the engine use up to ``n`` threads from now on, of all Python threads together.
 
     Raises
     ------
     TypeError, ValueError
         If ``n`` is not an integer of at least 1.
     """
-    global _threads
-    _threads = _validate.integer("n", n, minimum=1)
+    global _chosen, _limit
+    _chosen = _validate.integer("n", n, minimum=1)
+    _limit = None
+    get_num_threads()
 
 
 def get_num_threads() -> int:
-    """How many threads the engine may use: at first ``VGCORE_NUM_THREADS``, or every core."""
-    return _threads
+    """How many threads the engine may use.
+
+    That is the number of the last `set_num_threads`, or ``VGCORE_NUM_THREADS``. By default it is the CPUs
+    that the process may use (affinity, a cgroup's quota), at most ``OMP_NUM_THREADS``; workers of a pool of
+    processes divide them among each other. ``threadpoolctl`` can lower it.
+    """
+    if time.monotonic() >= _look_again:
+        _look()
+    number = _default if _chosen is None else _chosen
+    number = number if _limit is None else min(number, _limit)
+    team.set_limit(number)
+    return number
+
+
+def _set_limit(n: int) -> None:
+    """Use at most ``n`` threads, until `set_num_threads` is called or the limit is lifted."""
+    global _limit
+    _limit = None
+    if n < get_num_threads():
+        _limit = max(1, n)
+        get_num_threads()
+
+
+def _forget() -> None:
+    """Look again at once: a forked child is a worker."""
+    global _look_again
+    _look_again = 0.0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+threadpools.control("team.", "vg_team_share", get=get_num_threads, set_=_set_limit)
+get_num_threads()

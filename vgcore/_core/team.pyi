@@ -1,0 +1,19 @@
+from types import TracebackType
+
+def set_limit(threads: int) -> None: ...
+def share() -> int: ...
+
+class Present:
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+class PaceOf:
+    def threads(self, available: int) -> int: ...
+    def step(
+        self, available: int, *, running: int, seconds: float, waited: float, now: float
+    ) -> None: ...
