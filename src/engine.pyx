@@ -21,8 +21,9 @@ from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
+from .guard cimport is_sound, keep_statistics, take_back
 from .op cimport Op, OpTaps, Parameter, TIMESTEPS, places_in, rows_end
-from .plan cimport Plan, Run, waits
+from .plan cimport IGNORE, Plan, REFUSE, Run, waits
 from .record cimport record_window
 from .simd cimport LossCall, Rows
 from .team cimport (
@@ -154,6 +155,10 @@ cdef void end_step(Run *run, Barrier *barrier, Py_ssize_t done) noexcept nogil:
     """So many steps are done: dismisses the team if time is up or another number of threads shall go on."""
     cdef double now
     run.done[0] = done
+    if run.broken:
+        run.stop = True
+        dismiss(barrier)
+        return
     if run.most_threads == 1 and run.deadline == INFINITY:
         return
     now = seconds_now()
@@ -174,10 +179,8 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
     if run.stepping:
         steps_per_batch = windows
     for s in range(run.first, run.steps):
-        place = run.begin_window + s
-        share = share_of(
-            run, run.begin + place // steps_per_batch * run.batch, thread, barrier.threads
-        )
+        place = run.places[s] if run.places != NULL else s
+        share = share_of(run, place // steps_per_batch * run.batch, thread, barrier.threads)
         share.step.key = step_key(plan, run.first_step + s)
         share.step.training = share.step.loss_follows = True
         share.step.updating = run.updating
@@ -192,8 +195,11 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
             if run.updating:
                 plan.time += 1
                 begin_update(plan)
+                if plan.guard == REFUSE:
+                    keep_statistics(plan)
         train_windows(run, &share, s, first_window, last_window, deepest, tapped, barrier)
         if thread == 0:
+            run.broken = run.updating and plan.guard != IGNORE and not is_sound(run, s)
             end_step(run, barrier, s + 1)
         if barrier_wait(barrier):
             return
@@ -239,6 +245,8 @@ cdef void train_windows(
                     plan, run, index, share, tapped,
                     complete or plan.op[index].x_places != TIMESTEPS, barrier,
                 )
+        if share.step.thread == 0 and runs_now(share, last.h_places):
+            run.losses[s] = add_losses(run, share, run.losses[s])
         if run.input_gradient != NULL:
             plan.leaf.clear_ended(plan.input_gradient, &share.sequences)
             write_places(
@@ -247,13 +255,13 @@ cdef void train_windows(
             )
         if complete:
             write_states(run, share, True)
-            if run.updating and waits(&plan.treatment):
+            if run.updating and waits(plan):
                 barrier_wait(barrier)
                 measure(plan, share.step.thread, barrier.threads)
                 barrier_wait(barrier)
+                if plan.guard == REFUSE and not is_sound(run, s):
+                    take_back(run, share)
                 update_all(plan, &share.step, barrier.threads, tapped)
-        if share.step.thread == 0 and runs_now(share, last.h_places):
-            run.losses[s] = add_losses(run, share, run.losses[s])
         barrier_wait(barrier)
         if tapped:
             record_window(run, share, run.record[s], time0, complete, barrier.threads)
@@ -267,7 +275,8 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
     cdef Plan *plan = run.plan
     cdef Op *last = last_op(plan)
     cdef LossCall loss = plan.loss
-    cdef Py_ssize_t first = run.first, window, windows = (run.times + plan.times - 1) // plan.times, r, t, sample
+    cdef Py_ssize_t windows = (run.times + plan.times - 1) // plan.times
+    cdef Py_ssize_t first = run.first, window, r, t, sample
     cdef Share share
     cdef Rows rows
     loss.scale = plan.loss_rows_scale

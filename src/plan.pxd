@@ -26,6 +26,13 @@ ctypedef struct Treatment:
     double noise              # variance at the first step
     double noise_decay        # power of the number of the step by which it falls
 
+# What is done about a step whose loss or gradient is not finite: nothing; stop behind it; or stop in front
+# of its updates.
+cdef enum Guard:
+    IGNORE
+    NOTICE
+    REFUSE
+
 # What the engine keeps for an op.
 ctypedef struct OpBook:
     double rate               # times the optimizer's; 0: frozen
@@ -39,6 +46,7 @@ ctypedef struct OpBook:
     int time_index            # of this op in a row of the time record, or -1
     Py_ssize_t slope_stride   # bytes from one thread's slopes to the next
     Matrix saved[MAX_STATES]  # the initial states of every window
+    Matrix kept[MAX_STATES]   # those that were carried into a minibatch, where a step may be taken back
 
 
 # All that the threads of a team share.
@@ -71,6 +79,7 @@ ctypedef struct Plan:
     double noise_deviation    # at this step
     double *op_norms          # (ops,) of gradients, amplified; 0 of those that are frozen
     bint wants_initial        # dL/d initial states are read when the step is complete
+    Guard guard
     int64_t time              # optimizer steps done
     uint64_t seed             # of random numbers
 
@@ -96,9 +105,8 @@ ctypedef struct Run:
     Py_ssize_t times          # of each sample
     Py_ssize_t samples
     Py_ssize_t batch
-    Py_ssize_t begin          # first sample
-    Py_ssize_t begin_window   # of the first minibatch, where each window is a step
     bint stepping             # each window is a step: truncated, with targets at every timestep
+    const int64_t *places     # (steps,) minibatch of each; stepping, times the windows plus the window; or NULL
     Py_ssize_t steps
     bint updating
     double seconds            # after which no new step begins
@@ -121,12 +129,14 @@ ctypedef struct Run:
     Py_ssize_t first          # step, or sample, that the present team began with
     int64_t *done             # steps, or samples; whoever called may read it at any time
     bint stop
+    bint broken               # the last step's loss or gradient is not finite, and the guard has seen it
 
 
-cdef inline bint waits(const Treatment *treatment) noexcept nogil:
+cdef inline bint waits(const Plan *plan) noexcept nogil:
     """Whether a gradient must be known as a whole before any of it is applied."""
+    cdef const Treatment *treatment = &plan.treatment
     return (
-        treatment.clip_norm < INFINITY or treatment.clip_layer_norm < INFINITY
+        plan.guard == REFUSE or treatment.clip_norm < INFINITY or treatment.clip_layer_norm < INFINITY
         or treatment.clip_adaptive < INFINITY
     )
 

@@ -2,14 +2,17 @@
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
+
+import numpy as np
 
 from .arrays cimport data_of
 from .buffer_layout cimport lay_buffers
 from .engine cimport forward, train
-from .op cimport MAX_STATES, Op, Operation, Parameter, TIMESTEPS
+from .op cimport MAX_STATES, Op, Operation, Parameter, TIMESTEPS, from_row
 from .parameter_layout cimport lay_parameters
-from .plan cimport OpBook, Plan, Run, StateArrays
+from .plan cimport IGNORE, NOTICE, OpBook, Plan, REFUSE, Run, StateArrays
+from .recurrent cimport TOTAL
 from .simd cimport LossCall, LossKind, Matrix, Rule, leaf_table
 from .team cimport MAX_THREADS, Pace
 
@@ -34,18 +37,20 @@ cdef class Program:
     cdef double step_flops, row_flops
     cdef StateArrays *state
     cdef Pace training_pace, forward_pace
+    cdef bint last_broken
 
     def __cinit__(
         self, list operations, list offsets, values, gradients, list states, *,
         Py_ssize_t batch, Py_ssize_t times, Py_ssize_t windows, bint truncated, bint input_gradient,
         bint image_input, bint image_output,
-        int loss, bint sparse, bint fused, bint apply_activation, bint mean_over_outputs,
+        bint refuses, int loss, bint sparse, bint fused, bint apply_activation, bint mean_over_outputs,
         bint mean_over_places, int rule, dict update, dict treatment, list rates, int threads, uint64_t seed,
     ):
         """`offsets[i][j]`: the first element of parameter j of operation i in the flat vectors `values`,
         `gradients` and `states` (at most RULE_STATES). `input_gradient`: of x and of initial states, too.
-        `image_input`, `image_output`: arrays outside have the channels before the places. `rates`: each
-        operation's factor of the learning rate, 0 to leave it as it is."""
+        `refuses`: steps whose loss or gradient is not finite. `image_input`, `image_output`: arrays
+        outside have the channels before the places. `rates`: each operation's factor of the learning
+        rate, 0 to leave it as it is."""
         cdef Operation operation
         cdef Py_ssize_t real_bytes = values.itemsize
         self.borrowed = (operations, values, gradients, states)
@@ -75,6 +80,7 @@ cdef class Program:
         self.windows = windows
         self.plan.truncated = truncated
         self.plan.wants_initial = input_gradient
+        self.plan.guard = REFUSE if refuses else IGNORE
         self.plan.sparse = sparse
         self.plan.loss = LossCall(
             kind=<LossKind>loss, apply_activation=apply_activation, scale=1, labels=NULL
@@ -101,6 +107,44 @@ cdef class Program:
     def threads(self):
         """Threads it may use."""
         return self.wanted_threads
+
+    @property
+    def notices(self):
+        """Whether a call stops behind a step whose loss is not finite, which is applied."""
+        return self.plan.guard == NOTICE
+
+    @notices.setter
+    def notices(self, bint value):
+        if self.plan.guard != REFUSE:
+            self.plan.guard = NOTICE if value else IGNORE
+
+    @property
+    def broken(self):
+        """Whether the last call stopped at a step that is not finite."""
+        return self.last_broken
+
+    def outputs(self, int index, Py_ssize_t rows, Py_ssize_t times):
+        """What an operation made of the last window, (places, rows, columns); a walk's h of every timestep."""
+        cdef const Op *op = &self.plan.op[index]
+        return self._copied(op.state[0].sequence if op.states > 0 else op.h, op, rows, times)
+
+    def totals(self, int index, Py_ssize_t rows, Py_ssize_t times):
+        """What an operation left of dL/dh of every timestep of the last window; None if it does not walk."""
+        cdef const Op *op = &self.plan.op[index]
+        if op.states == 0:
+            return None
+        return self._copied(op.buffer[TOTAL].matrix, op, rows, times)
+
+    cdef object _copied(self, Matrix m, const Op *op, Py_ssize_t rows, Py_ssize_t times):
+        cdef Py_ssize_t places = op.x_places if op.states > 0 else op.h_places, r
+        cdef Py_ssize_t real_bytes = self.plan.leaf.real_bytes
+        if places == TIMESTEPS:
+            places = times
+        copied = np.empty((places, rows, m.cols), f"f{real_bytes}")
+        cdef char *to = <char *>data_of(copied)
+        for r in range(places * rows):
+            memcpy(to + r * m.cols * real_bytes, from_row(m, r, self.plan.leaf).data, m.cols * real_bytes)
+        return copied
 
     @property
     def batch(self):
@@ -227,16 +271,16 @@ cdef class Program:
         return 0
 
     def train(
-        self, x, y, order, losses, *, Py_ssize_t batch, Py_ssize_t begin=0,
-        Py_ssize_t begin_window=0, bint updating=True, double seconds=INFINITY, rates=None,
+        self, x, y, order, losses, *,
+        Py_ssize_t batch, places=None, bint updating=True, double seconds=INFINITY, rates=None,
         done=None, record=None, op_record=None, parameter_record=None, time_record=None, **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
 
         x (n, inputs), (n, times, inputs) or (n, times) int64, y (n, outputs), (n, times, outputs) or
-        labels (n,) or (n, times) int64, order (m,) int64 or None; minibatches are taken in order from
-        sample `begin` on, each as one step or, truncated and with targets in time, as one per window; the
-        first of them from `begin_window` on, if an earlier call did the windows before.
+        labels (n,) or (n, times) int64, order (m,) int64 or None. places (steps,) int64: the minibatch of
+        each step or, truncated and with targets in time, where each window is a step, windows times the
+        minibatch plus the window; by default one after the other.
         losses (steps,) float64 is written; rates (steps,) float64: learning rates, if not `rate`.
         done (1,) int64: counts them while they run.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
@@ -244,8 +288,8 @@ cdef class Program:
         rising along the rows of a minibatch; states, see `_run`; input_gradient, like x, written.
         """
         cdef Run run = self._run(x, y, order, batch, extra)
-        run.begin = begin
-        run.begin_window = begin_window
+        if places is not None:
+            run.places = <const int64_t *>data_of(places)
         run.stepping = (
             updating and self.plan.truncated
             and self.plan.op[self.plan.ops - 1].h_places == TIMESTEPS
@@ -269,6 +313,7 @@ cdef class Program:
         run.pace = &self.training_pace
         with nogil:
             train(&run)
+        self.last_broken = run.broken
         return run.done[0]
 
     def train_batch(self, x, y):
@@ -285,6 +330,7 @@ cdef class Program:
         run.pace = &self.training_pace
         with nogil:
             train(&run)
+        self.last_broken = run.broken
         return loss
 
     def forward(self, x, outputs, y=None, losses=None, *, order=None, batch=None, **extra):

@@ -127,10 +127,10 @@ cdef void record_window(
             ) / op.h.cols
             out[5] = book.seen.skip
             out[6] = book.seen.body
-            record_parameters(run, index, row)
+            record_parameters(run, index, row, share.step.updating)
 
 
-cdef void record_parameters(Run *run, int index, Py_ssize_t row) noexcept nogil:
+cdef void record_parameters(Run *run, int index, Py_ssize_t row, bint applied) noexcept nogil:
     """Norms of the parameters of one op, into row `row` of the record."""
     cdef Plan *plan = run.plan
     cdef const OpBook *book = &plan.book[index]
@@ -146,7 +146,7 @@ cdef void record_parameters(Run *run, int index, Py_ssize_t row) noexcept nogil:
         out[0] = combined_norm(p.norms.weight, chunks)
         out[1] = combined_norm(p.norms.gradient, chunks)
         out[2] = out[3] = NAN
-        if run.updating and book.rate > 0:
+        if applied and book.rate > 0:
             out[2] = combined_norm(p.norms.update, chunks)
             out[3] = book.scale * out[1]
             if writes(plan, True):

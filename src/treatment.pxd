@@ -16,5 +16,6 @@ cdef void take_rows(
 # This thread's share of what the updates that wait, wait for; when all rows of all threads are complete.
 cdef void measure(Plan *plan, int thread, int threads) noexcept nogil
 
-# This thread's share of the updates that waited, when all threads have measured.
+# This thread's share of the updates that waited, when all threads have measured; of a step that was taken
+# back, of the norms that they would have left.
 cdef void update_all(Plan *plan, const Step *step, int threads, bint tapped) noexcept nogil

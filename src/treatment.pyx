@@ -102,7 +102,7 @@ cdef void take_rows(
     Plan *plan, int index, Parameter *p, const Step *step, Py_ssize_t row0, Py_ssize_t row1, bint tapped
 ) noexcept nogil:
     cdef OpBook *book = &plan.book[index]
-    cdef bint applied = step.updating and book.rate > 0, waiting = waits(&plan.treatment)
+    cdef bint applied = step.updating and book.rate > 0, waiting = waits(plan)
     if tapped and not applied:
         norm_rows(plan, p, p.norms.weight, p.value.data, row0, row1)
     if tapped and (not applied or writes(plan, tapped)) or applied and waiting:
@@ -164,4 +164,7 @@ cdef void update_all(Plan *plan, const Step *step, int threads, bint tapped) noe
             end = cut(p.rows, p.chunk_rows, step.thread + 1, threads)
             while i1 < end:
                 i0, i1 = i1, min(i1 + p.block_rows, end)
-                treat_rows(plan, book, p, step, i0, i1, scale, tapped)
+                if step.updating:
+                    treat_rows(plan, book, p, step, i0, i1, scale, tapped)
+                elif tapped:
+                    norm_rows(plan, p, p.norms.weight, p.value.data, i0, i1)

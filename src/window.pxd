@@ -62,3 +62,6 @@ cdef void write_places(
 
 # Final states, or the gradients of the initial ones, to the arrays outside.
 cdef void write_states(const Run *run, const Share *share, bint gradients) noexcept nogil
+
+# The states that rows carried into this minibatch, to where they came from.
+cdef void write_kept_states(const Run *run, const Share *share) noexcept nogil

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from .op cimport MAX_STATES, Op, State, Step, TIMESTEPS, from_row, rows_end
-from .plan cimport Plan, Run, StateArrays
+from .plan cimport Plan, REFUSE, Run, StateArrays
 from .simd cimport Matrix, ROW_CHUNK, Rows
 
 
@@ -131,6 +131,8 @@ cdef void begin_states(const Run *run, const Share *share) noexcept nogil:
                 given = Matrix(data=<void *>arrays.initial, ld=initial.cols, cols=initial.cols)
                 if arrays.by_row:
                     plan.leaf.gather(initial, given, NULL, &share.vectors)
+                    if plan.guard == REFUSE:
+                        plan.leaf.gather(plan.book[index].kept[i], given, NULL, &share.vectors)
                 else:
                     gather_numbers(run, share, initial, given, 1, False)
             elif op.state[i].parameter >= 0:
@@ -203,6 +205,18 @@ cdef void write_states(const Run *run, const Share *share, bint gradients) noexc
                 write_rows(run, share, arrays.gradient, state.carry, &share.vectors, 1, arrays.by_row)
             if not gradients and arrays.final != NULL:
                 write_rows(run, share, arrays.final, state.final, &share.vectors, 1, arrays.by_row)
+
+
+cdef void write_kept_states(const Run *run, const Share *share) noexcept nogil:
+    cdef StateArrays *arrays
+    cdef int index, i
+    for index in range(run.plan.ops):
+        for i in range(run.plan.op[index].states):
+            arrays = run.state + index * MAX_STATES + i
+            if arrays.by_row and arrays.final != NULL:
+                write_rows(
+                    run, share, arrays.final, run.plan.book[index].kept[i], &share.vectors, 1, True
+                )
 
 
 cdef void write_places(

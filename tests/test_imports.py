@@ -29,6 +29,7 @@ ENGINE_FLOORS = [
     ["window"],
     ["record"],
     ["treatment"],
+    ["guard"],
     ["engine"],
     ["program"],
 ]
@@ -48,8 +49,9 @@ FLOORS = [
     ],
     ["model.threads"],
     ["model.inputs", "model.compiling", "model.records", "model.history", "model.summary"],
-    ["model.planning"],
+    ["model.planning", "model.steps"],
     ["model.session"],
+    ["model.divergence"],
     ["model.inference", "model.storage"],
     ["model.training"],
     ["model.passes"],

@@ -11,6 +11,7 @@ StateArrays = tuple[Array | None, Array | None, Array | None, bool]
 class Program:
     time: int
     rate: float
+    notices: bool
     def __init__(
         self,
         operations: list[Operation],
@@ -26,6 +27,7 @@ class Program:
         input_gradient: bool,
         image_input: bool,
         image_output: bool,
+        refuses: bool,
         loss: int,
         sparse: bool,
         fused: bool,
@@ -51,6 +53,10 @@ class Program:
     def longest(self) -> int: ...
     @property
     def threads(self) -> int: ...
+    @property
+    def broken(self) -> bool: ...
+    def outputs(self, index: int, rows: int, times: int) -> Array: ...
+    def totals(self, index: int, rows: int, times: int) -> Array | None: ...
     def amplify(self, factors: list[float]) -> None: ...
     def train(
         self,
@@ -60,11 +66,11 @@ class Program:
         losses: Array,
         *,
         batch: int,
-        begin: int = 0,
-        begin_window: int = 0,
+        places: Array | None = None,
         updating: bool = True,
         seconds: float = ...,
         rates: Array | None = None,
+        done: Array | None = None,
         record: Array | None = None,
         op_record: Array | None = None,
         parameter_record: Array | None = None,

@@ -229,7 +229,12 @@ def _train(
     model = disease.network(cure, x.shape[1:], seed)
     if chosen.prepare:
         chosen.prepare(model, measured[0])
-    model.compile("sparse_categorical_crossentropy", chosen.rule(rate), **(chosen.treatment or {}))
+    model.compile(
+        "sparse_categorical_crossentropy",
+        chosen.rule(rate),
+        on_nonfinite="ignore",  # a rate that is too large is left by `report`
+        **(chosen.treatment or {}),
+    )
     names, depth = _stations(model)
     before = model.gradient_flow(*measured)
     start = time.perf_counter()

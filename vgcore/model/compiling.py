@@ -23,6 +23,12 @@ class Compiled:
     treatment: Treatment = field(default_factory=Treatment)
     tbptt: int | None = None
     checkpoint: int | str | None = "auto"
+    on_nonfinite: str = "warn"
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a step whose loss or gradient is not finite is not applied."""
+        return self.on_nonfinite in ("raise", "stop")
 
     @cached_property
     def course(self) -> optimizers.Course:
@@ -58,6 +64,7 @@ class Compiled:
             "optimizer": self.optimizer.config(),
             "tbptt": self.tbptt,
             "checkpoint": self.checkpoint,
+            "on_nonfinite": self.on_nonfinite,
             **self.treatment.config(),
         }
 
@@ -70,6 +77,7 @@ def choose(
     reduction: losses.Reduction,
     tbptt: int | None,
     checkpoint: int | str | None,
+    on_nonfinite: str,
     clipping: dict[str, float | None],
     **treated: Any,
 ) -> Compiled:
@@ -80,6 +88,7 @@ def choose(
         optimizers.get(optimizer),
         treatment.make(session.layout, clipping=clipping, **treated),
         *_cuts(session, tbptt, checkpoint),
+        _validate.one_of("on_nonfinite", on_nonfinite, ("warn", "raise", "stop", "ignore")),
     )
 
 

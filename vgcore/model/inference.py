@@ -12,7 +12,7 @@ from vgcore import _validate
 from vgcore.model import inputs, states
 from vgcore.model.history import Evaluation
 from vgcore.model.inputs import Data
-from vgcore.model.planning import order_by_length
+from vgcore.model.steps import order_by_length
 
 if TYPE_CHECKING:
     from vgcore.model.session import Session

@@ -27,6 +27,8 @@ class Layout:
     ----------
     names : list of str
         "dense1.weight", ...
+    operations : list of int
+        The operation of each parameter.
     offsets : list of list of int
         First element of each parameter of each operation of each layer.
     columns : list of str
@@ -47,6 +49,7 @@ class Layout:
 
     def __init__(self, layers: Sequence[Layer], parameters: list[list[Parameter]]) -> None:
         self.names: list[str] = []
+        self.operations: list[int] = []
         self.trained: list[str] = []
         self.columns: list[str] = []
         self.shown: list[int] = []
@@ -62,6 +65,7 @@ class Layout:
             self._add_columns(layer)
             for parameter in mine:
                 self.names.append(f"{layer.name}.{parameter.name}")
+                self.operations.append(first + parameter.operation)
                 kind = parameter.name.rpartition(".")[2].partition("_")[0]
                 self._kinds[first + parameter.operation].setdefault(kind, []).append(
                     len(self._starts)

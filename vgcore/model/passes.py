@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _validate
+from vgcore._core.program import Program
 from vgcore.flow import GradientFlow
-from vgcore.model import inputs, records, states
+from vgcore.model import divergence, inputs, records, states
 from vgcore.model.inputs import Data
-from vgcore.model.planning import order_by_length
-from vgcore.model.training import chunks, mean_loss, run_steps
+from vgcore.model.steps import of_pass
+from vgcore.model.training import run_steps
 
 if TYPE_CHECKING:
     from vgcore.model.session import Session
@@ -57,8 +58,18 @@ def train_on_batch(
         if lengths is None and initial_state is None and not session.stateful:
             program = session.program(len(data.x), data.times)
             if program.longest == program.times >= data.times and not session.compiled.tbptt:
-                return program.train_batch(data.x, data.y)
+                return _one_step(session, program, data)
         return _whole_batch(session, data, initial_state, updating=True).loss
+
+
+def _one_step(session: Session, program: Program, data: Data) -> float:
+    """The shortest way through the engine."""
+    loss = program.train_batch(data.x, data.y)
+    if program.broken:
+        steps = of_pass(session, data, len(data.x))
+        at = divergence.Place(program.time - (not session.compiled.refuses), None, 0)
+        divergence.tell(session, divergence.message(session, program, data, steps, at, loss))
+    return loss
 
 
 def gradients(
@@ -110,7 +121,8 @@ def _whole_batch(
 ) -> Pass:
     """One pass over all samples at once, from given states or those that layers start from."""
     rows = len(data.x)
-    step_losses = np.empty(len(chunks(session, data.times, updating)))
+    steps = of_pass(session, data, rows, updating=updating)
+    losses = np.empty(len(steps.places))
     extra: dict[str, Any] = {}
     gradients: list[Array] = []
     input_gradient = None
@@ -131,9 +143,7 @@ def _whole_batch(
         extra["states"] = [
             (start, None, end, False) for start, end in zip(given, ends, strict=True)
         ]
-    order = order_by_length(None, data.lengths, rows)
-    run_steps(
-        session, data, order, step_losses, batch=rows, updating=updating, track=track, **extra
-    )
-    loss = mean_loss(session, data, order, rows, step_losses, updating)
-    return Pass(loss, input_gradient, gradients)
+    ran = run_steps(session, data, steps, losses, updating=updating, track=track, **extra)
+    if ran.broken is not None:
+        divergence.tell(session, ran.broken)
+    return Pass(steps.mean(losses[: ran.steps]), input_gradient, gradients)

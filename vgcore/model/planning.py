@@ -153,6 +153,7 @@ class Stack:
             input_gradient=input_gradient,
             image_input=is_image(self.shapes[0]),
             image_output=is_image(self.shapes[-1]),
+            refuses=compiled.refuses,
             loss=loss.code,
             sparse=loss.sparse,
             fused=loss.fused,
@@ -174,12 +175,3 @@ class Stack:
             for layer, shape in zip(self.layers, self.shapes, strict=False)
             for operation in layer.planned(shape, real_bytes)
         ]
-
-
-def order_by_length(order: Array | None, lengths: Array | None, batch: int) -> Array | None:
-    """The order with each minibatch's samples by falling length, as the engine wants them."""
-    if lengths is None:
-        return order
-    order = np.arange(len(lengths)) if order is None else order
-    minibatch = np.arange(len(order)) // batch
-    return np.ascontiguousarray(order[np.lexsort((-lengths[order], minibatch))])

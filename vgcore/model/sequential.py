@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -125,6 +125,7 @@ class Sequential:
         frozen: Sequence[str] = (),
         tbptt: int | None = None,
         checkpoint: int | str | None = "auto",
+        on_nonfinite: Literal["warn", "raise", "stop", "ignore"] = "warn",
     ) -> None:
         """Choose loss, optimizer, treatment of gradients and how time is cut.
 
@@ -170,6 +171,14 @@ class Sequential:
             Keep states every so many timesteps only and compute the rest again on the way back (Chen et
             al. 2016): less memory, a third more time, the same bits. "auto": every sqrt(T), where
             training would otherwise take more than half a GiB; None: never.
+        on_nonfinite : {"warn", "raise", "stop", "ignore"}
+            What to do at the first step whose loss or gradient is not finite. "raise" and "stop" do not apply
+            it: parameters, the optimizer's state, statistics and carried states are those of the step before;
+            "raise" raises FloatingPointError, "stop" warns and ends training. For that all updates wait until
+            the whole gradient is known, as with ``clip_norm``. "warn" warns once per `fit`, or once since
+            `compile` where training is by `train_on_batch`, and goes on: it looks at the loss of each step,
+            and at the parameters when `fit` ends. The message names step, epoch, layer and timestep, as far
+            as they can be known: of a step in checkpoints, of its first window.
 
         Raises
         ------
@@ -183,6 +192,7 @@ class Sequential:
             reduction=reduction,
             tbptt=tbptt,
             checkpoint=checkpoint,
+            on_nonfinite=on_nonfinite,
             clipping={
                 "clip_norm": clip_norm,
                 "clip_value": clip_value,

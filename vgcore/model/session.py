@@ -49,6 +49,8 @@ class Session:
         The course of the last `fit`, also of one that was broken off.
     run : object
         Stands for the count of steps since `compile`.
+    warned : bool
+        Whether it has been said that a loss is not finite.
     turn : Turns
         Whoever runs the engine, or changes what it runs on, holds it.
     """
@@ -73,6 +75,7 @@ class Session:
         self.carried: Carried | None = None
         self.history: History | None = None
         self.run = object()
+        self.warned = False
         self.turn = Turns()
         self._step = 0
         self._program: Program | None = None
@@ -110,6 +113,7 @@ class Session:
         for vector, value in zip(states, chosen.optimizer.states.values(), strict=True):
             vector.fill(value)
         self.chosen, self.states, self.run = chosen, states, object()
+        self.warned = False
         self._program = self._forward_program = None
         self._step = 0
 
@@ -190,6 +194,7 @@ class Session:
             program.time = self._step
         if self.chosen is not None:
             program.rate = self.chosen.course.rate(program.time)
+            program.notices = self.chosen.on_nonfinite == "warn" and not self.warned
             if self.chosen.treatment.amplify:
                 operations = len(self.layout.offsets)
                 program.amplify(self.chosen.treatment.amplification(operations, epoch))

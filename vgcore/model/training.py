@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from vgcore import _validate
 from vgcore._core.program import Program
 from vgcore.flow import GradientFlow
-from vgcore.model import inference, inputs, records, states
+from vgcore.model import divergence, inference, inputs, records, states
 from vgcore.model.history import History, Progress
 from vgcore.model.inputs import Data
-from vgcore.model.planning import order_by_length
+from vgcore.model.steps import Steps, of_pass
 
 if TYPE_CHECKING:
     from vgcore.model.session import Session
@@ -69,6 +69,13 @@ def _check_rows(samples: int, batch: int, shuffle: bool) -> None:
         )
 
 
+class Ran(NamedTuple):
+    """How many steps were run, and what to say if the last one's loss or gradient is not finite."""
+
+    steps: int
+    broken: str | None = None
+
+
 class _Fit:
     """One call of `fit`, on checked data."""
 
@@ -88,14 +95,13 @@ class _Fit:
         self.compiled, self.history = session.compiled, History()
         self.scheduled = self.compiled.course.schedule is not None
         self.batch = min(batch_size, len(data.x))
-        minibatches = -(-len(data.x) // self.batch)
-        self.losses = np.empty(minibatches * len(chunks(session, data.times, True)))
         self.done = 0  # steps of the present epoch
+        self.before = 0  # ... and of those before it
         self.room = _FIRST_STEPS
 
     def run(self) -> History:
         """Train, and leave the course so far with the session however it ends."""
-        self.session.history = self.history
+        self.session.history, self.session.warned = self.history, False
         for epoch in range(self.epochs):
             try:
                 stop = self._epoch(epoch)
@@ -103,37 +109,60 @@ class _Fit:
                 if self.done:
                     self.history.append({"loss": self._loss()})
                 raise
-            self._close_epoch()
+            if self.done:
+                self._close_epoch()
             if stop:
-                break
+                return self.history
+        self._check_parameters()
         return self.history
+
+    def _check_parameters(self) -> None:
+        """Look at what the last step has left, for its loss cannot tell."""
+        if self.compiled.on_nonfinite == "warn" and not self.session.warned:
+            message = divergence.parameters_message(self.session)
+            if message is not None:
+                divergence.tell(self.session, message)
 
     def _epoch(self, epoch: int) -> bool:
         """The steps of one epoch, or as many as the callback lets be; whether it stopped them."""
         session, samples = self.session, len(self.data.x)
         order = session.rng.permutation(samples) if self.shuffle else None
-        self.order = order_by_length(order, self.data.lengths, self.batch)
-        self.done = 0
+        self.steps = of_pass(session, self.data, self.batch, order=order)
+        self.losses = np.empty(len(self.steps.places))
         while self.done < len(self.losses):
             with session.turn:
                 self._check_compiled()
-                self._breathe(epoch)
+                if self._breathe(epoch):
+                    return True
             session.turn.offer()
             if self.callback is not None and self._call(epoch):
                 return True
         return False
 
-    def _breathe(self, epoch: int) -> None:
-        """The steps of about 50 ms; room for a record of them is made as it is seen how many that are."""
+    def _breathe(self, epoch: int) -> bool:
+        """The steps of about 50 ms; room for a record of them is made as it is seen how many that are.
+
+        Whether training stops at one of them.
+        """
         left, deadline = _BREATH, time.monotonic() + _BREATH
         while self.done < len(self.losses) and left >= 0:
             ran = run_steps(
-                self.session, self.data, self.order, self.losses[self.done : self.done + self.room],
-                batch=self.batch, done=self.done, epoch=epoch, track=self.track, seconds=left,
-            )  # fmt: skip
-            self.done += ran
-            self.room = max(_FIRST_STEPS, 2 * ran)
+                self.session,
+                self.data,
+                self.steps,
+                self.losses[self.done : self.done + self.room],
+                done=self.done,
+                epoch=epoch,
+                track=self.track,
+                seconds=left,
+            )
+            refused = ran.broken is not None and self.compiled.refuses
+            self.done += ran.steps - refused
+            if ran.broken is not None and divergence.tell(self.session, ran.broken):
+                return True
+            self.room = max(_FIRST_STEPS, 2 * ran.steps)
             left = deadline - time.monotonic()
+        return False
 
     def _call(self, epoch: int) -> bool:
         """Tell the callback; whether it wants to stop."""
@@ -142,8 +171,8 @@ class _Fit:
         progress = Progress(
             epoch + (self.done == whole),
             self.epochs,
-            epoch * whole + self.done,
-            self.epochs * whole,
+            self.before + self.done,
+            self.before + (self.epochs - epoch) * whole,
             float(self.losses[self.done - 1]),
         )
         answer = self.callback(progress)
@@ -156,7 +185,7 @@ class _Fit:
 
     def _loss(self) -> float:
         """The loss of the epoch as far as it went."""
-        return mean_loss(self.session, self.data, self.order, self.batch, self.losses[: self.done])
+        return self.steps.mean(self.losses[: self.done])
 
     def _close_epoch(self) -> None:
         course = self.compiled.course
@@ -168,49 +197,15 @@ class _Fit:
             values["learning_rate"] = course.rate(self.session.step - 1)
         course.after_epoch(values)
         self.history.append(values)
-        self.done = 0
-
-
-def chunks(session: Session, times: int, updating: bool) -> NDArray[np.int64]:
-    """Timesteps of each step that a minibatch makes: one, but with truncated BPTT one per update."""
-    length = session.compiled.tbptt
-    if length is None or not session.gives_time or not updating:
-        return np.array([times])
-    begins = np.arange(0, times, length)
-    return np.minimum(length, times - begins)
-
-
-def mean_loss(
-    session: Session,
-    data: Data,
-    order: Array | None,
-    batch: int,
-    step_losses: Array,
-    updating: bool = True,
-) -> float:
-    """The loss of an epoch, or of as many of its steps as were done: that of all their samples."""
-    if len(step_losses) == 1:
-        return float(step_losses[0])
-    samples, parts = len(data.x), chunks(session, data.times, updating)
-    if session.gives_time and session.compiled.loss.reduction == "mean":
-        valid = np.full(samples, data.times) if data.lengths is None else data.lengths
-        valid = valid if order is None else valid[order]
-        begins = np.cumsum(parts) - parts
-        counts = np.clip(valid[:, np.newaxis] - begins, 0, parts)
-        weights = np.add.reduceat(counts, np.arange(0, samples, batch)).ravel()
-        return float(np.average(step_losses, weights=weights[: len(step_losses)]))
-    rows = np.minimum(batch, samples - np.arange(0, samples, batch))
-    weights = np.repeat(rows, len(parts))[: len(step_losses)]
-    return float(np.average(step_losses, weights=weights)) * len(parts)
+        self.before, self.done = self.before + self.done, 0
 
 
 def run_steps(
     session: Session,
     data: Data,
-    order: Array | None,
-    step_losses: Array,
+    steps: Steps,
+    losses: Array,
     *,
-    batch: int,
     done: int = 0,
     epoch: int | None = None,
     updating: bool = True,
@@ -218,26 +213,24 @@ def run_steps(
     seconds: float = np.inf,
     program: Program | None = None,
     **extra: Any,
-) -> int:
-    """Run up to len(step_losses) steps, as many as fit into ``seconds``; return how many.
+) -> Ran:
+    """Run up to len(losses) of ``steps``, as many as fit into ``seconds``.
 
-    ``done``: steps of the epoch, of `fit`, that were run before. ``extra``: what else `Program.train` takes.
+    ``done``: steps that were run before. ``extra``: what else `Program.train` takes.
     """
     if program is None:
-        program = session.program(batch, data.times, epoch)
+        program = session.program(steps.batch, data.times, epoch)
     if "states" not in extra and session.stateful:
-        kept = states.carried(session, data, batch)
+        kept = states.carried(session, data, steps.batch)
         extra["states"] = [(array, array, None, True) for array in kept]
-    steps = chunks(session, data.times, updating)
-    count = len(step_losses)
+    first, count = program.time, len(losses)
     options: dict[str, Any] = {
-        "batch": batch,
-        "begin": done // len(steps) * batch,
-        "begin_window": done % len(steps),
+        "batch": steps.batch,
+        "places": steps.places[done : done + count],
         "updating": updating,
         "seconds": seconds,
         "lengths": data.lengths,
-        "rates": session.compiled.course.rates(program.time, count) if updating else None,
+        "rates": session.compiled.course.rates(first, count) if updating else None,
         **extra,
     }
     record = None
@@ -246,18 +239,21 @@ def run_steps(
             session.layout,
             records.walks_of(session.layers),
             extents=program.walks,
-            wanted=track.wants(program.time, count),
-            first=program.time,
-            losses=step_losses,
-            times=int(steps.max()),
-            beyond=np.nan
-            if len(steps) > 1
-            else 0.0,  # behind the end of a last chunk that is shorter
+            wanted=track.wants(first, count),
+            first=first,
+            losses=losses,
+            times=int(steps.chunks.max()),
+            beyond=np.nan if len(steps.chunks) > 1 else 0.0,  # behind a last chunk that is shorter
         )
         options.update(record.places())
         track.follow(record)
     try:
-        return program.train(data.x, data.y, order, step_losses, **options)
+        ran = program.train(data.x, data.y, steps.order, losses, **options)
     finally:
         if record is not None:
             record.close()
+    if not program.broken:
+        return Ran(ran)
+    at = divergence.Place(first + ran - 1, epoch, int(steps.places[done + ran - 1]))
+    loss = float(losses[ran - 1])
+    return Ran(ran, divergence.message(session, program, data, steps, at, loss))
