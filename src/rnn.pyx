@@ -3,8 +3,8 @@
 z_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(z_t)
 delta_t = dL/dz_t = (dL/dh_t from above + W_hh^T delta_{t+1}) * f'(z_t)
 
-Where a cross-entropy follows sigmoid outputs, dL/dh_t = (h - y) / f'(z_t) comes of the same z_t as f'(z_t) does here, and
-neither rounds to 0: delta_t has all its digits, though h_t rounds to 1.
+Where a cross-entropy follows sigmoid outputs, it makes dL/dh_t = (h - y) / f'(z_t) of the same z_t as
+f'(z_t) is made of here, and neither rounds to 0: delta_t has all its digits, though h_t rounds to 1.
 
 The regulariser of Pascanu, Mikolov and Bengio 2013 (eq. 9 and 10), all but W_hh held fixed:
 

@@ -87,7 +87,8 @@ INLINE vec softsign_slope(vec z, vec h, vec alpha) {
 
 INLINE vec hard_sigmoid_value(vec z, vec alpha) {
     (void)alpha;
-    return at_least(at_most((z + 3) / 6, all(1)), all(0));
+    const vec line = (z + 3) / 6;
+    return choose(line < all(0), all(0), choose(line > all(1), all(1), line));
 }
 INLINE vec hard_sigmoid_slope(vec z, vec h, vec alpha) {
     (void)z, (void)alpha;

@@ -9,7 +9,7 @@
 typedef struct {
     real rate, decay, beta1, beta2, rest1, rest2, epsilon, gradient_part, moment_part, root_part, scale, shrink,
         limit;
-    int nesterov, centered;
+    int nesterov, centered, shrinking;
 } Rule;
 
 static Rule rule_of(const vg_update *u) {
@@ -26,6 +26,7 @@ static Rule rule_of(const vg_update *u) {
         .root_part = (real)u->root_part,
         .scale = (real)u->gradient_scale,
         .shrink = (real)u->gradient_shrink,
+        .shrinking = u->gradient_shrink != 1,
         .limit = (real)u->gradient_limit,
         .nesterov = u->nesterov,
         .centered = u->centered,
@@ -42,9 +43,12 @@ INLINE vec averaged(real *average, vec x, real beta, real rest) {
     return new;
 }
 
+/* Of gradients so large that they hardly ever are. */
+INLINE vec shrunk(vec g, const Rule *rule) { return rule->shrinking ? rule->shrink * g : g; }
+
 INLINE vec plain_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
     (void)w, (void)state, (void)i;
-    return rule->rate * (rule->scale * (rule->shrink * g));
+    return rule->rate * (rule->scale * shrunk(g, rule));
 }
 
 INLINE vec sgd_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
@@ -156,9 +160,8 @@ INLINE void update_vector(Step step, const int clipped, const int proportional, 
     const vec raw = load(g + i), value = load(w + i);
     vec gradient = raw;
     if (clipped) {
-        gradient = rule->scale * (rule->shrink * gradient);
-        gradient = choose(gradient > all(rule->limit), all(rule->limit), gradient);
-        gradient = choose(gradient < all(-rule->limit), all(-rule->limit), gradient);
+        gradient = rule->scale * shrunk(gradient, rule);
+        gradient = at_least(at_most(gradient, all(rule->limit)), all(-rule->limit));
     }
     const vec move = rounded(step(value, gradient, state, i, rule));
     store(w + i, value - move);
