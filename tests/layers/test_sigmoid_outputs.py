@@ -159,7 +159,7 @@ def test_elementwise_outputs_are_those_of_logits(layer, dtype):
 
 
 def unrolled(torch, layer, suffix, x, valid, p):
-    """Pre-activations and states of all timesteps, the pre-activations of the last ones, and which these are."""
+    """Pre-activations and states of all timesteps; pre-activations of the last ones, and which these are."""
     backwards = bool(suffix) or getattr(layer, "go_backwards", False)
     batch, times = valid.shape
     w, u = p[f"weight_ih{suffix}"], p[f"weight_hh{suffix}"]
