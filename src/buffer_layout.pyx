@@ -12,7 +12,10 @@ from .op cimport (
     chunk_count, from_row, row_chunks,
 )
 from .plan cimport ALIGNMENT, OpBook, Plan, REFUSE, writes
-from .simd cimport Matrix, Norms, Taps
+from .simd cimport LossKind, Matrix, Norms, PADDED, Taps
+from .simd import LOSSES
+
+cdef LossKind OF_STATES = <LossKind><int>LOSSES["binary_states"]
 
 
 cdef Py_ssize_t padded(Py_ssize_t cols, Py_ssize_t real_bytes) noexcept:
@@ -115,6 +118,22 @@ cdef class BufferLayout:
                 cols += plan.op[i].h.cols
             plan.output, plan.output_gradient = h, dh
             begin = end
+        plan.logits = self._lay_logits() if plan.loss.kind == OF_STATES else plan.output
+
+    cdef Matrix _lay_logits(self) noexcept:
+        """The z of the last layer's walks, each of which writes its columns."""
+        cdef Plan *plan = self.plan
+        cdef int i = self._layer_of(plan.ops - 1)
+        cdef Py_ssize_t real = plan.leaf.real_bytes, cols = plan.output.cols, col = 0
+        cdef Matrix z = self.arena.matrix(self._rows(plan.op[i].x_places), cols, real), logits = z
+        if ends_walk(&plan.op[i]):
+            logits = self.arena.matrix(plan.batch, cols, real)
+        for i in range(i, plan.ops):
+            plan.op[i].loss_reads_z = True
+            plan.op[i].z = block(z, col, plan.op[i].h.cols, plan.leaf)
+            plan.op[i].logits = block(logits, col, plan.op[i].h.cols, plan.leaf)
+            col += plan.op[i].h.cols
+        return logits
 
     cdef GradientBuffers _plan_gradients(self):
         """Where the gradients of outputs lie: see gradient_buffers.pyx.
@@ -243,7 +262,7 @@ cdef class BufferLayout:
             if self.plan.guard == REFUSE and not p.trained:
                 p.kept = self.arena.take(p.padded * real)
             if self.plan.treatment.clip_adaptive < INFINITY:
-                p.factors = self.arena.take(padded(p.value.cols, real) * real)
+                p.factors = self.arena.take(2 * PADDED(p.value.cols) * real)
 
     cdef Matrix _lay_buffer(self, const Op *op, int number) noexcept:
         cdef Py_ssize_t cols = op.buffer[number].matrix.cols, real = self.plan.leaf.real_bytes

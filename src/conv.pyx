@@ -51,7 +51,8 @@ cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nog
         op.z, op.x, of_thread(op, step, PACKED), op.parameter[BIAS].value.data if op.bias else NULL,
         &geometry.forward, geometry.taps, geometry.groups, False, rows,
     )
-    op.leaf.activation(op.h, op.z, op.activation, op.alpha, &outputs)
+    if not (op.fused and step.loss_follows):
+        op.leaf.activation(op.h, op.z, op.activation, op.alpha, &outputs)
 
 
 cdef void backward(
@@ -60,7 +61,7 @@ cdef void backward(
     cdef const Geometry *geometry = <const Geometry *>op.tables
     cdef Rows outputs = spread(rows, op.h_places)
     op.leaf.activation_backward(
-        op.dh, op.h, op.z, op.activation, op.alpha, False,
+        op.dh, op.h, op.z, op.activation, op.alpha, op.fused,
         &taps.layer if taps != NULL else NULL, &outputs,
     )
     if op.dx.data != NULL:

@@ -237,7 +237,7 @@ cdef void train_windows(
             gather_targets(run, share)
             rows = rows_at(share, last.h_places)
             plan.leaf.loss(
-                plan.row_loss, plan.output_gradient, plan.output, plan.target, &loss, &rows
+                plan.row_loss, plan.output_gradient, plan.logits, plan.target, &loss, &rows
             )
         for index in range(plan.ops - 1, -1, -1):
             if runs_now(share, plan.op[index].x_places):
@@ -293,7 +293,7 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
             if run.losses != NULL:
                 gather_targets(run, &share)
                 plan.leaf.loss(
-                    plan.row_loss, plan.output_gradient, plan.output, plan.target, &loss, &rows
+                    plan.row_loss, plan.output_gradient, plan.logits, plan.target, &loss, &rows
                 )
                 for t in range(rows.times):
                     for r in range(rows.begin, rows_end(&rows, t)):

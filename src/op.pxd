@@ -120,6 +120,7 @@ ctypedef struct Op:
     int gates
     bint keeps_z       # z has a buffer of its own, else it shares h's
     bint fused         # the loss applies the activation and returns dL/dz
+    bint loss_reads_z  # of a walk's outputs sigmoid(z): the loss makes dL/dh of it, and delta comes from z
     Py_ssize_t x_places  # 1: a vector; width x height of an image; or TIMESTEPS
     Py_ssize_t h_places
     double flops       # of one row, where they are not 2 for every parameter and place
@@ -141,6 +142,7 @@ ctypedef struct Op:
     Matrix x
     Matrix z
     Matrix h
+    Matrix logits      # z of each row's last timestep, or of all of them, as the output has them
     Matrix dx
     Matrix dh
     Matrix x2

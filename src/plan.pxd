@@ -4,7 +4,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 
 from .op cimport MAX_GATES, MAX_STATES, Op, OpTaps
-from .simd cimport Leaf, LossCall, Matrix, Rule, Update
+from .simd cimport Factor, Leaf, LossCall, Matrix, Rule, Update
 from .team cimport Pace
 
 
@@ -37,7 +37,7 @@ cdef enum Guard:
 ctypedef struct OpBook:
     double rate               # times the optimizer's; 0: frozen
     double amplification      # of its gradient,
-    double scale              # and of clipping it by a norm, too
+    Factor factor             # and of clipping it by a norm, too
     double *gradient_norms    # of all chunks of all its parameters
     Py_ssize_t gradient_chunks
     OpTaps taps
@@ -64,6 +64,7 @@ ctypedef struct Plan:
     Matrix input_gradient     # of the first op's x, if it is asked for
     int64_t *tokens           # the input, where it is integers
     Matrix output             # of the last layer
+    Matrix logits             # what the loss reads: the output, or its z
     Matrix output_gradient
     Matrix target
     int64_t *labels

@@ -13,7 +13,7 @@ from .op cimport MAX_STATES, Op, Operation, Parameter, TIMESTEPS, from_row
 from .parameter_layout cimport lay_parameters
 from .plan cimport IGNORE, NOTICE, OpBook, Plan, REFUSE, Run, StateArrays
 from .recurrent cimport TOTAL
-from .simd cimport LossCall, LossKind, Matrix, Rule, leaf_table
+from .simd cimport Factor, LossCall, LossKind, Matrix, Rule, leaf_table
 from .team cimport MAX_THREADS, Pace
 
 cdef enum:
@@ -172,7 +172,8 @@ cdef class Program:
     def amplify(self, list factors):
         """Multiply each operation's gradient by a factor before it is clipped and applied."""
         for i, factor in enumerate(factors):
-            self.plan.book[i].amplification = self.plan.book[i].scale = factor
+            self.plan.book[i].amplification = factor
+            self.plan.book[i].factor = Factor(scale=factor, shrink=1)
 
     @property
     def walks(self):

@@ -4,7 +4,7 @@ Timesteps are joined from the last to the first and chunks of rows in order, so 
 any number of threads and however time is cut into windows.
 """
 
-from libc.math cimport INFINITY, NAN, hypot, sqrt
+from libc.math cimport INFINITY, NAN, hypot, isnan, sqrt
 from libc.string cimport memset
 
 from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, chunk_count, places_in, row_chunks
@@ -24,8 +24,9 @@ cdef double combined_norm(const double *norms, Py_ssize_t n) noexcept nogil:
     if SMALLEST < sum < LARGEST:
         return sqrt(sum)
     for i in range(n):
-        if not norms[i] <= top:
-            top = norms[i]
+        if isnan(norms[i]):
+            return NAN
+        top = max(top, norms[i])
     if not (0 < top < INFINITY):
         return top
     sum = 0
@@ -37,7 +38,9 @@ cdef double combined_norm(const double *norms, Py_ssize_t n) noexcept nogil:
 cdef inline double hypotenuse(double a, double b, double c) noexcept nogil:
     """The root of the sum of squares."""
     cdef double square = a * a + b * b + c * c
-    return sqrt(square) if SMALLEST < square < LARGEST else hypot(hypot(a, b), c)
+    if SMALLEST < square < LARGEST or isnan(square):
+        return sqrt(square)
+    return hypot(hypot(a, b), c)
 
 
 cdef void see_chunks(
@@ -122,7 +125,7 @@ cdef void record_window(
             out[1] = book.seen.mean
             out[2] = book.seen.deviation / sqrt(book.seen.count)
             out[3] = book.seen.saturated / book.seen.count
-            out[4] = <double>plan.leaf.dead_units(
+            out[4] = NAN if isnan(out[3]) else <double>plan.leaf.dead_units(
                 book.taps.layer.slopes, book.slope_stride, threads, op.h.cols
             ) / op.h.cols
             out[5] = book.seen.skip
@@ -148,7 +151,7 @@ cdef void record_parameters(Run *run, int index, Py_ssize_t row, bint applied) n
         out[2] = out[3] = NAN
         if applied and book.rate > 0:
             out[2] = combined_norm(p.norms.update, chunks)
-            out[3] = book.scale * out[1]
+            out[3] = book.factor.scale * (book.factor.shrink * out[1])
             if writes(plan, True):
                 out[3] = combined_norm(p.treated_norms, chunks)
         out += PARAMETER_FIELDS

@@ -91,11 +91,11 @@ cdef void lay_initial(const Op *op, const State *state, const Step *step, const 
 
 
 cdef void keep_final(
-    const Op *op, const State *state, const Rows *rows, const Moment *now, Py_ssize_t alive
+    const Op *op, Matrix final, Matrix sequence, const Rows *rows, const Moment *now, Py_ssize_t alive
 ) noexcept nogil:
     """Of the rows alive now, those from `alive` on are done."""
     cdef Rows leaving = one_step(rows, alive, now.rows.end)
-    copy_rows(op, state.final, from_row(state.sequence, now.row, op.leaf), &leaving)
+    copy_rows(op, final, from_row(sequence, now.row, op.leaf), &leaving)
 
 
 cdef void walk_forward(
@@ -118,7 +118,9 @@ cdef void walk_forward(
         if k + 1 < rows.times:
             alive = now.rows.end if op.reverse else rows_end(rows, t + 1)
         for i in range(op.states):
-            keep_final(op, &op.state[i], rows, &now, alive)
+            keep_final(op, op.state[i].final, op.state[i].sequence, rows, &now, alive)
+        if op.loss_reads_z and not gives_sequence(op):
+            keep_final(op, op.logits, op.z, rows, &now, alive)
 
 
 cdef void walk_backward(

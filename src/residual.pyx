@@ -50,7 +50,8 @@ cdef void join_forward(const Op *op, const Step *step, const Rows *rows) noexcep
         some = block_of_places(rows, p, op.z, op.leaf)
         z = at_place(op, op.z, p, rows)
         op.leaf.add_multiple(z, at_place(op, op.x2, p, rows), at_place(op, op.x, p, rows), gate(op), &some)
-        op.leaf.activation(at_place(op, op.h, p, rows), z, op.activation, op.alpha, &some)
+        if not (op.fused and step.loss_follows):
+            op.leaf.activation(at_place(op, op.h, p, rows), z, op.activation, op.alpha, &some)
         op.leaf.clear_ended(at_place(op, op.h, p, rows), &some)
         p += some.times
 
@@ -69,7 +70,7 @@ cdef void join_backward(
             layer = taps_from(&taps.layer, p * chunks)
         op.leaf.activation_backward(
             delta, at_place(op, op.h, p, rows), at_place(op, op.z, p, rows), op.activation, op.alpha,
-            False, &layer if taps != NULL else NULL, &some,
+            op.fused, &layer if taps != NULL else NULL, &some,
         )
         op.leaf.clear_ended(delta, &some)
         op.leaf.add_multiple(dx, nothing, delta, gate(op), &some)

@@ -3,6 +3,9 @@
 z_t = W_ih x_t + b_ih + W_hh h_{t-1} + b_hh        h_t = f(z_t)
 delta_t = dL/dz_t = (dL/dh_t from above + W_hh^T delta_{t+1}) * f'(z_t)
 
+Where a cross-entropy follows sigmoid outputs, it makes dL/dh_t = (h - y) / f'(z_t) of the same z_t as
+f'(z_t) is made of here, and neither rounds to 0: delta_t has all its digits, though h_t rounds to 1.
+
 The regulariser of Pascanu, Mikolov and Bengio 2013 (eq. 9 and 10), all but W_hh held fixed:
 
 Omega = sum over t of (r_t - 1)^2        r_t = |v_t| / |delta_t|        v_t = f'(z_{t-1}) * W_hh^T delta_t
@@ -30,8 +33,8 @@ cdef Kind RNN
 
 
 cdef inline Matrix pre_activation(const Op *op) noexcept nogil:
-    """Where z lies: with h, unless the activation needs it afterwards."""
-    return op.z if op.keeps_z else op.state[0].sequence
+    """Where z lies: with h, unless the activation or the loss needs it afterwards."""
+    return op.z if op.keeps_z or op.loss_reads_z else op.state[0].sequence
 
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
@@ -89,13 +92,15 @@ cdef void cell_backward(
     const Op *op, const Step *step, const OpTaps *taps, const Moment *now
 ) noexcept nogil:
     cdef Matrix delta = from_row(op.buffer[TOTAL].matrix, now.row, op.leaf)
+    cdef Matrix z = from_row(pre_activation(op), now.row, op.leaf)
     cdef OpTaps here
     if taps != NULL:
         here = taps_at(op, taps, now)
+    if op.loss_reads_z:
+        op.leaf.sigmoid_backward(delta, z, &now.rows)
     op.leaf.activation_backward(
-        delta, from_row(op.state[0].sequence, now.row, op.leaf),
-        from_row(pre_activation(op), now.row, op.leaf), op.activation, op.alpha, False,
-        &here.layer if taps != NULL else NULL, &now.rows,
+        delta, from_row(op.state[0].sequence, now.row, op.leaf), z, op.activation, op.alpha,
+        op.loss_reads_z, &here.layer if taps != NULL else NULL, &now.rows,
     )
     if step.wants_initial or not now.done:
         bring_back(op, step, delta, of_thread(op, step, PACKED), False, &now.rows)

@@ -3,6 +3,14 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 
+cdef extern from "simd/factor.h" nogil:
+    ctypedef struct Factor "vg_factor":
+        double scale
+        double shrink
+
+    Factor quotient "vg_quotient"(double a, double b, double least)
+
+
 cdef extern from "simd/leaf.h" nogil:
     const Py_ssize_t ROW_CHUNK "VG_ROW_CHUNK"
 
@@ -70,6 +78,7 @@ cdef extern from "simd/leaf.h" nogil:
         bint nesterov
         bint centered
         double gradient_scale
+        double gradient_shrink
         double gradient_limit
         double gradient_part
         double moment_part
@@ -133,6 +142,7 @@ cdef extern from "simd/leaf.h" nogil:
             Matrix delta, Matrix h, Matrix z, Activation f, double alpha, bint done,
             const Taps *taps, const Rows *rows,
         ) noexcept nogil
+        void (*sigmoid_backward)(Matrix delta, Matrix z, const Rows *rows) noexcept nogil
         void (*slope)(
             Matrix s, Matrix h, Matrix z, Activation f, double alpha, const Taps *taps, const Rows *rows
         ) noexcept nogil
@@ -217,7 +227,7 @@ cdef extern from "simd/leaf.h" nogil:
             double *row_loss, Matrix delta, Matrix h, Matrix y, const LossCall *call, const Rows *rows
         ) noexcept nogil
         UpdateKernel *update
-        void (*limit)(void *g, Py_ssize_t n, double scale, double most) noexcept nogil
+        void (*limit)(void *g, Py_ssize_t n, Factor factor, double most) noexcept nogil
         void (*adaptive_factors)(
             void *factor, Matrix w, Matrix g, double scale, double clip, Py_ssize_t rows, Py_ssize_t col0,
             Py_ssize_t col1,

@@ -31,6 +31,7 @@ cdef extern from "simd/leaf.h" nogil:
         MSE "VG_MSE"
         BINARY "VG_BINARY"
         BINARY_LOGITS "VG_BINARY_LOGITS"
+        BINARY_STATES "VG_BINARY_STATES"
         CATEGORICAL_LOGITS "VG_CATEGORICAL_LOGITS"
         LINEAR "VG_LINEAR"
         SGD "VG_SGD"
@@ -61,6 +62,7 @@ LOSSES = {
     "mse": MSE,
     "binary": BINARY,
     "binary_logits": BINARY_LOGITS,
+    "binary_states": BINARY_STATES,
     "categorical_logits": CATEGORICAL_LOGITS,
     "linear": LINEAR,
 }

@@ -11,12 +11,13 @@ gradient, block by block in front of the update. What needs the norm of more tha
 backward is done.
 """
 
+from libc.float cimport DBL_MIN, FLT_MIN
 from libc.math cimport INFINITY, pow, sqrt
 
 from .op cimport Op, Parameter, Step
-from .plan cimport OpBook, Plan, Treatment, waits, writes
+from .plan cimport OpBook, Plan, waits, writes
 from .record cimport combined_norm
-from .simd cimport Norms, RULE_STATES, Update, advance
+from .simd cimport Factor, Norms, RULE_STATES, Update, advance, quotient
 from .window cimport cut
 
 cdef enum:
@@ -59,7 +60,7 @@ cdef void norm_rows(
 
 
 cdef void write_treated(
-    Plan *plan, Parameter *p, const Step *step, Py_ssize_t row0, Py_ssize_t row1, double scale
+    Plan *plan, Parameter *p, const Step *step, Py_ssize_t row0, Py_ssize_t row1, Factor factor
 ) noexcept nogil:
     """The treated gradient in the place of the raw one."""
     cdef Py_ssize_t begin = first_element(p, row0), elements = (row1 - row0) * p.value.cols
@@ -67,25 +68,25 @@ cdef void write_treated(
     if plan.treatment.clip_adaptive < INFINITY:
         plan.leaf.scale_columns(p.gradient, p.factors, row0, row1)
     else:
-        plan.leaf.limit(g, first_element(p, row1) - begin, scale, plan.update.gradient_limit)
+        plan.leaf.limit(g, first_element(p, row1) - begin, factor, plan.update.gradient_limit)
     if plan.treatment.noise > 0:
         plan.leaf.add_noise(g, elements, plan.noise_deviation, step.key, p.offset + begin)
 
 
 cdef void treat_rows(
     Plan *plan, const OpBook *book, Parameter *p, const Step *step, Py_ssize_t row0, Py_ssize_t row1,
-    double scale, bint tapped,
+    Factor factor, bint tapped,
 ) noexcept nogil:
-    """Treats rows [row0, row1) of a gradient, whose factors but for its columns' are `scale`, and applies
+    """Treats rows [row0, row1) of a gradient, whose factors but for its columns' are `factor`, and applies
     them."""
     cdef Update update = plan.update
     cdef double *norms = p.norms.gradient
     update.rate *= book.rate
-    update.gradient_scale = scale
+    update.gradient_scale, update.gradient_shrink = factor.scale, factor.shrink
     if writes(plan, tapped):
-        write_treated(plan, p, step, row0, row1, scale)
+        write_treated(plan, p, step, row0, row1, factor)
         norms = p.treated_norms
-        update.gradient_scale = 1
+        update.gradient_scale = update.gradient_shrink = 1
         if plan.treatment.noise > 0:
             update.gradient_limit = INFINITY
     update_rows(plan, p, row0, row1, &update, norms if tapped else NULL)
@@ -98,6 +99,14 @@ cdef void begin_update(Plan *plan) noexcept nogil:
     )
 
 
+cdef Factor clip_factor(const Plan *plan, const OpBook *book, double most, double norm) noexcept nogil:
+    """An op's amplification times what torch.nn.utils.clip_grad_norm_ multiplies by: NaN if the norm is."""
+    cdef double least = FLT_MIN if plan.leaf.real_bytes == sizeof(float) else DBL_MIN
+    if norm + 1e-6 <= most:
+        return quotient(book.amplification, 1, least)
+    return quotient(book.amplification * most, norm + 1e-6, least)
+
+
 cdef void take_rows(
     Plan *plan, int index, Parameter *p, const Step *step, Py_ssize_t row0, Py_ssize_t row1, bint tapped
 ) noexcept nogil:
@@ -108,7 +117,7 @@ cdef void take_rows(
     if tapped and (not applied or writes(plan, tapped)) or applied and waiting:
         norm_rows(plan, p, p.norms.gradient, p.gradient.data, row0, row1)
     if applied and not waiting:
-        treat_rows(plan, book, p, step, row0, row1, book.amplification, tapped)
+        treat_rows(plan, book, p, step, row0, row1, clip_factor(plan, book, INFINITY, 0), tapped)
 
 
 cdef void measure(Plan *plan, int thread, int threads) noexcept nogil:
@@ -136,26 +145,21 @@ cdef void measure(Plan *plan, int thread, int threads) noexcept nogil:
             )
 
 
-cdef double clip_factor(const Treatment *treatment, double all_norm, double op_norm) noexcept nogil:
-    """What torch.nn.utils.clip_grad_norm_ multiplies by."""
-    if treatment.clip_norm < INFINITY:
-        return min(1.0, treatment.clip_norm / (all_norm + 1e-6))
-    if treatment.clip_layer_norm < INFINITY:
-        return min(1.0, treatment.clip_layer_norm / (op_norm + 1e-6))
-    return 1
-
-
 cdef void update_all(Plan *plan, const Step *step, int threads, bint tapped) noexcept nogil:
-    cdef double norm = combined_norm(plan.op_norms, plan.ops), scale
+    cdef double norm = combined_norm(plan.op_norms, plan.ops)
     cdef Py_ssize_t i0, i1, end
+    cdef Factor factor
     cdef OpBook *book
     cdef Parameter *p
     cdef int index, i
     for index in range(plan.ops):
         book = &plan.book[index]
-        scale = book.amplification * clip_factor(&plan.treatment, norm, plan.op_norms[index])
+        if plan.treatment.clip_layer_norm < INFINITY:
+            factor = clip_factor(plan, book, plan.treatment.clip_layer_norm, plan.op_norms[index])
+        else:
+            factor = clip_factor(plan, book, plan.treatment.clip_norm, norm)
         if step.thread == 0:
-            book.scale = scale
+            book.factor = factor
         for i in range(plan.op[index].parameters):
             p = &plan.op[index].parameter[i]
             if not p.trained or book.rate == 0:
@@ -165,6 +169,6 @@ cdef void update_all(Plan *plan, const Step *step, int threads, bint tapped) noe
             while i1 < end:
                 i0, i1 = i1, min(i1 + p.block_rows, end)
                 if step.updating:
-                    treat_rows(plan, book, p, step, i0, i1, scale, tapped)
+                    treat_rows(plan, book, p, step, i0, i1, factor, tapped)
                 elif tapped:
                     norm_rows(plan, p, p.norms.weight, p.value.data, i0, i1)

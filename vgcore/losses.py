@@ -12,8 +12,8 @@ With ``reduction="mean"`` mse and binary_crossentropy are averaged over every el
 cross-entropies of classes are averaged over the batch either way. With targets at every timestep a loss is
 averaged over the timesteps, too, or summed over them with ``"batchmean"``; padding does not count.
 
-Cross-entropies are fused with the output's sigmoid or softmax and computed from logits, so they are
-stable where a probability rounds to 0 or 1. An identity output is taken as logits.
+Cross-entropies are computed from the logits in front of the output's sigmoid or softmax, whatever layer
+that is of, so they are exact where a probability rounds to 0 or 1. An identity output is taken as logits.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ _OUTPUTS = {
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss, its reduction and the activation of the output layer it follows, which it may compute."""
+    """A loss, its reduction and the activation of the output layer it follows.
+
+    ``fusible``: it may compute that activation in the layer's stead.
+    """
 
     name: str
     reduction: str
@@ -87,6 +90,8 @@ class Loss:
             return simd.LOSSES["categorical_logits"]
         if self.fused:
             return simd.LOSSES["binary_logits"]
+        if self.probabilities and self.output == "sigmoid":
+            return simd.LOSSES["binary_states"]
         return simd.LOSSES["mse" if self.name == "mse" else "binary"]
 
 

@@ -16,14 +16,28 @@ INLINE vec identity_slope(vec z, vec h, vec alpha) { (void)z, (void)h, (void)alp
 INLINE vec sigmoid_value(vec z, vec alpha) { (void)alpha; return vsigmoid(z); }
 INLINE vec sigmoid_slope(vec z, vec h, vec alpha) { (void)z, (void)alpha; return h * (1 - h); }
 
+/* Of e^-|z|: no less than what its inverse, times a loss's scale, leaves finite. */
+#if REAL_BITS == 32
+#define LEAST_TAIL 0x1p-100f
+#else
+#define LEAST_TAIL 0x1p-1000
+#endif
+INLINE vec held_tail(vec tail) { return at_least(tail, all(LEAST_TAIL)); }
+
+/* From z it is nowhere 0, as it is where h rounds to 1. */
+INLINE vec held_sigmoid_slope(vec z, vec h, vec alpha) {
+    (void)h, (void)alpha;
+    const vec tail = held_tail(vexp(-magnitude(z))), large = 1 / (1 + tail);
+    return tail * large * large;
+}
+
 INLINE vec tanh_value(vec z, vec alpha) { (void)alpha; return vtanh(z); }
 INLINE vec tanh_slope(vec z, vec h, vec alpha) { (void)z, (void)alpha; return 1 - h * h; }
 
-/* NaN stays NaN: the comparison that lets z through is the one NaN passes. */
-INLINE vec relu_value(vec z, vec alpha) { (void)alpha; return choose(z <= all(0), all(0), z); }
+INLINE vec relu_value(vec z, vec alpha) { (void)alpha; return choose(z <= all(0), all(0), z); } /* no -0 */
 INLINE vec relu_slope(vec z, vec h, vec alpha) {
     (void)z, (void)alpha;
-    return keep(h > all(0), all(1));
+    return keep(~(h <= all(0)), all(1)); /* of NaN 1, as PyTorch has it */
 }
 
 INLINE vec leaky_relu_value(vec z, vec alpha) { return choose(z < all(0), alpha * z, z); }
@@ -33,8 +47,7 @@ INLINE vec leaky_relu_slope(vec z, vec h, vec alpha) {
 }
 
 INLINE vec elu_value(vec z, vec alpha) {
-    vec negative = -magnitude(z);
-    negative = choose(negative < all(-EXPM1_LIMIT), all(-EXPM1_LIMIT), negative);
+    const vec negative = at_least(-magnitude(z), all(-EXPM1_LIMIT));
     return choose(z < all(0), alpha * vexpm1(negative), z);
 }
 INLINE vec elu_slope(vec z, vec h, vec alpha) {
@@ -103,11 +116,12 @@ static void softmax_row(real *h, const real *z, ptrdiff_t n) {
     const real top = largest_of(z, n);
     double sum = 0;
     for (ptrdiff_t j = 0; j < n; j += LANES) {
-        const vec e = vexp(load(z + j) - top);
-        store(h + j, e);
+        const vec e = vexp(load_first(z + j, n - j) - top);
+        store_first(h + j, e, n - j);
         sum += lane_sum(keep(first(n - j), e));
     }
-    for (ptrdiff_t j = 0; j < n; j += LANES) store(h + j, load(h + j) * (real)(1 / sum));
+    for (ptrdiff_t j = 0; j < n; j += LANES)
+        store_first(h + j, load_first(h + j, n - j) * (real)(1 / sum), n - j);
 }
 
 /* Calls DO(name, steepest slope) for the activation f that works element by element. */
@@ -167,6 +181,10 @@ INLINE void slope_rows(Slope slope, const int multiplying, vg_matrix delta, vg_m
     }
 }
 
+static void sigmoid_backward(vg_matrix delta, vg_matrix z, const vg_rows *rows) {
+    slope_rows(held_sigmoid_slope, 1, delta, z, z, 0, rows);
+}
+
 /* What the tapped loop sums: in vectors over short runs, then in double. */
 typedef struct {
     vec h, h_square, delta_square, saturated;
@@ -210,6 +228,19 @@ INLINE void tap_column(RunSums *run, real *slopes, Slope slope, real *d, ptrdiff
     store(slopes, (vec)((mask)load(slopes) | bits));
 }
 
+/* Whether any output or slope is NaN; needed where the sum of the outputs is not finite. */
+INLINE int any_unknown(Slope slope, const real *h, ptrdiff_t ldh, const real *z, ptrdiff_t ldz, ptrdiff_t rows,
+                       ptrdiff_t n, vec alpha) {
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (ptrdiff_t j = 0; j < n; j += LANES) {
+            const vec hr = load_first(h + r * ldh + j, n - j);
+            const vec s = slope(load_first(z + r * ldz + j, n - j), hr, alpha);
+            const mask unknown = ((hr != hr) | (s != s)) & first(n - j);
+            if (lane_sum(keep(unknown, all(1))) > 0) return 1;
+        }
+    return 0;
+}
+
 #define RUN_COLUMNS 4 /* vectors of columns in a run of VG_ROW_CHUNK rows each */
 
 /* slope_rows where the tracker listens. */
@@ -233,10 +264,11 @@ INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matr
             if (j % (RUN_COLUMNS * LANES) == (RUN_COLUMNS - 1) * LANES) add_run(&chunk, &run);
         }
         if (n % (RUN_COLUMNS * LANES)) add_run(&chunk, &run);
-        const double delta_square = sum_of(chunk.delta_square);
-        moments_of_sums(taps->mean + c, taps->deviation + c, sum_of(chunk.h), sum_of(chunk.h_square), origin,
-                        hb, h.ld, rows, n);
+        const double delta_square = sum_of(chunk.delta_square), h_sum = sum_of(chunk.h);
+        moments_of_sums(taps->mean + c, taps->deviation + c, h_sum, sum_of(chunk.h_square), origin, hb, h.ld,
+                        rows, n);
         taps->saturated[c] = sum_of(chunk.saturated);
+        if (!isfinite(h_sum) && any_unknown(slope, hb, h.ld, zb, z.ld, rows, n, factor)) taps->saturated[c] = NAN;
         taps->delta_norm[c] = norm_from_squares(delta_square, d, delta.ld, rows, n);
     }
 }
@@ -260,31 +292,34 @@ static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, vg_ac
     }
 }
 
-/* Down one vector of slopes: minus how many of each lane's first n are flat, and the bits of all. */
-INLINE mask tap_slope_column(real *slopes, const real *s, ptrdiff_t ld, ptrdiff_t rows, vec threshold,
-                             const ptrdiff_t n) {
-    mask bits = {0}, flat = {0};
+/* Down one vector of slopes: how many of each lane's first n are flat, NaN if an output is, and the bits of all. */
+INLINE vec tap_slope_column(real *slopes, const real *s, ptrdiff_t lds, const real *h, ptrdiff_t ldh,
+                            ptrdiff_t rows, vec threshold, const ptrdiff_t n) {
+    mask bits = {0}, flat = {0}, unknown = {0};
     for (ptrdiff_t r = 0; r < rows; r++) {
-        const vec size = magnitude(load_first(s + r * ld, n));
+        const vec slope = load_first(s + r * lds, n), hr = load_first(h + r * ldh, n), size = magnitude(slope);
         flat += size < threshold; /* -1 where it is */
         bits |= (mask)size;
+        unknown |= (hr != hr) | (slope != slope);
     }
     store(slopes, (vec)((mask)load(slopes) | bits));
-    return n >= LANES ? flat : flat & first(n);
+    const vec count = choose(unknown, all(NAN), -__builtin_convertvector(flat, vec));
+    return n >= LANES ? count : keep(first(n), count);
 }
 
 /* How many of each chunk's slopes are flat, and the bits of all. */
-static void tap_slopes(vg_matrix s, double steepest, const vg_taps *taps, const vg_rows *all_rows) {
+static void tap_slopes(vg_matrix s, vg_matrix h, double steepest, const vg_taps *taps, const vg_rows *all_rows) {
     const vec threshold = all((real)(0.05 * steepest));
     FOR_CHUNKS(c, begin, rows, all_rows) {
-        mask flat = {0};
-        const real *at = (const real *)s.data + begin * s.ld;
+        vec flat = all(0);
+        const real *at = (const real *)s.data + begin * s.ld, *hb = (const real *)h.data + begin * h.ld;
         ptrdiff_t j = 0;
         for (; j + LANES <= s.cols; j += LANES)
-            flat += tap_slope_column((real *)taps->slopes + j, at + j, s.ld, rows, threshold, LANES);
+            flat += tap_slope_column((real *)taps->slopes + j, at + j, s.ld, hb + j, h.ld, rows, threshold, LANES);
         if (j < s.cols)
-            flat += tap_slope_column((real *)taps->slopes + j, at + j, s.ld, rows, threshold, s.cols - j);
-        taps->saturated[c] = -lane_sum(__builtin_convertvector(flat, vec));
+            flat += tap_slope_column((real *)taps->slopes + j, at + j, s.ld, hb + j, h.ld, rows, threshold,
+                                     s.cols - j);
+        taps->saturated[c] = lane_sum(flat);
     }
 }
 
@@ -292,7 +327,7 @@ static void slope(vg_matrix s, vg_matrix h, vg_matrix z, vg_activation f, double
                   const vg_rows *rows) {
 #define DO(name, steepest)                              \
     slope_rows(name##_slope, 0, s, h, z, alpha, rows);  \
-    if (taps) tap_slopes(s, steepest, taps, rows);
+    if (taps) tap_slopes(s, h, steepest, taps, rows);
     FOR_ACTIVATION(f, alpha, DO)
 #undef DO
 }

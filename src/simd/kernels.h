@@ -67,6 +67,7 @@ const vg_leaf LEAF_TABLE = {
     .relayout = relayout,
     .activation = activation,
     .activation_backward = activation_backward,
+    .sigmoid_backward = sigmoid_backward,
     .slope = slope,
     .dead_units = dead_units,
     .add = add,

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "factor.h"
+
 /* Rows of a batch are handed to threads in chunks of this many. */
 #define VG_ROW_CHUNK 8
 
@@ -66,11 +68,19 @@ typedef struct {
     double *delta_norm; /* L2 norm of delta */
     double *mean;       /* of the outputs h */
     double *deviation;  /* the L2 norm of h - mean */
-    double *saturated;  /* how many outputs whose slope is below 5 % of the activation's steepest */
+    double *saturated;  /* how many outputs whose slope is below 5 % of the activation's steepest; NaN if any
+                         * output or slope is */
     void *slopes;       /* (cols,) reals: the bits of every |slope| of the unit, or-ed: 0 where all are 0 */
 } vg_taps;
 
-typedef enum { VG_MSE, VG_BINARY, VG_BINARY_LOGITS, VG_CATEGORICAL_LOGITS, VG_LINEAR } vg_loss;
+typedef enum {
+    VG_MSE,
+    VG_BINARY,
+    VG_BINARY_LOGITS,
+    VG_BINARY_STATES,
+    VG_CATEGORICAL_LOGITS,
+    VG_LINEAR
+} vg_loss;
 
 typedef struct {
     vg_loss kind;
@@ -101,7 +111,8 @@ typedef struct {
     double epsilon;
     double step_decay;    /* of AdaGrad's rate, of NAdam's momentum */
     int nesterov, centered;
-    double gradient_scale, gradient_limit; /* of clipping by norm and by value; 1 and infinity if none */
+    double gradient_scale, gradient_shrink; /* a vg_factor; 1 and 1 if none */
+    double gradient_limit;                  /* of clipping by value; infinity if none */
 
     /* what vg_advance (rules.h) makes of the number of the step */
     double gradient_part; /* what the gradient, */
@@ -186,6 +197,8 @@ typedef struct {
     /* delta = delta * f'(z), unless `done` says that delta is dL/dz already; taps may be NULL */
     void (*activation_backward)(vg_matrix delta, vg_matrix h, vg_matrix z, vg_activation f, double alpha,
                                 int done, const vg_taps *taps, const vg_rows *rows);
+    /* delta = dL/dz from the dL/dh that VG_BINARY_STATES made, and what was added to it; h = sigmoid(z) */
+    void (*sigmoid_backward)(vg_matrix delta, vg_matrix z, const vg_rows *rows);
     /* s = f'(z); taps, which may be NULL, get `saturated` and `slopes` */
     void (*slope)(vg_matrix s, vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_taps *taps,
                   const vg_rows *rows);
@@ -286,7 +299,7 @@ typedef struct {
     /* mean and deviation of each row chunk of h, as vg_taps has them */
     void (*moments)(double *mean, double *deviation, vg_matrix h, const vg_rows *rows);
 
-    /* row_loss[r] and delta[r] from the outputs h and the targets y */
+    /* row_loss[r] and delta[r] from the outputs h, or their logits, and the targets y */
     void (*loss)(double *row_loss, vg_matrix delta, vg_matrix h, vg_matrix y, const vg_loss_call *call,
                  const vg_rows *rows);
 
@@ -295,8 +308,9 @@ typedef struct {
     void (*update[VG_RULES])(void *w, void *const *states, const void *g, ptrdiff_t n, ptrdiff_t chunk,
                              const vg_update *u, const vg_norms *norms);
 
-    /* g = scale g, cut to [-most, most]; n is a whole number of vectors */
-    void (*limit)(void *g, ptrdiff_t n, double scale, double most);
+    /* g = factor g, cut to [-most, most]; n is a whole number of vectors */
+    void (*limit)(void *g, ptrdiff_t n, vg_factor factor, double most);
+    /* Factors of columns are two vectors, `scale` and `shrink`, each of VG_PADDED(cols). */
     /* factor[j] = scale or, where it is less, what gives column j of g, `rows` long, a norm of `clip` times that
      * of w's column, which counts as 1e-3 at least; for columns [col0, col1) */
     void (*adaptive_factors)(void *factor, vg_matrix w, vg_matrix g, double scale, double clip,

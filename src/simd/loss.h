@@ -1,5 +1,6 @@
 /* Losses: each row's share of the loss, and its gradient with respect to the outputs h, or with respect to
- * the logits z where the loss is fused with the output's activation (kinds named *_LOGITS).
+ * the logits z where the loss is fused with the output's activation (kinds named *_LOGITS). Where h feeds the next
+ * timestep it stays, and the loss reads z beside it (VG_BINARY_STATES).
  *
  * Stable at any logit: the fused losses never take the logarithm of a probability. Rows of h, y and delta are
  * padded to whole vectors.
@@ -22,21 +23,27 @@ static double binary_row(real *delta, const real *h, const real *y, ptrdiff_t n,
     double sum = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
         const double p = h[j], target = y[j];
-        sum -= target * fmax(log(p), -100) + (1 - target) * fmax(log1p(-p), -100);
-        delta[j] = (real)(scale * (p - target) / fmax(p * (1 - p), 1e-12));
+        sum -= target * no_less(log(p), -100) + (1 - target) * no_less(log1p(-p), -100);
+        delta[j] = (real)(scale * (p - target) / no_less(p * (1 - p), 1e-12));
     }
     return sum * scale;
 }
 
-/* scale (log(1 + e^z) - z y);  dL/dz = scale (sigmoid(z) - y) */
-static double binary_logits_row(real *delta, real *h, const real *y, ptrdiff_t n, double scale, int apply) {
+/* scale (log(1 + e^z) - z y);  dL/dz = scale (sigmoid(z) - y). Neither cancels, so that what is all but learned
+ * still has its gradient.
+ * `states`: dL/dh of h = sigmoid(z) instead, which sigmoid_backward takes back to dL/dz. */
+INLINE double binary_logits_row(real *delta, real *h, const real *y, ptrdiff_t n, double scale, const int states,
+                                int apply) {
     double sum = 0;
     for (ptrdiff_t j = 0; j < n; j += LANES) {
-        const vec z = load(h + j), target = load(y + j), p = vsigmoid(z);
-        const mask inside = first(n - j);
-        sum += lane_sum(keep(inside, vsoftplus(z) - z * target));
-        store(delta + j, keep(inside, (p - target) * (real)scale));
-        if (apply) store(h + j, p);
+        const vec z = load(h + j), target = load(y + j), tail = vexp(-magnitude(z)), rest = 1 - target;
+        const mask inside = first(n - j), positive = z > all(0);
+        const vec held = states ? held_tail(tail) : tail, large = 1 / (1 + held), small = held * large;
+        const vec p = choose(positive, large, small), q = choose(positive, small, large);
+        const vec error = (rest * p - target * q) * (real)scale;
+        sum += lane_sum(keep(inside, vlog1p_unit(tail) + choose(positive, rest * z, -target * z)));
+        store(delta + j, keep(inside, states ? error / (large * small) : error));
+        if (apply) store(h + j, vsigmoid(z));
     }
     return sum * scale;
 }
@@ -89,7 +96,10 @@ static void loss(double *row_loss, vg_matrix delta, vg_matrix h, vg_matrix y, co
         case VG_MSE: row_loss[r] = mse_row(d, hr, target, h.cols, call->scale); break;
         case VG_BINARY: row_loss[r] = binary_row(d, hr, target, h.cols, call->scale); break;
         case VG_BINARY_LOGITS:
-            row_loss[r] = binary_logits_row(d, hr, target, h.cols, call->scale, call->apply_activation);
+            row_loss[r] = binary_logits_row(d, hr, target, h.cols, call->scale, 0, call->apply_activation);
+            break;
+        case VG_BINARY_STATES:
+            row_loss[r] = binary_logits_row(d, hr, target, h.cols, call->scale, 1, 0);
             break;
         case VG_CATEGORICAL_LOGITS:
             row_loss[r] =

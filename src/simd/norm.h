@@ -168,7 +168,7 @@ static double merged_moments(double *mean_, double *variance_, vg_matrix moments
         }
         count += more;
     }
-    for (ptrdiff_t j = 0; j < n; j++) variance[j] = fmax(variance[j] / count, 0);
+    for (ptrdiff_t j = 0; j < n; j++) variance[j] = no_less(variance[j] / count, 0);
     return count;
 }
 
@@ -259,7 +259,7 @@ INLINE void add_normalised(vg_matrix sums, vg_matrix delta, vg_matrix x, const v
                 const vec v = standardised(AT(in + r * x.ld), &column);
                 vec error = AT(d + r * delta.ld);
                 if (rectified) {
-                    error = keep(v * column.weight + column.bias > all(0), error);
+                    error = keep(~(v * column.weight + column.bias <= all(0)), error);
                     PUT(d + r * delta.ld, error);
                 }
                 plain += error;

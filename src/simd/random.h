@@ -51,7 +51,7 @@ static void dropout(vg_matrix y, vg_matrix x, double rate, uint64_t key, int str
             real *out = (real *)y.data + (t * rows->stride + r) * y.ld;
             FOR_COLUMNS(y.cols, {
                 const mask kept = __builtin_convertvector(drawn(row, (uint32_t)j) >= threshold, mask);
-                PUT(out, keep(kept, scale * AT(in)));
+                PUT(out, keep(kept, all(scale)) * AT(in)); /* NaN remains */
             });
         }
 }

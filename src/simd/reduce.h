@@ -56,7 +56,8 @@ static double deviation_of_rows(const real *x, ptrdiff_t ld, ptrdiff_t rows, ptr
     for (ptrdiff_t r = 0; r < rows; r++)
         for (ptrdiff_t j = 0; j < n; j++) {
             const double size = fabs(x[r * ld + j] - mean);
-            if (!(size <= top)) top = size; /* lets NaN in */
+            if (isnan(size)) return size;
+            if (size > top) top = size;
         }
     if (!(top > 0 && top < INFINITY)) return top;
     double sum = 0;
@@ -84,7 +85,7 @@ INLINE void moments_of_sums(double *mean, double *deviation, double sum, double 
                             const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n) {
     const double shift = sum / (double)(rows * n);
     *mean = origin + shift;
-    *deviation = SQUARES_ARE_SAFE(square) ? sqrt(fmax(0, square - sum * shift))
+    *deviation = SQUARES_ARE_SAFE(square) ? sqrt(no_less(square - sum * shift, 0))
                                           : deviation_of_rows(x, ld, rows, n, *mean);
 }
 
@@ -176,22 +177,31 @@ static void chunk_norms(double *out, const void *x_, ptrdiff_t n, ptrdiff_t chun
 
 #define SUM_VECTORS 4 /* independent sums hide the latency of an addition */
 
+/* Of n columns, which end in the last of so many vectors. */
+INLINE void sum_columns(real *out, const real *x, ptrdiff_t ld, int add, ptrdiff_t rows, const ptrdiff_t vectors,
+                        ptrdiff_t n) {
+    const ptrdiff_t last = (vectors - 1) * LANES;
+    vec sum[SUM_VECTORS];
+    for (ptrdiff_t v = 0; v < vectors; v++)
+        sum[v] = add ? load_first(out + v * LANES, n - v * LANES) : all(0);
+    for (ptrdiff_t r = rows - 1; r >= 0; r--) {
+        for (ptrdiff_t v = 0; v < vectors - 1; v++) sum[v] += load(x + r * ld + v * LANES);
+        sum[vectors - 1] += load_first(x + r * ld + last, n - last);
+    }
+    for (ptrdiff_t v = 0; v < vectors; v++) store_first(out + v * LANES, sum[v], n - v * LANES);
+}
+
 static void column_sums(void *db, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1) {
     for (ptrdiff_t j = col0; j < col1; j += SUM_VECTORS * LANES) {
         const real *x = (const real *)dy.data + j;
         real *out = (real *)db + j;
-        const ptrdiff_t left = (col1 - j + LANES - 1) / LANES, vectors = left < SUM_VECTORS ? left : SUM_VECTORS;
-        vec sum[SUM_VECTORS];
-        for (ptrdiff_t v = 0; v < SUM_VECTORS; v++)
-            sum[v] = add && v < vectors ? load_first(out + v * LANES, col1 - j - v * LANES) : all(0);
-        if (vectors == SUM_VECTORS)
-            for (ptrdiff_t r = rows - 1; r >= 0; r--)
-                for (ptrdiff_t v = 0; v < SUM_VECTORS; v++) sum[v] += load(x + r * dy.ld + v * LANES);
-        else
-            for (ptrdiff_t r = rows - 1; r >= 0; r--)
-                for (ptrdiff_t v = 0; v < vectors; v++) sum[v] += load(x + r * dy.ld + v * LANES);
-        for (ptrdiff_t v = 0; v < vectors; v++)
-            store_first(out + v * LANES, sum[v], col1 - j - v * LANES);
+        const ptrdiff_t n = col1 - j;
+        switch ((n - 1) / LANES) {
+        case 0: sum_columns(out, x, dy.ld, add, rows, 1, n); break;
+        case 1: sum_columns(out, x, dy.ld, add, rows, 2, n); break;
+        case 2: sum_columns(out, x, dy.ld, add, rows, 3, n); break;
+        default: sum_columns(out, x, dy.ld, add, rows, SUM_VECTORS, n);
+        }
     }
 }
 
@@ -212,7 +222,7 @@ static void column_products(void *db, vg_matrix x, vg_matrix dy, int add, ptrdif
 static real largest_of(const real *x, ptrdiff_t n) {
     real top = x[0];
     for (ptrdiff_t j = 1; j < n; j++)
-        if (!(x[j] <= top)) top = x[j];
+        if (x[j] > top || isnan(x[j])) top = x[j];
     return top;
 }
 

@@ -35,7 +35,7 @@ static RowNormaliser row_normaliser(const real *x, ptrdiff_t n, double epsilon, 
         rest = mean - centre;
     }
     SUM_COLUMNS(square, n, (AT(x) - centre) * (AT(x) - centre));
-    const double inverse = 1 / sqrt(fmax(square / (double)n - rest * rest, 0) + epsilon);
+    const double inverse = 1 / sqrt(no_less(square / (double)n - rest * rest, 0) + epsilon);
     return (RowNormaliser){centre, (real)inverse, (real)(-rest * inverse)};
 }
 

@@ -2,12 +2,12 @@
  * vectors, which stay zeros.
  */
 
-static void limit(void *g_, ptrdiff_t n, double scale, double most) {
+static void limit(void *g_, ptrdiff_t n, vg_factor factor, double most) {
     real *g = g_;
     const vec top = all((real)most);
     for (ptrdiff_t i = 0; i < n; i += LANES) {
-        const vec x = (real)scale * load(g + i);
-        store(g + i, choose(x > top, top, choose(x < -top, -top, x))); /* NaN remains */
+        const vec x = (real)factor.scale * ((real)factor.shrink * load(g + i));
+        store(g + i, at_least(at_most(x, top), -top));
     }
 }
 
@@ -32,17 +32,20 @@ static void adaptive_factors(void *factor, vg_matrix w, vg_matrix g, double scal
                 gradients[k] += b * b;
             }
         for (ptrdiff_t k = 0; k < n; k++) {
-            const double most = clip * fmax(norm_of_sum(weights[k], weight + k, w.ld, rows, 1), LEAST_UNIT);
+            const double most = clip * no_less(norm_of_sum(weights[k], weight + k, w.ld, rows, 1), LEAST_UNIT);
             const double norm = norm_of_sum(gradients[k], gradient + k, g.ld, rows, 1);
-            ((real *)factor)[j + k] = (real)(scale * norm > most ? most / norm : scale);
+            const vg_factor f = scale * norm > most ? vg_quotient(most, norm, REAL_MIN) : vg_quotient(scale, 1, REAL_MIN);
+            ((real *)factor)[j + k] = (real)f.scale;
+            ((real *)factor)[VG_PADDED(g.cols) + j + k] = (real)f.shrink;
         }
     }
 }
 
 static void scale_columns(vg_matrix g, const void *factor, ptrdiff_t row0, ptrdiff_t row1) {
+    const real *scale = factor, *shrink = scale + VG_PADDED(g.cols);
     for (ptrdiff_t r = row0; r < row1; r++) {
         real *row = ROW(g);
-        FOR_COLUMNS(g.cols, PUT(row, AT(row) * AT((const real *)factor)););
+        FOR_COLUMNS(g.cols, PUT(row, AT(row) * AT(shrink) * AT(scale)););
     }
 }
 #undef COLUMNS

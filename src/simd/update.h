@@ -7,8 +7,9 @@
 
 /* What an update rule sees of a step. */
 typedef struct {
-    real rate, decay, beta1, beta2, rest1, rest2, epsilon, gradient_part, moment_part, root_part, scale, limit;
-    int nesterov, centered;
+    real rate, decay, beta1, beta2, rest1, rest2, epsilon, gradient_part, moment_part, root_part, scale, shrink,
+        limit;
+    int nesterov, centered, shrinking;
 } Rule;
 
 static Rule rule_of(const vg_update *u) {
@@ -24,6 +25,8 @@ static Rule rule_of(const vg_update *u) {
         .moment_part = (real)u->moment_part,
         .root_part = (real)u->root_part,
         .scale = (real)u->gradient_scale,
+        .shrink = (real)u->gradient_shrink,
+        .shrinking = u->gradient_shrink != 1,
         .limit = (real)u->gradient_limit,
         .nesterov = u->nesterov,
         .centered = u->centered,
@@ -40,9 +43,12 @@ INLINE vec averaged(real *average, vec x, real beta, real rest) {
     return new;
 }
 
+/* Of gradients so large that they hardly ever are. */
+INLINE vec shrunk(vec g, const Rule *rule) { return rule->shrinking ? rule->shrink * g : g; }
+
 INLINE vec plain_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
     (void)w, (void)state, (void)i;
-    return rule->rate * rule->scale * g;
+    return rule->rate * (rule->scale * shrunk(g, rule));
 }
 
 INLINE vec sgd_step(vec w, vec g, real *const *state, ptrdiff_t i, const Rule *rule) {
@@ -82,7 +88,7 @@ INLINE vec rmsprop_step(const int momentum, vec w, vec g, real *const *state, pt
     vec square = averaged(state[0] + i, g * g, rule->beta2, rule->rest2);
     if (rule->centered) {
         const vec mean = averaged(state[1] + i, g, rule->beta2, rule->rest2);
-        square = larger(square - mean * mean, all(0)); /* of a constant g, rounding may leave less */
+        square = at_least(square - mean * mean, all(0)); /* of a constant g, rounding may leave less */
     }
     const vec scaled = g / (square_root(square) + rule->epsilon);
     if (!momentum) return rule->rate * scaled;
@@ -154,9 +160,8 @@ INLINE void update_vector(Step step, const int clipped, const int proportional, 
     const vec raw = load(g + i), value = load(w + i);
     vec gradient = raw;
     if (clipped) {
-        gradient *= rule->scale;
-        gradient = choose(gradient > all(rule->limit), all(rule->limit), gradient);
-        gradient = choose(gradient < all(-rule->limit), all(-rule->limit), gradient);
+        gradient = rule->scale * shrunk(gradient, rule);
+        gradient = at_least(at_most(gradient, all(rule->limit)), all(-rule->limit));
     }
     const vec move = rounded(step(value, gradient, state, i, rule));
     store(w + i, value - move);
@@ -186,13 +191,12 @@ INLINE void update_chunks(Step step, const int clipped, const int proportional, 
         }
         if (i < end) update_vector(step, clipped, proportional, w, state, g, i, rule, norms ? &even : NULL);
         if (!norms) continue;
-        const double factor = (double)rule->rate * rule->scale;
         const double small_move = lane_sum(even.small_move + odd.small_move);
         const double large_move = lane_sum(even.large_move + odd.large_move);
         if (ordinary)
             norms->weight[c] = norm_from_squares(lane_sum(even.value + odd.value), w + begin, end - begin, 1, end - begin);
         norms->gradient[c] = norm_from_squares(lane_sum(even.gradient + odd.gradient), g + begin, end - begin, 1, end - begin);
-        norms->update[c] = proportional            ? norms->gradient[c] * factor
+        norms->update[c] = proportional            ? rule->rate * (rule->scale * (rule->shrink * norms->gradient[c]))
                            : small_move < INFINITY ? sqrt(small_move) / MOVE_SCALE
                                                    : sqrt(large_move) * MOVE_SCALE;
     }

@@ -6,6 +6,7 @@
 #ifndef VG_VEC_H
 #define VG_VEC_H
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,10 +22,12 @@
 typedef float real;
 typedef int32_t whole; /* the integer as wide as a real */
 #define REAL_SQRT sqrtf
+#define REAL_MIN FLT_MIN
 #else
 typedef double real;
 typedef int64_t whole;
 #define REAL_SQRT sqrt
+#define REAL_MIN DBL_MIN
 #endif
 
 #if defined(__AVX512F__)
@@ -48,7 +51,10 @@ INLINE vec all(real x) { return x - (vec){0}; }
 
 INLINE vec choose(mask m, vec yes, vec no) { return (vec)(((mask)yes & m) | ((mask)no & ~m)); }
 INLINE vec keep(mask m, vec v) { return (vec)((mask)v & m); } /* v where m, else 0 */
-INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
+/* Bounds that NaN passes, as it does not pass fmax. */
+INLINE vec at_least(vec v, vec least) { return choose(v < least, least, v); }
+INLINE vec at_most(vec v, vec most) { return choose(v > most, most, v); }
+INLINE double no_less(double x, double least) { return x < least ? least : x; }
 INLINE vec magnitude(vec v) { return (vec)((mask)v & ~(mask)all((real)-0.0)); }
 INLINE vec with_sign_of(vec v, vec sign) {
     return (vec)((mask)v | ((mask)sign & (mask)all((real)-0.0)));

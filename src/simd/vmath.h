@@ -63,8 +63,7 @@ INLINE vec expm1_reduced(vec r) {
 }
 
 INLINE vec vexp(vec x) {
-    x = choose(x > all(EXP_OVERFLOW), all(EXP_OVERFLOW), x);
-    x = choose(x < all(EXP_UNDERFLOW), all(EXP_UNDERFLOW), x);
+    x = at_least(at_most(x, all(EXP_OVERFLOW)), all(EXP_UNDERFLOW));
     mask n;
     const vec r = reduce_by_ln2(x, (real)0.5, &n);
     const mask half = n >> 1; /* 2^n in two factors, neither of which over- or underflows */
@@ -83,8 +82,7 @@ INLINE vec vexpm1(vec x) {
 /* tanh |x| = m / (m + 2) = m/2 - m/2 m / (m + 2) with m = e^(2|x|) - 1: the second form spares small results
  * two roundings. */
 INLINE vec vtanh(vec x) {
-    vec size = magnitude(x);
-    size = choose(size > all(TANH_ONE), all(TANH_ONE), size);
+    const vec size = at_most(magnitude(x), all(TANH_ONE));
     const vec m = vexpm1(size + size);
     const vec quotient = m / (m + 2), half = (real)0.5 * m;
     return with_sign_of(choose(m < all(1), half - half * quotient, quotient), x);
@@ -102,7 +100,7 @@ INLINE vec vlog1p_unit(vec t) {
 }
 
 /* log(1 + e^x) */
-INLINE vec vsoftplus(vec x) { return larger(x, all(0)) + vlog1p_unit(vexp(-magnitude(x))); }
+INLINE vec vsoftplus(vec x) { return at_least(x, all(0)) + vlog1p_unit(vexp(-magnitude(x))); }
 
 /* log x for normal x > 0: x = m 2^n with sqrt(1/2) <= m < sqrt 2, log m = 2 artanh(s), |s| <= 0.172. */
 INLINE vec vlog(vec x) {

@@ -67,12 +67,14 @@ class GradientFlow:
     activation_mean, activation_std : ndarray, (S, L)
         Over the layer's outputs for the whole batch.
     saturated : ndarray, (S, L)
-        Share of outputs where the activation's slope is below 5 % of its steepest.
+        Share of outputs where the activation's slope is below 5 % of its steepest; NaN where one
+        is NaN.
     dead : ndarray, (S, L)
-        Share of units whose slope is 0 for every sample of the batch.
+        Share of units whose slope is 0 for every sample of the batch; NaN where an output is NaN.
     time : dict of str to ndarray, (S, T)
         Of each recurrent layer: L2 norm over the batch of the total dL/dh_t, the part that comes back from
-        later timesteps included.
+        later timesteps included. Of sigmoid outputs in front of a cross-entropy it grows as e^abs(z), and
+        is told up to 2^100 times the loss's scale in float32, 2^1000 in float64; delta is exact beyond.
     time_direct : dict of str to ndarray, (S, T)
         The part of it that comes from the layers above at timestep t alone.
     time_cell : dict of str to ndarray, (S, T)
@@ -80,7 +82,7 @@ class GradientFlow:
     time_gate : dict of str to ndarray, (S, T, G)
         L2 norm of dL/dz of each gate's pre-activation at timestep t.
     time_saturated : dict of str to ndarray, (S, T, G)
-        Share of each gate's values where its slope is below 5 % of its steepest.
+        Share of each gate's values where its slope is below 5 % of its steepest; NaN where one is NaN.
     gates : dict of str to tuple of str
         Names of the G gates: i, f, g, o of an LSTM, r, z, n of a GRU, z of an RNN.
 

@@ -28,7 +28,6 @@ class Activation(SameShape):
     """
 
     kind: ClassVar[str] = "activation"
-    fuses_loss: ClassVar[bool] = True
 
     def __init__(
         self, activation: str | activations.Activation, *, name: str | None = None

@@ -127,7 +127,8 @@ class Layer(ABC):
     output_activation : str
         Name of the activation whose values the outputs are, as losses want to know it.
     fuses_loss : bool
-        Whether a loss may compute it in the layer's stead.
+        Whether a loss may compute it in the layer's stead. A walk's outputs are what it goes on from, and
+        stay: the loss reads their pre-activations beside them.
     meets : bool
         Whether rows or timesteps meet, as in statistics: all of time must then be run at once.
     fixes_time : bool
@@ -138,7 +139,7 @@ class Layer(ABC):
     vocabulary: int | None = None
     stateful: bool = False
     output_activation: str = "identity"
-    fuses_loss: ClassVar[bool] = False
+    fuses_loss: ClassVar[bool] = True
     meets: bool = False
     fixes_time: bool = False
 

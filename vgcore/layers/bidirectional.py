@@ -35,6 +35,7 @@ class Bidirectional(Layer):
     """
 
     kind: ClassVar[str] = "bidirectional"
+    fuses_loss: ClassVar[bool] = False
 
     def __init__(self, layer: Recurrent, *, name: str | None = None) -> None:
         super().__init__(name)

@@ -42,7 +42,6 @@ class Dense(Layer):
     """
 
     kind: ClassVar[str] = "dense"
-    fuses_loss: ClassVar[bool] = True
     weight = View()
     bias = View()
 

@@ -17,7 +17,6 @@ class Normalisation(SameShape):
     """
 
     arguments: ClassVar[tuple[str, ...]] = ("epsilon", "scale", "shift")
-    fuses_loss: ClassVar[bool] = True
     weight = View()
     bias = View()
 

@@ -80,6 +80,7 @@ class Recurrent(Layer):
 
     gates: ClassVar[tuple[str, ...]]
     states: ClassVar[tuple[str, ...]] = ("h",)
+    fuses_loss: ClassVar[bool] = False
     kernels: Callable[..., Operation]
 
     weight_ih = View()

@@ -52,6 +52,7 @@ class Compiled:
             "mu_product": 1.0,
             "mu_factors": 0,
             "gradient_scale": 1.0,
+            "gradient_shrink": 1.0,
             "gradient_limit": self.treatment.clipping.get("clip_value", math.inf),
             **self.optimizer.numbers(),
         }

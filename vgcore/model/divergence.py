@@ -85,6 +85,8 @@ def message(
     where = window.output() or (window.gradient() if np.isfinite(loss) else None)
     if where is not None:
         said += f", first {where}"
+    elif window.is_one_of_several:
+        said += f", behind timestep {window.times - 1}"
     spoilt = _not_finite(session, session.values) if session.compiled.refuses else []
     if spoilt:
         said += f" (the step before has made {', '.join(spoilt[:3])} not finite)"
@@ -104,7 +106,9 @@ class _Window:
         self.samples = everything[first : first + steps.batch]
         self.lengths = None if data.lengths is None else data.lengths[self.samples]
         self.time = int(steps.chunks[:chunk].sum())
-        self.times = min(int(steps.chunks[chunk]), program.times) if session.takes_time else 1
+        times = int(steps.chunks[chunk]) if session.takes_time else 1
+        self.times = min(times, program.times)
+        self.is_one_of_several = self.times < times
         self.names = dict(zip(session.layout.shown, session.layout.columns, strict=True))
         self.backwards = {
             f"{layer.name}{walk.suffix}"
