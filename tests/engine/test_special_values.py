@@ -167,7 +167,7 @@ def with_nan_in(model, parameter="bias", unit=0):
 @pytest.mark.parametrize(("loss", "output"), LOSSES)
 def test_losses_of_nan_are_nan(loss, output, reduction, dtype):
     model = vg.Sequential([vg.Dense(3, output)], input_shape=4, dtype=dtype)
-    model.compile(loss, reduction=reduction)
+    model.compile(loss, reduction=reduction, on_nonfinite="ignore")
     x = np.ones((2, 4))
     y = np.zeros(2, int) if loss.startswith("sparse") else np.eye(3)[:2]
     assert np.isfinite(model.evaluate(x, y).loss)
@@ -184,7 +184,7 @@ def test_binary_crossentropy_of_nan_is_nan(layer, f, dtype):
     """Whatever layer the output is, fused or not."""
     shape, layers = OUTPUTS[layer](f)
     model = vg.Sequential(layers, input_shape=shape, dtype=dtype)
-    model.compile("binary_crossentropy")
+    model.compile("binary_crossentropy", on_nonfinite="ignore")
     x = np.random.default_rng(0).normal(size=(2, *(3 if n is None else n for n in shape)))
     y = np.full(model.predict(x).shape, 0.3)
     assert np.isfinite(model.evaluate(x, y).loss)
@@ -206,7 +206,7 @@ def test_of_nan_nobody_knows_what_is_saturated_or_dead(name, some, units, dtype)
     model = vg.Sequential(
         [vg.Dense(units, name), vg.Dense(2, name="last")], input_shape=3, dtype=dtype
     )
-    model.compile("mse")
+    model.compile("mse", on_nonfinite="ignore")
     x, y = np.random.default_rng(1).normal(size=(9, 3)), np.zeros((9, 2))
     whole = model.gradient_flow(x, y)
     assert not np.isnan(whole.saturated).any() and not np.isnan(whole.dead).any()
@@ -221,7 +221,7 @@ def test_of_nan_nobody_knows_what_is_saturated_or_dead(name, some, units, dtype)
 @pytest.mark.parametrize("name", ["identity", "relu", "leaky_relu", "sigmoid", "tanh", "softplus"])
 def test_of_infinite_outputs_it_is_known(name, value, dtype):
     model = vg.Sequential([vg.Dense(4, name), vg.Dense(2)], input_shape=3, dtype=dtype)
-    model.compile("mse")
+    model.compile("mse", on_nonfinite="ignore")
     model.layers[0].views["bias"][:] = [value, 0, 0, 0]
     model.layers[0].weight = np.zeros((4, 3))
     flow = model.gradient_flow(np.ones((3, 3)), np.zeros((3, 2)))
@@ -249,7 +249,7 @@ def test_nor_of_gates(layer, dtype):
     model = vg.Sequential(
         [vg.Embedding(2, 2, name="tokens"), layer, vg.Dense(1)], input_shape=(None,), dtype=dtype
     )
-    model.compile("mse")
+    model.compile("mse", on_nonfinite="ignore")
     model.layers[0].views["weight"][1] = NAN
     x = np.zeros((11, 5), int)
     x[9, 2:] = 1
@@ -281,7 +281,7 @@ def test_whatever_the_layer(layers):
         else [vg.Conv1d(8, 1), *layers, vg.Dense(1)],
         input_shape=(4, 2),
     )
-    model.compile("mse")
+    model.compile("mse", on_nonfinite="ignore")
     model.layers[0].views["bias"][3] = NAN
     flow = model.gradient_flow(np.ones((9, 4, 2)), np.zeros((9, 1)))
     behind = flow.layers.index(model.layers[2].name)
@@ -404,7 +404,7 @@ def test_optimizers(optimizer, dtype):
     """NaN and infinite gradients do to a weight what the rule says, and nothing to others."""
     rng = np.random.default_rng(0)
     model = vg.Sequential([vg.Dense(1, use_bias=False)], input_shape=6, dtype="float64")
-    model.compile("mse", optimizer)
+    model.compile("mse", optimizer, on_nonfinite="ignore")
     w, g = rng.normal(size=(2, 6))
     g[:3] = [NAN, INF, -INF]
     states = [np.full(6, start) for start in optimizer.states.values()]
@@ -422,7 +422,7 @@ def test_optimizers(optimizer, dtype):
                 kept,
                 gradient,
                 simd.RULES[optimizer.rule],
-                model.compiled.update(),
+                model.session.compiled.update(),
                 time=time,
             )
             want = w + RULES[type(optimizer)](optimizer, w, g, time, *states)
@@ -435,7 +435,7 @@ def test_clipping_by_value_keeps_nan_and_cuts_infinity(dtype):
     model = vg.Sequential([vg.Dense(1)], input_shape=3, dtype=dtype)
     for optimizer in (vg.SGD(1.0), vg.Momentum(1.0), vg.SGD(1.0, weight_decay=1e-3)):
         for tracked in (None, vg.GradientFlow()):
-            model.compile("mse", optimizer, clip_value=0.5)
+            model.compile("mse", optimizer, clip_value=0.5, on_nonfinite="ignore")
             model.layers[0].weight = np.zeros((1, 3))
             model.layers[0].views["bias"][:] = INF
             model.fit(np.array([[1.0, -1.0, 0.0]]), [[0.0]], track=tracked)
