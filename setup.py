@@ -17,8 +17,8 @@ from setuptools.modified import newer_group
 
 SOURCES = Path("src")
 FLAGS = ["-std=gnu11", "-fno-math-errno", "-fno-trapping-math"]
-# What Cython writes does no arithmetic to speak of: it calls leaf kernels, and no step is faster for more
 LEAF_FLAGS = [*FLAGS, "-O3"]
+# What Cython writes does no arithmetic to speak of: it calls leaf kernels, and no step is faster for more
 CALLER_FLAGS = [*FLAGS, "-O1", "-pthread"]
 LEVELS = {"baseline": []}
 if platform.machine() in ("x86_64", "AMD64"):
