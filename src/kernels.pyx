@@ -1,6 +1,7 @@
 """The leaf kernels of the CPU level in use, on NumPy arrays: a door for tests, benchmarks and theory.
 
-Matrices are made by `matrix`, whose rows are whole vectors; a kernel runs over all rows at once.
+Matrices are made by `matrix`, whose rows are whole vectors; a kernel runs over all rows at once. Kernels of
+images and of norms are in image_kernels.pyx and norm_kernels.pyx.
 """
 
 import numpy as np
