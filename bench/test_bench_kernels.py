@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from vgcore._core import kernels, simd
+from vgcore._core import image_kernels, kernels, simd
 from vgcore._core.neighbours import Window
 from workloads import Array
 
@@ -61,9 +61,9 @@ def test_convolution(benchmark: BenchmarkFixture, kernel: str, stage: tuple[int,
     w = np.zeros((9 * channels, channels), np.float32)
     forward, backward, weight = window.forward(), window.backward(), window.weight()
     call = {
-        "forward": lambda: kernels.convolve(y, x, w, forward, rows=32),
-        "input": lambda: kernels.convolve(x, y, w, backward, rows=32, transposed=True),
-        "weight": lambda: kernels.convolve_weight(w, x, y, weight, rows=32),
+        "forward": lambda: image_kernels.convolve(y, x, w, forward, rows=32),
+        "input": lambda: image_kernels.convolve(x, y, w, backward, rows=32, transposed=True),
+        "weight": lambda: image_kernels.convolve_weight(w, x, y, weight, rows=32),
     }[kernel]
     benchmark.group = f"convolution {stage}"
     benchmark.extra_info["flops"] = 2 * len(window.p) * channels * channels * 32

@@ -21,7 +21,7 @@ PACKAGE, ENGINE = ROOT / "vgcore", ROOT / "src"
 ENGINE_FLOORS = [
     ["simd"],
     ["op", "arrays", "gradient_buffers", "team"],
-    ["neighbours", "recurrent", "normalisation"],
+    ["neighbours", "recurrent", "normalisation", "kernel_arrays"],
     ["*"],
     ["plan"],
     ["parameter_layout"],

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from vgcore._core import kernels
+from vgcore._core import image_kernels, kernels
 from vgcore._core.neighbours import Window
 
 DTYPES = ["float32", "float64"]
@@ -107,25 +107,27 @@ def test_convolutions(window, channels, filters, groups, dtype):
     y, dx = kernels.matrix(len(dy), filters, dtype), kernels.matrix(len(x), channels, dtype)
     dw = np.full(stored.shape, np.nan, dtype)
     how = {"rows": rows, "groups": groups}
-    kernels.convolve(y, x, stored, table.forward(), b=bias, **how)
+    image_kernels.convolve(y, x, stored, table.forward(), b=bias, **how)
     check(y, 0, len(stored), bias)
-    kernels.convolve(dx, dy, stored, table.backward(), transposed=True, **how)
+    image_kernels.convolve(dx, dy, stored, table.backward(), transposed=True, **how)
     check(dx, 1, table.taps * filters)
     before = dx.copy()
-    kernels.convolve(dx, dy, stored, table.backward(), transposed=True, add=True, **how)
+    image_kernels.convolve(dx, dy, stored, table.backward(), transposed=True, add=True, **how)
     check(dx, 1, table.taps * filters, before.reshape(exact[1].shape))
-    kernels.convolve_weight(dw, x, dy, table.weight(), **how)
+    image_kernels.convolve_weight(dw, x, dy, table.weight(), **how)
     check(dw.T, 2, len(dy))
 
     parts = kernels.matrix(len(dy), filters, dtype), kernels.matrix(len(x), channels, dtype)
     for part in THREADS:
-        kernels.convolve(parts[0], x, stored, table.forward(), b=bias, part=part, **how)
-        kernels.convolve(parts[1], dy, stored, table.backward(), transposed=True, part=part, **how)
+        image_kernels.convolve(parts[0], x, stored, table.forward(), b=bias, part=part, **how)
+        image_kernels.convolve(
+            parts[1], dy, stored, table.backward(), transposed=True, part=part, **how
+        )
     np.testing.assert_array_equal(parts[0], y)
     np.testing.assert_array_equal(parts[1], before)
     again, cuts = np.full_like(dw, np.nan), [0, len(dw) // 3, len(dw) // 3 + 1, len(dw)]
     for part in pairwise(cuts):
-        kernels.convolve_weight(again, x, dy, table.weight(), part=part, **how)
+        image_kernels.convolve_weight(again, x, dy, table.weight(), part=part, **how)
     np.testing.assert_array_equal(again, dw)
 
 
@@ -136,7 +138,7 @@ def test_convolutions_do_not_write_beside_their_output(dtype):
     for filters in (1, 3, 17, 40):
         around = np.full((30 * rows, filters + 40), 7, dtype)
         stored = rng.normal(size=(9 * 3, filters)).astype(dtype)
-        kernels.convolve(
+        image_kernels.convolve(
             around[:, 20 : 20 + filters],
             image(rng, (6, 5), rows, 3, dtype),
             stored,
@@ -169,16 +171,18 @@ def test_largest_of_windows(window, channels, dtype):
         chosen = np.argmax(places[sources], axis=0)  # the first NaN, or the first of the largest
         for r, c in np.ndindex(rows, channels):
             want_dx[sources[chosen[r, c]] * rows + r, c] += dy[p * rows + r, c]
-    kernels.max_pool(y, x, table.forward(), rows=rows)
+    image_kernels.max_pool(y, x, table.forward(), rows=rows)
     np.testing.assert_array_equal(y, want.reshape(y.shape))
-    kernels.max_pool_backward(dx, dy, y, x, table.forward(), rows=rows, add=True)
+    image_kernels.max_pool_backward(dx, dy, y, x, table.forward(), rows=rows, add=True)
     np.testing.assert_array_equal(dx, want_dx)
-    kernels.max_pool_backward(dx, dy, y, x, table.forward(), rows=rows)
+    image_kernels.max_pool_backward(dx, dy, y, x, table.forward(), rows=rows)
     np.testing.assert_array_equal(dx, want_dx - start)
     y[...] = 0
     for part in THREADS:
-        kernels.max_pool(y, x, table.forward(), rows=rows, part=part)
-        kernels.max_pool_backward(parts, dy, y, x, table.forward(), rows=rows, add=True, part=part)
+        image_kernels.max_pool(y, x, table.forward(), rows=rows, part=part)
+        image_kernels.max_pool_backward(
+            parts, dy, y, x, table.forward(), rows=rows, add=True, part=part
+        )
     np.testing.assert_array_equal(y, want.reshape(y.shape))
     np.testing.assert_array_equal(parts, want_dx)
 
@@ -199,16 +203,18 @@ def test_weighted_sums_of_windows(window, channels, dtype):
         want[p] += term
         bound[p] += np.abs(term)
     for times in (1, 2):
-        kernels.average_pool(y, x, table.forward(), factor, rows=rows, add=times == 2)
+        image_kernels.average_pool(y, x, table.forward(), factor, rows=rows, add=times == 2)
         slack = (times * table.taps + 2) * np.finfo(dtype).eps * times * bound
         assert np.all(np.abs(y.reshape(want.shape) - times * want) <= slack)
     wide = np.full((len(y), channels + 20), np.nan, dtype)
-    kernels.average_pool(wide, x, table.forward(), factor, rows=rows)
+    image_kernels.average_pool(wide, x, table.forward(), factor, rows=rows)
     assert not np.any(wide[:, channels:])
     again = np.zeros_like(y)
     for part in THREADS:
         for add in (False, True):
-            kernels.average_pool(again, x, table.forward(), factor, rows=rows, add=add, part=part)
+            image_kernels.average_pool(
+                again, x, table.forward(), factor, rows=rows, add=add, part=part
+            )
     np.testing.assert_array_equal(again, y)
 
 
@@ -226,21 +232,21 @@ def test_layouts(places, channels, part, dtype):
     for sign, want in ((1, by_channel), (-1, by_place)):
         y = kernels.matrix(places * rows, channels, dtype)
         how = {"rows": rows, "part": part}
-        kernels.relayout(y, samples, y_places=sign * places, x_order=order, **how)
+        image_kernels.relayout(y, samples, y_places=sign * places, x_order=order, **how)
         inside = y.reshape(places, rows, channels)
         np.testing.assert_array_equal(inside[:, taken], want)
         assert np.count_nonzero(y) == want.size
         back = np.zeros_like(samples)
-        kernels.relayout(back, y, x_places=sign * places, y_order=order, **how)
+        image_kernels.relayout(back, y, x_places=sign * places, y_order=order, **how)
         np.testing.assert_array_equal(back[order[taken]], samples[order[taken]])
         assert np.count_nonzero(back) == want.size
-        kernels.relayout(y, samples, y_places=sign * places, x_order=order, add=True, **how)
+        image_kernels.relayout(y, samples, y_places=sign * places, x_order=order, add=True, **how)
         np.testing.assert_array_equal(inside[:, taken], 2 * want)
 
 
 def test_an_image_becomes_an_image_of_another_shape():
     x, y = (kernels.matrix(5 * n, 60 // n, "float64") for n in (12, 20))
     x[...] = np.arange(x.size).reshape(x.shape)
-    kernels.relayout(y, x, rows=5, y_places=20, x_places=12)
+    image_kernels.relayout(y, x, rows=5, y_places=20, x_places=12)
     flat = x.reshape(12, 5, 5).transpose(1, 2, 0).reshape(5, 60)
     np.testing.assert_array_equal(y.reshape(20, 5, 3).transpose(1, 2, 0).reshape(5, 60), flat)

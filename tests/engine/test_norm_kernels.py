@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vgcore._core import kernels
+from vgcore._core import kernels, norm_kernels
 from vgcore._core.simd import ACTIVATIONS
 
 DTYPES = ["float32", "float64"]
@@ -73,12 +73,12 @@ def test_moments(shape, ending, dtype):
     ends = ends_of(rng, *shape[:2]) if ending else None
     x = filled(rng, shape, dtype, mean=3)
     live = alive(*shape[:2], ends)
-    count, mean, variance = kernels.column_moments(x, places=shape[1], ends=ends)
+    count, mean, variance = norm_kernels.column_moments(x, places=shape[1], ends=ends)
     assert count == live.sum()
     close(mean, x[live].mean(0, dtype="float64"), dtype)
     close(variance, x[live].var(0, dtype="float64"), dtype)
     if not ending:
-        pieces = kernels.column_moments(x, places=shape[1], parts=parts(shape[0]))
+        pieces = norm_kernels.column_moments(x, places=shape[1], parts=parts(shape[0]))
         for got, want in zip(pieces, (count, mean, variance), strict=True):
             np.testing.assert_array_equal(got, want)
 
@@ -87,16 +87,16 @@ def test_moments_far_from_0_keep_their_digits(dtype):
     """What a float32 has lost before is all that is lost."""
     rng = np.random.default_rng(1)
     x = filled(rng, (64, 20, 5), dtype, mean=1e4)
-    _, mean, variance = kernels.column_moments(x, places=20)
+    _, mean, variance = norm_kernels.column_moments(x, places=20)
     np.testing.assert_allclose(mean, x.mean(0, dtype="float64"), rtol=1e-10)
     np.testing.assert_allclose(variance, x.var(0, dtype="float64"), rtol=1e-6)
     h = np.empty_like(x)
-    columns = kernels.normaliser(mean, variance, EPSILON, dtype)
-    kernels.normalise(h, h, x, columns, None, None, 0, places=20)
+    columns = norm_kernels.normaliser(mean, variance, EPSILON, dtype)
+    norm_kernels.normalise(h, h, x, columns, None, None, 0, places=20)
     want = (x.astype("float64") - mean) / np.sqrt(variance + EPSILON)
     np.testing.assert_allclose(h, want, atol=2e-6 if dtype == "float32" else 1e-11)
     rows = np.empty_like(x)
-    kernels.row_normalise(rows, rows, x, None, None, EPSILON, True, 0, places=20)
+    norm_kernels.row_normalise(rows, rows, x, None, None, EPSILON, True, 0, places=20)
     wide = x.astype("float64")
     want = (wide - wide.mean(1, keepdims=True)) / np.sqrt(wide.var(1, keepdims=True) + EPSILON)
     np.testing.assert_allclose(rows, want, atol=2e-6 if dtype == "float32" else 1e-11)
@@ -124,11 +124,11 @@ def test_batch_normalisation(shape, ending, affine, f, dtype):
     weight, bias = rng.normal(size=(2, cols)).astype(dtype) if affine else (None, None)
     live = alive(rows, places, ends)
     keywords = {"places": places, "ends": ends}
-    count, mean, variance = kernels.column_moments(x, **keywords)
-    columns = kernels.normaliser(mean, variance, EPSILON, dtype)
+    count, mean, variance = norm_kernels.column_moments(x, **keywords)
+    columns = norm_kernels.normaliser(mean, variance, EPSILON, dtype)
     h = kernels.matrix(*x.shape, dtype)
     h[...] = 7
-    kernels.normalise(h, h, x, columns, weight, bias, f, **keywords)
+    norm_kernels.normalise(h, h, x, columns, weight, bias, f, **keywords)
 
     wide = x.astype("float64")
     xhat = (wide - mean) / np.sqrt(variance + EPSILON)
@@ -139,36 +139,36 @@ def test_batch_normalisation(shape, ending, affine, f, dtype):
 
     delta = kernels.matrix(*x.shape, dtype)
     delta[...] = dh
-    sums = kernels.chunk_sums(rows, 2, cols)
-    kernels.normalise_backward(sums, delta, h, h, x, columns, weight, bias, f, **keywords)
+    sums = norm_kernels.chunk_sums(rows, 2, cols)
+    norm_kernels.normalise_backward(sums, delta, h, h, x, columns, weight, bias, f, **keywords)
     want_delta = dh * slope_of(f, z)
     close(delta[live], want_delta[live], dtype)
-    joined = kernels.join_chunks(sums, dtype).reshape(2, -1)[:, :cols]
+    joined = norm_kernels.join_chunks(sums, dtype).reshape(2, -1)[:, :cols]
     want_sums = [want_delta[live].sum(0), (want_delta * xhat)[live].sum(0)]
     close(joined, want_sums, dtype, scale=count)
 
-    means = kernels.join_chunks(sums, dtype, 1 / count)
+    means = norm_kernels.join_chunks(sums, dtype, 1 / count)
     dx = kernels.matrix(*x.shape, dtype)
     dx[...] = 1
-    kernels.normalise_input(dx, delta, x, columns, weight, means, add=True, **keywords)
+    norm_kernels.normalise_input(dx, delta, x, columns, weight, means, add=True, **keywords)
     shift, tilt = np.array(want_sums) / count
     want = w / np.sqrt(variance + EPSILON) * (want_delta - shift - xhat * tilt)
     scale = 1 if variance.min() > 0.01 else 300
     close(dx[live] - 1, want[live], dtype, scale=2 * scale)
 
     if not ending:
-        again, other = kernels.chunk_sums(rows, 2, cols), kernels.matrix(*x.shape, dtype)
+        again, other = norm_kernels.chunk_sums(rows, 2, cols), kernels.matrix(*x.shape, dtype)
         other[...] = dh
         for part in parts(rows):
-            kernels.normalise_backward(
+            norm_kernels.normalise_backward(
                 again, other, h, h, x, columns, weight, bias, f, places=places, part=part
             )
         for part in parts(rows):
-            kernels.normalise_input(
+            norm_kernels.normalise_input(
                 other, other, x, columns, weight, means, places=places, part=part
             )
         np.testing.assert_array_equal(again, sums)
-        kernels.normalise_input(delta, delta, x, columns, weight, means, places=places)
+        norm_kernels.normalise_input(delta, delta, x, columns, weight, means, places=places)
         np.testing.assert_array_equal(other, delta)
 
 
@@ -187,7 +187,7 @@ def test_row_normalisation(shape, ending, centred, affine, f, dtype):
     keywords = {"places": places, "ends": ends}
     epsilon = 0.1  # few columns may lie near each other
     h = kernels.matrix(*x.shape, dtype)
-    kernels.row_normalise(h, h, x, weight, bias, epsilon, centred, f, **keywords)
+    norm_kernels.row_normalise(h, h, x, weight, bias, epsilon, centred, f, **keywords)
 
     wide = x.astype("float64")
     apart = wide - centred * wide.mean(1, keepdims=True)
@@ -198,10 +198,10 @@ def test_row_normalisation(shape, ending, centred, affine, f, dtype):
 
     delta = kernels.matrix(*x.shape, dtype)
     delta[...] = dh
-    sums = kernels.chunk_sums(rows, 2, cols)
+    sums = norm_kernels.chunk_sums(rows, 2, cols)
     dx = kernels.matrix(*x.shape, dtype)
     dx[...] = 1
-    kernels.row_normalise_backward(
+    norm_kernels.row_normalise_backward(
         sums, dx, delta, h, h, x, weight, epsilon, centred, f, add=True, **keywords
     )
     want_delta = dh * slope_of(f, z)
@@ -209,15 +209,15 @@ def test_row_normalisation(shape, ending, centred, affine, f, dtype):
     tilt = (error * xhat).mean(1, keepdims=True)
     want = inverse * (error - centred * error.mean(1, keepdims=True) - xhat * tilt)
     close(dx[live] - 1, want[live], dtype, scale=5)
-    joined = kernels.join_chunks(sums, dtype).reshape(2, -1)[:, :cols]
+    joined = norm_kernels.join_chunks(sums, dtype).reshape(2, -1)[:, :cols]
     close(joined[0], want_delta[live].sum(0), dtype, scale=live.sum())
     close(joined[1], (want_delta * xhat)[live].sum(0), dtype, scale=live.sum())
 
-    other, again = kernels.matrix(*x.shape, dtype), kernels.chunk_sums(rows, 2, cols)
+    other, again = kernels.matrix(*x.shape, dtype), norm_kernels.chunk_sums(rows, 2, cols)
     if not ending:
         other[...] = dh
         for part in parts(rows):
-            kernels.row_normalise_backward(
+            norm_kernels.row_normalise_backward(
                 again, other, other, h, h, x, weight, epsilon, centred, f, places=places, part=part
             )
         np.testing.assert_array_equal(again, sums)
@@ -226,7 +226,7 @@ def test_row_normalisation(shape, ending, centred, affine, f, dtype):
         cut = places // 2
         for times, later in ((slice(cut * rows, None), False), (slice(0, cut * rows), True)):
             other[...] = dh
-            kernels.row_normalise_backward(
+            norm_kernels.row_normalise_backward(
                 again,
                 other[times],
                 other[times],
@@ -254,23 +254,23 @@ def test_prelu(shape, ending, shared, dtype):
     a = rng.normal(size=1 if shared else cols).astype(dtype)
     live = alive(rows, places, ends)
     h = kernels.matrix(*x.shape, dtype)
-    kernels.prelu(h, x, a)
+    norm_kernels.prelu(h, x, a)
     close(h, np.where(x > 0, x, a * x), dtype)
     width = 1 if shared else cols
-    sums = kernels.chunk_sums(rows, 1, width)
+    sums = norm_kernels.chunk_sums(rows, 1, width)
     delta = kernels.matrix(*x.shape, dtype)
     delta[...] = dh
-    kernels.prelu_backward(sums, delta, x, a, places=places, ends=ends)
+    norm_kernels.prelu_backward(sums, delta, x, a, places=places, ends=ends)
     close(delta[live], np.where(x > 0, dh, a * dh)[live], dtype)
     want = (dh * np.minimum(x, 0)).astype("float64")[live].sum(0)
-    got = kernels.join_chunks(sums, dtype)[:width]
+    got = norm_kernels.join_chunks(sums, dtype)[:width]
     close(got, want.sum() if shared else want, dtype, scale=live.sum())
     if places > 1 and not ending:
-        cut, again = places // 2, kernels.chunk_sums(rows, 1, width)
+        cut, again = places // 2, norm_kernels.chunk_sums(rows, 1, width)
         for times, later in ((slice(cut * rows, None), False), (slice(0, cut * rows), True)):
             delta[...] = dh
             for part in parts(rows):
-                kernels.prelu_backward(
+                norm_kernels.prelu_backward(
                     again,
                     delta[times],
                     x[times],
