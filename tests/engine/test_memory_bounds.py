@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from vgcore._core import kernels, simd
+from vgcore._core import image_kernels, kernels, norm_kernels, simd
 from vgcore._core.neighbours import Window
 
 SIZES = [1, 2, 3, 5, 8, 15, 16, 17, 31, 33, 48, 64, 65, 100]
@@ -59,17 +59,17 @@ def elementwise(new, rows, cols):
     kernels.dropout(h, x, 0.5, 1)
     kernels.add_noise(z.reshape(-1), 0.1, 1)
     for a in (new(1), new(cols)):
-        kernels.prelu(h, x, a)
+        norm_kernels.prelu(h, x, a)
 
 
 def normalisation(new, rows, cols):
     h, x, weight, bias = new(rows, cols), new(rows, cols), new(cols), new(cols)
     mean, variance = np.zeros(cols), np.ones(cols)
-    columns = kernels.normaliser(mean, variance, 1e-5, h.dtype)
+    columns = norm_kernels.normaliser(mean, variance, 1e-5, h.dtype)
     for f in (simd.ACTIVATIONS["identity"], simd.ACTIVATIONS["relu"], simd.ACTIVATIONS["tanh"]):
-        kernels.normalise(h, h, x, columns, weight, bias, f)
-        kernels.row_normalise(h, h, x, weight, bias, 1e-5, True, f)
-    kernels.column_moments(x)
+        norm_kernels.normalise(h, h, x, columns, weight, bias, f)
+        norm_kernels.row_normalise(h, h, x, weight, bias, 1e-5, True, f)
+    norm_kernels.column_moments(x)
 
 
 def images(new, rows, channels, filters):
@@ -81,14 +81,14 @@ def images(new, rows, channels, filters):
         new(6 * rows, filters),
         new(filters),
     )
-    kernels.convolve(y, x, w, table, rows=rows, b=b)
-    kernels.convolve(x, y, w, window.backward(), rows=rows, transposed=True)
-    kernels.convolve_weight(w, x, y, window.weight(), rows=rows)
+    image_kernels.convolve(y, x, w, table, rows=rows, b=b)
+    image_kernels.convolve(x, y, w, window.backward(), rows=rows, transposed=True)
+    image_kernels.convolve_weight(w, x, y, window.weight(), rows=rows)
     y, dy = new(6 * rows, channels), new(6 * rows, channels)
-    kernels.max_pool(y, x, table, rows=rows)
-    kernels.max_pool_backward(x, dy, y, x.copy(), table, rows=rows)
-    kernels.average_pool(y, x, table, factor, rows=rows)
-    kernels.relayout(new(rows, 6 * channels), y, rows=rows, x_places=6)
+    image_kernels.max_pool(y, x, table, rows=rows)
+    image_kernels.max_pool_backward(x, dy, y, x.copy(), table, rows=rows)
+    image_kernels.average_pool(y, x, table, factor, rows=rows)
+    image_kernels.relayout(new(rows, 6 * channels), y, rows=rows, x_places=6)
 
 
 def main(dtype):
