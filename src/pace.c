@@ -33,43 +33,60 @@ static void begin_trial(vg_pace *pace, int threads) {
 }
 
 static void give_up_trial(vg_pace *pace, double rest, double now) {
-    if (pace->threads < pace->before)
+    if (pace->threads < pace->before) {
+        pace->too_few = pace->threads;
         doubt_later(pace, most(rest, least(2 * pace->doubt_rest, LONGEST_DOUBT)), now);
+    } else {
+        pace->too_many = pace->threads;
+        pace->too_few = 0;
+    }
     pace->threads = pace->before;
     pace->before = 0;
-    pace->stride = 1;
     pace->due = now + most(rest, SHORTEST_REST);
 }
 
 static void judge_trial(vg_pace *pace, double now) {
-    const int more = pace->threads > pace->before;
+    const int grown = pace->threads > pace->before;
     const double expected = pace->steps * pace->before_seconds;
-    if (pace->seconds >= expected * (more ? WORTHWHILE : 1)) {
+    if (pace->seconds >= expected * (grown ? WORTHWHILE : 1)) {
         give_up_trial(pace, least(pace->seconds - expected, WORST_LOSS * expected) / LOSS_ALLOWED, now);
         return;
     }
-    pace->before = 0;
-    pace->stride = more ? 2 * pace->stride : 1;
-    pace->due = more ? now : now + SHORTEST_REST;
+    pace->before = pace->too_few = 0;
+    if (!grown) pace->too_many = 0;
+    pace->due = grown ? now : now + SHORTEST_REST;
     doubt_later(pace, pace->seconds / LOSS_ALLOWED, now);
 }
 
+/* Fewer threads: without those that wait, or half; where that was too few for this many, half of it. */
+static int fewer(const vg_pace *pace, int waiting) {
+    const int idle = (int)(pace->waited / pace->seconds);
+    int found = pace->threads / 2;
+    if (pace->too_few > 1)
+        found = pace->too_few / 2;
+    else if (waiting)
+        found = pace->threads - (idle < 1 ? 1 : idle);
+    return found < 1 ? 1 : found;
+}
+
+/* More threads: in the middle of what is available or was not too many, by bisection. */
+static int more(vg_pace *pace, int available) {
+    if (pace->too_many <= pace->threads + 1 || pace->too_many > available) pace->too_many = available + 1;
+    return (pace->threads + pace->too_many) / 2;
+}
+
 static void consider_trial(vg_pace *pace, int available, double now) {
-    const int idle = (int)(pace->waited / pace->seconds), threads = pace->threads;
-    const int waiting = pace->waited > MUCH_WAITING * threads * pace->seconds;
-    if (threads > 1 && waiting && now >= pace->due)
-        begin_trial(pace, threads - (idle < 1 ? 1 : idle < threads ? idle : threads - 1));
-    else if (threads > 1 && now >= pace->doubt_due)
-        begin_trial(pace, threads / 2);
-    else if (threads < available && now >= pace->due)
-        begin_trial(pace, threads + pace->stride < available ? threads + pace->stride : available);
+    const int waiting = pace->waited > MUCH_WAITING * pace->threads * pace->seconds;
+    const int could_grow = pace->threads < available;
+    const int may_shrink = pace->threads > 1 && !(could_grow && pace->too_few > 0);
+    if (may_shrink && now >= (waiting ? pace->due : pace->doubt_due))
+        begin_trial(pace, fewer(pace, waiting));
+    else if (could_grow && now >= pace->due)
+        begin_trial(pace, more(pace, available));
 }
 
 int vg_pace_threads(vg_pace *pace, int available) {
-    if (pace->threads == 0) {
-        pace->threads = available;
-        pace->stride = 1;
-    }
+    if (pace->threads == 0) pace->threads = available;
     return pace->threads < available ? pace->threads : available;
 }
 

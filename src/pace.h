@@ -17,7 +17,7 @@ typedef struct {
     int threads;            /* chosen */
     int before;             /* the choice that a trial is compared with, or 0: nothing is tried */
     double before_seconds;  /* what a step took then */
-    int stride;             /* how many more threads the next trial has */
+    int too_few, too_many;  /* what trials found last, or 0: the next ones are beyond, and in between */
     double due;             /* clock time from which the next trial may come */
     double doubt_due;       /* of fewer threads though none waits, */
     double doubt_rest;      /* and how long after the last one that is */

@@ -43,6 +43,7 @@ int vg_team_prepare(void);
 
 /* How many threads all callers together may use: 1 at first. */
 void vg_team_set_limit(int threads);
+int vg_team_limit(void);
 
 /* A caller comes, and goes. */
 void vg_team_enter(void);
