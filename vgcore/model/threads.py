@@ -37,12 +37,12 @@ def openmp_threads() -> int | None:
     return int(first) if first.isdecimal() and int(first) > 0 else None
 
 
-def _look() -> None:
+def _look(now: float) -> None:
     """Ask the system how many threads it allows by default."""
     global _default, _look_again
     asked = openmp_threads()
     _default = min(cpus.usable(), asked) if asked else cpus.fair_share()
-    _look_again = time.monotonic() + _LOOK_SECONDS
+    _look_again = now + _LOOK_SECONDS
 
 
 def set_num_threads(n: int) -> None:
@@ -66,8 +66,9 @@ def get_num_threads() -> int:
     that the process may use (affinity, a cgroup's quota), at most ``OMP_NUM_THREADS``; workers of a pool of
     processes divide them among each other. ``threadpoolctl`` can lower it.
     """
-    if time.monotonic() >= _look_again:
-        _look()
+    now = time.monotonic()
+    if now >= _look_again:
+        _look(now)
     number = _default if _chosen is None else _chosen
     number = number if _limit is None else min(number, _limit)
     team.set_limit(number)
