@@ -30,7 +30,7 @@ def _restore_threads(monkeypatch):
     monkeypatch.setattr(threads, "_limit", threads._limit)
     yield
     monkeypatch.undo()
-    vg.get_num_threads()
+    threads._settle()
 
 
 def printed(script, environment=()):
