@@ -23,7 +23,7 @@ static void begin_slice(vg_pace *pace, int running) {
 
 static void doubt_later(vg_pace *pace, double rest, double now) {
     pace->doubt_rest = rest;
-    pace->doubt_due = now + rest;
+    pace->doubted = now;
 }
 
 static void begin_trial(vg_pace *pace, int threads) {
@@ -55,7 +55,7 @@ static void judge_trial(vg_pace *pace, double now) {
     pace->before = pace->too_few = 0;
     if (!grown) pace->too_many = 0;
     pace->due = grown ? now : now + SHORTEST_REST;
-    doubt_later(pace, pace->seconds / LOSS_ALLOWED, now);
+    doubt_later(pace, 0, now);
 }
 
 /* Fewer threads: without those that wait, or half; where that was too few for this many, half of it. */
@@ -77,9 +77,10 @@ static int more(vg_pace *pace, int available) {
 
 static void consider_trial(vg_pace *pace, int available, double now) {
     const int waiting = pace->waited > MUCH_WAITING * pace->threads * pace->seconds;
+    const double doubt_due = pace->doubted + most(pace->doubt_rest, pace->seconds / LOSS_ALLOWED);
     const int could_grow = pace->threads < available;
     const int may_shrink = pace->threads > 1 && !(could_grow && pace->too_few > 0);
-    if (may_shrink && now >= (waiting ? pace->due : pace->doubt_due))
+    if (may_shrink && now >= (waiting ? pace->due : doubt_due))
         begin_trial(pace, fewer(pace, waiting));
     else if (could_grow && now >= pace->due)
         begin_trial(pace, more(pace, available));
@@ -96,7 +97,7 @@ void vg_pace_step(vg_pace *pace, int available, vg_step step, double now) {
     pace->seconds += step.seconds;
     pace->waited += step.waited;
     if (pace->seconds < SLICE_SECONDS) return;
-    if (pace->doubt_rest == 0) doubt_later(pace, pace->seconds / LOSS_ALLOWED, now);
+    if (pace->doubted == 0) doubt_later(pace, 0, now);
     if (step.running != pace->threads) { /* there were not as many CPUs or workers as chosen */
         if (pace->before != 0) give_up_trial(pace, 0, now);
     } else if (pace->before != 0) {

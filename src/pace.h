@@ -19,8 +19,8 @@ typedef struct {
     double before_seconds;  /* what a step took then */
     int too_few, too_many;  /* what trials found last, or 0: the next ones are beyond, and in between */
     double due;             /* clock time from which the next trial may come */
-    double doubt_due;       /* of fewer threads though none waits, */
-    double doubt_rest;      /* and how long after the last one that is */
+    double doubted;         /* when fewer were tried last though few waited, or the first slice ended, */
+    double doubt_rest;      /* and for how long they are not tried again */
     int running;            /* of the present slice: threads that ran, */
     long steps;             /* steps, */
     double seconds;         /* time, */
