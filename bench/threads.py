@@ -11,6 +11,7 @@ Python threads train at the same time, over that of one model on one thread. It 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from workloads import ROWS, Workload
 
 SPIN = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 TWO = 2
+CALL_SECONDS = 0.1
 
 
 @contextmanager
@@ -46,16 +48,17 @@ class Network:
     def __init__(self, workload: Workload, threads: int) -> None:
         self.threads = threads
         self._peer = VgcoreFit(workload, threads)
-        self._steps = workload.batches
-        self.speed(0.2)
+        self._epochs = 1  # of a call of `fit`
+        self._peer.run(1)
+        self._epochs = math.ceil(CALL_SECONDS * self.speed(CALL_SECONDS) / workload.batches)
 
     def speed(self, seconds: float) -> float:
         """Steps per second, over a while."""
         vg.set_num_threads(self.threads)
         begin, steps = time.perf_counter(), 0
         while (elapsed := time.perf_counter() - begin) < seconds:
-            self._peer.run(1)
-            steps += self._steps
+            self._peer.run(self._epochs)
+            steps += self._epochs * self._peer.workload.batches
         return steps / elapsed
 
 

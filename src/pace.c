@@ -1,21 +1,29 @@
 #include "pace.h"
 
-/* A few turns of a scheduler that shares a CPU. */
+/* A few turns of a scheduler that divides a CPU. */
 #define SLICE_SECONDS 0.01
-/* Of the members' time; two on one CPU wait for at least half as much again. */
+/* Of the members' time: two with one CPU wait for half of it and more. */
 #define MUCH_WAITING 0.2
-/* More threads must be faster by so much to be kept. */
+/* More threads are kept if they take less than this. */
 #define WORTHWHILE 0.95
 #define LOSS_ALLOWED 0.01
+/* A trial that lost more than this many times its own time was an accident. */
+#define WORST_LOSS 10
 #define SHORTEST_REST 0.1
-#define LONGEST_REST 10.0
+#define LONGEST_DOUBT 10.0
 
-static double clamp(double x, double least, double most) { return x < least ? least : x > most ? most : x; }
+static double least(double a, double b) { return a < b ? a : b; }
+static double most(double a, double b) { return a > b ? a : b; }
 
 static void begin_slice(vg_pace *pace, int running) {
     pace->running = running;
     pace->steps = 0;
     pace->seconds = pace->waited = 0;
+}
+
+static void doubt_later(vg_pace *pace, double rest, double now) {
+    pace->doubt_rest = rest;
+    pace->doubted = now;
 }
 
 static void begin_trial(vg_pace *pace, int threads) {
@@ -25,38 +33,61 @@ static void begin_trial(vg_pace *pace, int threads) {
 }
 
 static void give_up_trial(vg_pace *pace, double rest, double now) {
+    if (pace->threads < pace->before) {
+        pace->too_few = pace->threads;
+        doubt_later(pace, most(rest, least(2 * pace->doubt_rest, LONGEST_DOUBT)), now);
+    } else {
+        pace->too_many = pace->threads;
+        pace->too_few = 0;
+    }
     pace->threads = pace->before;
     pace->before = 0;
-    pace->stride = 1;
-    pace->due = now + clamp(rest, SHORTEST_REST, LONGEST_REST);
+    pace->due = now + most(rest, SHORTEST_REST);
 }
 
 static void judge_trial(vg_pace *pace, double now) {
-    const int more = pace->threads > pace->before;
+    const int grown = pace->threads > pace->before;
     const double expected = pace->steps * pace->before_seconds;
-    if (pace->seconds >= expected * (more ? WORTHWHILE : 1)) {
-        give_up_trial(pace, (pace->seconds - expected) / LOSS_ALLOWED, now);
+    if (pace->seconds >= expected * (grown ? WORTHWHILE : 1)) {
+        give_up_trial(pace, least(pace->seconds - expected, WORST_LOSS * expected) / LOSS_ALLOWED, now);
         return;
     }
-    pace->before = 0;
-    pace->stride = more ? 2 * pace->stride : 1;
-    pace->due = more ? now : now + SHORTEST_REST;
+    pace->before = pace->too_few = 0;
+    if (!grown) pace->too_many = 0;
+    pace->due = grown ? now : now + SHORTEST_REST;
+    doubt_later(pace, 0, now);
 }
 
-static void consider_trial(vg_pace *pace, int available) {
+/* Fewer threads: without those that wait, or half; where that was too few for this many, half of it. */
+static int fewer(const vg_pace *pace, int waiting) {
     const int idle = (int)(pace->waited / pace->seconds);
-    const int more = pace->threads + pace->stride;
-    if (pace->threads > 1 && pace->waited > MUCH_WAITING * pace->threads * pace->seconds)
-        begin_trial(pace, (int)clamp(pace->threads - idle, 1, pace->threads - 1));
-    else if (pace->threads < available)
-        begin_trial(pace, more < available ? more : available);
+    int found = pace->threads / 2;
+    if (pace->too_few > 1)
+        found = pace->too_few / 2;
+    else if (waiting)
+        found = pace->threads - (idle < 1 ? 1 : idle);
+    return found < 1 ? 1 : found;
+}
+
+/* More threads: in the middle of what is available or was not too many, by bisection. */
+static int more(vg_pace *pace, int available) {
+    if (pace->too_many <= pace->threads + 1 || pace->too_many > available) pace->too_many = available + 1;
+    return (pace->threads + pace->too_many) / 2;
+}
+
+static void consider_trial(vg_pace *pace, int available, double now) {
+    const int waiting = pace->waited > MUCH_WAITING * pace->threads * pace->seconds;
+    const double doubt_due = pace->doubted + most(pace->doubt_rest, pace->seconds / LOSS_ALLOWED);
+    const int could_grow = pace->threads < available;
+    const int may_shrink = pace->threads > 1 && !(could_grow && pace->too_few > 0);
+    if (may_shrink && now >= (waiting ? pace->due : doubt_due))
+        begin_trial(pace, fewer(pace, waiting));
+    else if (could_grow && now >= pace->due)
+        begin_trial(pace, more(pace, available));
 }
 
 int vg_pace_threads(vg_pace *pace, int available) {
-    if (pace->threads == 0) {
-        pace->threads = available;
-        pace->stride = 1;
-    }
+    if (pace->threads == 0) pace->threads = available;
     return pace->threads < available ? pace->threads : available;
 }
 
@@ -66,12 +97,13 @@ void vg_pace_step(vg_pace *pace, int available, vg_step step, double now) {
     pace->seconds += step.seconds;
     pace->waited += step.waited;
     if (pace->seconds < SLICE_SECONDS) return;
+    if (pace->doubted == 0) doubt_later(pace, 0, now);
     if (step.running != pace->threads) { /* there were not as many CPUs or workers as chosen */
         if (pace->before != 0) give_up_trial(pace, 0, now);
     } else if (pace->before != 0) {
         judge_trial(pace, now);
-    } else if (now >= pace->due) {
-        consider_trial(pace, available);
+    } else {
+        consider_trial(pace, available, now);
     }
     begin_slice(pace, step.running);
 }

@@ -1,12 +1,13 @@
 /* How many threads pay for a kind of work that is done again and again; found out while it runs.
  *
- * Two threads on one free CPU are slower than one, and only others know when the second CPU is free. They show
- * in two ways, of which neither asks the system: members of the team wait for each other, and steps take long.
+ * Two threads on one free CPU are slower than one, and so are two whose CPUs are far apart if they share much.
+ * The system is not asked: time is measured, in slices.
  *
- * Time is looked at in slices. Where members waited for much of a slice, the next one tries fewer threads;
- * where fewer run than could, it tries more now and then. The faster of the two slices stays. What a trial
- * cost must be earned before the next: it comes when the loss is 1 % of the time since then. So a team whose
- * members hardly wait is never disturbed, and one in a busy place loses about 1 %.
+ * A trial is a slice with another number of threads; the faster of it and the slice before it stays. Where
+ * members waited for each other for much of a slice, which they do where others use their CPUs, the next one
+ * tries fewer; where fewer run than could, it tries more. A trial must be earned: it comes when what the one
+ * before it lost is 1 % of the time since then. A team whose members hardly wait is doubted, too, but ever more
+ * rarely.
  */
 #ifndef VG_PACE_H
 #define VG_PACE_H
@@ -16,8 +17,10 @@ typedef struct {
     int threads;            /* chosen */
     int before;             /* the choice that a trial is compared with, or 0: nothing is tried */
     double before_seconds;  /* what a step took then */
-    int stride;             /* how many more threads the next trial has */
-    double due;             /* clock time of the next trial, at the earliest */
+    int too_few, too_many;  /* what trials found last, or 0: the next ones are beyond, and in between */
+    double due;             /* clock time from which the next trial may come */
+    double doubted;         /* when fewer were tried last though few waited, or the first slice ended, */
+    double doubt_rest;      /* and for how long they are not tried again */
     int running;            /* of the present slice: threads that ran, */
     long steps;             /* steps, */
     double seconds;         /* time, */

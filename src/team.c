@@ -60,6 +60,7 @@ double vg_seconds(void) {
 /* ---- callers share the CPUs */
 
 void vg_team_set_limit(int threads) { atomic_store(&limit, threads); }
+int vg_team_limit(void) { return atomic_load(&limit); }
 void vg_team_enter(void) { atomic_fetch_add(&callers, 1); }
 void vg_team_leave(void) { atomic_fetch_sub(&callers, 1); }
 

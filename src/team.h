@@ -22,10 +22,11 @@
 #include <stdatomic.h>
 
 #define VG_MAX_THREADS 256
+#define VG_CACHE_LINE 64
 
-/* Where the members of a team wait for each other. */
+/* Where the members of a team wait for each other: in cache lines of its own, for it lies in a caller's frame. */
 typedef struct {
-    int threads;
+    _Alignas(VG_CACHE_LINE) int threads;
     int dismissed;         /* at the next barrier; written by thread 0 */
     atomic_int arrived;
     atomic_uint phase;     /* its lowest bit: the team is dismissed; the others count barriers */
@@ -42,6 +43,7 @@ int vg_team_prepare(void);
 
 /* How many threads all callers together may use: 1 at first. */
 void vg_team_set_limit(int threads);
+int vg_team_limit(void);
 
 /* A caller comes, and goes. */
 void vg_team_enter(void);

@@ -6,6 +6,7 @@ cdef extern from "team.h" nogil:
     void team_set_limit "vg_team_set_limit"(int threads)
     void team_enter "vg_team_enter"()
     void team_leave "vg_team_leave"()
+    int team_limit "vg_team_limit"()
     int team_share "vg_team_share"(double now)
     void team_run "vg_team_run"(int threads, TeamTask task, void *argument)
     int team_wait "vg_barrier_wait"(Barrier *barrier)
@@ -71,6 +72,11 @@ cdef double seconds_now() noexcept nogil:
 def set_limit(int threads):
     """Let all callers of the process together use so many threads."""
     team_set_limit(threads)
+
+
+def limit():
+    """Threads that all callers of the process together may use."""
+    return team_limit()
 
 
 def share():

@@ -1,15 +1,16 @@
 from types import TracebackType
 
 def set_limit(threads: int) -> None: ...
+def limit() -> int: ...
 def share() -> int: ...
 
 class Present:
     def __enter__(self) -> None: ...
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
     ) -> None: ...
 
 class PaceOf:

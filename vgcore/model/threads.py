@@ -28,6 +28,7 @@ def _from_environment() -> int | None:
 _chosen = _from_environment()
 _limit: int | None = None  # of threadpoolctl
 _default = 1
+_number = 1  # what follows from all of these
 _look_again = 0.0  # at this time of the monotonic clock
 
 
@@ -37,12 +38,21 @@ def openmp_threads() -> int | None:
     return int(first) if first.isdecimal() and int(first) > 0 else None
 
 
-def _look() -> None:
+def _look(now: float) -> None:
     """Ask the system how many threads it allows by default."""
     global _default, _look_again
     asked = openmp_threads()
     _default = min(cpus.usable(), asked) if asked else cpus.fair_share()
-    _look_again = time.monotonic() + _LOOK_SECONDS
+    _look_again = now + _LOOK_SECONDS
+    _settle()
+
+
+def _settle() -> None:
+    """Work the number out, and tell the engine."""
+    global _number
+    number = _default if _chosen is None else _chosen
+    _number = number if _limit is None else min(number, _limit)
+    team.set_limit(_number)
 
 
 def set_num_threads(n: int) -> None:
@@ -56,7 +66,7 @@ def set_num_threads(n: int) -> None:
     global _chosen, _limit
     _chosen = _validate.integer("n", n, minimum=1)
     _limit = None
-    get_num_threads()
+    _settle()
 
 
 def get_num_threads() -> int:
@@ -66,21 +76,20 @@ def get_num_threads() -> int:
     that the process may use (affinity, a cgroup's quota), at most ``OMP_NUM_THREADS``; workers of a pool of
     processes divide them among each other. ``threadpoolctl`` can lower it.
     """
-    if time.monotonic() >= _look_again:
-        _look()
-    number = _default if _chosen is None else _chosen
-    number = number if _limit is None else min(number, _limit)
-    team.set_limit(number)
-    return number
+    now = time.monotonic()
+    if now >= _look_again:
+        _look(now)
+    return _number
 
 
 def _set_limit(n: int) -> None:
     """Use at most ``n`` threads, until `set_num_threads` is called or the limit is lifted."""
     global _limit
     _limit = None
-    if n < get_num_threads():
+    _settle()
+    if n < _number:
         _limit = max(1, n)
-        get_num_threads()
+        _settle()
 
 
 def _forget() -> None:
