@@ -107,7 +107,7 @@ ctypedef struct Run:
     Py_ssize_t samples
     Py_ssize_t batch
     bint stepping             # each window is a step: truncated, with targets at every timestep
-    const int64_t *places     # (steps,) minibatch of each; stepping, times the windows plus the window; or NULL
+    const int64_t *places     # (steps,) minibatch of each; stepping, times windows plus window; or NULL
     Py_ssize_t steps
     bint updating
     double seconds            # after which no new step begins

@@ -124,7 +124,7 @@ cdef class Program:
         return self.last_broken
 
     def outputs(self, int index, Py_ssize_t rows, Py_ssize_t times):
-        """What an operation made of the last window, (places, rows, columns); a walk's h of every timestep."""
+        """What an operation made of the last window, (places, rows, columns): h; all of a walk."""
         cdef const Op *op = &self.plan.op[index]
         return self._copied(op.state[0].sequence if op.states > 0 else op.h, op, rows, times)
 

@@ -387,3 +387,47 @@ def test_outputs_do_not_depend_on_how_time_is_cut():
         found.append({"outputs": outputs, "h": states[0][0], "c": states[0][1], "losses": losses})
     assert_same_bits(found[0], found[1])
     assert_same_bits(found[0], found[2])
+
+
+@pytest.mark.parametrize("reduction", ["mean", "batchmean"])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_chunk_in_which_nobody_is_alive_is_no_step(shuffle, reduction):
+    """Momentum, decay, schedules and the tracker see the chunks that somebody is alive in."""
+    lengths = np.array([3, 12, 4, 1, 5, 8, 2, 4])
+    rate = vg.schedules.Exponential(0.05, 0.7)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 12, 3)), rng.normal(size=(8, 12, 3))
+    models, flows = [], [vg.GradientFlow(), vg.GradientFlow()]
+    for _ in range(2):
+        layers = [vg.RNN(5, return_sequences=True), vg.Dropout(0.2), vg.Dense(3)]
+        models.append(vg.Sequential(layers, input_shape=(None, 3), dtype="float64", seed=0))
+        models[-1].compile("mse", vg.Adam(rate, weight_decay=0.1), reduction=reduction, tbptt=4)
+    whole, parts = models
+    history = whole.fit(
+        x, y, lengths=lengths, batch_size=2, epochs=2, shuffle=shuffle, track=flows[0]
+    )
+    losses = []
+    for _ in range(2):
+        order = parts.session.rng.permutation(8) if shuffle else np.arange(8)
+        losses.append([])
+        for pair in order.reshape(4, 2):
+            until = lengths[pair].max()  # by hand: what is behind it is not there
+            losses[-1] += [(parts.step, pair)]
+            parts.fit(
+                x[pair, :until], y[pair, :until], lengths=lengths[pair], batch_size=2, shuffle=False,
+                track=flows[1],
+            )  # fmt: skip
+    assert whole.step == parts.step == len(flows[0])
+    assert_same_bits(whole.session.vectors(), parts.session.vectors())
+    np.testing.assert_array_equal(flows[0].loss, flows[1].loss)
+    np.testing.assert_array_equal(flows[0].delta, flows[1].delta)
+    assert history.history["learning_rate"][-1] == pytest.approx(0.05 * 0.7 ** (whole.step - 1))
+    for found, epoch in zip(history.history["loss"], losses, strict=True):
+        total = weight = 0.0
+        for step, pair in epoch:
+            chunks = np.arange(0, lengths[pair].max(), 4)
+            counts = np.clip(lengths[pair][:, None] - chunks, 0, 4).sum(axis=0)
+            part = flows[0].loss[step:][: len(chunks)]
+            total += (part * counts).sum() if reduction == "mean" else 2 * part.sum()
+            weight += counts.sum() if reduction == "mean" else 2
+        np.testing.assert_allclose(found, total / weight, rtol=1e-12)

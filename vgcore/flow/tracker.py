@@ -218,8 +218,8 @@ class GradientFlow:
 
         Raises
         ------
-        ValueError
-            For an unknown field or walk, or another shape.
+        TypeError, ValueError
+            For an unknown field or walk, another shape, or what is no number.
         """
         number = np.array([_validate.integer("step", step, minimum=0, maximum=2**63 - 1)], np.int64)
         columns = {name: np.full((1, len(self.layers)), np.nan) for name in FIELDS}
@@ -239,8 +239,7 @@ class GradientFlow:
         for key, empty in through.items():
             if not len(empty):
                 through[key] = np.full((1, *empty.shape[1:]), np.nan)
-        losses = np.array([_validate.real("loss", loss)]) if np.isfinite(loss) else np.array([loss])
-        self._extend(Steps(number, losses, columns, through))
+        self._extend(Steps(number, _shaped("loss", loss, ()), columns, through))
 
     def follow(self, source: Source) -> None:
         """Record what ``source`` measures from now on; it is asked when somebody reads."""
@@ -403,6 +402,8 @@ def _check_shape(name: str, array: NDArray[Any], shape: tuple[int | None, ...]) 
 
 def _shaped(argument: str, values: ArrayLike, shape: tuple[int | None, ...]) -> Array:
     """One row of values of ``shape``, in double."""
-    array = np.asarray(values, np.float64)
+    array = _validate.array(argument, values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{argument}: expected real numbers, got dtype {array.dtype}")
     _check_shape(argument, array, shape)
-    return array[np.newaxis]
+    return array[np.newaxis].astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -50,18 +51,20 @@ class History:
     Attributes
     ----------
     epoch : list of int
-        Epochs finished, from 0.
+        Epochs finished or, the last one, broken off; from 0.
     history : dict of str to list of float
         "loss" (of all samples, each as it was at its step); with validation data, "val_loss" and
         "val_accuracy"; with a schedule, "learning_rate" (of the epoch's last step). One entry per
-        epoch.
+        epoch; of one that was broken off, the loss of the steps that were done, and NaN.
     """
 
     epoch: list[int] = field(default_factory=list)
     history: dict[str, list[float]] = field(default_factory=dict)
 
     def append(self, values: dict[str, float]) -> None:
-        """Add the values of one more epoch."""
-        self.epoch.append(len(self.epoch))
-        for name, value in values.items():
-            self.history.setdefault(name, []).append(value)
+        """Add the values of one more epoch; NaN stands for what it has not, or those before had not."""
+        before = len(self.epoch)
+        self.epoch.append(before)
+        for name in {**self.history, **values}:
+            column = self.history.setdefault(name, [math.nan] * before)
+            column.append(values.get(name, math.nan))

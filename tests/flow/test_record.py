@@ -1,0 +1,214 @@
+"""The record itself: how it grows, who may fill it, what it says of other runs."""
+
+import copy
+import pickle
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+from reference import assert_same_bits
+
+import vgcore as vg
+from vgcore.flow import FIELDS, Walk
+from vgcore.flow.record import Column
+from vgcore.model import training
+
+RNG = np.random.default_rng(0)
+
+
+def network(**options):
+    layers = [vg.LSTM(4, return_sequences=True), vg.Bidirectional(vg.GRU(3)), vg.Dense(2)]
+    made = vg.Sequential(layers, input_shape=(None, 3), seed=0)
+    made.compile("mse", vg.Adam(0.01), **options)
+    return made
+
+
+def record_of(flow):
+    fields = {name: getattr(flow, name) for name in ("step", "loss", *FIELDS)}
+    for field in vg.flow.TIME_FIELDS:
+        fields.update({f"{field}/{name}": rows for name, rows in getattr(flow, field).items()})
+    return fields
+
+
+# ---- growth
+
+
+def test_columns_grow_at_the_end_and_in_time():
+    column, rows = Column(np.empty((0, 0, 2))), []
+    for n, times in ((1, 3), (0, 9), (4, 2), (2, 5), (70, 1)):
+        block = RNG.normal(size=(n, times, 2))
+        column.append(block)
+        gap = (0, 9 - times), (0, 0)
+        rows += [np.pad(row, gap, constant_values=np.nan) for row in block]
+        widest = column.rows.shape[1]
+        np.testing.assert_array_equal(column.rows, np.array(rows)[:, :widest])
+    assert column.rows.shape == (77, 9, 2)
+
+
+def test_reading_while_it_grows_changes_nothing(monkeypatch):
+    monkeypatch.setattr(training, "_BREATH", 0.0)
+    x, y = RNG.normal(size=(90, 5, 3)), RNG.normal(size=(90, 2))
+    flows = [vg.GradientFlow(every=3), vg.GradientFlow(every=3)]
+    seen = []
+
+    def callback(progress):
+        seen.append((len(flows[0]), flows[0].delta[-1:].copy()))
+
+    network().fit(x, y, batch_size=2, shuffle=False, track=flows[0], callback=callback)
+    network().fit(x, y, batch_size=2, shuffle=False, track=flows[1])
+    assert_same_bits(*map(record_of, flows))
+    assert [n for n, _ in seen] == [i // 3 + 1 for i in range(45)]
+    np.testing.assert_array_equal(np.concatenate([last for _, last in seen[::3]]), flows[0].delta)
+
+
+def test_time_and_memory_are_those_of_the_record():
+    """Ten times the steps of an epoch cost about ten times as much, not a hundred times."""
+    model = vg.Sequential([vg.RNN(3), vg.Dense(1)], input_shape=(30, 2), seed=0)
+    model.compile("mse", "sgd")
+    x, y = np.zeros((8000, 30, 2), np.float32), np.zeros((8000, 1), np.float32)
+    for n in (800, 8000):
+        flow = vg.GradientFlow()
+        tracemalloc.start()
+        model.fit(x[:n], y[:n], batch_size=1, shuffle=False, track=flow)
+        size, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        raw = n * 8 * (30 * 11 + 2 * 7 + len(model.layout.names) * 4)  # of the engine's own
+        assert size < 1.5 * raw
+        assert peak < 3 * raw
+        model.compile("mse", "sgd")
+
+
+def test_looking_every_breath_is_not_quadratic(monkeypatch):
+    """A callback that reads the flow copies what is new, now and then all of it."""
+    copied = []
+    append = Column.append
+
+    def counting(self, rows):
+        before = self._rows
+        append(self, rows)
+        copied.append(len(rows) + (len(self.rows) if self._rows is not before else 0))
+
+    monkeypatch.setattr(Column, "append", counting)
+    monkeypatch.setattr(training, "_BREATH", 0.0)
+    flow = vg.GradientFlow()
+    model = vg.Sequential([vg.Dense(1)], input_shape=2, seed=0)
+    model.compile("mse", "sgd")
+    x, y = np.zeros((2000, 2)), np.zeros((2000, 1))
+    model.fit(x, y, batch_size=1, track=flow, callback=lambda progress: len(flow))
+    assert sum(copied) < 6 * 2000 * len(record_of(flow))
+
+
+def test_chosen_steps_of_a_long_training():
+    steps = [0, 7, 8, 10**9]
+    flow = vg.GradientFlow(steps=steps)
+    assert flow.wants(0, 9).nonzero()[0].tolist() == [0, 7, 8]
+    begin = time.perf_counter()
+    flow = vg.GradientFlow(steps=range(200_000))
+    for first in range(0, 100_000, 100):
+        assert flow.wants(first, 100).all()
+    assert time.perf_counter() - begin < 20  # a search of all of them each time takes minutes
+
+
+# ---- any source
+
+
+def test_a_flow_is_filled_by_whoever_measures():
+    """Step by step from another flow: the two are equal."""
+    model, whole = network(), vg.GradientFlow()
+    x, y = RNG.normal(size=(12, 6, 3)), RNG.normal(size=(12, 2))
+    model.fit(x, y, batch_size=4, track=whole)
+    flow = vg.GradientFlow()
+    walks = {name: Walk(gates, name in whole.time_cell) for name, gates in whole.gates.items()}
+    flow.declare(whole.layers, walks)
+    for row, step in enumerate(whole.step):
+        flow.add(
+            int(step),
+            loss=whole.loss[row],
+            time={
+                field: {name: rows[row] for name, rows in getattr(whole, field).items()}
+                for field in vg.flow.TIME_FIELDS
+            },
+            **{field: getattr(whole, field)[row] for field in FIELDS},
+        )
+    assert_same_bits(record_of(flow), record_of(whole))
+    assert (flow.layers, flow.gates) == (whole.layers, whole.gates)
+    np.testing.assert_array_equal(flow.time_rate("lstm1"), whole.time_rate("lstm1"))
+
+
+def test_what_was_not_measured_is_nan():
+    flow = vg.GradientFlow()
+    flow.declare(["a", "b"], {"b": Walk(("z",))})
+    flow.add(3, delta=[1, np.inf])
+    flow.add(4, loss=np.nan, time={"time": {"b": [1, 2, 3]}})
+    assert flow.step.tolist() == [3, 4]
+    np.testing.assert_array_equal(flow.delta, [[1, np.inf], [np.nan, np.nan]])
+    np.testing.assert_array_equal(flow.time["b"], [[np.nan] * 3, [1, 2, 3]])
+    assert np.isnan(flow.time_gate["b"]).all() and np.isnan(flow.dead).all()
+    assert "b" not in flow.time_cell
+
+
+BAD = [
+    ({"delta": [1, 2, 3]}, ValueError, r"delta: expected shape \(2\), got \(3,\)"),
+    ({"delta": 1}, ValueError, r"delta: expected shape \(2\)"),
+    ({"deltas": [1, 2]}, ValueError, "fields: expected one of delta"),
+    ({"delta": ["x", "y"]}, TypeError, "delta: "),
+    ({"time": {"tide": {"b": [1]}}}, ValueError, "time: expected one of time"),
+    ({"time": {"time": {"a": [1]}}}, ValueError, r"time\['time'\]: expected one of b"),
+    (
+        {"time": {"time_gate": {"b": [1]}}},
+        ValueError,
+        r"time\['time_gate'\]\['b'\]: expected shape",
+    ),
+    ({"step": -1}, ValueError, "step: "),
+    ({"step": 1.5}, TypeError, "step: "),
+    ({"loss": "low"}, TypeError, "loss: "),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "match"), BAD)
+def test_bad_measurements_are_refused(given, error, match):
+    flow = vg.GradientFlow()
+    flow.declare(["a", "b"], {"b": Walk(("z",))})
+    with pytest.raises(error, match=match):
+        flow.add(**{"step": 0, **given})
+    assert len(flow) == 0
+
+
+# ---- whose record it is
+
+
+def test_a_second_compile_is_told_apart():
+    model, flow = network(), vg.GradientFlow()
+    x, y = RNG.normal(size=(12, 6, 3)), RNG.normal(size=(12, 2))
+    model.fit(x, y, batch_size=4, track=flow)
+    model.fit(x, y, batch_size=4, track=flow)
+    before = record_of(flow)
+    model.compile("mse", "adam")
+    with pytest.raises(
+        ValueError, match=r"track: .*steps 0 to 5 of another model or an earlier compile"
+    ):
+        model.fit(x, y, batch_size=4, track=flow)
+    assert model.step == 0
+    assert_same_bits(record_of(flow), before)
+
+
+def test_a_flow_that_holds_nothing_goes_with_any_compile():
+    model, flow = network(), vg.GradientFlow(steps=[])
+    x, y = RNG.normal(size=(12, 6, 3)), RNG.normal(size=(12, 2))
+    model.fit(x, y, track=flow)
+    model.compile("mse", "adam")
+    model.fit(x, y, track=flow)
+    assert len(flow) == 0
+
+
+def test_a_copy_goes_on_where_the_record_ends():
+    model, flow = network(), vg.GradientFlow()
+    x, y = RNG.normal(size=(12, 6, 3)), RNG.normal(size=(12, 2))
+    model.fit(x, y, batch_size=4, track=flow)
+    for copied in (copy.deepcopy(flow), pickle.loads(pickle.dumps(flow))):
+        assert_same_bits(record_of(copied), record_of(flow))
+        other = pickle.loads(pickle.dumps(model))
+        other.fit(x, y, batch_size=4, track=copied)
+        assert copied.step.tolist() == list(range(6))
+        assert flow.step.tolist() == [0, 1, 2]
