@@ -169,7 +169,7 @@ def test_defaults_are_pytorchs(name):
 @pytest.mark.parametrize(
     ("call", "error", "fragments"),
     [
-        (lambda: vg.Momentum(0), ValueError, ["learning_rate: ", "above 0", "got 0"]),
+        (lambda: vg.Momentum(-0.1), ValueError, ["learning_rate: ", "at least 0", "-0.1"]),
         (lambda: vg.Momentum(momentum=1), ValueError, ["momentum: ", "below 1", "got 1"]),
         (lambda: vg.Nesterov(momentum=0), ValueError, ["nesterov: ", "momentum above 0"]),
         (lambda: vg.AdaGrad(lr_decay=-1), ValueError, ["lr_decay: ", "at least 0", "-1"]),
@@ -187,7 +187,7 @@ def test_defaults_are_pytorchs(name):
         (lambda: vg.AdamW(weight_decay=-1), ValueError, ["weight_decay: ", "at least 0"]),
         (lambda: vg.NAdam(momentum_decay=-1), ValueError, ["momentum_decay: ", "at least 0"]),
         (lambda: vg.Lion(beta1=1), ValueError, ["beta1: ", "below 1", "got 1"]),
-        (lambda: vg.Lion(-1), ValueError, ["learning_rate: ", "above 0", "-1"]),
+        (lambda: vg.Lion(-1), ValueError, ["learning_rate: ", "at least 0", "-1"]),
     ],
 )
 def test_bad_settings(call, error, fragments):

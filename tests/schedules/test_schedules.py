@@ -297,7 +297,7 @@ def test_bits_do_not_depend_on_threads(threads):
     [
         (lambda: Constant(-0.1), ValueError, ["rate: ", "at least 0", "-0.1"]),
         (lambda: Constant("0.1"), TypeError, ["rate: ", "number", "'0.1'"]),
-        (lambda: Step(-0.1, 3), ValueError, ["rate: ", "above 0", "-0.1"]),
+        (lambda: Step(-0.1, 3), ValueError, ["rate: ", "at least 0", "-0.1"]),
         (lambda: Step(0.1, 0), ValueError, ["period: ", "at least 1", "got 0"]),
         (lambda: Step(0.1, 2.5), TypeError, ["period: ", "integer", "2.5"]),
         (lambda: Step(0.1, 2, -1), ValueError, ["factor: ", "above 0", "-1"]),

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vgcore._validate import integer, one_of, real
+from vgcore._validate import array, described, integer, one_of, real, real_dtype
 from vgcore.activations import Activation
 from vgcore.theory import meanfield
 
@@ -32,13 +32,18 @@ class Initializer(ABC):
 
     def __call__(self, shape: Shape, rng: np.random.Generator, dtype: npt.DTypeLike) -> Parameter:
         """Return a C-contiguous array of ``shape`` and ``dtype`` (float32 or float64)."""
-        if not isinstance(shape, (tuple, list)) or not shape:
+        if not isinstance(shape, tuple | list) or not shape:
             raise TypeError(f"shape: expected a tuple of one or more sizes, got {shape!r}")
         shape = tuple(integer("shape", size, minimum=1) for size in shape)
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}")
-        one_of("dtype", np.dtype(dtype).name, ("float32", "float64"))
-        return np.ascontiguousarray(self.draw(shape, rng), dtype=dtype)
+        chosen = real_dtype("dtype", dtype)
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray(self.draw(shape, rng), dtype=chosen)
+        if not np.isfinite(values).all():
+            bad = values[~np.isfinite(values)][0]
+            raise ValueError(f"{self}: expected finite {chosen} numbers, got {bad}")
+        return values
 
     @abstractmethod
     def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
@@ -305,11 +310,17 @@ class Custom(Initializer):
 
     function: Callable[..., Any]
 
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise TypeError(f"function: expected a function, got {self.function!r}")
+
     def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
-        values = np.array(self.function(shape, rng, np.dtype(np.float64)), dtype=np.float64)
+        values = array(f"{self}", self.function(shape, rng, np.dtype(np.float64)))
         if values.shape != shape:
             raise ValueError(f"{self}: expected values of shape {shape}, got shape {values.shape}")
-        return values
+        if values.dtype.kind not in "fiub":
+            raise TypeError(f"{self}: expected real numbers, got {described(values)}")
+        return np.array(values, np.float64)
 
 
 _GAINS = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore import losses, optimizers
+from vgcore import _validate, losses, optimizers
 from vgcore._core import simd
 from vgcore._core.program import Program
 from vgcore.layers.base import Layer, Shape, is_image
@@ -22,6 +22,7 @@ Array = NDArray[Any]
 # Bytes that an arena may take before states are kept at checkpoints only; half a GiB leaves room for the
 # data in the GiB that a long sequence is meant to train in.
 ARENA_LIMIT = 2**29
+_MOST_BYTES = 2**50  # of activations, beyond what any machine has
 
 
 def forward_only() -> Compiled:
@@ -39,7 +40,7 @@ class Stack:
 
     layers: Sequence[Layer]
     shapes: list[Shape]
-    offsets: list[list[int]]
+    offsets: Sequence[Sequence[int]]
     vectors: tuple[Array, Array, list[Array]]
     seed: int = 0
 
@@ -140,9 +141,10 @@ class Stack:
     ) -> Program:
         values, gradients, states = self.vectors
         loss = compiled.loss
+        self._check_size(batch, times)
         return Program(
             self.operations(values.itemsize),
-            self.offsets,
+            [list(each) for each in self.offsets],
             values,
             gradients,
             states,
@@ -167,6 +169,16 @@ class Stack:
             threads=threads.get_num_threads(),
             seed=self.seed,
         )
+
+    def _check_size(self, batch: int, times: int) -> None:
+        """Raise before the engine counts bytes that its integers do not hold."""
+        numbers = sum(math.prod(size or times for size in shape) for shape in self.shapes)
+        wanted = batch * numbers * self.vectors[0].itemsize
+        if wanted > _MOST_BYTES:
+            raise MemoryError(
+                f"batch_size: expected minibatches that fit into memory, got {batch:,} samples, whose "
+                f"activations alone take {_validate.size(wanted)}"
+            )
 
     def operations(self, real_bytes: int) -> list[Any]:
         """The engine's operations of all layers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,9 +65,7 @@ def state_jacobian(session: Session, x: ArrayLike, layer: str, lags: Iterable[in
 
 def _alone(stack: planning.Stack) -> planning.Stack:
     """A recurrent layer by itself, of any number of timesteps, that drops no units."""
-    layer = copy.copy(stack.layers[0])
-    assert isinstance(layer, Recurrent)
-    layer.recurrent_dropout = 0.0
+    layer = stack.layers[0].altered(recurrent_dropout=0.0)
     shape = (None, stack.shapes[0][1])
     return dataclasses.replace(stack, layers=[layer], shapes=[shape, layer.output_shape(shape)])
 
