@@ -431,7 +431,7 @@ def test_options_of_one_cell(cls, options, error, fragments):
         (lambda: vg.Embedding(3, 1.5), TypeError, ["embedding_dim: ", "integer", "1.5"]),
         (lambda: vg.Embedding(3, 2, weight_initializer="norm"), ValueError, ["weight_initializer"]),
         (lambda: vg.Bidirectional(vg.Dense(3)), TypeError, ["layer: ", "LSTM", "Dense"]),
-        (lambda: vg.Bidirectional(vg.LSTM), TypeError, ["layer: ", "LSTM", "the class RNN"]),
+        (lambda: vg.Bidirectional(vg.LSTM), TypeError, ["layer: ", "LSTM", "the class LSTM"]),
         (
             lambda: vg.Bidirectional(vg.Bidirectional(vg.RNN(3))),
             TypeError,
