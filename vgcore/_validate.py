@@ -173,6 +173,14 @@ def finite(argument: str, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any
     return values
 
 
+def fits(argument: str, numbers: int, itemsize: int = 8) -> None:
+    """Raise before integers overflow: no machine has so much memory. What is less is the machine's to say."""
+    if numbers * itemsize > 2**50:
+        raise MemoryError(
+            f"{argument}: expected what fits into memory, got {numbers:,} numbers, {size(numbers * itemsize)}"
+        )
+
+
 def size(count: float) -> str:
     """Bytes, for people."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):

@@ -358,3 +358,32 @@ def test_rates_of_a_schedule_of_ones_own_are_checked(rates):
     with pytest.raises(ValueError, match=r"learning_rate: expected \d+ finite rates"):
         model.fit(np.ones((8, 3)), np.ones((8, 2)), batch_size=2)
     np.testing.assert_array_equal(model.state_dict()["dense1.weight"], before["dense1.weight"])
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [np.nan, 3.0, 2.0, 1.0, 1.0, 1.0, 1.0],
+        [np.nan, np.nan, 2.0, 1.0, 1.0, 1.0, 1.0],
+        [np.inf, 3.0, 2.0, 1.0, 1.0, 1.0, 1.0],
+        [3.0, np.nan, 2.0, 1.0, np.nan, 1.0, 1.0],
+    ],
+)
+def test_a_plateau_recovers_from_nan(losses):
+    """NaN is a bad epoch and never the best; what comes after it is compared with numbers."""
+    schedule = ReduceOnPlateau(1.0, patience=2, factor=0.5)
+    seen, rates = schedule.start(), []
+    for loss in losses:
+        seen = schedule.after_epoch(seen, {"loss": loss})
+        assert seen.best is None or not np.isnan(seen.best)
+        rates.append(seen.rate)
+    assert seen.best == 1.0
+    assert rates == [1.0] * 6 + [0.5]
+
+
+def test_a_plateau_of_nan_alone_is_one():
+    schedule = ReduceOnPlateau(1.0, patience=2, factor=0.5)
+    seen = schedule.start()
+    for _ in range(3):
+        seen = schedule.after_epoch(seen, {"loss": np.nan})
+    assert (seen.rate, seen.best) == (0.5, None)

@@ -65,7 +65,8 @@ class GradientFlow:
     update_ratio : ndarray, (S, L)
         ``norm(dW) / norm(W)`` of the update applied; NaN where none was.
     activation_mean, activation_std : ndarray, (S, L)
-        Over the layer's outputs for the whole batch.
+        Over the layer's outputs for the whole batch; of a recurrent layer over its hidden states h_t at all
+        timesteps that sequences reach, also where its output is the last of them alone.
     saturated : ndarray, (S, L)
         Share of outputs where the activation's slope is below 5 % of its steepest; NaN where one
         is NaN.
@@ -404,6 +405,6 @@ def _shaped(argument: str, values: ArrayLike, shape: tuple[int | None, ...]) -> 
     """One row of values of ``shape``, in double."""
     array = _validate.array(argument, values)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{argument}: expected real numbers, got dtype {array.dtype}")
+        raise TypeError(f"{argument}: expected real numbers, got {_validate.described(array)}")
     _check_shape(argument, array, shape)
     return array[np.newaxis].astype(np.float64)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vgcore._validate import array, described, integer, one_of, real, real_dtype
+from vgcore._validate import array, described, fits, integer, one_of, real, real_dtype
 from vgcore.activations import Activation
 from vgcore.theory import meanfield
 
@@ -35,6 +35,7 @@ class Initializer(ABC):
         if not isinstance(shape, tuple | list) or not shape:
             raise TypeError(f"shape: expected a tuple of one or more sizes, got {shape!r}")
         shape = tuple(integer("shape", size, minimum=1) for size in shape)
+        fits("shape", math.prod(shape))
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}")
         chosen = real_dtype("dtype", dtype)

@@ -41,10 +41,10 @@ def shape(input_shape: int | Shape) -> Shape:
 
 
 def check_size(expected: str, shape: Shape) -> None:
-    """Raise if a vector or an image is of more numbers than the engine counts."""
-    numbers = 0 if len(shape) == 2 else math.prod(size or 1 for size in shape)
+    """Raise if a vector or image has more numbers, or a sequence more timesteps, than the engine counts."""
+    numbers = math.prod(size or 1 for size in (shape[:1] if len(shape) == 2 else shape))
     if numbers >= 2**31:
-        raise ValueError(f"{expected} of fewer than {2**31:,} numbers, got {shape}, {numbers:,}")
+        raise ValueError(f"{expected} of fewer than {2**31:,} numbers or timesteps, got {shape}")
 
 
 def generator(seed: Any) -> np.random.Generator:

@@ -114,13 +114,8 @@ class Layout(Sealed):
     def vector(self, dtype: DTypeLike) -> Array:
         """A vector of zeros of this layout that begins at a cache line."""
         itemsize = np.dtype(dtype).itemsize
-        try:
-            buffer = np.zeros(self.size * itemsize + 64, np.uint8)
-        except (MemoryError, ValueError) as error:
-            raise MemoryError(
-                f"layers: expected parameters that fit into memory, got {self.size:,} numbers, "
-                f"{_validate.size(self.size * itemsize)}"
-            ) from error
+        _validate.fits("layers", self.size, itemsize)
+        buffer = np.zeros(self.size * itemsize + 64, np.uint8)
         start = -buffer.ctypes.data % 64
         return buffer[start : start + self.size * itemsize].view(dtype)
 

@@ -22,7 +22,6 @@ Array = NDArray[Any]
 # Bytes that an arena may take before states are kept at checkpoints only; half a GiB leaves room for the
 # data in the GiB that a long sequence is meant to train in.
 ARENA_LIMIT = 2**29
-_MOST_BYTES = 2**50  # of activations, beyond what any machine has
 
 
 def forward_only() -> Compiled:
@@ -173,12 +172,7 @@ class Stack:
     def _check_size(self, batch: int, times: int) -> None:
         """Raise before the engine counts bytes that its integers do not hold."""
         numbers = sum(math.prod(size or times for size in shape) for shape in self.shapes)
-        wanted = batch * numbers * self.vectors[0].itemsize
-        if wanted > _MOST_BYTES:
-            raise MemoryError(
-                f"batch_size: expected minibatches that fit into memory, got {batch:,} samples, whose "
-                f"activations alone take {_validate.size(wanted)}"
-            )
+        _validate.fits("batch_size", batch * numbers, self.vectors[0].itemsize)
 
     def operations(self, real_bytes: int) -> list[Any]:
         """The engine's operations of all layers."""
