@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABCMeta
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 Checks = dict[str, Callable[[str, Any], Any]]
 
@@ -13,11 +14,19 @@ Checks = dict[str, Callable[[str, Any], Any]]
 class Sealing(ABCMeta):
     """Seals what its classes make, at the end of the constructor."""
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make an object and seal it."""
-        made = super().__call__(*args, **kwargs)
-        made._sealed = True
-        return made
+    if not TYPE_CHECKING:  # for whom a class is called as its constructor is
+
+        def __call__(cls, *args, **kwargs):
+            """Make an object and seal it."""
+            made = super().__call__(*args, **kwargs)
+            made._sealed = True
+            return made
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's, which `help` shows."""
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return whole.replace(parameters=[*whole.parameters.values()][1:])
 
 
 class Sealed(metaclass=Sealing):

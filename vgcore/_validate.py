@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -81,12 +80,12 @@ def real(
 
 
 def items(argument: str, value: Any, expected: str) -> list[Any]:
-    """The items of an iterable other than a str, which is ``expected``."""
+    """The items of an iterable, which is ``expected``, but of no str, bytes and dict."""
     try:
-        given = iter(value)
+        given = None if isinstance(value, str | bytes | Mapping) else iter(value)
     except TypeError:  # where isinstance would call an array without axes iterable
         given = None
-    if given is None or isinstance(value, str | bytes):
+    if given is None:
         raise TypeError(f"{argument}: expected {expected}, got {value!r} ({type(value).__name__})")
     return list(given)
 
@@ -94,15 +93,6 @@ def items(argument: str, value: Any, expected: str) -> list[Any]:
 def kind(value: Any) -> str:
     """The type of a value in words: a class itself is a common slip."""
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-
-
-def path(argument: str, value: Any) -> str:
-    """A path as a str."""
-    if not isinstance(value, str | os.PathLike):
-        raise TypeError(
-            f"{argument}: expected a path (str or PathLike), got {type(value).__name__}"
-        )
-    return os.fsdecode(value)
 
 
 def resolved(argument: str, value: float | None, dtype: np.dtype[Any]) -> None:

@@ -102,9 +102,8 @@ class GradientFlow:
         if steps is not None:
             if every != 1:
                 raise ValueError("steps: expected either every or steps, got both")
-            if not isinstance(steps, Iterable):
-                raise TypeError(f"steps: expected step numbers, got {steps!r}")
-            chosen = [_validate.integer("steps", s, minimum=0, maximum=2**63 - 1) for s in steps]
+            given = _validate.items("steps", steps, "step numbers")
+            chosen = [_validate.integer("steps", s, minimum=0, maximum=2**63 - 1) for s in given]
             self._steps = np.unique(np.array(chosen, np.int64))
         self._declared = Declaration()
         self._run: object | None = None

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vgcore import activations
 from vgcore._validate import array, described, fits, integer, one_of, real, real_dtype
 from vgcore.activations import Activation
 from vgcore.theory import meanfield
@@ -55,7 +56,9 @@ class Initializer(ABC):
 
     def _check_gain(self, **bounds: float) -> None:
         given = self.__dict__["gain"]
-        if isinstance(given, str | Activation):
+        if isinstance(given, str):
+            one_of("gain", given, _GAINS)
+        elif isinstance(given, Activation):
             gain(given)
         else:
             self._check_real("gain", **bounds)
@@ -121,7 +124,11 @@ class Uniform(Initializer):
 
     def __post_init__(self) -> None:
         self._check_real("low")
-        self._check_real("high", above=self.low)
+        self._check_real("high")
+        if self.high <= self.low:
+            raise ValueError(
+                f"high: expected a finite number above {self.low:g}, got {self.high:g}: low is not below it"
+            )
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
         return rng.uniform(self.low, self.high, shape)
@@ -414,7 +421,7 @@ def get(
     TypeError (anything else) starts with that.
     """
     if isinstance(spec, str):
-        return _INITIALIZERS[one_of(argument, spec, _INITIALIZERS)](activation)
+        return _INITIALIZERS[one_of(argument, spec, _INITIALIZERS)](activations.get(activation))
     if isinstance(spec, Initializer):
         return spec
     if callable(spec) and not isinstance(spec, type):

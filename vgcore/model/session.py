@@ -101,7 +101,8 @@ class Session(Owner):
             try:
                 view[...] = parameter.initializer(parameter.shape, self.rng, self.dtype)
             except (TypeError, ValueError) as error:
-                raise type(error)(f"{name}: {error}") from error
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"{name}: {error}") from error
 
     def _lay_out(self) -> list[list[Parameter]]:
         """Find where parameters lie, and say of which layers they are."""

@@ -76,7 +76,8 @@ def summarize(session: Session, batch_size: int, times: int | None) -> Summary:
         for layer, shape in zip(session.layers, session.shapes[1:], strict=True)
     ]
     given = session.input_shape[0] if session.takes_time else 1
-    steps = _validate.integer("times", given or times or 100, minimum=1)
+    times = 100 if times is None else _validate.integer("times", times, minimum=1)
+    steps = given or times
     vectors = 2 + len(session.states)
     return Summary(
         rows,

@@ -45,8 +45,7 @@ def state_jacobian(session: Session, x: ArrayLike, layer: str, lags: Iterable[in
         raise ValueError("layer: the model has no recurrent layer with one direction")
     _validate.one_of("layer", layer, names)
     place = [each.name for each in session.layers].index(layer)
-    if not isinstance(lags, Iterable):
-        raise TypeError(f"lags: expected integers, got {lags!r} ({type(lags).__name__})")
+    lags = _validate.items("lags", lags, "integers")
     earlier = data.x if place == 0 else session.stack.part(0, place).outputs(data.x)
     chosen = [_validate.integer("lags", lag, minimum=0, maximum=earlier.shape[1]) for lag in lags]
     walk = session.layers[place].walks()[0]
