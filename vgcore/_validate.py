@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -79,15 +79,18 @@ def real(
     )
 
 
-def items(argument: str, value: Any, expected: str) -> list[Any]:
-    """The items of an iterable, which is ``expected``, but of no str, bytes and dict."""
+def items(argument: str, value: Any, expected: str) -> Iterator[Any]:
+    """The items of an iterable, which is ``expected``, but of no str, bytes and dict.
+
+    One by one, so that a check of each ends at the first wrong one of a long range.
+    """
     try:
         given = None if isinstance(value, str | bytes | Mapping) else iter(value)
     except TypeError:  # where isinstance would call an array without axes iterable
         given = None
     if given is None:
         raise TypeError(f"{argument}: expected {expected}, got {value!r} ({type(value).__name__})")
-    return list(given)
+    return given
 
 
 def kind(value: Any) -> str:

@@ -19,11 +19,11 @@ CLIPPINGS = ("clip_norm", "clip_value", "clip_layer_norm", "clip_adaptive")
 
 def _names(argument: str, value: Any) -> tuple[str, ...]:
     """Names of layers."""
-    found = _validate.items(argument, value, "a list of names of layers")
+    found = tuple(_validate.items(argument, value, "a list of names of layers"))
     for name in found:
         if not isinstance(name, str):
             raise TypeError(f"{argument}: expected names of layers, got {name!r}")
-    return tuple(found)
+    return found
 
 
 def _ranges(argument: str, value: Any) -> tuple[range, ...] | None:
@@ -184,7 +184,9 @@ def make(
     if noise is not None and not isinstance(noise, GradientNoise):
         raise TypeError(f"noise: expected a GradientNoise, got {noise!r} ({type(noise).__name__})")
     amplifications = [amplify] if isinstance(amplify, Amplification) else amplify
-    amplifications = _validate.items("amplify", amplifications, "an Amplification or several")
+    amplifications = tuple(
+        _validate.items("amplify", amplifications, "an Amplification or several")
+    )
     for each in amplifications:
         if not isinstance(each, Amplification):
             raise TypeError(f"amplify: expected Amplifications, got {each!r}")
@@ -204,7 +206,7 @@ def make(
             rates[index] = rates.get(index, 1.0) * factors[name]
     rates.update(dict.fromkeys(_operations(layout, "frozen", frozen), 0.0))
     amplified = [_operations(layout, "amplify", each.layers) for each in amplifications]
-    return Treatment(limits, noise, tuple(amplifications), factors, frozen, rates, amplified)
+    return Treatment(limits, noise, amplifications, factors, frozen, rates, amplified)
 
 
 def _operations(layout: Layout, argument: str, layers: Iterable[str]) -> set[int]:

@@ -468,3 +468,10 @@ def test_a_layer_without_parameters_is_in_one_model_only():
     with pytest.raises(ValueError, match="layers: dropout1 already belongs to a model"):
         vg.Sequential([layer, vg.Dense(3)], input_shape=3)
     assert model.layers[1].name == "dropout1"
+
+
+def test_a_user_may_note_something_on_a_model():
+    model = vg.Sequential([vg.Dense(3)], input_shape=4)
+    model.note = 1
+    model.note = 2
+    assert model.note == 2

@@ -71,7 +71,8 @@ class Sequential:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Leave what a model was made of as it is."""
-        if name in self.__dict__ or isinstance(getattr(Sequential, name, None), property):
+        made = name == "session" and name in self.__dict__
+        if made or isinstance(getattr(Sequential, name, None), property):
             raise AttributeError(
                 f"{name}: of a {type(self).__name__} it is read-only; make a new one"
             )
