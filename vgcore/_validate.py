@@ -85,7 +85,9 @@ def items(argument: str, value: Any, expected: str) -> Iterator[Any]:
     One by one, so that a check of each ends at the first wrong one of a long range.
     """
     try:
-        given = None if isinstance(value, str | bytes | Mapping) else iter(value)
+        given: Iterator[Any] | None = (
+            None if isinstance(value, str | bytes | Mapping) else iter(value)
+        )
     except TypeError:  # where isinstance would call an array without axes iterable
         given = None
     if given is None:
