@@ -6,6 +6,7 @@ import inspect
 from abc import ABCMeta
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 Checks = dict[str, Callable[[str, Any], Any]]
@@ -56,10 +57,13 @@ class Sealed(metaclass=Sealing):
         """Delete nothing."""
         self._refuse(name, "deleted")
 
-    def _assignable(self) -> tuple[str, ...]:
+    @classmethod
+    @cache
+    def _assignable(cls) -> tuple[str, ...]:
+        """What may be assigned: once for each class, for models name many layers."""
         found = {
             name: attribute
-            for kind in reversed(type(self).__mro__)
+            for kind in reversed(cls.__mro__)
             for name, attribute in vars(kind).items()
         }
         settable = (
@@ -69,7 +73,7 @@ class Sealed(metaclass=Sealing):
             and getattr(attribute, "fset", attribute) is not None
             and not name.startswith("_")
         )
-        return (*self.free, *settable)
+        return (*cls.free, *settable)
 
     def _refuse(self, name: str, verb: str) -> None:
         allowed = self._assignable() if verb == "assigned" else ()

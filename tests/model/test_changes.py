@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -475,3 +476,15 @@ def test_a_user_may_note_something_on_a_model():
     model.note = 1
     model.note = 2
     assert model.note == 2
+
+
+def test_the_shape_of_a_view_is_its_users():
+    model = vg.Sequential([vg.Dense(3)], input_shape=4, dtype="float64", seed=0)
+    for view in (model.layers[0].weight, model.layers[0].views["weight"]):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            view.T.shape = (12,)
+            view.strides = view.strides[::-1]
+    model.layers[0].weight = np.arange(12.0).reshape(3, 4)
+    state = model.state_dict()["dense1.weight"]
+    np.testing.assert_array_equal(state, np.arange(12.0).reshape(3, 4))

@@ -171,8 +171,11 @@ class Layer(Member):
 
     @property
     def views(self) -> Mapping[str, Array]:
-        """The parameters' values in the model's flat vector, once a model has taken the layer in."""
-        return MappingProxyType(self._views)
+        """The parameters' values in the model's flat vector, once a model has taken the layer in.
+
+        Each time others, whose shapes are nobody else's.
+        """
+        return MappingProxyType({name: view[...] for name, view in self._views.items()})
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
