@@ -3,6 +3,8 @@
 Twins are PyTorch's optimizers in float64, and NumPy where PyTorch has nothing.
 """
 
+import pickle
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -539,3 +541,30 @@ def test_layers_without_parameters_cannot_be_frozen():
     model = vg.Sequential([vg.Dense(3), vg.Dropout(0.1), vg.Dense(1)], input_shape=2)
     with pytest.raises(ValueError, match="frozen: expected one of dense1, dense2; got 'dropout1'"):
         model.compile("mse", frozen=["dropout1"])
+
+
+@pytest.mark.parametrize("epochs", [range(2**62), [range(0, 2**62, 3), (1, 2**31 - 1)]])
+def test_the_length_of_a_range_of_epochs_costs_nothing(epochs):
+    """Also where there is no epoch, which a range would be searched for."""
+    begin = time.perf_counter()
+    amplification = vg.Amplification(["dense1"], 2.0, epochs)
+    assert [amplification.acts(epoch) for epoch in (0, 3, 2**30, None)] == [True] * 3 + [False]
+    model = network()
+    model.compile(SPARSE, amplify=amplification)
+    x, y = np.ones((4, 6)), np.zeros(4, int)
+    model.train_on_batch(x, y)
+    model.fit(x, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.session.compiled.treatment.amplify[0].epochs == amplification.epochs
+    assert time.perf_counter() - begin < 5
+
+
+def test_epochs_before_the_first_are_refused_however_long_the_range():
+    for epochs in (range(-1, 2**62), range(2**62, -2, -1), range(3, 3), []):
+        with pytest.raises(ValueError, match="epochs: expected epochs from 0 on"):
+            vg.Amplification(["dense1"], 2.0, epochs)
+
+
+def test_a_factor_of_0_points_to_frozen():
+    with pytest.raises(ValueError, match=r"learning_rates\['dense1'\]: .*above 0, got 0; frozen="):
+        network().compile(SPARSE, learning_rates={"dense1": 0.0})

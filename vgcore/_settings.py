@@ -1,39 +1,95 @@
-"""Settings that are checked as they are assigned: what optimizers and schedules are made of."""
+"""Objects whose attributes are checked as they are assigned, and read-only from then on but for some."""
 
 from __future__ import annotations
 
+import inspect
+from abc import ABCMeta
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
 
 Checks = dict[str, Callable[[str, Any], Any]]
 
 
-@dataclass
-class Settings:
-    """A dataclass whose fields are checked, and assigned once but for those that are free.
+class Sealing(ABCMeta):
+    """Seals what its classes make, at the end of the constructor."""
+
+    if not TYPE_CHECKING:  # for whom a class is called as its constructor is
+
+        def __call__(cls, *args, **kwargs):
+            """Make an object and seal it."""
+            made = super().__call__(*args, **kwargs)
+            made._sealed = True
+            return made
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's, which `help` shows."""
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return whole.replace(parameters=[*whole.parameters.values()][1:])
+
+
+class Sealed(metaclass=Sealing):
+    """What is read-only from the end of its constructor on: a plan was, or will be, made of it.
 
     Attributes
     ----------
     checks : dict of str to callable
-        Of each field: takes its name and a value, returns the value to keep or raises.
-    free : frozenset of str
-        Fields that may be assigned again.
+        Of each attribute that has one: takes its name and a value, returns the value to keep or raises.
+    free : tuple of str
+        Attributes that may be assigned again. Data descriptors, such as parameters, may too, if they can.
     """
 
-    checks: ClassVar[Checks]
-    free: ClassVar[frozenset[str]] = frozenset()
+    checks: ClassVar[Checks] = {}
+    free: ClassVar[tuple[str, ...]] = ()
+    _sealed = False
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Assign what the field's check makes of ``value``."""
-        if name in self.__dict__ and name not in self.free:
-            allowed = f"only {', '.join(self.free)}" if self.free else "nothing"
-            raise AttributeError(
-                f"{name}: {allowed} may be assigned; make a new {type(self).__name__}"
-            )
+        """Assign what the attribute's check makes of ``value``."""
+        if self._sealed and name not in self._assignable():
+            self._refuse(name, "assigned")
         if name in self.checks:
             value = self.checks[name](name, value)
         super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        """Delete nothing."""
+        self._refuse(name, "deleted")
+
+    @classmethod
+    @cache
+    def _assignable(cls) -> tuple[str, ...]:
+        """What may be assigned: once for each class, for models name many layers."""
+        found = {
+            name: attribute
+            for kind in reversed(cls.__mro__)
+            for name, attribute in vars(kind).items()
+        }
+        settable = (
+            name
+            for name, attribute in found.items()
+            if hasattr(type(attribute), "__set__")
+            and getattr(attribute, "fset", attribute) is not None
+            and not name.startswith("_")
+        )
+        return (*cls.free, *settable)
+
+    def _refuse(self, name: str, verb: str) -> None:
+        allowed = self._assignable() if verb == "assigned" else ()
+        only = f"only {', '.join(allowed)}" if allowed else "nothing"
+        raise AttributeError(
+            f"{self._label()}{name}: {only} may be {verb}; make a new {type(self).__name__}"
+        )
+
+    def _label(self) -> str:
+        """What stands before an attribute's name in messages."""
+        return ""
+
+
+@dataclass
+class Settings(Sealed):
+    """A dataclass whose fields are checked, and read-only but for those that are free."""
 
     def config(self) -> dict[str, Any]:
         """Class and arguments, as JSON can hold them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -79,18 +79,83 @@ def real(
     )
 
 
+def items(argument: str, value: Any, expected: str) -> Iterator[Any]:
+    """The items of an iterable, which is ``expected``, but of no str, bytes and dict.
+
+    One by one, so that a check of each ends at the first wrong one of a long range.
+    """
+    try:
+        given: Iterator[Any] | None = (
+            None if isinstance(value, str | bytes | Mapping) else iter(value)
+        )
+    except TypeError:  # where isinstance would call an array without axes iterable
+        given = None
+    if given is None:
+        raise TypeError(f"{argument}: expected {expected}, got {value!r} ({type(value).__name__})")
+    return given
+
+
+def kind(value: Any) -> str:
+    """The type of a value in words: a class itself is a common slip."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def resolved(argument: str, value: float | None, dtype: np.dtype[Any]) -> None:
+    """Raise if arithmetic in ``dtype``, which flushes subnormal numbers, takes ``value`` > 0 for 0."""
+    least = np.finfo(dtype).tiny
+    if value is not None and value < least:
+        raise ValueError(
+            f"{argument}: expected at least {least:.3g}, for less is 0 in {dtype}; got {value:g}"
+        )
+
+
+def real_dtype(argument: str, value: Any) -> np.dtype[Any]:
+    """float32 or float64."""
+    try:
+        chosen: np.dtype[Any] = np.dtype(object if value is None else value)
+    except (TypeError, ValueError):
+        chosen = np.dtype(object)
+    if chosen.name not in ("float32", "float64") or not chosen.isnative:
+        raise ValueError(f"{argument}: expected float32 or float64, got {value!r}")
+    return chosen
+
+
 def array(argument: str, value: ArrayLike) -> NDArray[Any]:
-    """``value`` as an array."""
+    """``value`` as an array; ValueError where a mask hides elements that would be read."""
+    if _masked(value):
+        raise ValueError(
+            f"{argument}: expected an array without masked elements, got a masked array; its filled() is one"
+        )
     try:
         return np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{argument}: expected an array, got lists of unequal lengths") from error
 
 
+def _masked(value: Any) -> bool:
+    """Whether it is a masked array, or lists of some, in which elements are masked."""
+    if isinstance(value, np.ma.MaskedArray):
+        return bool(np.ma.is_masked(value))
+    if not isinstance(value, list | tuple):
+        return False
+    # Of lists of numbers no element is looked at: as a set of types they are done at once
+    kinds = set(map(type, value))
+    return any(issubclass(kind, np.ma.MaskedArray | list | tuple) for kind in kinds) and any(
+        map(_masked, value)
+    )
+
+
+def described(values: NDArray[Any]) -> str:
+    """The dtype of an array that is refused for it, and what it was made of, if that was no array."""
+    if values.dtype == object and values.ndim == 0:
+        return f"dtype object ({type(values[()]).__name__})"
+    return f"dtype {values.dtype}"
+
+
 def finite(argument: str, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
     """Real numbers that are finite as ``dtype``, C-contiguous."""
     if values.dtype.kind not in "fiub":
-        raise TypeError(f"{argument}: expected real numbers, got dtype {values.dtype}")
+        raise TypeError(f"{argument}: expected real numbers, got {described(values)}")
     if values.dtype != dtype or not values.flags.c_contiguous:
         with np.errstate(over="ignore"):
             values = np.array(values, dtype=dtype, order="C")
@@ -101,3 +166,20 @@ def finite(argument: str, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any
             f"at {argument}[{', '.join(map(str, bad))}]"
         )
     return values
+
+
+def fits(argument: str, numbers: int, itemsize: int = 8) -> None:
+    """Raise before integers overflow: no machine has so much memory. What is less is the machine's to say."""
+    if numbers * itemsize > 2**50:
+        raise MemoryError(
+            f"{argument}: expected what fits into memory, got {numbers:,} numbers, {size(numbers * itemsize)}"
+        )
+
+
+def size(count: float) -> str:
+    """Bytes, for people."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.4g} {unit}"
+        count /= 1024
+    return f"{count:.4g} TiB"

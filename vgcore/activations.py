@@ -44,6 +44,11 @@ class Activation:
     name: str
     alpha: float = 0.0
 
+    def __post_init__(self) -> None:
+        _validate.one_of("name", self.name, simd.ACTIVATIONS)
+        least = {"leaky_relu": {"minimum": 0.0}, "elu": {"above": 0.0}}.get(self.name, {})
+        _validate.real("alpha", self.alpha, **least)
+
     @property
     def code(self) -> int:
         """The engine's number for it."""
@@ -57,12 +62,12 @@ class Activation:
 
 def leaky_relu(alpha: float = 0.01) -> Activation:
     """Leaky ReLU with slope ``alpha`` >= 0 below 0."""
-    return Activation("leaky_relu", _validate.real("alpha", alpha, minimum=0))
+    return Activation("leaky_relu", alpha)
 
 
 def elu(alpha: float = 1.0) -> Activation:
     """ELU that saturates at ``-alpha``, alpha > 0."""
-    return Activation("elu", _validate.real("alpha", alpha, above=0))
+    return Activation("elu", alpha)
 
 
 def with_alpha(name: str, alpha: float) -> Activation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,11 +17,9 @@ if TYPE_CHECKING:
 CLIPPINGS = ("clip_norm", "clip_value", "clip_layer_norm", "clip_adaptive")
 
 
-def names(argument: str, value: Any) -> list[str]:
-    """A list of names."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TypeError(f"{argument}: expected a list of names of layers, got {value!r}")
-    found = list(value)
+def _names(argument: str, value: Any) -> tuple[str, ...]:
+    """Names of layers."""
+    found = tuple(_validate.items(argument, value, "a list of names of layers"))
     for name in found:
         if not isinstance(name, str):
             raise TypeError(f"{argument}: expected names of layers, got {name!r}")
@@ -33,14 +31,13 @@ def _ranges(argument: str, value: Any) -> tuple[range, ...] | None:
     if value is None:
         return None
     parts = [value] if isinstance(value, range) else value
-    if isinstance(parts, str) or not isinstance(parts, Iterable):
-        raise TypeError(f"{argument}: expected a range or pairs (begin, end), got {value!r}")
+    parts = _validate.items(argument, parts, "a range or pairs (begin, end)")
     ranges = []
     for part in parts:
         if not isinstance(part, range) and not (isinstance(part, tuple | list) and len(part) == 2):
             raise TypeError(f"{argument}: expected ranges or pairs (begin, end), got {part!r}")
         ranges.append(part if isinstance(part, range) else range(*map(_epoch, part)))
-    if not ranges or not all(ranges) or any(min(each) < 0 for each in ranges):
+    if not ranges or not all(ranges) or any(min(each[0], each[-1]) < 0 for each in ranges):
         raise ValueError(f"{argument}: expected epochs from 0 on, at least one; got {value!r}")
     return tuple(ranges)
 
@@ -80,7 +77,7 @@ class Amplification(Settings):
 
     Parameters
     ----------
-    layers : list of str
+    layers : sequence of str
         Names of layers with parameters; that of a block stands for all layers in it.
     factor : float, > 0
     epochs : range, or list of ranges or pairs (begin, end), optional
@@ -93,14 +90,17 @@ class Amplification(Settings):
     epochs: range | Sequence[range | tuple[int, int]] | None = None
 
     checks: ClassVar[Checks] = {
-        "layers": names,
+        "layers": _names,
         "factor": partial(_validate.real, above=0),
         "epochs": _ranges,
     }
 
     def acts(self, epoch: int | None) -> bool:
         """Whether it acts in an epoch of `fit`, or (None) outside of it."""
-        return self.epochs is None or any(epoch in part for part in self.epochs)  # type: ignore[operator]
+        if self.epochs is None:
+            return True
+        # None would be compared with every epoch of a range
+        return epoch is not None and any(epoch in part for part in self.epochs)  # type: ignore[operator]
 
     def config(self) -> dict[str, Any]:
         """The arguments, as JSON can hold them: an epochs' range by its three numbers."""
@@ -109,19 +109,19 @@ class Amplification(Settings):
         return {**super().config(), "epochs": numbers}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Treatment:
     """All that `Sequential.compile` was told of it, under its names, and which operations it is about.
 
     ``rates`` gives factors of the learning rate of operations, 0 of those that are frozen, and
-    ``amplified`` the operations of each amplification.
+    ``amplified`` the operations of each amplification. Nothing of it changes but names of layers.
     """
 
     clipping: dict[str, float] = field(default_factory=dict)
     noise: GradientNoise | None = None
-    amplify: list[Amplification] = field(default_factory=list)
+    amplify: tuple[Amplification, ...] = ()
     learning_rates: dict[str, float] = field(default_factory=dict)
-    frozen: list[str] = field(default_factory=list)
+    frozen: tuple[str, ...] = ()
     rates: dict[int, float] = field(default_factory=dict)
     amplified: list[set[int]] = field(default_factory=list)
 
@@ -143,6 +143,14 @@ class Treatment:
             for index in indices if each.acts(epoch) else ():
                 factors[index] *= each.factor
         return factors
+
+    def rename(self, new: Mapping[str, str]) -> None:
+        """Call layers by other names; ``new`` has all of them."""
+        self.amplify = tuple(
+            replace(each, layers=[new[name] for name in each.layers]) for each in self.amplify
+        )
+        self.learning_rates = {new[name]: each for name, each in self.learning_rates.items()}
+        self.frozen = tuple(new[name] for name in self.frozen)
 
     def config(self) -> dict[str, Any]:
         """The arguments of `Sequential.compile`, as JSON can hold them."""
@@ -176,19 +184,24 @@ def make(
     if noise is not None and not isinstance(noise, GradientNoise):
         raise TypeError(f"noise: expected a GradientNoise, got {noise!r} ({type(noise).__name__})")
     amplifications = [amplify] if isinstance(amplify, Amplification) else amplify
-    if isinstance(amplifications, str) or not isinstance(amplifications, Iterable):
-        raise TypeError(f"amplify: expected an Amplification or several, got {amplify!r}")
-    amplifications = list(amplifications)
+    amplifications = tuple(
+        _validate.items("amplify", amplifications, "an Amplification or several")
+    )
     for each in amplifications:
         if not isinstance(each, Amplification):
             raise TypeError(f"amplify: expected Amplifications, got {each!r}")
     if not isinstance(learning_rates, Mapping):
         raise TypeError(f"learning_rates: expected a dict by layer, got {learning_rates!r}")
-    frozen = names("frozen", frozen)
+    frozen = _names("frozen", frozen)
     rates: dict[int, float] = {}
     factors = {}
     for name, factor in learning_rates.items():
-        factors[name] = _validate.real(f"learning_rates[{name!r}]", factor, above=0)
+        argument = f"learning_rates[{name!r}]"
+        factors[name] = _validate.real(argument, factor, minimum=0)
+        if factors[name] == 0:
+            raise ValueError(
+                f"{argument}: expected a finite number above 0, got 0; frozen=[{name!r}] is that"
+            )
         for index in _operations(layout, "learning_rates", [name]):
             rates[index] = rates.get(index, 1.0) * factors[name]
     rates.update(dict.fromkeys(_operations(layout, "frozen", frozen), 0.0))

@@ -300,3 +300,27 @@ def test_the_rate_over_time_is_of_a_recorded_field():
     for layer, field in (("rnn9", "time"), ("gru1", "time_gate"), ("gru1", "time_cell")):
         with pytest.raises(ValueError, match=r"layer: |field: "):
             flow.time_rate(layer, field)
+
+
+@pytest.mark.parametrize("kind", [vg.RNN, vg.LSTM, vg.GRU])
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+def test_activations_of_a_recurrent_layer_are_those_of_all_timesteps(kind, sequences, padded):
+    """Of h_t at every timestep that a sequence reaches, also where the output is the last alone."""
+    rng = np.random.default_rng(0)
+    x, lengths = rng.normal(size=(20, 9, 4)), rng.integers(1, 10, 20)
+    model = vg.Sequential(
+        [kind(5, return_sequences=sequences), vg.Dense(2)],
+        input_shape=(None, 4),
+        seed=0,
+        dtype="float64",
+    )
+    model.compile("mse")
+    y = np.zeros((20, 9, 2) if sequences else (20, 2))
+    flow = model.gradient_flow(x, y, lengths=lengths if padded else None)
+    twin = vg.Sequential([kind(5, return_sequences=True)], input_shape=(None, 4), dtype="float64")
+    twin.load_state_dict({name: model.state_dict()[name] for name in twin.state_dict()})
+    reached = np.arange(9) < (lengths[:, np.newaxis] if padded else 9)
+    h = twin.predict(x)[np.broadcast_to(reached, (20, 9))]
+    np.testing.assert_allclose(flow.activation_mean[0, 0], h.mean(), rtol=1e-12)
+    np.testing.assert_allclose(flow.activation_std[0, 0], h.std(), rtol=1e-12)

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+import vgcore as vg
 from vgcore import elu, leaky_relu
 from vgcore import initializers as vi
 
@@ -418,7 +419,7 @@ BAD_PARAMETERS = [
         ValueError,
         "std: expected a finite number of at least 0, got -1",
     ),
-    (lambda: vi.Orthogonal("tahn"), ValueError, "activation: expected one of identity, linear,"),
+    (lambda: vi.Orthogonal("tahn"), ValueError, "gain: expected one of identity, linear,"),
     (lambda: vi.Orthogonal(None), TypeError, "gain: expected a number, got None (NoneType)"),
     (
         lambda: vi.gain("rellu"),
@@ -444,7 +445,7 @@ BAD_PARAMETERS = [
     (
         lambda: vi.get("he_normal", activation="tahn"),
         ValueError,
-        "activation: expected one of identity, linear,",
+        "activation: expected one of identity, ",
     ),
     (
         lambda: vi.get(3, argument="bias_init"),
@@ -499,10 +500,58 @@ def test_custom_function_of_the_wrong_shape():
         (((), np.random.default_rng(0), np.float32), TypeError, "shape: expected a tuple of one"),
         (((2, 0), np.random.default_rng(0), np.float32), ValueError, "shape: expected an integer"),
         (((2, 3), 0, np.float32), TypeError, "rng: expected a numpy.random.Generator, got int"),
-        (((2, 3), np.random.default_rng(0), np.int32), ValueError, "dtype: expected one of float"),
+        (
+            ((2, 3), np.random.default_rng(0), np.int32),
+            ValueError,
+            "dtype: expected float32 or float64",
+        ),
     ],
 )
 def test_bad_calls_are_named(arguments, error, message):
     with pytest.raises(error) as caught:
         vi.Zeros()(*arguments)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("start", "dtype", "message"),
+    [
+        (lambda shape, rng, dtype: np.full(shape, np.nan), "float64", "finite float64 .*got nan"),
+        (lambda shape, rng, dtype: np.full(shape, np.inf), "float64", "finite float64 .*got inf"),
+        (vi.Constant(1e39), "float32", "Constant.*finite float32 .*got inf"),
+        (vi.Normal(std=1e300), "float32", "Normal.*finite float32"),
+        (vi.Uniform(-1e300, 1e300), "float32", "Uniform.*finite float32"),
+        (vi.Orthogonal(1e300), "float32", "Orthogonal.*finite float32"),
+        (vi.VarianceScaling(1e300), "float32", "VarianceScaling.*finite float32"),
+        (vi.Sparse(std=1e300), "float32", "Sparse.*finite float32"),
+        (lambda shape, rng, dtype: "text", "float32", "shape"),
+        (lambda shape, rng, dtype: np.full(shape, "text"), "float32", "real numbers"),
+        (lambda shape, rng, dtype: np.full(shape, 1j), "float32", "real numbers"),
+        (lambda shape, rng, dtype: None, "float32", "shape"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        (lambda start: vg.Dense(30, weight_initializer=start), "dense1.weight"),
+        (lambda start: vg.RNN(30, weight_initializer=start), "rnn1.weight_ih"),
+        (
+            lambda start: vg.Residual([vg.Dense(40, weight_initializer=start)]),
+            "residual1.dense1.weight",
+        ),
+    ],
+)
+def test_values_that_are_no_finite_numbers_are_refused_by_name(start, dtype, message, layer, name):
+    made = layer(start)
+    shape = (None, 40) if name.startswith("rnn") else 40
+    with pytest.raises((TypeError, ValueError), match=f"^{name}: .*{message}"):
+        vg.Sequential([made], input_shape=shape, dtype=dtype, seed=0)
+    assert made.name is None
+    assert not made.views
+
+
+def test_values_that_a_wider_dtype_holds_are_no_fault():
+    model = vg.Sequential(
+        [vg.Dense(2, weight_initializer=vi.Constant(1e39))], input_shape=3, dtype="float64"
+    )
+    assert (model.layers[0].weight == 1e39).all()

@@ -369,3 +369,16 @@ def test_statistics_need_all_of_time_at_once():
         model = vg.Sequential(copy.deepcopy(layers), input_shape=(None, 2))
         with pytest.raises(ValueError, match=argument):
             model.compile("mse", **{argument: 3})
+
+
+@pytest.mark.parametrize("block", [lambda layer: layer, lambda layer: vg.Residual([layer])])
+@pytest.mark.parametrize("kind", [vg.BatchNorm, vg.LayerNorm, vg.RMSNorm])
+@pytest.mark.parametrize(("dtype", "epsilon"), [("float32", 1e-39), ("float64", 1e-320)])
+def test_an_epsilon_that_is_0_in_the_models_dtype_is_refused(kind, block, dtype, epsilon):
+    layer = kind(epsilon=epsilon)
+    with pytest.raises(ValueError, match=rf"epsilon: expected at least .*{dtype}"):
+        vg.Sequential([block(layer)], input_shape=3, dtype=dtype)
+    model = vg.Sequential(
+        [block(kind(epsilon=float(np.finfo(dtype).tiny)))], input_shape=3, dtype=dtype
+    )
+    assert np.isfinite(model.predict(np.ones((2, 3)))).all()

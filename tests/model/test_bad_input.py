@@ -429,8 +429,8 @@ def test_losses_of_probabilities_want_an_output_of_probabilities(loss, output):
 @pytest.mark.parametrize(
     ("argument", "value", "error", "fragments"),
     [
-        ("learning_rate", 0, ValueError, ["above 0", "got 0"]),
-        ("learning_rate", -1, ValueError, ["above 0", "got -1"]),
+        ("learning_rate", -1e-9, ValueError, ["at least 0", "got -1e-09"]),
+        ("learning_rate", -1, ValueError, ["at least 0", "got -1"]),
         ("learning_rate", np.nan, ValueError, ["finite", "nan"]),
         ("learning_rate", np.inf, ValueError, ["finite", "inf"]),
         ("learning_rate", True, TypeError, ["number", "True", "bool"]),

@@ -431,7 +431,7 @@ def test_options_of_one_cell(cls, options, error, fragments):
         (lambda: vg.Embedding(3, 1.5), TypeError, ["embedding_dim: ", "integer", "1.5"]),
         (lambda: vg.Embedding(3, 2, weight_initializer="norm"), ValueError, ["weight_initializer"]),
         (lambda: vg.Bidirectional(vg.Dense(3)), TypeError, ["layer: ", "LSTM", "Dense"]),
-        (lambda: vg.Bidirectional(vg.LSTM), TypeError, ["layer: ", "LSTM", "ABCMeta"]),
+        (lambda: vg.Bidirectional(vg.LSTM), TypeError, ["layer: ", "LSTM", "the class LSTM"]),
         (
             lambda: vg.Bidirectional(vg.Bidirectional(vg.RNN(3))),
             TypeError,
@@ -499,14 +499,30 @@ def test_layers(make, error, fragments):
     assert_refused(make, error, fragments)
 
 
-@pytest.mark.parametrize("other", [lambda layer: layer, vg.Bidirectional])
-def test_one_layer_in_two_places(other):
-    """The forward layer of a bidirectional one, too, is in one place only."""
-    layer = vg.RNN(3, return_sequences=True)
-    layers = [other(layer), vg.Bidirectional(layer)]
+@pytest.mark.parametrize("block", [vg.Bidirectional, lambda layer: vg.Residual([layer])])
+def test_one_layer_in_two_places(block):
+    """A layer that is in a block is in no other block, and not beside it, before a model is made too."""
+    layer = vg.RNN(3, return_sequences=True, name="inner")
+    layers = [layer, block(layer)]
+    expected = ["inner already belongs to a block"]
     assert_refused(
-        lambda: vg.Sequential(layers, input_shape=(None, 4)), ValueError, ["layers: ", "once"]
+        lambda: vg.Sequential(layers, input_shape=(None, 3)), ValueError, ["layers: ", *expected]
     )
+    assert_refused(lambda: vg.Bidirectional(layer), ValueError, ["layer: ", *expected])
+    assert_refused(lambda: vg.Residual([layer]), ValueError, ["layers: ", *expected])
+    assert_refused(
+        lambda: vg.Residual([vg.RNN(3)], shortcut=[layer]), ValueError, ["shortcut: ", *expected]
+    )
+    vg.Sequential(layers[1:], input_shape=(None, 3))
+
+
+def test_a_layer_is_free_again_where_no_block_came_of_it():
+    layer = vg.RNN(3, return_sequences=True)
+    with pytest.raises(ValueError, match="gate: "):
+        vg.Residual([layer], gate=float("nan"))
+    assert layer.name is None
+    vg.Residual([layer])  # nobody keeps it
+    vg.Sequential([layer], input_shape=(None, 3))
 
 
 @pytest.mark.parametrize("loss", ["binary_crossentropy", "categorical_crossentropy"])

@@ -169,7 +169,7 @@ def test_defaults_are_pytorchs(name):
 @pytest.mark.parametrize(
     ("call", "error", "fragments"),
     [
-        (lambda: vg.Momentum(0), ValueError, ["learning_rate: ", "above 0", "got 0"]),
+        (lambda: vg.Momentum(-0.1), ValueError, ["learning_rate: ", "at least 0", "-0.1"]),
         (lambda: vg.Momentum(momentum=1), ValueError, ["momentum: ", "below 1", "got 1"]),
         (lambda: vg.Nesterov(momentum=0), ValueError, ["nesterov: ", "momentum above 0"]),
         (lambda: vg.AdaGrad(lr_decay=-1), ValueError, ["lr_decay: ", "at least 0", "-1"]),
@@ -187,7 +187,7 @@ def test_defaults_are_pytorchs(name):
         (lambda: vg.AdamW(weight_decay=-1), ValueError, ["weight_decay: ", "at least 0"]),
         (lambda: vg.NAdam(momentum_decay=-1), ValueError, ["momentum_decay: ", "at least 0"]),
         (lambda: vg.Lion(beta1=1), ValueError, ["beta1: ", "below 1", "got 1"]),
-        (lambda: vg.Lion(-1), ValueError, ["learning_rate: ", "above 0", "-1"]),
+        (lambda: vg.Lion(-1), ValueError, ["learning_rate: ", "at least 0", "-1"]),
     ],
 )
 def test_bad_settings(call, error, fragments):
@@ -201,3 +201,43 @@ def test_settings_are_fixed_but_for_the_learning_rate(optimizer):
     for name in vars(optimizer).keys() - {"learning_rate"}:
         with pytest.raises(AttributeError, match=f"{name}: only learning_rate may be assigned"):
             setattr(optimizer, name, 0.5)
+
+
+@pytest.mark.parametrize("rate", [0, 0.0, vg.schedules.Constant(0), vg.schedules.Step(0, 3)])
+@pytest.mark.parametrize("kind", [vg.SGD, vg.Momentum, vg.Adam, vg.AdamW, vg.Lion, vg.AdaDelta])
+def test_at_a_rate_of_0_nothing_moves_but_the_state(kind, rate):
+    def train(optimizer):
+        model = vg.Sequential([vg.Dense(3, "tanh"), vg.Dense(2)], input_shape=4, seed=0)
+        model.compile("mse", optimizer)
+        before = [v.tobytes() for v in model.state_dict().values()]
+        flow = vg.GradientFlow()
+        model.fit(np.eye(4), np.ones((4, 2)), epochs=2, batch_size=2, track=flow)
+        return model, flow, before == [v.tobytes() for v in model.state_dict().values()]
+
+    model, flow, unmoved = train(kind(rate))
+    assert unmoved
+    assert model.step == 4
+    assert (flow.update_ratio == 0).all()
+    assert (flow.weight_grad > 0).all()
+    assert not train(kind())[2]
+    model.optimizer.learning_rate = 0.1
+    model.train_on_batch(np.eye(4), np.ones((4, 2)))
+    model.optimizer.learning_rate = 0
+
+
+SMALL = {"float32": 1e-39, "float64": 1e-320}
+
+
+@pytest.mark.parametrize("kind", [vg.Adam, vg.AdamW, vg.NAdam, vg.AdaGrad, vg.AdaDelta, vg.RMSProp])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_epsilon_that_is_0_in_the_models_dtype_is_refused(kind, dtype):
+    """Inside a step subnormal numbers are 0, and g / (sqrt(0) + 0) would be NaN."""
+    model = vg.Sequential([vg.Dense(2)], input_shape=3, dtype=dtype, seed=0)
+    model.compile("mse", vg.Adam())
+    before = model.session.description()
+    with pytest.raises(ValueError, match=rf"epsilon: expected at least .*{dtype}.*e-"):
+        model.compile("mse", kind(epsilon=SMALL[dtype]))
+    assert model.session.description() == before
+    model.compile("mse", kind(epsilon=float(np.finfo(dtype).tiny)))
+    model.fit(np.zeros((4, 3)), np.zeros((4, 2)))
+    assert all(np.isfinite(v).all() for v in model.state_dict().values())

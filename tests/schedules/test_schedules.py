@@ -297,7 +297,7 @@ def test_bits_do_not_depend_on_threads(threads):
     [
         (lambda: Constant(-0.1), ValueError, ["rate: ", "at least 0", "-0.1"]),
         (lambda: Constant("0.1"), TypeError, ["rate: ", "number", "'0.1'"]),
-        (lambda: Step(-0.1, 3), ValueError, ["rate: ", "above 0", "-0.1"]),
+        (lambda: Step(-0.1, 3), ValueError, ["rate: ", "at least 0", "-0.1"]),
         (lambda: Step(0.1, 0), ValueError, ["period: ", "at least 1", "got 0"]),
         (lambda: Step(0.1, 2.5), TypeError, ["period: ", "integer", "2.5"]),
         (lambda: Step(0.1, 2, -1), ValueError, ["factor: ", "above 0", "-1"]),
@@ -358,3 +358,32 @@ def test_rates_of_a_schedule_of_ones_own_are_checked(rates):
     with pytest.raises(ValueError, match=r"learning_rate: expected \d+ finite rates"):
         model.fit(np.ones((8, 3)), np.ones((8, 2)), batch_size=2)
     np.testing.assert_array_equal(model.state_dict()["dense1.weight"], before["dense1.weight"])
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [np.nan, 3.0, 2.0, 1.0, 1.0, 1.0, 1.0],
+        [np.nan, np.nan, 2.0, 1.0, 1.0, 1.0, 1.0],
+        [np.inf, 3.0, 2.0, 1.0, 1.0, 1.0, 1.0],
+        [3.0, np.nan, 2.0, 1.0, np.nan, 1.0, 1.0],
+    ],
+)
+def test_a_plateau_recovers_from_nan(losses):
+    """NaN is a bad epoch and never the best; what comes after it is compared with numbers."""
+    schedule = ReduceOnPlateau(1.0, patience=2, factor=0.5)
+    seen, rates = schedule.start(), []
+    for loss in losses:
+        seen = schedule.after_epoch(seen, {"loss": loss})
+        assert seen.best is None or not np.isnan(seen.best)
+        rates.append(seen.rate)
+    assert seen.best == 1.0
+    assert rates == [1.0] * 6 + [0.5]
+
+
+def test_a_plateau_of_nan_alone_is_one():
+    schedule = ReduceOnPlateau(1.0, patience=2, factor=0.5)
+    seen = schedule.start()
+    for _ in range(3):
+        seen = schedule.after_epoch(seen, {"loss": np.nan})
+    assert (seen.rate, seen.best) == (0.5, None)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore._validate import integer, real
+from vgcore._validate import array, fits, integer, real
 
 
 def train_test_split(
@@ -39,9 +39,9 @@ def train_test_split(
     """
     test = real("test", test, above=0, below=1)
     seed = integer("seed", seed, minimum=0)
-    x, y = np.asarray(x), np.asarray(y)
-    for argument, array in (("x", x), ("y", y)):
-        if array.ndim == 0:
+    x, y = array("x", x), array("y", y)
+    for argument, given in (("x", x), ("y", y)):
+        if given.ndim == 0:
             raise ValueError(f"{argument}: expected an array with one row per sample, got a scalar")
     n = len(x)
     if len(y) != n:
@@ -79,7 +79,7 @@ def one_hot(y: ArrayLike, classes: int | None = None) -> NDArray[np.float32]:
         If ``y`` is not of one dimension, a label is out of range, or ``classes`` is left out and
         there are no labels.
     """
-    y = np.asarray(y)
+    y = array("y", y)
     if not np.issubdtype(y.dtype, np.integer):
         raise TypeError(f"y: expected integer labels, got {y.dtype}")
     if y.ndim != 1:
@@ -95,6 +95,7 @@ def one_hot(y: ArrayLike, classes: int | None = None) -> NDArray[np.float32]:
         raise ValueError(
             f"y: expected labels from 0 to {classes - 1}, got {y[wrong[0]]} at index {wrong[0]}"
         )
+    fits("classes", len(y) * classes, 4)
     rows = np.zeros((len(y), classes), np.float32)
     rows[np.arange(len(y)), y] = 1
     return rows

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore._validate import boolean, integer, one_of
+from vgcore._validate import boolean, fits, integer, one_of
 from vgcore.data.mnist_files import mnist
 
 # Of temporal_order: a, b, c, d are 0 to 3
@@ -73,6 +73,7 @@ def adding_problem(
     """
     n = integer("n", n, minimum=1)
     length = integer("length", length, minimum=2)
+    fits("n", n * length * 2)
     rng = np.random.default_rng(integer("seed", seed, minimum=0))
     row, half = np.arange(n), length // 2
 
@@ -131,6 +132,7 @@ def temporal_order(
     n = integer("n", n, minimum=1)
     intervals = _INTERVALS[one_of("variant", variant, _INTERVALS)]
     length = integer("length", length, minimum=_SHORTEST[variant])
+    fits("n", n * length * _SYMBOLS)
     rng = np.random.default_rng(integer("seed", seed, minimum=0))
     relevant = len(intervals)
 
@@ -186,6 +188,7 @@ def copy_memory(
     """
     n = integer("n", n, minimum=1)
     delay = integer("delay", delay, minimum=1)
+    fits("n", n * (delay + 2 * _COPIED) * _ALPHABET)
     boolean("one_hot", one_hot)
     rng = np.random.default_rng(integer("seed", seed, minimum=0))
 

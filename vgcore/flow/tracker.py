@@ -65,7 +65,8 @@ class GradientFlow:
     update_ratio : ndarray, (S, L)
         ``norm(dW) / norm(W)`` of the update applied; NaN where none was.
     activation_mean, activation_std : ndarray, (S, L)
-        Over the layer's outputs for the whole batch.
+        Over the layer's outputs for the whole batch; of a recurrent layer over its hidden states h_t at all
+        timesteps that sequences reach, also where its output is the last of them alone.
     saturated : ndarray, (S, L)
         Share of outputs where the activation's slope is below 5 % of its steepest; NaN where one
         is NaN.
@@ -101,9 +102,8 @@ class GradientFlow:
         if steps is not None:
             if every != 1:
                 raise ValueError("steps: expected either every or steps, got both")
-            if not isinstance(steps, Iterable):
-                raise TypeError(f"steps: expected step numbers, got {steps!r}")
-            chosen = [_validate.integer("steps", s, minimum=0, maximum=2**63 - 1) for s in steps]
+            given = _validate.items("steps", steps, "step numbers")
+            chosen = [_validate.integer("steps", s, minimum=0, maximum=2**63 - 1) for s in given]
             self._steps = np.unique(np.array(chosen, np.int64))
         self._declared = Declaration()
         self._run: object | None = None
@@ -404,6 +404,6 @@ def _shaped(argument: str, values: ArrayLike, shape: tuple[int | None, ...]) -> 
     """One row of values of ``shape``, in double."""
     array = _validate.array(argument, values)
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{argument}: expected real numbers, got dtype {array.dtype}")
+        raise TypeError(f"{argument}: expected real numbers, got {_validate.described(array)}")
     _check_shape(argument, array, shape)
     return array[np.newaxis].astype(np.float64)

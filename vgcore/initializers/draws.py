@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vgcore._validate import integer, one_of, real
+from vgcore import activations
+from vgcore._validate import array, described, fits, integer, one_of, real, real_dtype
 from vgcore.activations import Activation
 from vgcore.theory import meanfield
 
@@ -32,13 +33,19 @@ class Initializer(ABC):
 
     def __call__(self, shape: Shape, rng: np.random.Generator, dtype: npt.DTypeLike) -> Parameter:
         """Return a C-contiguous array of ``shape`` and ``dtype`` (float32 or float64)."""
-        if not isinstance(shape, (tuple, list)) or not shape:
+        if not isinstance(shape, tuple | list) or not shape:
             raise TypeError(f"shape: expected a tuple of one or more sizes, got {shape!r}")
         shape = tuple(integer("shape", size, minimum=1) for size in shape)
+        fits("shape", math.prod(shape))
         if not isinstance(rng, np.random.Generator):
             raise TypeError(f"rng: expected a numpy.random.Generator, got {type(rng).__name__}")
-        one_of("dtype", np.dtype(dtype).name, ("float32", "float64"))
-        return np.ascontiguousarray(self.draw(shape, rng), dtype=dtype)
+        chosen = real_dtype("dtype", dtype)
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray(self.draw(shape, rng), dtype=chosen)
+        if not np.isfinite(values).all():
+            bad = values[~np.isfinite(values)][0]
+            raise ValueError(f"{self}: expected finite {chosen} numbers, got {bad}")
+        return values
 
     @abstractmethod
     def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
@@ -49,7 +56,9 @@ class Initializer(ABC):
 
     def _check_gain(self, **bounds: float) -> None:
         given = self.__dict__["gain"]
-        if isinstance(given, str | Activation):
+        if isinstance(given, str):
+            one_of("gain", given, _GAINS)
+        elif isinstance(given, Activation):
             gain(given)
         else:
             self._check_real("gain", **bounds)
@@ -115,7 +124,11 @@ class Uniform(Initializer):
 
     def __post_init__(self) -> None:
         self._check_real("low")
-        self._check_real("high", above=self.low)
+        self._check_real("high")
+        if self.high <= self.low:
+            raise ValueError(
+                f"high: expected a finite number above {self.low:g}, got {self.high:g}: low is not below it"
+            )
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
         return rng.uniform(self.low, self.high, shape)
@@ -305,11 +318,17 @@ class Custom(Initializer):
 
     function: Callable[..., Any]
 
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise TypeError(f"function: expected a function, got {self.function!r}")
+
     def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
-        values = np.array(self.function(shape, rng, np.dtype(np.float64)), dtype=np.float64)
+        values = array(f"{self}", self.function(shape, rng, np.dtype(np.float64)))
         if values.shape != shape:
             raise ValueError(f"{self}: expected values of shape {shape}, got shape {values.shape}")
-        return values
+        if values.dtype.kind not in "fiub":
+            raise TypeError(f"{self}: expected real numbers, got {described(values)}")
+        return np.array(values, np.float64)
 
 
 _GAINS = {
@@ -402,7 +421,7 @@ def get(
     TypeError (anything else) starts with that.
     """
     if isinstance(spec, str):
-        return _INITIALIZERS[one_of(argument, spec, _INITIALIZERS)](activation)
+        return _INITIALIZERS[one_of(argument, spec, _INITIALIZERS)](activations.get(activation))
     if isinstance(spec, Initializer):
         return spec
     if callable(spec) and not isinstance(spec, type):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -122,8 +121,7 @@ def _run(stack: Stack, x: Array, prefix: str) -> Iterator[tuple[str, Stack, Arra
 
 def _variance(name: str, part: Stack, x: Array) -> float:
     """Variance of the pre-activations of a single layer: of its outputs, were it linear."""
-    linear: Any = copy.copy(part.layers[0])
-    linear.activation = activations.get("identity")
+    linear = part.layers[0].altered(activation=activations.get("identity"))
     variance = float(np.var(replace(part, layers=[linear]).outputs(x), dtype=np.float64))
     if not 0 < variance < math.inf:
         raise ValueError(

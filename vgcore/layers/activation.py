@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from vgcore import activations
 from vgcore._core import activate
@@ -28,6 +28,7 @@ class Activation(SameShape):
     """
 
     kind: ClassVar[str] = "activation"
+    arguments = ("activation",)
 
     def __init__(
         self, activation: str | activations.Activation, *, name: str | None = None
@@ -45,15 +46,3 @@ class Activation(SameShape):
             real_bytes=real_bytes,
         )
         return [operation]
-
-    def config(self) -> dict[str, Any]:
-        """The activation and name."""
-        return {
-            "activation": [self.activation.name, self.activation.alpha],
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Activation:
-        """The layer that `config` described."""
-        return cls(activations.with_alpha(*config["activation"]), name=config["name"])

@@ -7,16 +7,20 @@ vector of a model, when a model takes it in.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple, overload
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vgcore import _validate
+from vgcore import _validate, activations
 from vgcore._core.op import Operation
+from vgcore._settings import Checks
+from vgcore.activations import Activation
 from vgcore.initializers import Initializer
+from vgcore.layers.membership import Member
 
 Array = NDArray[Any]
 Shape = tuple[int | None, ...]
@@ -109,17 +113,29 @@ class View:
         view[...] = _validate.finite(argument, array, view.dtype)
 
 
-class Layer(ABC):
+def _name(argument: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{argument}: expected a str, got {value!r} ({type(value).__name__})")
+    if value is not None and (not value or "." in value):
+        raise ValueError(f"{argument}: expected a non-empty str without '.', got {value!r}")
+    return value
+
+
+class Layer(Member):
     """Base of all layers.
+
+    Attributes are read-only, but for the name, parameters, and what a subclass says may change.
 
     Attributes
     ----------
     kind : str
         What automatic names begin with: the first layer of kind "dense" is "dense1".
+    arguments : tuple of str
+        The arguments of the constructor, but for the name and for what has done its work when the layer
+        joins a model; there are attributes of the same names.
     name : str or None
-        Given by the user, or by the model that takes the layer in.
-    views : dict of str to ndarray
-        The parameters' values in the model's flat vector, once a model has taken the layer in.
+        Given by the user, or by the model that takes the layer in. It may be assigned: parameters, columns
+        of records, and what a model was compiled with go by the new one.
     vocabulary : int or None
         Where the layer takes integers: they are below it.
     stateful : bool
@@ -136,20 +152,30 @@ class Layer(ABC):
     """
 
     kind: ClassVar[str]
+    arguments: ClassVar[tuple[str, ...]] = ()
+    checks: ClassVar[Checks] = {"name": _name}
+    free: ClassVar[tuple[str, ...]] = ("name",)
     vocabulary: int | None = None
     stateful: bool = False
     output_activation: str = "identity"
     fuses_loss: ClassVar[bool] = True
     meets: bool = False
     fixes_time: bool = False
+    _views: Mapping[str, Array] = MappingProxyType({})
 
     def __init__(self, name: str | None = None) -> None:
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"name: expected a str, got {name!r} ({type(name).__name__})")
-        if name is not None and (not name or "." in name):
-            raise ValueError(f"name: expected a non-empty str without '.', got {name!r}")
         self.name = name
-        self.views: dict[str, Array] = {}
+
+    def _label(self) -> str:
+        return f"{self.name or type(self).__name__}."
+
+    @property
+    def views(self) -> Mapping[str, Array]:
+        """The parameters' values in the model's flat vector, once a model has taken the layer in.
+
+        Each time others, whose shapes are nobody else's.
+        """
+        return MappingProxyType({name: view[...] for name, view in self._views.items()})
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -176,30 +202,48 @@ class Layer(ABC):
         """The columns of the operations in the tracker's record."""
         return [Column()]
 
-    def parts(self) -> list[Layer]:
-        """The layers it is made of: itself alone, or those it wraps."""
-        return [self]
+    def members(self) -> Sequence[Layer]:
+        """The layers it wraps."""
+        return ()
 
-    def branches(self, input_shape: Shape) -> list[tuple[list[Layer], list[Shape], int]]:
+    def parts(self) -> list[Layer]:
+        """The layers it is made of in the end: itself alone, or those it wraps."""
+        return [part for layer in self.members() for part in layer.parts()] or [self]
+
+    def check_dtype(self, dtype: DTypeLike) -> None:
+        """Raise if the layer cannot work in ``dtype``."""
+
+    def branches(self, input_shape: Shape) -> list[tuple[Sequence[Layer], list[Shape], int]]:
         """The stacks inside a block: layers, their shapes as of a model, the first operation's number."""
         return []
 
     def adopt(self, views: dict[str, Array]) -> None:
         """Become part of a model, whose parameters ``views`` are; of none, if there are none."""
-        self.views = views
+        self.__dict__["_views"] = views
 
     def walks(self) -> list[Walk]:
         """The layer's walks through time, one for each operation; none if it has no states."""
         return []
 
-    @abstractmethod
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal layer, as JSON can hold them."""
+        values = {name: getattr(self, name) for name in (*self.arguments, "name")}
+        return {
+            name: [value.name, value.alpha] if isinstance(value, Activation) else value
+            for name, value in values.items()
+        }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Layer:
-        """The layer that `config` described."""
-        return cls(**config)
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """The layer that `config` described, whose tuples JSON made lists."""
+        options: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in config.items()
+        }
+        for name in options:
+            if name.endswith("activation"):
+                options[name] = activations.with_alpha(*options[name])
+        return cls(**options)
 
 
 def features(input_shape: Shape) -> int:
@@ -226,13 +270,42 @@ def places(shape: Shape) -> int:
     return shape[0] if isinstance(shape[0], FixedSteps) else TIMESTEPS
 
 
+def joining(argument: str, given: Iterable[Layer]) -> tuple[Layer, ...]:
+    """Layers that are free to join a model or a block."""
+    if isinstance(given, Layer):
+        raise TypeError(f"{argument}: expected a sequence of layers, got {type(given).__name__}")
+    layers = tuple(_validate.items(argument, given, "a sequence of layers"))
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{argument}: expected layers, got {layer!r} ({_validate.kind(layer)})")
+        check_free(argument, layer)
+    return layers
+
+
+def check_free(argument: str, layer: Layer) -> None:
+    """Raise if a layer belongs to a model or a block."""
+    owner = "a model" if layer.views else layer.owned
+    if owner is not None:
+        raise ValueError(
+            f"{argument}: {layer.name or type(layer).__name__} already belongs to {owner}; "
+            "make a new layer"
+        )
+
+
+def check_once(layers: Iterable[Layer]) -> None:
+    """Raise if a layer is there twice."""
+    parts = [id(part) for layer in layers for part in layer.parts()]
+    if len(set(parts)) < len(parts):
+        raise ValueError("layers: expected each layer once, got the same one twice")
+
+
 def name_layers(layers: Sequence[Layer]) -> None:
     """Name the layers that have no name after their kind and number.
 
     Raises
     ------
     ValueError
-        If two would have the same name.
+        If two would have the same name; none is named then.
     """
     taken = [layer.name for layer in layers if layer.name is not None]
     repeated = {name for name in taken if taken.count(name) > 1}
@@ -241,14 +314,16 @@ def name_layers(layers: Sequence[Layer]) -> None:
             f"layers: expected distinct names, got {', '.join(sorted(repeated))} twice"
         )
     counts: dict[str, int] = {}
+    names = []
     for layer in layers:
         counts[layer.kind] = counts.get(layer.kind, 0) + 1
-        if layer.name is None:
-            layer.name = f"{layer.kind}{counts[layer.kind]}"
-            if layer.name in taken:
-                raise ValueError(
-                    f"layers: the name {layer.name!r} is given to one layer and due to another"
-                )
+        names.append(layer.name or f"{layer.kind}{counts[layer.kind]}")
+        if layer.name is None and names[-1] in taken:
+            raise ValueError(
+                f"layers: the name {names[-1]!r} is given to one layer and due to another"
+            )
+    for layer, name in zip(layers, names, strict=True):
+        layer.name = name
 
 
 def describe(layer: Layer) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class BatchNorm(Normalisation):
     """
 
     kind: ClassVar[str] = "batchnorm"
-    arguments = ("momentum", "epsilon", "scale", "shift")
+    arguments = ("activation", "momentum", "epsilon", "scale", "shift")
     meets = True
     running_mean = View()
     running_var = View()

@@ -5,8 +5,20 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
+from vgcore import _validate
 from vgcore._core.op import Operation
-from vgcore.layers.base import Array, Column, Layer, Parameter, Shape, Walk, describe, make
+from vgcore.layers.base import (
+    Array,
+    Column,
+    Layer,
+    Parameter,
+    Shape,
+    Walk,
+    check_free,
+    describe,
+    make,
+)
+from vgcore.layers.membership import Member, claim
 from vgcore.layers.recurrent import Recurrent
 
 
@@ -40,16 +52,14 @@ class Bidirectional(Layer):
     def __init__(self, layer: Recurrent, *, name: str | None = None) -> None:
         super().__init__(name)
         if not isinstance(layer, Recurrent):
-            raise TypeError(f"layer: expected an RNN, LSTM or GRU, got {type(layer).__name__}")
+            raise TypeError(f"layer: expected an RNN, LSTM or GRU, got {_validate.kind(layer)}")
         if layer.go_backwards:
             raise ValueError("layer: expected one with go_backwards=False, got True")
-        if layer.views:
-            raise ValueError(f"layer: {layer.name} already belongs to a model; make a new layer")
+        check_free("layer", layer)
         self.forward_layer = layer
-        self.backward_layer = type(layer).from_config({**layer.config(), "go_backwards": True})
-        for name_ in ("weight_initializer", "recurrent_initializer", "bias_initializer"):
-            setattr(self.backward_layer, name_, getattr(layer, name_))
+        self.backward_layer = layer.altered(go_backwards=True)
         self.stateful = layer.stateful
+        claim(self, self.members())
 
     @property
     def _sides(self) -> list[tuple[Recurrent, str]]:
@@ -58,7 +68,7 @@ class Bidirectional(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """As of the layer, with twice the units."""
         for side, _ in self._sides:
-            side.name = self.name
+            side.keep("name", self.name)
         *time, units = self.forward_layer.output_shape(input_shape)
         assert units is not None
         return (*time, 2 * units)
@@ -68,9 +78,19 @@ class Bidirectional(Layer):
         """That of both."""
         return self.forward_layer.output_activation
 
-    def parts(self) -> list[Layer]:
+    def members(self) -> list[Layer]:
         """Both directions."""
         return [self.forward_layer, self.backward_layer]
+
+    def change(self, member: Member, name: str, value: Any) -> None:
+        """Assign an attribute of both directions."""
+        if name == "name":
+            raise AttributeError(
+                f"name: both directions go by that of {self.name}; assign it there"
+            )
+        with self.changing(name):
+            for side, _ in self._sides:
+                side.keep(name, value)
 
     def walks(self) -> list[Walk]:
         """Forwards, then backwards."""

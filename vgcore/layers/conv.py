@@ -9,13 +9,16 @@ from vgcore._core import conv
 from vgcore._core.op import Operation
 from vgcore.activations import Activation
 from vgcore.layers.base import Layer, Parameter, Shape, View, features
-from vgcore.layers.window import Sizes, Window, from_json, sizes
+from vgcore.layers.window import Sizes, Window, sizes
 
 
 class _Convolution(Layer):
     """What convolutions over one and two axes share."""
 
     axes: ClassVar[int]
+    arguments = (
+        "filters", "kernel_size", "stride", "padding", "dilation", "groups", "activation", "use_bias",
+    )  # fmt: skip
     fixes_time = True
     weight = View()
     bias = View()
@@ -103,28 +106,6 @@ class _Convolution(Layer):
             real_bytes=real_bytes,
         )
         return [operation]
-
-    def config(self) -> dict[str, Any]:
-        """Filters, window, activation, bias and name; initializers have done their work."""
-        return {
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "stride": self.stride,
-            "padding": self.padding,
-            "dilation": self.dilation,
-            "groups": self.groups,
-            "activation": self.activation.name,
-            "alpha": self.activation.alpha,
-            "use_bias": self.use_bias,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> _Convolution:
-        """The layer that `config` described."""
-        arguments = from_json(config)
-        activation = activations.with_alpha(arguments.pop("activation"), arguments.pop("alpha"))
-        return cls(activation=activation, **arguments)
 
 
 class Conv2d(_Convolution):

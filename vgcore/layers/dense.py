@@ -42,6 +42,7 @@ class Dense(Layer):
     """
 
     kind: ClassVar[str] = "dense"
+    arguments = ("units", "activation", "use_bias")
     weight = View()
     bias = View()
 
@@ -94,19 +95,3 @@ class Dense(Layer):
             real_bytes=real_bytes,
         )
         return [operation]
-
-    def config(self) -> dict[str, Any]:
-        """Units, activation, bias and name; initializers have done their work."""
-        return {
-            "units": self.units,
-            "activation": self.activation.name,
-            "alpha": self.activation.alpha,
-            "use_bias": self.use_bias,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Dense:
-        """The layer that `config` described."""
-        activation = activations.with_alpha(config["activation"], config["alpha"])
-        return cls(config["units"], activation, use_bias=config["use_bias"], name=config["name"])

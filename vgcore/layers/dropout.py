@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from functools import partial
+from typing import ClassVar
 
 from vgcore import _validate
 from vgcore._core import dropout
 from vgcore._core.op import Operation
+from vgcore._settings import Checks
 from vgcore.layers.base import Shape, features
 from vgcore.layers.same_shape import SameShape
 
@@ -21,6 +23,7 @@ class Dropout(SameShape):
     Parameters
     ----------
     rate : float, 0 <= rate < 1
+        It may be assigned later on: the next step goes by it.
     across_time : bool
         One mask for all timesteps of a sequence, as recurrent layers need it (Gal and Ghahramani 2016,
         arXiv 1512.05287, section 4), or for all places of an image: whole channels are dropped (Tompson et
@@ -35,10 +38,16 @@ class Dropout(SameShape):
     """
 
     kind: ClassVar[str] = "dropout"
+    arguments = ("rate", "across_time")
+    checks: ClassVar[Checks] = {
+        **SameShape.checks,
+        "rate": partial(_validate.real, minimum=0, below=1),
+    }
+    free = (*SameShape.free, "rate")
 
     def __init__(self, rate: float, *, across_time: bool = False, name: str | None = None) -> None:
         super().__init__(name)
-        self.rate = _validate.real("rate", rate, minimum=0, below=1)
+        self.rate = rate
         self.across_time = _validate.boolean("across_time", across_time)
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
@@ -47,7 +56,3 @@ class Dropout(SameShape):
         return [
             dropout.operation(units, rate=self.rate, across=self.across_time, real_bytes=real_bytes)
         ]
-
-    def config(self) -> dict[str, Any]:
-        """Rate, kind and name."""
-        return {"rate": self.rate, "across_time": self.across_time, "name": self.name}

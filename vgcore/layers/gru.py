@@ -34,6 +34,7 @@ class GRU(Recurrent):
     """
 
     kind: ClassVar[str] = "gru"
+    arguments = (*Recurrent.arguments, "recurrent_activation", "reset_after")
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
     kernels = staticmethod(gru.operation)
 
@@ -59,13 +60,4 @@ class GRU(Recurrent):
             "gate_alpha": self.recurrent_activation.alpha,
             "keeps_z": self.activation.keeps_z or self.recurrent_activation.keeps_z,
             "variant": self.reset_after,
-        }
-
-    def config(self) -> dict[str, Any]:
-        """The options; initializers have done their work."""
-        gate = self.recurrent_activation
-        return {
-            **super().config(),
-            "recurrent_activation": [gate.name, gate.alpha],
-            "reset_after": self.reset_after,
         }

@@ -43,6 +43,7 @@ class Highway(Layer):
     """
 
     kind: ClassVar[str] = "highway"
+    arguments = ("activation", "gate_activation", "gate_bias")
     weight = View()
     weight_gate = View()
     bias = View()
@@ -103,21 +104,3 @@ class Highway(Layer):
             real_bytes=real_bytes,
         )
         return [operation]
-
-    def config(self) -> dict[str, Any]:
-        """Activations, the gate's bias and name; initializers have done their work."""
-        return {
-            "activation": [self.activation.name, self.activation.alpha],
-            "gate_activation": [self.gate_activation.name, self.gate_activation.alpha],
-            "gate_bias": self.gate_bias,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Highway:
-        """The layer that `config` described."""
-        options: dict[str, Any] = {
-            name: activations.with_alpha(*value) if name.endswith("activation") else value
-            for name, value in config.items()
-        }
-        return cls(**options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,17 +15,17 @@ from vgcore.layers.base import Parameter, View
 from vgcore.layers.recurrent import Recurrent
 
 
+@dataclass(frozen=True)
 class ForgetBias(Initializer):
     """Biases of the gates i, f, g, o: those of f are a constant, the others another initializer's."""
 
-    def __init__(self, initializer: Initializer, value: float) -> None:
-        self._initializer = initializer
-        self._value = value
+    initializer: Initializer
+    value: float
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> initializers.Draw:
         """Draw all, then set those of f."""
-        values = self._initializer.draw(shape, rng)
-        values.reshape(4, -1)[1] = self._value
+        values = self.initializer.draw(shape, rng)
+        values.reshape(4, -1)[1] = self.value
         return values
 
 
@@ -52,6 +53,9 @@ class LSTM(Recurrent):
     """
 
     kind: ClassVar[str] = "lstm"
+    arguments = (
+        *Recurrent.arguments, "recurrent_activation", "unit_forget_bias", "peepholes",
+    )  # fmt: skip
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     states: ClassVar[tuple[str, ...]] = ("h", "c")
     kernels = staticmethod(lstm.operation)
@@ -98,14 +102,4 @@ class LSTM(Recurrent):
             "gate_alpha": self.recurrent_activation.alpha,
             "keeps_z": self.activation.keeps_z or self.recurrent_activation.keeps_z,
             "variant": self.peepholes,
-        }
-
-    def config(self) -> dict[str, Any]:
-        """The options; initializers have done their work."""
-        gate = self.recurrent_activation
-        return {
-            **super().config(),
-            "recurrent_activation": [gate.name, gate.alpha],
-            "unit_forget_bias": self.unit_forget_bias,
-            "peepholes": self.peepholes,
         }

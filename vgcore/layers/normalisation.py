@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import DTypeLike
+
 from vgcore import _validate, activations, initializers
 from vgcore.activations import Activation
 from vgcore.layers.base import Parameter, Shape, View, features
@@ -11,12 +14,9 @@ from vgcore.layers.same_shape import SameShape
 
 
 class Normalisation(SameShape):
-    """Base of `BatchNorm`, `LayerNorm` and `RMSNorm`: ``h = f(weight * normalised x + bias)``.
+    """Base of `BatchNorm`, `LayerNorm` and `RMSNorm`: ``h = f(weight * normalised x + bias)``."""
 
-    ``arguments`` names those of the subclass besides activation and name.
-    """
-
-    arguments: ClassVar[tuple[str, ...]] = ("epsilon", "scale", "shift")
+    arguments: ClassVar[tuple[str, ...]] = ("activation", "epsilon", "scale", "shift")
     weight = View()
     bias = View()
 
@@ -36,6 +36,10 @@ class Normalisation(SameShape):
         self.scale = _validate.boolean("scale", scale)
         self.shift = _validate.boolean("shift", shift)
 
+    def check_dtype(self, dtype: DTypeLike) -> None:
+        """Raise if epsilon is 0 in ``dtype``."""
+        _validate.resolved(f"{self.name}.epsilon", self.epsilon, np.dtype(dtype))
+
     def parameters(self, input_shape: Shape) -> list[Parameter]:
         """What is learned."""
         shape = (features(input_shape),)
@@ -54,17 +58,3 @@ class Normalisation(SameShape):
             "keeps_z": self.activation.keeps_z,
             "real_bytes": real_bytes,
         }
-
-    def config(self) -> dict[str, Any]:
-        """Activation, arguments and name."""
-        return {
-            "activation": [self.activation.name, self.activation.alpha],
-            **{name: getattr(self, name) for name in self.arguments},
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Normalisation:
-        """The layer that `config` described."""
-        activation = activations.with_alpha(*config["activation"])
-        return cls(**{**config, "activation": activation})

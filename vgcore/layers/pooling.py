@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from vgcore import _validate
 from vgcore._core import pool
 from vgcore._core.op import Operation
 from vgcore.layers.base import Layer, Parameter, Shape, features, is_image
-from vgcore.layers.window import Sizes, Window, channels, from_json, sizes, whole
+from vgcore.layers.window import Sizes, Window, channels, sizes, whole
 
 
 class _Pool(Layer):
@@ -16,7 +16,7 @@ class _Pool(Layer):
 
     fixes_time = True
     largest: ClassVar[bool] = False
-    counts_padding = True
+    count_include_pad = True
 
     def parameters(self, input_shape: Shape) -> list[Parameter]:
         """None."""
@@ -38,7 +38,7 @@ class _Pool(Layer):
             features(input_shape),
             outputs=features(self.output_shape(input_shape)),
             largest=self.largest,
-            counts_padding=self.counts_padding,
+            counts_padding=self.count_include_pad,
             real_bytes=real_bytes,
         )
         return [operation]
@@ -46,6 +46,8 @@ class _Pool(Layer):
 
 class _SlidingPool(_Pool):
     """What pools with a sliding window share."""
+
+    arguments: ClassVar[tuple[str, ...]] = ("pool_size", "stride", "padding")
 
     def __init__(
         self,
@@ -85,20 +87,6 @@ class _SlidingPool(_Pool):
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}, for inputs of shape {input_shape}") from error
         return Window(kernel, stride, tuple((pad, pad) for pad in padding), (1,) * axes)
-
-    def config(self) -> dict[str, Any]:
-        """The window and the name."""
-        return {
-            "pool_size": self.pool_size,
-            "stride": self.stride,
-            "padding": self.padding,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> _SlidingPool:
-        """The layer that `config` described."""
-        return cls(**from_json(config))
 
 
 class MaxPool(_SlidingPool):
@@ -151,6 +139,7 @@ class AvgPool(_SlidingPool):
     """
 
     kind: ClassVar[str] = "avgpool"
+    arguments = (*_SlidingPool.arguments, "count_include_pad")
 
     def __init__(
         self,
@@ -162,11 +151,7 @@ class AvgPool(_SlidingPool):
         name: str | None = None,
     ) -> None:
         super().__init__(pool_size, stride=stride, padding=padding, name=name)
-        self.counts_padding = _validate.boolean("count_include_pad", count_include_pad)
-
-    def config(self) -> dict[str, Any]:
-        """The window, what it counts, and the name."""
-        return {**super().config(), "count_include_pad": self.counts_padding}
+        self.count_include_pad = _validate.boolean("count_include_pad", count_include_pad)
 
 
 class GlobalAvgPool(_Pool):
@@ -192,10 +177,6 @@ class GlobalAvgPool(_Pool):
         self.window(input_shape)
         return (columns,)
 
-    def config(self) -> dict[str, Any]:
-        """The name."""
-        return {"name": self.name}
-
 
 class Subsample(_Pool):
     """Every ``stride``-th row and column of an image, and channels of zeros behind its own.
@@ -218,6 +199,7 @@ class Subsample(_Pool):
     """
 
     kind: ClassVar[str] = "subsample"
+    arguments = ("filters", "stride")
 
     def __init__(self, filters: int, stride: int | Sizes = 1, *, name: str | None = None) -> None:
         super().__init__(name)
@@ -239,12 +221,3 @@ class Subsample(_Pool):
                 f"{features(input_shape)}"
             )
         return shape
-
-    def config(self) -> dict[str, Any]:
-        """Filters, stride and name."""
-        return {"filters": self.filters, "stride": self.stride, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Subsample:
-        """The layer that `config` described."""
-        return cls(**from_json(config))

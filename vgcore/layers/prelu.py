@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from vgcore import _validate, initializers
 from vgcore._core import prelu
@@ -36,6 +36,7 @@ class PReLU(SameShape):
     """
 
     kind: ClassVar[str] = "prelu"
+    arguments = ("shared", "initial")
     weight = View()
 
     def __init__(
@@ -53,7 +54,3 @@ class PReLU(SameShape):
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of prelu.pyx."""
         return [prelu.operation(features(input_shape), shared=self.shared, real_bytes=real_bytes)]
-
-    def config(self) -> dict[str, Any]:
-        """How many slopes, where they start, and name."""
-        return {"shared": self.shared, "initial": self.initial, "name": self.name}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from vgcore import _validate, activations, initializers
 from vgcore._core.op import Operation
+from vgcore._settings import Checks
 from vgcore.activations import Activation
 from vgcore.initializers import Initializer
 from vgcore.layers.base import Layer, Parameter, Shape, View, Walk, features
@@ -18,17 +21,17 @@ from vgcore.layers.base import Layer, Parameter, Shape, View, Walk, features
 _STARTS = ("zeros", "learned")
 
 
+@dataclass(frozen=True)
 class Stacked(Initializer):
     """The weights of several gates above each other, each drawn by itself: its fans are a gate's."""
 
-    def __init__(self, initializer: Initializer, gates: int) -> None:
-        self._initializer = initializer
-        self._gates = gates
+    initializer: Initializer
+    gates: int
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> initializers.Draw:
         """Draw each gate's block in turn."""
-        block = (shape[0] // self._gates, *shape[1:])
-        return np.concatenate([self._initializer.draw(block, rng) for _ in range(self._gates)])
+        block = (shape[0] // self.gates, *shape[1:])
+        return np.concatenate([self.initializer.draw(block, rng) for _ in range(self.gates)])
 
 
 class Recurrent(Layer):
@@ -57,7 +60,7 @@ class Recurrent(Layer):
         Share of units that ``weight_hh`` does not see while training: drawn for each minibatch and row, the
         same ones at every timestep; the others are scaled by ``1 / (1 - recurrent_dropout)`` (Gal and
         Ghahramani 2016, arXiv 1512.05287, section 4). For the inputs, put
-        ``Dropout(rate, across_time=True)`` before the layer.
+        ``Dropout(rate, across_time=True)`` before the layer. It may be assigned later on, as a Dropout's.
     use_bias : bool
         Whether there are ``bias_ih`` and ``bias_hh``.
     weight_initializer, recurrent_initializer, bias_initializer : str, Initializer or callable
@@ -82,6 +85,15 @@ class Recurrent(Layer):
     states: ClassVar[tuple[str, ...]] = ("h",)
     fuses_loss: ClassVar[bool] = False
     kernels: Callable[..., Operation]
+    arguments: ClassVar[tuple[str, ...]] = (
+        "units", "activation", "return_sequences", "go_backwards", "stateful", "initial_state",
+        "recurrent_dropout", "use_bias",
+    )  # fmt: skip
+    checks: ClassVar[Checks] = {
+        **Layer.checks,
+        "recurrent_dropout": partial(_validate.real, minimum=0, below=1),
+    }
+    free = (*Layer.free, "recurrent_dropout")
 
     weight_ih = View()
     weight_hh = View()
@@ -120,9 +132,7 @@ class Recurrent(Layer):
                 "initial_state: expected 'zeros' of a stateful layer, whose states are carried over; got "
                 "'learned'"
             )
-        self.recurrent_dropout = _validate.real(
-            "recurrent_dropout", recurrent_dropout, minimum=0, below=1
-        )
+        self.recurrent_dropout = recurrent_dropout
         self.use_bias = _validate.boolean("use_bias", use_bias)
         self.weight_initializer, self.recurrent_initializer, self.bias_initializer = (
             Stacked(initializers.get(given, self.activation, argument), len(self.gates))
@@ -201,26 +211,3 @@ class Recurrent(Layer):
             **self.cell_options(),
         }
         return [self.kernels(features(input_shape), self.units, real_bytes=real_bytes, **options)]
-
-    def config(self) -> dict[str, Any]:
-        """The options; initializers have done their work."""
-        return {
-            "units": self.units,
-            "activation": [self.activation.name, self.activation.alpha],
-            "return_sequences": self.return_sequences,
-            "go_backwards": self.go_backwards,
-            "stateful": self.stateful,
-            "initial_state": self.initial_state,
-            "recurrent_dropout": self.recurrent_dropout,
-            "use_bias": self.use_bias,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Recurrent:
-        """The layer that `config` described."""
-        options: dict[str, Any] = {
-            name: activations.with_alpha(*value) if name.endswith("activation") else value
-            for name, value in config.items()
-        }
-        return cls(**options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from vgcore import _validate
 from vgcore._core import reshape
@@ -68,10 +68,6 @@ class Flatten(_Reshaping):
         """One vector."""
         return (count,)
 
-    def config(self) -> dict[str, Any]:
-        """The name."""
-        return {"name": self.name}
-
 
 class Reshape(_Reshaping):
     """The numbers of a sample in the same order in another shape, as numpy's reshape lays them out.
@@ -90,6 +86,7 @@ class Reshape(_Reshaping):
     """
 
     kind: ClassVar[str] = "reshape"
+    arguments = ("shape",)
 
     def __init__(self, shape: tuple[int, ...], *, name: str | None = None) -> None:
         super().__init__(name)
@@ -104,12 +101,3 @@ class Reshape(_Reshaping):
     def shape_of(self, count: int) -> tuple[int, ...]:
         """The shape that was asked for."""
         return self.shape
-
-    def config(self) -> dict[str, Any]:
-        """Shape and name."""
-        return {"shape": self.shape, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Reshape:
-        """The layer that `config` described."""
-        return cls(tuple(config["shape"]), name=config["name"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from vgcore import _validate, activations, initializers
@@ -18,12 +18,15 @@ from vgcore.layers.base import (
     Shape,
     View,
     Walk,
+    check_once,
     describe,
     features,
+    joining,
     make,
     name_layers,
     places,
 )
+from vgcore.layers.membership import claim
 
 
 class Residual(Layer):
@@ -54,7 +57,7 @@ class Residual(Layer):
 
     Attributes
     ----------
-    layers, shortcut : list of Layer
+    layers, shortcut : tuple of Layer
     gate : ndarray, (1,)
         The parameter, if there is one.
 
@@ -78,27 +81,22 @@ class Residual(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.layers = _layers("layers", layers)
-        self.shortcut = _layers("shortcut", shortcut)
+        self.layers = joining("layers", layers)
+        self.shortcut = joining("shortcut", shortcut)
         if not self.layers:
             raise ValueError("layers: expected at least one layer, got none")
-        parts = [id(part) for part in self.parts()]
-        if len(set(parts)) < len(parts):
-            raise ValueError("layers: expected each layer once, got the same one twice")
-        name_layers([*self.layers, *self.shortcut])
+        check_once(self.members())
         self.activation = activations.unitwise(activation)
         self.output_activation = self.activation.name
         self.gate_start = None if gate is None else _validate.real("gate", gate)
         for trait in ("stateful", "meets", "fixes_time"):
-            setattr(self, trait, any(getattr(layer, trait) for layer in self._inner))
+            setattr(self, trait, any(getattr(layer, trait) for layer in self.members()))
+        name_layers(self.members())
+        claim(self, self.members())
 
-    @property
-    def _inner(self) -> list[Layer]:
-        return [*self.layers, *self.shortcut]
-
-    def parts(self) -> list[Layer]:
-        """All layers of both branches."""
-        return [part for layer in self._inner for part in layer.parts()]
+    def members(self) -> tuple[Layer, ...]:
+        """The layers of both branches."""
+        return (*self.layers, *self.shortcut)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """That of the body, which must be that of the skip."""
@@ -112,7 +110,7 @@ class Residual(Layer):
             )
         return body
 
-    def _shapes(self, layers: list[Layer], input_shape: Shape) -> list[Shape]:
+    def _shapes(self, layers: Sequence[Layer], input_shape: Shape) -> list[Shape]:
         """The input's shape, and each layer's output's."""
         shapes = [input_shape]
         for layer in layers:
@@ -124,7 +122,7 @@ class Residual(Layer):
                 raise ValueError(f"{self.name}.{error}") from error
         return shapes
 
-    def branches(self, input_shape: Shape) -> list[tuple[list[Layer], list[Shape], int]]:
+    def branches(self, input_shape: Shape) -> list[tuple[Sequence[Layer], list[Shape], int]]:
         """The body, then the skip, if it has layers."""
         behind_body = 1 + sum(len(layer.columns()) for layer in self.layers)
         return [
@@ -163,7 +161,7 @@ class Residual(Layer):
     def adopt(self, views: dict[str, Array]) -> None:
         """Share the parameters out to the layers."""
         super().adopt(views)
-        for layer in self._inner:
+        for layer in self.members():
             prefix = f"{layer.name}."
             layer.adopt(
                 {
@@ -177,7 +175,7 @@ class Residual(Layer):
         """Those of recurrent layers in the branches."""
         return [
             dataclasses.replace(walk, suffix=f".{layer.name}{walk.suffix}")
-            for layer in self._inner
+            for layer in self.members()
             for walk in layer.walks()
         ]
 
@@ -185,7 +183,7 @@ class Residual(Layer):
         """The fork, which tells of the branches; the layers; and the sum, under the block's own name."""
         inner = [
             column._replace(suffix=f".{layer.name}{column.suffix}")
-            for layer in self._inner
+            for layer in self.members()
             for column in layer.columns()
         ]
         return [Column(shown=False), *inner, Column()]
@@ -240,18 +238,3 @@ class Residual(Layer):
             gate=config["gate"],
             name=config["name"],
         )
-
-
-def _layers(argument: str, given: Sequence[Layer]) -> list[Layer]:
-    """Layers that may join a block."""
-    if isinstance(given, Layer) or not isinstance(given, Iterable):
-        raise TypeError(f"{argument}: expected a sequence of layers, got {type(given).__name__}")
-    layers = list(given)
-    for layer in layers:
-        if not isinstance(layer, Layer):
-            raise TypeError(f"{argument}: expected layers, got {layer!r} ({type(layer).__name__})")
-        if layer.views:
-            raise ValueError(
-                f"{argument}: {layer.name} already belongs to a model; make a new layer"
-            )
-    return layers

@@ -30,6 +30,7 @@ class RNN(Recurrent):
     """
 
     kind: ClassVar[str] = "rnn"
+    arguments = (*Recurrent.arguments, "omega")
     gates: ClassVar[tuple[str, ...]] = ("z",)
     kernels = staticmethod(rnn.operation)
 
@@ -53,7 +54,3 @@ class RNN(Recurrent):
     def cell_options(self) -> dict[str, Any]:
         """The regulariser's factor."""
         return {"omega": self.omega}
-
-    def config(self) -> dict[str, Any]:
-        """The options; initializers have done their work."""
-        return {**super().config(), "omega": self.omega}

@@ -86,7 +86,7 @@ class RMSNorm(Normalisation):
     """
 
     kind: ClassVar[str] = "rmsnorm"
-    arguments = ("epsilon", "scale")
+    arguments = ("activation", "epsilon", "scale")
 
     def __init__(
         self,

@@ -20,11 +20,6 @@ def sizes(argument: str, value: Any, axes: int, *, minimum: int) -> Sizes:
     return tuple(_validate.integer(argument, n, minimum=minimum) for n in value)
 
 
-def from_json(config: dict[str, Any]) -> dict[str, Any]:
-    """A layer's arguments, whose tuples JSON made lists."""
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}
-
-
 @dataclass(frozen=True)
 class Window:
     """A window of a layer, of one entry for each axis: two over images, one over sequences."""

@@ -84,9 +84,11 @@ def choose(
 ) -> Compiled:
     """The arguments of `Sequential.compile`, checked against the network."""
     last = session.layers[-1]
+    chosen = optimizers.get(optimizer)
+    chosen.check_dtype(session.dtype)
     return Compiled(
         losses.get(loss, reduction, last.output_activation, last.fuses_loss),
-        optimizers.get(optimizer),
+        chosen,
         treatment.make(session.layout, clipping=clipping, **treated),
         *_cuts(session, tbptt, checkpoint),
         _validate.one_of("on_nonfinite", on_nonfinite, ("warn", "raise", "stop", "ignore")),

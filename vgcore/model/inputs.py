@@ -116,7 +116,7 @@ def numbers(argument: str, value: ArrayLike, shape: Shape, dtype: DTypeLike) -> 
     given = _validate.array(argument, value)
     if given.shape[1:] != shape and not _fits(given.shape[1:], shape):
         if given.dtype.kind not in "fiub":
-            raise TypeError(f"{argument}: expected real numbers, got dtype {given.dtype}")
+            raise TypeError(f"{argument}: expected real numbers, got {_validate.described(given)}")
         _refuse_shape(argument, given, shape)
     if given.size == 0:
         raise ValueError(f"{argument}: expected at least one sample, got shape {given.shape}")
@@ -127,7 +127,7 @@ def integers(argument: str, value: ArrayLike, shape: Shape, vocabulary: int) -> 
     """Integers in [0, vocabulary) of shape (n, *shape), n >= 1, as int64; always a copy, as labels are."""
     given = _validate.array(argument, value)
     if given.dtype.kind not in "iu":
-        raise TypeError(f"{argument}: expected integers, got dtype {given.dtype}")
+        raise TypeError(f"{argument}: expected integers, got {_validate.described(given)}")
     if not _fits(given.shape[1:], shape):
         _refuse_shape(argument, given, shape)
     if given.size == 0:
@@ -159,7 +159,7 @@ def lengths(argument: str, value: ArrayLike | None, samples: int, times: int) ->
         return None
     given = _validate.array(argument, value)
     if given.dtype.kind not in "iu":
-        raise TypeError(f"{argument}: expected integers, got dtype {given.dtype}")
+        raise TypeError(f"{argument}: expected integers, got {_validate.described(given)}")
     if given.shape != (samples,):
         raise ValueError(f"{argument}: expected shape ({samples},), got {given.shape}")
     given = np.array(given, dtype=np.int64, order="C")
@@ -179,7 +179,9 @@ def labels(argument: str, value: ArrayLike, shape: tuple[int, ...], classes: int
     """
     given = _validate.array(argument, value)
     if given.dtype.kind not in "iu":
-        raise TypeError(f"{argument}: expected integer class labels, got dtype {given.dtype}")
+        raise TypeError(
+            f"{argument}: expected integer class labels, got {_validate.described(given)}"
+        )
     if given.shape == (*shape, 1):
         given = given[..., 0]
     if given.shape != shape:

@@ -2,61 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from vgcore import _validate
-from vgcore.layers.base import Layer, Shape
+from vgcore.layers.base import Layer, Shape, check_once, joining
 
 
 def layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The layers, each fit to join a model."""
-    if not isinstance(layers, Iterable):
-        raise TypeError(f"layers: expected a sequence of layers, got {type(layers).__name__}")
-    layers = tuple(layers)
-    if not layers:
+    joined = joining("layers", layers)
+    if not joined:
         raise ValueError("layers: expected at least one layer, got none")
-    for layer in layers:
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers: expected layers, got {layer!r} ({type(layer).__name__})")
-        if layer.views:
-            raise ValueError(f"layers: {layer.name} already belongs to a model; make a new layer")
-    parts = [id(part) for layer in layers for part in layer.parts()]
-    if len(set(parts)) < len(parts):
-        raise ValueError("layers: expected each layer once, got the same one twice")
-    return layers
+    check_once(joined)
+    return joined
 
 
 def shape(input_shape: int | Shape) -> Shape:
     """The shape of one sample; the first of several sizes may be None, a number of timesteps."""
-    if input_shape == ():
-        raise ValueError("input_shape: expected one size or more, got ()")
     if isinstance(input_shape, tuple):
-        if len(input_shape) > 3:
+        if not 1 <= len(input_shape) <= 3:
             raise ValueError(
                 "input_shape: expected (features,), (time, features) or (channels, height, width), got "
                 f"{input_shape}"
             )
         time, *rest = input_shape
         first = None if time is None else _validate.integer("input_shape", time, minimum=1)
-        return (first, *(_validate.integer("input_shape", n, minimum=1) for n in rest))
+        sizes = (first, *(_validate.integer("input_shape", n, minimum=1) for n in rest))
+        check_size("input_shape: expected samples", sizes)
+        return sizes
     if not isinstance(input_shape, int | np.integer):
         came = f"{input_shape!r} ({type(input_shape).__name__})"
         raise TypeError(f"input_shape: expected an integer or a tuple of them, got {came}")
     return (_validate.integer("input_shape", input_shape, minimum=1),)
 
 
-def dtype(dtype: Any) -> np.dtype[Any]:
-    """float32 or float64."""
-    try:
-        chosen: np.dtype[Any] = np.dtype(object if dtype is None else dtype)
-    except TypeError:
-        chosen = np.dtype(object)
-    if chosen.name not in ("float32", "float64") or not chosen.isnative:
-        raise ValueError(f"dtype: expected float32 or float64, got {dtype!r}")
-    return chosen
+def check_size(expected: str, shape: Shape) -> None:
+    """Raise if a vector or image has more numbers, or a sequence more timesteps, than the engine counts."""
+    numbers = math.prod(size or 1 for size in (shape[:1] if len(shape) == 2 else shape))
+    if numbers >= 2**31:
+        raise ValueError(f"{expected} of fewer than {2**31:,} numbers or timesteps, got {shape}")
 
 
 def generator(seed: Any) -> np.random.Generator:

@@ -9,37 +9,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import compress
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from vgcore import _validate
+from vgcore._settings import Sealed
 from vgcore.layers.base import Layer, Parameter
 
 Array = NDArray[Any]
 _LINE = 16  # elements: a cache line of float32, two of float64
 
 
-class Layout:
-    """Where each parameter of a list of layers lies in a flat vector.
+class Layout(Sealed):
+    """Where each parameter of a list of layers lies in a flat vector; read-only.
 
     Attributes
     ----------
-    names : list of str
+    names : tuple of str
         "dense1.weight", ...
-    operations : list of int
+    operations : tuple of int
         The operation of each parameter.
-    offsets : list of list of int
+    offsets : tuple of tuple of int
         First element of each parameter of each operation of each layer.
-    columns : list of str
+    columns : tuple of str
         Names of the operations that are recorded: of the layers, or of their directions.
-    shown : list of int
+    shown : tuple of int
         Which of the operations these are.
     branches : dict of int to int
         The operation that tells what the branches of a column's block bring.
-    trained : list of str
+    trained : tuple of str
         Names of the parameters that are trained.
-    layers : dict of str to list of int
+    layers : dict of str to tuple of int
         The operations with parameters that are trained, of each layer and each block.
     size : int
         Elements of the vector, padding included.
@@ -48,64 +52,69 @@ class Layout:
     """
 
     def __init__(self, layers: Sequence[Layer], parameters: list[list[Parameter]]) -> None:
-        self.names: list[str] = []
-        self.operations: list[int] = []
-        self.trained: list[str] = []
-        self.columns: list[str] = []
-        self.shown: list[int] = []
-        self.branches: dict[int, int] = {}
-        self.layers: dict[str, list[int]] = {}
-        self.offsets: list[list[int]] = []
+        self._names: list[str] = []
+        self._operations: list[int] = []
+        self._columns: dict[str, int] = {}  # the operation of each
+        self._branches: dict[int, int] = {}
+        self._layers: dict[str, tuple[int, ...]] = {}
+        self._offsets: list[list[int]] = []
         self._parameters: list[Parameter] = []
         self._starts: list[int] = []
         self._kinds: list[dict[str, list[int]]] = []  # of each operation: weights, biases
-        self.size = self.count = 0
+        self.size = 0
         for layer, mine in zip(layers, parameters, strict=True):
-            first = len(self.offsets)
+            first = len(self._offsets)
             self._add_columns(layer)
             for parameter in mine:
-                self.names.append(f"{layer.name}.{parameter.name}")
-                self.operations.append(first + parameter.operation)
-                kind = parameter.name.rpartition(".")[2].partition("_")[0]
-                self._kinds[first + parameter.operation].setdefault(kind, []).append(
-                    len(self._starts)
-                )
-                self.offsets[first + parameter.operation].append(self.size)
-                self._starts.append(self.size)
-                self._parameters.append(parameter)
-                elements = math.prod(parameter.shape)
-                if parameter.trained:
-                    self.trained.append(self.names[-1])
-                    self._add_to_layers(self.names[-1], first + parameter.operation)
-                    self.count += elements
-                self.size += -(-elements // _LINE) * _LINE
+                self._add(f"{layer.name}.{parameter.name}", parameter, first + parameter.operation)
+        trained = [each.trained for each in self._parameters]
+        self.names, self.operations = tuple(self._names), tuple(self._operations)
+        self.offsets = tuple(map(tuple, self._offsets))
+        self.columns, self.shown = tuple(self._columns), tuple(self._columns.values())
+        self.branches, self.layers = (
+            MappingProxyType(self._branches),
+            MappingProxyType(self._layers),
+        )
+        self.trained = tuple(compress(self._names, trained))
+        self.count = sum(math.prod(each.shape) for each in compress(self._parameters, trained))
 
     def _add_columns(self, layer: Layer) -> None:
         telling: dict[str, int] = {}
         for column in layer.columns():
-            name, operation = f"{layer.name}{column.suffix}", len(self.offsets)
+            name, operation = f"{layer.name}{column.suffix}", len(self._offsets)
             if column.shown:
-                place = len(self.columns)
-                self.columns.append(name)
-                self.shown.append(operation)
                 if column.branches or name in telling:
-                    self.branches[place] = telling.get(name, operation)
+                    self._branches[len(self._columns)] = telling.get(name, operation)
+                self._columns[name] = operation
             else:
                 telling[name] = operation
-            self.offsets.append([])
+            self._offsets.append([])
             self._kinds.append({"weight": [], "bias": []})
+
+    def _add(self, name: str, parameter: Parameter, operation: int) -> None:
+        kind = parameter.name.rpartition(".")[2].partition("_")[0]
+        self._kinds[operation].setdefault(kind, []).append(len(self._starts))
+        self._offsets[operation].append(self.size)
+        self._names.append(name)
+        self._operations.append(operation)
+        self._starts.append(self.size)
+        self._parameters.append(parameter)
+        if parameter.trained:
+            self._add_to_layers(name, operation)
+        self.size += -(-math.prod(parameter.shape) // _LINE) * _LINE
 
     def _add_to_layers(self, name: str, operation: int) -> None:
         """Note that "block.layer.weight" is of an operation of "block" and of "block.layer"."""
         while "." in name:
             name = name.rpartition(".")[0]
-            operations = self.layers.setdefault(name, [])
+            operations = self._layers.get(name, ())
             if operation not in operations:
-                operations.append(operation)
+                self._layers[name] = (*operations, operation)
 
     def vector(self, dtype: DTypeLike) -> Array:
         """A vector of zeros of this layout that begins at a cache line."""
         itemsize = np.dtype(dtype).itemsize
+        _validate.fits("layers", self.size, itemsize)
         buffer = np.zeros(self.size * itemsize + 64, np.uint8)
         start = -buffer.ctypes.data % 64
         return buffer[start : start + self.size * itemsize].view(dtype)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore import losses, optimizers
+from vgcore import _validate, losses, optimizers
 from vgcore._core import simd
 from vgcore._core.program import Program
 from vgcore.layers.base import Layer, Shape, is_image
@@ -39,7 +39,7 @@ class Stack:
 
     layers: Sequence[Layer]
     shapes: list[Shape]
-    offsets: list[list[int]]
+    offsets: Sequence[Sequence[int]]
     vectors: tuple[Array, Array, list[Array]]
     seed: int = 0
 
@@ -140,9 +140,10 @@ class Stack:
     ) -> Program:
         values, gradients, states = self.vectors
         loss = compiled.loss
+        self._check_size(batch, times)
         return Program(
             self.operations(values.itemsize),
-            self.offsets,
+            [list(each) for each in self.offsets],
             values,
             gradients,
             states,
@@ -167,6 +168,11 @@ class Stack:
             threads=threads.get_num_threads(),
             seed=self.seed,
         )
+
+    def _check_size(self, batch: int, times: int) -> None:
+        """Raise before the engine counts bytes that its integers do not hold."""
+        numbers = sum(math.prod(size or times for size in shape) for shape in self.shapes)
+        _validate.fits("batch_size", batch * numbers, self.vectors[0].itemsize)
 
     def operations(self, real_bytes: int) -> list[Any]:
         """The engine's operations of all layers."""

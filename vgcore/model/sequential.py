@@ -69,6 +69,15 @@ class Sequential:
     ) -> None:
         self.session = Session(layers, input_shape, dtype, seed)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Leave what a model was made of as it is."""
+        made = name == "session" and name in self.__dict__
+        if made or isinstance(getattr(Sequential, name, None), property):
+            raise AttributeError(
+                f"{name}: of a {type(self).__name__} it is read-only; make a new one"
+            )
+        super().__setattr__(name, value)
+
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers, input to output."""

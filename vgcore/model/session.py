@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from numpy.typing import NDArray
 
+from vgcore import _validate
 from vgcore._core.program import Program
-from vgcore.layers.base import TIMESTEPS, Layer, describe, name_layers, places
+from vgcore.layers.base import TIMESTEPS, Layer, Parameter, describe, name_layers, places
+from vgcore.layers.membership import Owner, claim
 from vgcore.model import making, planning, threads
 from vgcore.model.compiling import Compiled
 from vgcore.model.history import History
@@ -23,7 +27,7 @@ from vgcore.model.turns import Turns
 Array = NDArray[Any]
 
 
-class Session:
+class Session(Owner):
     """Layers one after the other, their parameters, and what has been done with them.
 
     Attributes
@@ -57,7 +61,7 @@ class Session:
 
     def __init__(self, layers: Sequence[Layer], input_shape: Any, dtype: Any, seed: Any) -> None:
         self.input_shape = making.shape(input_shape)
-        self.dtype = making.dtype(dtype)
+        self.dtype = _validate.real_dtype("dtype", dtype)
         self.rng = making.generator(seed)
         self.layers = making.layers(layers)
         given_names = [layer.name for layer in self.layers]
@@ -68,6 +72,7 @@ class Session:
                 layer.name = name
                 layer.adopt({})
             raise
+        claim(self, self.layers)
         self.stateful = any(layer.stateful for layer in self.layers)
         self.meets = any(layer.meets for layer in self.layers)
         self.chosen: Compiled | None = None
@@ -84,6 +89,23 @@ class Session:
     def _take_in(self) -> None:
         """Name the layers, lay out their parameters and initialize them."""
         name_layers(self.layers)
+        for part in (part for layer in self.layers for part in layer.parts()):
+            part.check_dtype(self.dtype)
+        described = self._lay_out()
+        self.values = self.layout.vector(self.dtype)
+        self.gradients = self.layout.vector(self.dtype)
+        self.seed = int(copy.deepcopy(self.rng).integers(2**63))
+        self._share_out(described)
+        views = self.layout.views(self.values)
+        for parameter, (name, view) in zip(chain(*described), views.items(), strict=True):
+            try:
+                view[...] = parameter.initializer(parameter.shape, self.rng, self.dtype)
+            except (TypeError, ValueError) as error:
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"{name}: {error}") from error
+
+    def _lay_out(self) -> list[list[Parameter]]:
+        """Find where parameters lie, and say of which layers they are."""
         shapes = [self.input_shape]
         for layer in self.layers:
             if layer.vocabulary is not None and layer is not self.layers[0]:
@@ -91,21 +113,35 @@ class Session:
                     f"layers: expected {layer.name} as the first layer, it takes integers"
                 )
             shapes.append(layer.output_shape(shapes[-1]))
+            making.check_size(f"{layer.name}: expected outputs", shapes[-1])
         self.shapes = shapes
         described = [
             layer.parameters(shape) for layer, shape in zip(self.layers, shapes, strict=False)
         ]
         self.layout = Layout(self.layers, described)
-        self.values = self.layout.vector(self.dtype)
-        self.gradients = self.layout.vector(self.dtype)
-        self.seed = int(copy.deepcopy(self.rng).integers(2**63))
+        return described
+
+    def _share_out(self, described: list[list[Parameter]]) -> None:
+        """Give each layer its parameters."""
         views = self.layout.views(self.values)
         for layer, mine in zip(self.layers, described, strict=True):
             layer.adopt({p.name: views[f"{layer.name}.{p.name}"] for p in mine})
-            for parameter in mine:
-                layer.views[parameter.name][...] = parameter.initializer(
-                    parameter.shape, self.rng, self.dtype
-                )
+
+    def members(self) -> tuple[Layer, ...]:
+        """The layers."""
+        return self.layers
+
+    @contextmanager
+    def changing(self, attribute: str) -> Iterator[None]:
+        """Around a change of a layer: it goes by its name everywhere, and programs are made anew."""
+        with self.turn:
+            yield
+            if attribute == "name":
+                before = self.layout.layers
+                self._share_out(self._lay_out())
+                if self.chosen is not None:
+                    self.chosen.treatment.rename(dict(zip(before, self.layout.layers, strict=True)))
+            self.step = self.step
 
     def compile(self, chosen: Compiled) -> None:
         """Train with ``chosen`` from now on: the optimizer's state and the count of steps start anew."""

@@ -16,6 +16,7 @@ class Summary(NamedTuple):
     Attributes
     ----------
     layers : list of (name, class, output shape, parameters)
+        The parameters add up to those of the model.
     parameters : int
         Numbers that are trained.
     parameter_bytes : int
@@ -24,6 +25,8 @@ class Summary(NamedTuple):
         Everything else that training needs: activations, gradients of activations, taps.
     batch_size : int
         Rows of a minibatch the arena is planned for.
+    statistics : int
+        Numbers that layers keep by themselves, such as running means.
     """
 
     layers: list[tuple[str, str, tuple[int | None, ...], int]]
@@ -31,6 +34,7 @@ class Summary(NamedTuple):
     parameter_bytes: int
     arena_bytes: int
     batch_size: int
+    statistics: int
 
     def __str__(self) -> str:
         """Lay out the table."""
@@ -49,8 +53,9 @@ class Summary(NamedTuple):
         lines += [
             rule,
             f"parameters   {self.parameters:,}",
-            f"memory       {_size(self.parameter_bytes)} parameters, gradients and optimizer state",
-            f"             {_size(self.arena_bytes)} arena at batch size {self.batch_size}",
+            *[f"statistics   {self.statistics:,}"] * (self.statistics > 0),
+            f"memory       {_validate.size(self.parameter_bytes)} parameters, gradients and optimizer state",
+            f"             {_validate.size(self.arena_bytes)} arena at batch size {self.batch_size}",
         ]
         return "\n".join(lines)
 
@@ -62,12 +67,17 @@ class Summary(NamedTuple):
 def summarize(session: Session, batch_size: int, times: int | None) -> Summary:
     """See `Sequential.summary`."""
     batch = _validate.integer("batch_size", batch_size, minimum=1)
+    views = session.layout.views(session.values)
+    counts = dict.fromkeys((str(layer.name) for layer in session.layers), 0)
+    for name in session.layout.trained:
+        counts[name.partition(".")[0]] += views[name].size
     rows = [
-        (str(layer.name), type(layer).__name__, shape, sum(v.size for v in layer.views.values()))
+        (str(layer.name), type(layer).__name__, shape, counts[str(layer.name)])
         for layer, shape in zip(session.layers, session.shapes[1:], strict=True)
     ]
     given = session.input_shape[0] if session.takes_time else 1
-    steps = _validate.integer("times", given or times or 100, minimum=1)
+    times = 100 if times is None else _validate.integer("times", times, minimum=1)
+    steps = given or times
     vectors = 2 + len(session.states)
     return Summary(
         rows,
@@ -75,12 +85,5 @@ def summarize(session: Session, batch_size: int, times: int | None) -> Summary:
         vectors * session.values.nbytes,
         session.stack.program(session.planned, batch, steps).arena_bytes,
         batch,
+        sum(view.size for view in views.values()) - session.layout.count,
     )
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "KiB", "MiB"):
-        if count < 1024:
-            return f"{count:.4g} {unit}"
-        count /= 1024
-    return f"{count:.4g} GiB"

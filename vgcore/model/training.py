@@ -92,7 +92,7 @@ class _Fit:
     ) -> None:
         self.session, self.data, self.validation = session, data, validation
         self.epochs, self.shuffle, self.track, self.callback = epochs, shuffle, track, callback
-        self.compiled, self.history = session.compiled, History()
+        self.compiled, self.layout, self.history = session.compiled, session.layout, History()
         self.scheduled = self.compiled.course.schedule is not None
         self.batch = min(batch_size, len(data.x))
         self.done = 0  # steps of the present epoch
@@ -182,6 +182,8 @@ class _Fit:
     def _check_compiled(self) -> None:
         if self.session.chosen is not self.compiled:
             raise RuntimeError("the model was compiled anew while fit was running")
+        if self.track is not None and self.session.layout is not self.layout:
+            raise RuntimeError("a layer was renamed while fit was tracking by its name")
 
     def _loss(self) -> float:
         """The loss of the epoch as far as it went."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vgcore._settings import Checks
-from vgcore.optimizers.base import Optimizer, fraction, not_negative, positive
+from vgcore.optimizers.base import Optimizer
 from vgcore.schedules import Schedule
 
 
@@ -19,7 +18,7 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, > 0, or Schedule
+    learning_rate : float, >= 0, or Schedule
     beta1, beta2 : float in [0, 1)
     epsilon : float, > 0
     weight_decay : float, >= 0
@@ -33,12 +32,6 @@ class Adam(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "adam"
-    checks: ClassVar[Checks] = {
-        **Optimizer.checks,
-        "beta1": fraction,
-        "beta2": fraction,
-        "epsilon": positive,
-    }
 
     @property
     def states(self) -> dict[str, float]:
@@ -74,7 +67,7 @@ class NAdam(Adam):
 
     Parameters
     ----------
-    learning_rate : float, > 0, or Schedule
+    learning_rate : float, >= 0, or Schedule
     beta1, beta2 : float in [0, 1)
     epsilon : float, > 0
     weight_decay : float, >= 0
@@ -86,7 +79,6 @@ class NAdam(Adam):
     momentum_decay: float = 0.004
 
     rule: ClassVar[str] = "nadam"
-    checks: ClassVar[Checks] = {**Adam.checks, "momentum_decay": not_negative}
 
     def numbers(self) -> dict[str, float]:
         """The decay rates, of momentum too, and epsilon."""

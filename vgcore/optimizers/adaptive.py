@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vgcore import _validate
-from vgcore._settings import Checks
-from vgcore.optimizers.base import Optimizer, fraction, not_negative, positive
+from vgcore.optimizers.base import Optimizer
 from vgcore.schedules import Schedule
 
 
@@ -20,7 +18,7 @@ class AdaGrad(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, > 0, or Schedule
+    learning_rate : float, >= 0, or Schedule
     lr_decay : float, >= 0
     initial_accumulator_value : float, >= 0
     epsilon : float, > 0
@@ -35,12 +33,6 @@ class AdaGrad(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "adagrad"
-    checks: ClassVar[Checks] = {
-        **Optimizer.checks,
-        "lr_decay": not_negative,
-        "initial_accumulator_value": not_negative,
-        "epsilon": positive,
-    }
 
     @property
     def states(self) -> dict[str, float]:
@@ -61,7 +53,7 @@ class AdaDelta(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, > 0, or Schedule
+    learning_rate : float, >= 0, or Schedule
         The paper has none: 1.
     rho : float in [0, 1)
     epsilon : float, > 0
@@ -75,7 +67,6 @@ class AdaDelta(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "adadelta"
-    checks: ClassVar[Checks] = {**Optimizer.checks, "rho": fraction, "epsilon": positive}
 
     @property
     def states(self) -> dict[str, float]:
@@ -98,7 +89,7 @@ class RMSProp(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, > 0, or Schedule
+    learning_rate : float, >= 0, or Schedule
     alpha : float in [0, 1)
     epsilon : float, > 0
     momentum : float in [0, 1)
@@ -115,13 +106,6 @@ class RMSProp(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "rmsprop"
-    checks: ClassVar[Checks] = {
-        **Optimizer.checks,
-        "alpha": fraction,
-        "epsilon": positive,
-        "momentum": fraction,
-        "centered": _validate.boolean,
-    }
 
     @property
     def states(self) -> dict[str, float]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vgcore._settings import Checks
-from vgcore.optimizers.base import Optimizer, fraction
+from vgcore.optimizers.base import Optimizer
 from vgcore.schedules import Schedule
 
 
@@ -20,7 +19,7 @@ class Lion(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, > 0, or Schedule
+    learning_rate : float, >= 0, or Schedule
         A third to a tenth of Adam's.
     beta1, beta2 : float in [0, 1)
     weight_decay : float, >= 0
@@ -33,7 +32,6 @@ class Lion(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "lion"
-    checks: ClassVar[Checks] = {**Optimizer.checks, "beta1": fraction, "beta2": fraction}
 
     @property
     def states(self) -> dict[str, float]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from vgcore import _validate
-from vgcore._settings import Checks
-from vgcore.optimizers.base import Optimizer, fraction
+from vgcore.optimizers.base import Optimizer
 from vgcore.schedules import Schedule
 
 
@@ -20,7 +18,7 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, > 0, or Schedule
+    learning_rate : float, >= 0, or Schedule
     momentum : float in [0, 1)
     nesterov : bool
         Needs a momentum above 0.
@@ -34,11 +32,6 @@ class SGD(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "sgd"
-    checks: ClassVar[Checks] = {
-        **Optimizer.checks,
-        "momentum": fraction,
-        "nesterov": _validate.boolean,
-    }
 
     def __post_init__(self) -> None:
         if self.nesterov and self.momentum == 0:

@@ -37,7 +37,7 @@ class Cosine(Schedule):
 
     Parameters
     ----------
-    rate : float, > 0
+    rate : float, >= 0
     steps : int, >= 1
         Of the (first) period.
     min_rate : float, >= 0
@@ -51,7 +51,7 @@ class Cosine(Schedule):
     period_factor: int | None = None
 
     checks: ClassVar[Checks] = {
-        "rate": positive,
+        "rate": not_negative,
         "steps": count,
         "min_rate": not_negative,
         "period_factor": lambda name, value: None if value is None else count(name, value),
@@ -86,7 +86,7 @@ class OneCycle(Schedule):
 
     Parameters
     ----------
-    rate : float, > 0
+    rate : float, >= 0
         The highest.
     steps : int, >= 1
         In all.
@@ -104,7 +104,7 @@ class OneCycle(Schedule):
     final_div_factor: float = 1e4
 
     checks: ClassVar[Checks] = {
-        "rate": positive,
+        "rate": not_negative,
         "steps": count,
         "pct_start": partial(_validate.real, above=0, below=1),
         "anneal": partial(_validate.one_of, options=("cos", "linear")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -33,7 +32,7 @@ class Step(Schedule):
 
     Parameters
     ----------
-    rate : float, > 0
+    rate : float, >= 0
     period : int, >= 1
         Steps from one decay to the next.
     factor : float, > 0
@@ -43,7 +42,7 @@ class Step(Schedule):
     period: int
     factor: float = 0.1
 
-    checks: ClassVar[Checks] = {"rate": positive, "period": count, "factor": positive}
+    checks: ClassVar[Checks] = {"rate": not_negative, "period": count, "factor": positive}
 
     def rates(self, steps: Steps) -> Rates:
         """``rate factor^floor(s / period)``."""
@@ -51,9 +50,8 @@ class Step(Schedule):
 
 
 def _milestones(name: str, value: Any) -> tuple[int, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TypeError(f"{name}: expected a sequence of steps, got {value!r}")
-    steps = tuple(_validate.integer(name, step, minimum=1) for step in value)
+    given = _validate.items(name, value, "a sequence of steps")
+    steps = tuple(_validate.integer(name, step, minimum=1) for step in given)
     if not steps or any(b <= a for a, b in pairwise(steps)):
         raise ValueError(f"{name}: expected steps in rising order, each once; got {list(steps)}")
     return steps
@@ -65,7 +63,7 @@ class MultiStep(Schedule):
 
     Parameters
     ----------
-    rate : float, > 0
+    rate : float, >= 0
     milestones : sequence of int
         Steps from which on the rate is lower, in rising order.
     factor : float, > 0
@@ -76,7 +74,7 @@ class MultiStep(Schedule):
     factor: float = 0.1
 
     checks: ClassVar[Checks] = {
-        "rate": positive,
+        "rate": not_negative,
         "milestones": _milestones,
         "factor": positive,
     }
@@ -93,7 +91,7 @@ class Exponential(Schedule):
 
     Parameters
     ----------
-    rate : float, > 0
+    rate : float, >= 0
     factor : float, > 0
         Per step: 0.1 ** (1 / 1000) for a tenth in 1000 steps.
     """
@@ -101,7 +99,7 @@ class Exponential(Schedule):
     rate: float
     factor: float
 
-    checks: ClassVar[Checks] = {"rate": positive, "factor": positive}
+    checks: ClassVar[Checks] = {"rate": not_negative, "factor": positive}
 
     def rates(self, steps: Steps) -> Rates:
         """``rate factor^s``."""
@@ -114,14 +112,14 @@ class InverseTime(Schedule):
 
     Parameters
     ----------
-    rate : float, > 0
+    rate : float, >= 0
     decay : float, >= 0
     """
 
     rate: float
     decay: float
 
-    checks: ClassVar[Checks] = {"rate": positive, "decay": not_negative}
+    checks: ClassVar[Checks] = {"rate": not_negative, "decay": not_negative}
 
     def rates(self, steps: Steps) -> Rates:
         """``rate / (1 + decay s)``."""

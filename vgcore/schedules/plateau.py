@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,6 @@ from vgcore.schedules.base import (
     Steps,
     check_minimum,
     not_negative,
-    positive,
 )
 from vgcore.schedules.decay import Constant
 
@@ -28,11 +28,12 @@ class ReduceOnPlateau(Schedule):
     """Lower the rate by ``factor`` when ``monitor`` has not improved for more than ``patience`` epochs.
 
     ReduceLROnPlateau's rule with its relative threshold: an epoch is good whose value is below ``(1 -
-    threshold) best``. Every reduction is made, however small; PyTorch leaves out those below 1e-8.
+    threshold) best``. Every reduction is made, however small; PyTorch leaves out those below 1e-8. An
+    epoch of NaN is a bad one, and never the best.
 
     Parameters
     ----------
-    rate : float, > 0
+    rate : float, >= 0
         The first.
     monitor : {"loss", "val_loss"}
         Entry of `History`, one per epoch of ``fit``; "val_loss" needs ``validation_data``.
@@ -53,7 +54,7 @@ class ReduceOnPlateau(Schedule):
     min_rate: float = 0.0
 
     checks: ClassVar[Checks] = {
-        "rate": positive,
+        "rate": not_negative,
         "monitor": partial(_validate.one_of, options=("loss", "val_loss")),
         "factor": partial(_validate.real, above=0, below=1),
         "patience": partial(_validate.integer, minimum=0),
@@ -82,7 +83,7 @@ class ReduceOnPlateau(Schedule):
         rate, best, bad_epochs, cooldown = seen or self.start()
         value = values[self.monitor]
         bad_epochs += 1
-        if best is None or value < best * (1 - self.threshold):
+        if not math.isnan(value) and (best is None or value < best * (1 - self.threshold)):
             best, bad_epochs = value, 0
         if cooldown > 0:
             bad_epochs, cooldown = 0, cooldown - 1

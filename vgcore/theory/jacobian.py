@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,8 +45,7 @@ def state_jacobian(session: Session, x: ArrayLike, layer: str, lags: Iterable[in
         raise ValueError("layer: the model has no recurrent layer with one direction")
     _validate.one_of("layer", layer, names)
     place = [each.name for each in session.layers].index(layer)
-    if not isinstance(lags, Iterable):
-        raise TypeError(f"lags: expected integers, got {lags!r} ({type(lags).__name__})")
+    lags = _validate.items("lags", lags, "integers")
     earlier = data.x if place == 0 else session.stack.part(0, place).outputs(data.x)
     chosen = [_validate.integer("lags", lag, minimum=0, maximum=earlier.shape[1]) for lag in lags]
     walk = session.layers[place].walks()[0]
@@ -66,9 +64,7 @@ def state_jacobian(session: Session, x: ArrayLike, layer: str, lags: Iterable[in
 
 def _alone(stack: planning.Stack) -> planning.Stack:
     """A recurrent layer by itself, of any number of timesteps, that drops no units."""
-    layer = copy.copy(stack.layers[0])
-    assert isinstance(layer, Recurrent)
-    layer.recurrent_dropout = 0.0
+    layer = stack.layers[0].altered(recurrent_dropout=0.0)
     shape = (None, stack.shapes[0][1])
     return dataclasses.replace(stack, layers=[layer], shapes=[shape, layer.output_shape(shape)])
 

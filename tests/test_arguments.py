@@ -1,0 +1,402 @@
+"""Every argument of everything public, given what it cannot be: the message names it.
+
+What is legal of it is listed; all else must raise TypeError or ValueError, or for sizes MemoryError.
+"""
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+
+import vgcore as vg
+from vgcore import activations, data, initializers, layers, optimizers, schedules
+from vgcore.layers.recurrent import Recurrent
+
+
+class Anything:
+    def __init__(self, *arguments):
+        """Take whatever a callback or an initializer gets."""
+
+
+WRONG = {
+    "None": None,
+    "text": "x",
+    "1.5": 1.5,
+    "-1": -1,
+    "0": 0,
+    "True": True,
+    "nan": float("nan"),
+    "inf": float("inf"),
+    "2**70": 2**70,
+    "1j": 1j,
+    "bytes": b"x",
+    "[]": [],
+    "()": (),
+    "{}": {},
+    "object": object(),
+    "class": Anything,
+    "function": lambda *arguments: None,
+    "0-d array": np.array(3),
+    "empty array": np.empty(0),
+    "masked array": np.ma.array([1.0, 2.0], mask=[0, 1]),
+}
+
+# Legal values of an argument wherever there is one of that name ...
+NUMBER, NOT_NEGATIVE, POSITIVE, NONE_AT_ALL = "1.5 -1 0 2**70", "1.5 0 2**70", "1.5 2**70", ""
+OPTIONAL, SWITCH, EMPTY, SHARE = "None", "True", "[] () empty array", "0"
+SEED = "None 0 True 2**70 [] () empty array"  # as NumPy takes it
+LEGAL = {
+    "across_time": SWITCH,
+    "activation": OPTIONAL,
+    "alpha": POSITIVE,
+    "bias_initializer": "function",
+    "beta1": SHARE,
+    "beta2": SHARE,
+    "callback": "None class function",
+    "centered": SWITCH,
+    "checkpoint": OPTIONAL,
+    "classes": OPTIONAL,
+    "cooldown": SHARE,
+    "count_include_pad": SWITCH,
+    "decay": NOT_NEGATIVE,
+    "directory": "None text",
+    "epochs": OPTIONAL,
+    "epsilon": POSITIVE,
+    "eta": POSITIVE,
+    "factor": POSITIVE,
+    "final_div_factor": POSITIVE,
+    "div_factor": POSITIVE,
+    "frozen": EMPTY,
+    "amplify": EMPTY,
+    "function": "class function",
+    "gain": NUMBER,
+    "gamma": NOT_NEGATIVE,
+    "gate": f"None {NUMBER}",
+    "gate_activation": OPTIONAL,
+    "gate_bias": NUMBER,
+    "go_backwards": SWITCH,
+    "initial": NUMBER,
+    "initial_accumulator_value": NOT_NEGATIVE,
+    "initial_state": OPTIONAL,
+    "lags": EMPTY,
+    "learning_rate": NOT_NEGATIVE,
+    "learning_rates": "None {}",
+    "lengths": OPTIONAL,
+    "lr_decay": NOT_NEGATIVE,
+    "mean": NUMBER,
+    "min_rate": SHARE,
+    "momentum": SHARE,
+    "momentum_decay": NOT_NEGATIVE,
+    "name": "None text",
+    "nesterov": SWITCH,
+    "noise": OPTIONAL,
+    "omega": NOT_NEGATIVE,
+    "one_hot": SWITCH,
+    "padding": SHARE,
+    "path": "text",
+    "patience": SHARE,
+    "peepholes": SWITCH,
+    "period_factor": OPTIONAL,
+    "permutation_seed": "None 0",
+    "rate": NOT_NEGATIVE,
+    "recurrent_activation": OPTIONAL,
+    "recurrent_dropout": SHARE,
+    "recurrent_initializer": "function",
+    "reset_after": SWITCH,
+    "return_sequences": SWITCH,
+    "return_state": SWITCH,
+    "rho": SHARE,
+    "scale": SWITCH,
+    "seed": SEED,
+    "shared": SWITCH,
+    "shift": SWITCH,
+    "shortcut": EMPTY,
+    "shuffle": SWITCH,
+    "sigma_b": NOT_NEGATIVE,
+    "sigma_w": NOT_NEGATIVE,
+    "sparsity": SHARE,
+    "start_factor": SHARE,
+    "stateful": SWITCH,
+    "std": NOT_NEGATIVE,
+    "step": OPTIONAL,
+    "target": POSITIVE,
+    "tbptt": OPTIONAL,
+    "threshold": SHARE,
+    "times": OPTIONAL,
+    "tolerance": POSITIVE,
+    "track": OPTIONAL,
+    "unit_forget_bias": SWITCH,
+    "use_bias": SWITCH,
+    "validation_data": OPTIONAL,
+    "value": NUMBER,
+    "weight_decay": NOT_NEGATIVE,
+    "weight_initializer": "function",
+    "wrt_inputs": SWITCH,
+    **{f"clip_{kind}": f"None {POSITIVE}" for kind in ("norm", "value", "layer_norm", "adaptive")},
+}
+# ... and where it is another
+EXCEPT = {
+    ("Activation of a layer", "name"): NONE_AT_ALL,
+    ("Activation of a layer", "alpha"): NUMBER,
+    ("Amplification", "layers"): EMPTY,
+    ("AvgPool", "stride"): OPTIONAL,
+    ("Dropout", "rate"): SHARE,
+    ("GradientFlow", "steps"): f"None {EMPTY}",
+    ("MaxPool", "stride"): OPTIONAL,
+    ("Nesterov", "momentum"): NONE_AT_ALL,
+    ("RMSNorm", "epsilon"): f"None {POSITIVE}",
+    ("RMSProp", "alpha"): SHARE,
+    ("ReduceOnPlateau", "factor"): NONE_AT_ALL,
+    ("SGD", "nesterov"): NONE_AT_ALL,
+    ("Uniform", "high"): POSITIVE,
+    ("Uniform", "low"): "-1 0",
+    ("VarianceScaling", "gain"): NOT_NEGATIVE,
+    ("gain", "activation"): NONE_AT_ALL,
+    ("initializers.get", "spec"): "function",
+    ("activations.get", "spec"): OPTIONAL,
+    ("leaky_relu", "alpha"): NOT_NEGATIVE,
+    **{(f"data.{name}", "seed"): "0" for name in ("adding_problem", "copy_memory")},
+    ("data.temporal_order", "seed"): "0",
+    ("data.train_test_split", "seed"): "0",
+    ("fit", "epochs"): NONE_AT_ALL,
+    ("resnet", "classes"): NONE_AT_ALL,
+    ("plain", "classes"): NONE_AT_ALL,
+    ("RNN", "initial_state"): NONE_AT_ALL,
+    ("LSTM", "initial_state"): NONE_AT_ALL,
+    ("GRU", "initial_state"): NONE_AT_ALL,
+}
+# What a message calls an argument that names what another function was given
+CALLED = {"initializers.get": {"spec": "initializer"}, "activations.get": {"spec": "activation"}}
+# Arguments that are no user's: what to call another in messages
+INTERNAL = {("initializers.get", "argument"), ("activations.get", "argument")}
+
+RNG = np.random.default_rng(0)
+X, Y, SEQUENCES = RNG.normal(size=(8, 4)), np.arange(8) % 3, RNG.normal(size=(8, 5, 4))
+
+
+def dense():
+    model = vg.Sequential([vg.Dense(3, "softmax")], input_shape=4, seed=0)
+    model.compile("sparse_categorical_crossentropy")
+    return model
+
+
+def recurrent():
+    layer = vg.RNN(5)
+    model = vg.Sequential([layer, vg.Dense(3, "softmax")], input_shape=(None, 4), seed=0)
+    model.compile("sparse_categorical_crossentropy")
+    return model
+
+
+def blocks():
+    return vg.Sequential([vg.Residual([vg.Dense(4)])], input_shape=4)
+
+
+def tracked():
+    flow = vg.GradientFlow()
+    recurrent().fit(SEQUENCES, Y, track=flow)
+    return flow
+
+
+class Call:
+    """Something to call: its name, its signature, and arguments that are right, made anew each time."""
+
+    def __init__(self, name, function, signature=None, /, **right):
+        self.name, self.function, self.right = name, function, right
+        self.parameters = [
+            p.name
+            for p in (signature or inspect.signature(function)).parameters.values()
+            if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name != "self"
+        ]
+
+    def __call__(self, argument, value):
+        made = {name: right() for name, right in self.right.items() if name != argument}
+        return self.function(**made, **{argument: value})
+
+
+def verb(model, name, **right):
+    return Call(
+        name,
+        lambda **arguments: getattr(model(), name)(**arguments),
+        inspect.signature(getattr(vg.Sequential, name)),
+        **right,
+    )
+
+
+def classes(room, base):
+    kinds = (getattr(room, name) for name in room.__all__)
+    return [k for k in kinds if inspect.isclass(k) and issubclass(k, base) and k is not base]
+
+
+RIGHT = {
+    "units": lambda: 3,
+    "num_embeddings": lambda: 5,
+    "embedding_dim": lambda: 3,
+    "filters": lambda: 4,
+    "kernel_size": lambda: 2,
+    "pool_size": lambda: 2,
+    "shape": lambda: (2, 2),
+    "activation": lambda: "tanh",
+    "layer": lambda: vg.RNN(3),
+    "layers": lambda: [vg.Dense(4)],
+    "rate": lambda: 0.1,
+    "steps": lambda: 5,
+    "period": lambda: 3,
+    "milestones": lambda: [3],
+    "factor": lambda: 0.5,
+    "decay": lambda: 0.1,
+    "schedule": lambda: schedules.Constant(0.1),
+    "function": lambda: np.zeros,
+}
+
+
+def constructor(kind):
+    needed = [
+        p.name
+        for p in inspect.signature(kind).parameters.values()
+        if p.default is p.empty and p.kind is not p.VAR_KEYWORD
+    ]
+    call = Call(kind.__name__, kind, **{name: RIGHT[name] for name in needed})
+    if issubclass(kind, Recurrent):
+        shared = inspect.signature(Recurrent.__init__).parameters.values()
+        call.parameters += [p.name for p in shared if p.kind is p.KEYWORD_ONLY]
+    return call
+
+
+def xs():
+    return {"x": lambda: X, "y": lambda: Y}
+
+
+def of_sequences():
+    return {"x": lambda: SEQUENCES, "y": lambda: Y}
+
+
+CODES = {"codes": lambda: np.arange(30)}
+VERBS = ("fit", "train_on_batch", "gradients", "gradient_flow", "evaluate")
+CALLS = [
+    *map(constructor, classes(layers, layers.Layer)),
+    *map(constructor, classes(optimizers, optimizers.Optimizer)),
+    *map(constructor, classes(schedules, schedules.Schedule)),
+    *map(constructor, classes(initializers, initializers.Initializer)),
+    Call(
+        "initializer()",
+        lambda shape, rng, dtype: initializers.Zeros()(shape, rng, dtype),
+        shape=lambda: (2,),
+        rng=lambda: RNG,
+        dtype=lambda: "float32",
+    ),
+    Call("gain", initializers.gain, activation=lambda: "tanh"),
+    Call("initializers.get", initializers.get, spec=lambda: "he_normal"),
+    Call("lsuv", initializers.lsuv, model=dense, x=lambda: X),
+    Call("fixup", initializers.fixup, model=blocks),
+    Call("activations.get", activations.get, spec=lambda: "tanh"),
+    Call("Activation of a layer", activations.Activation, name=lambda: "tanh"),
+    Call("leaky_relu", vg.leaky_relu),
+    Call("elu", vg.elu),
+    Call("Amplification", vg.Amplification, layers=lambda: ["a"], factor=lambda: 2.0),
+    Call("GradientNoise", vg.GradientNoise),
+    Call("GradientFlow", vg.GradientFlow),
+    Call(
+        "time_rate",
+        lambda **given: tracked().time_rate(**given),
+        inspect.signature(vg.GradientFlow.time_rate),
+        layer=lambda: "rnn1",
+    ),
+    Call("Sequential", vg.Sequential, layers=lambda: [vg.Dense(3)], input_shape=lambda: 4),
+    *(verb(dense, name, **xs()) for name in VERBS),
+    *(verb(recurrent, name, **of_sequences()) for name in VERBS),
+    verb(dense, "predict", x=lambda: X),
+    verb(recurrent, "predict", x=lambda: SEQUENCES),
+    verb(dense, "compile"),
+    verb(recurrent, "compile"),
+    verb(dense, "summary"),
+    verb(recurrent, "summary"),
+    verb(dense, "load_state_dict", state=lambda: dense().state_dict()),
+    verb(recurrent, "state_jacobian", x=lambda: SEQUENCES, layer=lambda: "rnn1", lags=lambda: [1]),
+    Call("critical", vg.critical, activation=lambda: "tanh"),
+    *(
+        Call(name, getattr(vg.meanfield, name), activation=lambda: "tanh", sigma_w=lambda: 1.0)
+        for name in ("length_map", "chi", "depth_scale")
+    ),
+    Call("resnet", vg.zoo.resnet, depth=lambda: 8, input_shape=lambda: (3, 8, 8), width=lambda: 2),
+    Call("plain", vg.zoo.plain, depth=lambda: 8, input_shape=lambda: (3, 8, 8), width=lambda: 2),
+    Call("data.adding_problem", data.adding_problem, n=lambda: 3, length=lambda: 9),
+    Call("data.temporal_order", data.temporal_order, n=lambda: 3, length=lambda: 9),
+    Call("data.copy_memory", data.copy_memory, n=lambda: 3, delay=lambda: 4),
+    Call("data.train_test_split", data.train_test_split, **xs()),
+    Call("data.one_hot", data.one_hot, y=lambda: Y),
+    Call("data.text", data.text, path=lambda: "nowhere"),
+    Call("data.mnist", data.mnist, directory=lambda: "nowhere"),
+    Call("data.sequential_mnist", data.sequential_mnist, directory=lambda: "nowhere"),
+    Call("data.split_tail", data.split_tail, **CODES),
+    Call("data.windows", data.windows, **CODES, length=lambda: 3),
+    Call("data.streams", data.streams, **CODES, length=lambda: 3, batch_size=lambda: 2),
+    Call("chance.temporal_order", data.chance.temporal_order),
+    Call("chance.copy_memory", data.chance.copy_memory, delay=lambda: 3),
+    Call("chance.text", data.chance.text, characters=lambda: 3),
+    Call("encode", data.Text(np.arange(2), "ab").encode, string=lambda: "a"),
+    Call("decode", data.Text(np.arange(2), "ab").decode, codes=lambda: [0]),
+    Call("set_num_threads", vg.set_num_threads, n=lambda: 1),
+]
+CASES = [
+    (call, argument)
+    for call in CALLS
+    for argument in call.parameters
+    if (call.name, argument) not in INTERNAL
+]
+
+
+def legal_values(call, argument):
+    given = EXCEPT.get((call.name, argument), LEGAL.get(argument, NONE_AT_ALL))
+    return {value for value in WRONG if f" {value} " in f" {given} "}
+
+
+@pytest.fixture(autouse=True)
+def as_many_threads_as_before():
+    threads = vg.get_num_threads()
+    yield
+    vg.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"), CASES, ids=[f"{call.name}-{argument}" for call, argument in CASES]
+)
+def test_an_argument_that_cannot_be_is_named(call, argument, monkeypatch):
+    monkeypatch.setattr(data.mnist_files, "_download", no_file)
+    legal, named = legal_values(call, argument), CALLED.get(call.name, {}).get(argument, argument)
+    for kind, value in WRONG.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                call(argument, value)
+        except FileNotFoundError:
+            assert kind in legal, f"{kind} was taken for a path"
+        except (TypeError, ValueError, MemoryError, KeyError) as error:
+            assert kind not in legal, f"{kind}: {error}"
+            assert named in str(error), f"{kind}: {error}"
+            assert "expected" in str(error) or named == "initial_state", f"{kind}: {error}"
+        else:
+            assert kind in legal, f"{kind} was taken"
+
+
+def no_file(name):
+    raise FileNotFoundError(name)
+
+
+def test_everything_public_is_tried():
+    tried = {call.name.rpartition(".")[2] for call in CALLS}
+    rooms = (vg, layers, initializers, schedules, optimizers, data)
+    public = {
+        name
+        for room in rooms
+        for name in room.__all__
+        if callable(getattr(room, name)) and not inspect.ismodule(getattr(room, name))
+    }
+    bases = {"Layer", "Initializer", "Schedule", "Optimizer"}
+    results = {"Draw", "Scaled", "Plateau", "Course", "Text"}  # what functions give
+    nothing_to_give = {"get_num_threads", "digits", "names"}
+    files = {"load", "from_config"}  # whose contents are tried by the tests of files
+    assert public - tried == bases | results | nothing_to_give | files
+    verbs = {name for name in vars(vg.Sequential) if not name.startswith("_")}
+    verbs = {name for name in verbs if inspect.isfunction(getattr(vg.Sequential, name))}
+    assert verbs - tried == {"reset_states", "state_dict", "save"}
