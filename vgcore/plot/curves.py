@@ -29,6 +29,7 @@ from vgcore.plot.style import (
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
 UNNAMED = "_nolegend_"  # the label of a line that no legend names, to matplotlib
@@ -290,6 +291,13 @@ def named(*axes: Axes, reverse: bool = False) -> tuple[list[Artist], list[str]]:
         handles.append(handle)
         labels.append(counted(mark.name, count))
     return handles, labels
+
+
+def name_beside(figure: Figure, axes: Sequence[Axes], title: str) -> None:
+    """One legend beside panels: lines by the first one's names, and the marks of all of them."""
+    handles, labels = named(*axes)
+    if handles:
+        legend(figure, handles, labels, axes[0], title=title, loc="outside right center")
 
 
 def name_lines(ax: Axes, title: str | None, *, reverse: bool = False) -> None:

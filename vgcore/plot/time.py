@@ -104,9 +104,7 @@ def time(
         ax.set_xlabel("timestep $t$")
         if next(iter(values.values())).shape[1] == 1:
             ax.set_xticks([0])
-    handles, labels = curves.named(*axes[:, -1])
-    if handles:
-        style.legend(figure, handles, labels, axes[0, -1], title="step", loc="outside right center")
+    curves.name_beside(figure, list(axes[:, -1]), "step")
     return figure
 
 
