@@ -35,7 +35,7 @@ ENGINE_FLOORS = [
 ]
 FLOORS = [
     ["_core", "_version"],
-    ["_validate", "_settings", "_npz"],
+    ["_validate", "_settings", "_npz", "_extras", "consoles"],
     ["activations", "losses", "schedules", "theory.meanfield", "theory", "data"],
     ["initializers", "optimizers", "treatment", "layers"],
     ["flow"],

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from vgcore import plot
+from vgcore import consoles, plot
 from vgcore._version import __version__
 from vgcore.experiments import base, cures, demo, nielsen, text, time
 
@@ -64,12 +64,13 @@ def command(run: Callable[..., base.Result], picture: str) -> Callable[..., None
                 result = run(**arguments, meter=bars)
             finally:
                 bars.end()
-            _show(result)
-            result.picture().savefig(out)
+            result.picture().savefig(out)  # before a console may fail
         except (OSError, ValueError, ImportError) as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from error
-        print(f"Picture: {out}")
+        with consoles.lasting():
+            _show(result)
+            print(f"Picture: {out}")
 
     work.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     work.__doc__ = (inspect.getdoc(run) or "").partition("\n\n")[0]
@@ -90,7 +91,8 @@ class _Bars(Progress):
 
     def __init__(self) -> None:
         columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
-        super().__init__(*columns, console=Console(stderr=True))
+        stream: Any = consoles.Forgiving(sys.stderr)
+        super().__init__(*columns, console=Console(file=stream))
         self._parts: dict[str, TaskID] = {}
 
     def __call__(self, part: str, done: int, whole: int) -> None:
@@ -108,15 +110,20 @@ class _Bars(Progress):
 
 def _show(result: base.Result) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
+
+    def spelled(text: str, style: str = "") -> Text:
+        return Text(consoles.spell(text, console.encoding), style)
+
     for content in result.tables():
-        table = Table(title=Text(content.title, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
+        title = spelled(content.title, "bold")
+        table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
         for place, name in enumerate(content.columns):
-            table.add_column(Text(name), justify="right" if place else "left")
+            table.add_column(spelled(name), justify="right" if place else "left")
         for row in content.rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*map(spelled, row))
         console.print(table)
     for note in result.notes():
-        console.print(note)
+        console.print(spelled(note))
 
 
 app.command("demo")(command(demo.run, "vgcore.png"))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore import _extras
 from vgcore._validate import one_of
 from vgcore.data import idx
 
@@ -39,7 +40,7 @@ def mnist(
         The folder that holds the IDX files under their usual names, such as
         ``t10k-images-idx3-ubyte`` or ``t10k-images.idx3-ubyte``, with or without ``.gz``. Left out,
         the files are downloaded once, checked against their checksums, and kept in the user's
-        cache folder; this needs pooch, which ``pip install vgcore[data]`` brings.
+        cache folder; this needs pooch, which the extra "data" brings.
     split : {"test", "train"}
         The 10,000 images to test on, or the 60,000 to train on.
 
@@ -119,7 +120,7 @@ def _download(name: str) -> Path:
         import pooch
     except ImportError as error:
         raise ImportError(
-            "downloading MNIST needs pooch: pip install vgcore[data]; "
+            f"{_extras.missing('pooch', 'data', 'downloading MNIST needs')}; "
             "for files already at hand, pass their folder as directory="
         ) from error
 

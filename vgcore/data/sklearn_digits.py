@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore import _extras
+
 
 def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Read the 1797 digits bundled with scikit-learn.
@@ -23,11 +25,12 @@ def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     Raises
     ------
     ImportError
-        If scikit-learn, which ``pip install vgcore[demo]`` brings, is not installed.
+        If scikit-learn, which the extra "demo" brings, is not installed.
     """
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise ImportError("the digits need scikit-learn: pip install vgcore[demo]") from error
+        about = _extras.missing("scikit-learn", "demo", "the digits need")
+        raise ImportError(about) from error
     x, y = load_digits(return_X_y=True)
     return np.divide(x, 16).astype(np.float32), y.astype(np.int64)

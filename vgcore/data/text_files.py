@@ -8,6 +8,7 @@ time", Cognitive Science 14 (1990), and A. Karpathy's char-rnn (2015). What gues
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from typing import NamedTuple
 
 import numpy as np
@@ -102,7 +103,8 @@ def text(path: str | os.PathLike[str]) -> Text:
     Parameters
     ----------
     path : str or PathLike
-        A file in UTF-8. Nothing in it is changed, line ends neither.
+        A file in UTF-8. Nothing in it is changed, line ends neither; a byte order mark at its
+        beginning is no part of the text.
 
     Returns
     -------
@@ -122,14 +124,15 @@ def text(path: str | os.PathLike[str]) -> Text:
         raise TypeError(f"path: expected a path (str or PathLike), got {type(path).__name__}")
     with open(path, "rb") as file:
         content = file.read()
-    if not content:
+    begin = len(BOM_UTF8) if content.startswith(BOM_UTF8) else 0
+    if not content[begin:]:
         raise ValueError(f"{os.fspath(path)}: expected a text, got an empty file")
     try:
-        string = content.decode("utf-8")
+        string = content[begin:].decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{os.fspath(path)}: expected a text in UTF-8, "
-            f"got byte {content[error.start]:#04x} at offset {error.start} ({error.reason})"
+            f"got byte {error.object[error.start]:#04x} at offset {begin + error.start} ({error.reason})"
         ) from error
     vocabulary, codes = np.unique(_code_points(string), return_inverse=True)
     return Text(codes.astype(np.int64, copy=False), _string(vocabulary))

@@ -1,8 +1,17 @@
 """The contract of an experiment.
 
 An experiment is a file with a function ``run`` that returns a `Result`. Its parameters have
-defaults and are ``Annotated`` with a line of help; the last one, ``meter``, hears how far it is.
-The command line takes its options from there and shows the result; no experiment prints.
+defaults and are ``Annotated`` with a line of help. The command line takes its options from there and
+shows the result; no experiment prints.
+
+What every ``run`` takes, and its own docstring does not repeat: numbers that count are integers of at least
+1 where it says nothing else; names to choose from come separated by commas; ``data`` is a folder of MNIST's
+files; ``seed``, an integer of at least 0, makes a run repeatable; ``meter``, the last one, is a `Meter`. What
+every ``run`` raises, before any work:
+
+- TypeError, ValueError: an argument is not of its kind, or a file is damaged;
+- OSError: a file is missing or cannot be read;
+- ImportError: a library is missing that reads, downloads or draws.
 """
 
 from __future__ import annotations

@@ -155,28 +155,8 @@ def run(
 ) -> Result:
     """Treat networks too deep to learn with one cure after the other, and compare.
 
-    Parameters
-    ----------
-    disease : str
-        Names of `DISEASES`, separated by commas.
-    data : path, optional
-    images, dense_epochs, conv_epochs : int, >= 1
-    seed : int, >= 0
-    meter : callable
-        See `vgcore.experiments.base`.
-
-    Returns
-    -------
-    Result
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a disease is unknown or comes twice, a number is no such integer, or a file of MNIST is damaged.
-    OSError
-        If there are no files of MNIST.
-    ImportError
-        If scikit-learn, which brings the digits, is not installed, or a download is needed and pooch is not.
+    What it takes and raises is said in `vgcore.experiments.base`; diseases are
+    those of `DISEASES`.
     """
     chosen = names("disease", disease, DISEASES)
     _validate.integer("seed", seed, minimum=0)

@@ -29,6 +29,7 @@ from vgcore.layers import Dense
 from vgcore.model import Sequential
 from vgcore.model.history import History
 from vgcore.optimizers import SGD
+from vgcore.plot.curves import name_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,8 +133,7 @@ class Result:
         figure.suptitle(
             "Error signal while training: where a network learns, it falls with the loss"
         )
-        named = axes[0].get_legend_handles_labels()
-        figure.legend(*named, title="step", loc="outside right center")
+        name_beside(figure, axes, "step")
         return figure
 
 
@@ -144,23 +144,7 @@ def run(
 ) -> Result:
     """Train a deep sigmoid network and its cured twin on real digits, and compare their gradients.
 
-    Parameters
-    ----------
-    epochs : int, >= 1
-    seed : int, >= 0
-    meter : callable
-        See `vgcore.experiments.base`.
-
-    Returns
-    -------
-    Result
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``epochs`` or ``seed`` is no such integer.
-    ImportError
-        If scikit-learn, which brings the digits, is not installed.
+    What it takes and raises is said in `vgcore.experiments.base`.
     """
     epochs = _validate.integer("epochs", epochs, minimum=1)
     parts = data.train_test_split(*data.digits(), seed=seed)

@@ -135,26 +135,7 @@ def run(
 ) -> Result:
     """Measure the speed of learning in deep sigmoid networks on MNIST, beside Nielsen's values.
 
-    Parameters
-    ----------
-    data : path, optional
-    draws, epochs : int, >= 1
-    seed : int, >= 0
-    meter : callable
-        See `vgcore.experiments.base`.
-
-    Returns
-    -------
-    Result
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number is no such integer or a file of MNIST is damaged.
-    OSError
-        If there are no files of MNIST.
-    ImportError
-        If a download is needed and pooch is not installed.
+    What it takes and raises is said in `vgcore.experiments.base`.
     """
     _validate.integer("draws", draws, minimum=1)
     _validate.integer("epochs", epochs, minimum=1)

@@ -124,25 +124,8 @@ def run(
 ) -> Result:
     """Train a character model on a text, measure it on the text's end, and let it write.
 
-    Parameters
-    ----------
-    file : path
-    epochs, units : int, >= 1
-    minutes, temperature : float, > 0
-    seed : int, >= 0
-    meter : callable
-        See `vgcore.experiments.base`.
-
-    Returns
-    -------
-    Result
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a number is out of range, or the file is not UTF-8 or too short.
-    OSError
-        If the file cannot be read.
+    What it takes and raises is said in `vgcore.experiments.base`; ``minutes``
+    and ``temperature`` are above 0.
     """
     epochs = _validate.integer("epochs", epochs, minimum=1)
     deadline = monotonic() + 60 * _validate.real("minutes", minutes, above=0)

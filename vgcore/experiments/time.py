@@ -29,6 +29,8 @@ from vgcore.layers import GRU, LSTM, RNN, Dense
 from vgcore.layers.recurrent import Recurrent
 from vgcore.model import Sequential
 from vgcore.optimizers import Adam
+from vgcore.plot.curves import Curve, draw, name_beside
+from vgcore.plot.fields import TIME_FIELDS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +41,7 @@ CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 """The cells to choose from."""
 
 _COLOURS = {"rnn": "#d55e00", "lstm": "#0072b2", "gru": "#009e73"}  # of Okabe and Ito
+_DASHES = {"h": "-", "c": "--"}
 _SEQUENCES, _HELD_OUT, _BATCH_SIZE = 32_000, 2_048, 32
 _MEASURED = 128  # held-out sequences that a gradient is measured on
 _LEARNING_RATE, _CLIP_NORM = 3e-3, 1.0
@@ -118,24 +121,20 @@ class Result:
         figure, axes = plot.panels(2, width=5.4)
         titles = "before training", f"after {self.steps:,} steps"
         for ax, title, moment in zip(axes, titles, ("start", "end"), strict=True):
+            lines = []
             for course in self.courses:
                 flow = getattr(course, moment)
                 for state, field in _states(flow):
                     norms = getattr(flow, field)[course.cell][0]
                     label = f"{course.cell.upper()}: {course.mse:.2g}"
-                    ax.plot(
-                        np.where(norms > 0, norms, np.nan),
-                        "-" if state == "h" else "--",
-                        color=_COLOURS[course.cell],
-                        label=label if state == "h" else r"its $\|\partial L/\partial c_t\|_2$",
-                    )
-            ax.set(title=title, xlabel="timestep $t$", yscale="log")
-            ax.grid(alpha=0.3)
-        axes[0].set_ylabel(r"$\|\partial L/\partial h_t\|_2$")
-        named = axes[0].get_legend_handles_labels()
+                    label = label if state == "h" else r"its $\|\partial L/\partial c_t\|_2$"
+                    look = {"color": _COLOURS[course.cell], "linestyle": _DASHES[state]}
+                    lines.append(Curve(norms, np.full(norms.shape, True), label, look))
+            draw(ax, TIME_FIELDS["time"], np.arange(self.length, dtype=float), lines, empty="")
+            ax.set(title=title, xlabel="timestep $t$")
+            ax.label_outer()
         chance = data.chance.adding_problem()
-        title = f"MSE after training\n(chance: {chance:.2g})"
-        figure.legend(*named, title=title, loc="outside right center")
+        name_beside(figure, axes, f"MSE after training\n(chance: {chance:.2g})")
         figure.suptitle("Adding problem: the gradient that the last timestep's error sends back")
         return figure
 
@@ -150,24 +149,8 @@ def run(
 ) -> Result:
     """Train recurrent cells on the adding problem, and compare their gradients through time.
 
-    Parameters
-    ----------
-    cell : str
-        Names of `CELLS`, separated by commas.
-    length : int, >= 2
-    units, epochs : int, >= 1
-    seed : int, >= 0
-    meter : callable
-        See `vgcore.experiments.base`.
-
-    Returns
-    -------
-    Result
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a cell is unknown or comes twice, or a number is no such integer.
+    What it takes and raises is said in `vgcore.experiments.base`; cells are those
+    of `CELLS`, and ``length`` is at least 2.
     """
     cells = names("cell", cell, CELLS)
     length = _validate.integer("length", length, minimum=2)

@@ -340,11 +340,11 @@ class GradientFlow:
 
         return plot.flow(self, field, ax=ax, **options)
 
-    def plot_time(self, layer: str | Iterable[str] | None = None, **options: Any) -> Figure:
+    def plot_time(self, layers: str | Iterable[str] | None = None, **options: Any) -> Figure:
         """Draw the gradient at every timestep, over training and as curves; see `vgcore.plot.time`."""
         from vgcore import plot
 
-        return plot.time(self, layer, **options)
+        return plot.time(self, layers, **options)
 
 
 def _names(layers: tuple[str, ...]) -> str:

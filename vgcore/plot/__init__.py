@@ -1,7 +1,8 @@
 """Pictures of a `GradientFlow`, drawn on matplotlib's Axes and Figures; matplotlib is imported when one is.
 
-Colours are perceptually even maps that every kind of colour vision tells apart: viridis counts
-steps, plasma counts layers, magma measures.
+Pictures of one panel take and return Axes, those of several a Figure. They leave nothing out: the x axis
+spans every layer, step or timestep there is, and what an axis or a scale of colours cannot show stands as
+what it is and is counted in the legend.
 """
 
 from vgcore.plot.layers import flow

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot.style import (
-    MOST_NAMES,
-    MOST_STEPS,
-    axes_or_new,
-    colours_of,
-    few,
-    finish,
-    layer_field,
-    rows_of,
-)
+from vgcore.plot import curves, style
+from vgcore.plot.curves import Curve
+from vgcore.plot.fields import FIELDS, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,23 +23,37 @@ def flow(
     *,
     ax: Axes | None = None,
     steps: Iterable[int] | None = None,
+    layers: str | Iterable[str] | None = None,
+    label: str | None = None,
+    color: Any = None,
     legend: bool = True,
 ) -> Axes:
     """Draw a field over the layers, input to output: one line for each of a few recorded steps.
+
+    What the axis cannot show stands as what it is, and the legend counts it: 0 on a log axis as a mark on
+    the lower edge, an infinite value on the upper edge, NaN as a hatched gap with a cross in each line's
+    colour. A line passes by layers that have no such value: Flatten has no weights.
 
     Parameters
     ----------
     flow : GradientFlow
     field : str
         A per-layer field of the flow. Norms and ratios are drawn on a log axis;
-        activation_mean, activation_std, saturated and dead on a linear one. What an axis cannot
-        show, such as 0 on a log axis, leaves a gap.
+        activation_mean, activation_std, saturated and dead on a linear one.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; left out, a new figure of pyplot.
+        Where to draw; left out, a new figure of pyplot. It may hold other flows, of other depths and
+        names: the first layer stands at 0, the second at 1, and the longest flow names them.
     steps : iterable of int, optional
         Recorded steps to draw; left out, the first, the last and some evenly between.
+    layers : str or iterable of str, optional
+        Draw these layers alone.
+    label : str, optional
+        Names the flow in the legend: "relu, step 0".
+    color : color, optional
+        The flow's own, pale for its first step and dark for its last; left out, colours from cold to warm
+        for the first flow of a picture without a label, and a hue each for others.
     legend : bool
-        Whether to name the steps.
+        Whether to name what is drawn.
 
     Returns
     -------
@@ -52,25 +62,35 @@ def flow(
     Raises
     ------
     TypeError, ValueError
-        If the field is unknown, nothing is recorded, or one of ``steps`` is not.
+        If an argument is of another kind, the field or a layer is unknown, or a step is not recorded.
     ImportError
         If matplotlib is not installed.
     """
-    about, values = layer_field(flow, field)
-    shown = few(len(values), MOST_STEPS) if steps is None else rows_of(flow, steps)
-    ax = axes_or_new(ax)
-    style = "o-" if len(flow.layers) <= 20 else "-"
-    for row, colour in zip(shown, colours_of("viridis", len(shown)), strict=True):
-        ax.plot(values[row], style, color=colour, markersize=4, label=f"{flow.step[row]:,}")
-    ticks = few(len(flow.layers), MOST_NAMES)
-    names = [flow.layers[i] for i in ticks]
-    ax.set_xticks(ticks, names)
-    if sum(map(len, names)) > 40:
-        for label in ax.get_xticklabels():
-            label.set(rotation=40, ha="right", rotation_mode="anchor")
+    about = FIELDS[_validate.one_of("field", field, FIELDS)]
+    names = style.names_of(layers, flow.layers)
+    columns = [flow.layers.index(name) for name in names]
+    rows = style.rows_of(flow, steps)
+    style.check_look(label, color)
+    legend = _validate.boolean("legend", legend)
+    ax = style.axes_or_new(ax)
+    values, there = getattr(flow, field)[:, columns], present(flow, field)[:, columns]
+    named = curves.longest_on(ax)
+    drawn = [
+        Curve(values[row], there[row], _name(flow.step[row], label, len(rows)), look)
+        for row, look in zip(rows, curves.looks_on(ax, len(rows), label, color), strict=True)
+    ]
+    places = np.arange(len(names), dtype=float)
+    curves.draw(ax, about, places, drawn, empty=curves.reason(flow))
+    if len(names) > named:
+        style.name_layers(ax, names)
     ax.margins(x=0.08)
     ax.set_xlabel("layer, from input to output")
-    finish(ax, about)
     if legend:
-        ax.legend(title="step")
+        curves.name_lines(ax, None if label else "step")
     return ax
+
+
+def _name(step: int, label: str | None, count: int) -> str:
+    if label is None:
+        return f"{step:,}"
+    return label if count == 1 else f"{label}, step {step:,}"

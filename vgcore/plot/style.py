@@ -1,59 +1,36 @@
-"""What pictures share: what a field is called, colours, ticks, figures, and the checks before drawing."""
+"""What pictures share: colours, figures, names on axes, legends, and the checks before drawing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore import _validate
+from vgcore import _extras, _validate
 from vgcore.flow import GradientFlow
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 Array = NDArray[np.float64]
+Look = dict[str, Any]
+"""Colour, marker and line style, as `Axes.plot` takes them."""
 
 MOST_STEPS = 6  # lines of a picture over the layers
 MOST_NAMES = 9  # layers that an axis or a legend names; of more, some
 
-
-class Field(NamedTuple):
-    title: str
-    axis: str
-    log: bool = True
-
-
-FIELDS = {
-    "delta": Field("Error signal", r"error signal  $\|\partial L/\partial z\|_2$"),
-    "weight_grad": Field("Gradient of the weights", r"$\|\partial L/\partial W\|_2$"),
-    "bias_grad": Field("Gradient of the biases", r"$\|\partial L/\partial b\|_2$"),
-    "weight_grad_applied": Field(
-        "Gradient of the weights, as applied", r"applied $\|\partial L/\partial W\|_2$"
-    ),
-    "bias_grad_applied": Field(
-        "Gradient of the biases, as applied", r"applied $\|\partial L/\partial b\|_2$"
-    ),
-    "weight_norm": Field("Size of the weights", r"$\|W\|_2$"),
-    "update_ratio": Field("Update of the weights", r"$\|\Delta W\|_2\,/\,\|W\|_2$"),
-    "activation_mean": Field("Mean of the outputs", "mean over batch and units", log=False),
-    "activation_std": Field("Spread of the outputs", "standard deviation", log=False),
-    "saturated": Field("Saturated outputs", "share of outputs, 0 to 1", log=False),
-    "dead": Field("Dead units", "share of units, 0 to 1", log=False),
-}
-TIME_FIELDS = {
-    "time": Field("Gradient of the hidden state", r"$\|\partial L/\partial h_t\|_2$"),
-    "time_direct": Field(
-        "Gradient of the hidden state from above alone", r"direct $\|\partial L/\partial h_t\|_2$"
-    ),
-    "time_cell": Field("Gradient of the cell state", r"$\|\partial L/\partial c_t\|_2$"),
-    "time_gate": Field("Gradient of gate {}", r"$\|\partial L/\partial z_t\|_2$"),
-    "time_saturated": Field("Saturation of gate {}", "share of values, 0 to 1", log=False),
-}
+# From cold to warm, for first to last. Paul Tol's indigo and wine around colours of Okabe and Ito: of no two
+# neighbours does any kind of colour vision make one.
+COLOURS = "#332288", "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#882255"
+HUES = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+_MARKERS = "osDP*hp"  # none that stands for what an axis cannot show
+_LINES = "-", "--", "-.", ":"
 
 
 def blank(width: float, height: float) -> Figure:
@@ -116,27 +93,60 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ImportError('pictures need matplotlib: pip install "vgcore[plot]"') from error
-
-
-def require_steps(flow: GradientFlow) -> None:
-    if not len(flow):
-        raise ValueError("flow: expected at least one recorded step, got none")
-
-
-def drawable(about: Field, values: Array) -> Array:
-    """The values; NaN where the axis cannot show one."""
-    shows = np.isfinite(values) & ((values > 0) | (not about.log))
-    return np.where(shows, values, np.nan)
+        raise ImportError(_extras.missing("matplotlib", "plot", "pictures need")) from error
 
 
 def axes_or_new(ax: Axes | None) -> Axes:
+    """``ax``, or that of a new figure of pyplot."""
     require_matplotlib()
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
+    from matplotlib.axes import Axes
 
-    return pyplot.subplots(layout="constrained")[1]
+    if ax is None:
+        from matplotlib import pyplot
+
+        return pyplot.subplots(layout="constrained")[1]
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax: expected matplotlib Axes, got {ax!r} ({type(ax).__name__})")
+    _make_room(ax)
+    return ax
+
+
+def figure_or_new(figure: Figure | None, width: float, height: float) -> Figure:
+    """``figure``, laid out so that nothing is cut off, or a new one of pyplot."""
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    if figure is None:
+        from matplotlib import pyplot
+
+        from vgcore.plot.notebook import ShownOnce
+
+        return pyplot.figure(FigureClass=ShownOnce, figsize=(width, height), layout="constrained")
+    if not isinstance(figure, Figure):
+        raise TypeError(
+            f"figure: expected a matplotlib Figure, got {figure!r} ({type(figure).__name__})"
+        )
+    if figure.get_layout_engine() is None:
+        figure.set_layout_engine("constrained")
+    return figure
+
+
+def _make_room(ax: Axes) -> None:
+    """Have the figure's margins fit its names, unless somebody has set them."""
+    from matplotlib.figure import SubplotParams
+
+    figure = figure_of(ax)
+    if figure.get_layout_engine() is not None or ax.get_subplotspec() is None:
+        return
+    if vars(figure.subplotpars) == vars(SubplotParams()):
+        figure.set_layout_engine("tight")
+
+
+def figure_of(ax: Axes) -> Figure:
+    """The whole figure that the axes are on, also in a part of it."""
+    figure: Any = ax.figure
+    root: Figure = figure.figure  # a Figure is its own
+    return root
 
 
 def few(count: int, limit: int) -> list[int]:
@@ -144,8 +154,12 @@ def few(count: int, limit: int) -> list[int]:
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, limit)).round())]
 
 
-def rows_of(flow: GradientFlow, steps: Iterable[int]) -> list[int]:
-    """Where the record holds ``steps``."""
+def rows_of(flow: GradientFlow, steps: Iterable[int] | None) -> list[int]:
+    """Where the record holds ``steps``, or a few of all."""
+    if steps is None:
+        return few(len(flow), MOST_STEPS)
+    if not isinstance(steps, Iterable):
+        raise TypeError(f"steps: expected step numbers, got {steps!r} ({type(steps).__name__})")
     place = {int(step): row for row, step in enumerate(flow.step)}
     wanted = [_validate.integer("steps", step, minimum=0) for step in steps]
     missing = [step for step in wanted if step not in place]
@@ -154,27 +168,128 @@ def rows_of(flow: GradientFlow, steps: Iterable[int]) -> list[int]:
     return [place[step] for step in wanted]
 
 
-def colours_of(name: str, count: int) -> Array:
-    """Colours (count, 4) along a colour map, short of its end, which is too pale for a line."""
+def names_of(given: str | Iterable[str] | None, options: Sequence[str]) -> list[str]:
+    """The layers that are to be drawn: one, some, or all."""
+    if given is None:
+        return list(options)
+    if not isinstance(given, Iterable):
+        _validate.one_of("layers", given, options)
+    chosen = [given] if isinstance(given, str) else list(given)
+    if not chosen:
+        raise ValueError("layers: expected at least one layer, got none")
+    return [_validate.one_of("layers", name, options) for name in chosen]
+
+
+def check_look(label: Any, color: Any) -> None:
+    """TypeError or ValueError unless they name a flow and its colour."""
+    require_matplotlib()
+    from matplotlib.colors import is_color_like
+
+    if label is not None and not isinstance(label, str):
+        raise TypeError(f"label: expected a str, got {label!r} ({type(label).__name__})")
+    if color is not None and not is_color_like(color):
+        raise ValueError(f"color: expected a colour that matplotlib knows, got {color!r}")
+
+
+def looks(count: int, hue: Any = None, family: int = 0) -> list[Look]:
+    """How to draw ``count`` ordered lines so that neighbours differ in colour, marker and dashes.
+
+    Parameters
+    ----------
+    count : int
+    hue : color, optional
+        One for all of them, pale to dark.
+    family : int
+        Which flow they are of: in one hue, its lines have one kind of dashes.
+    """
     from matplotlib import colormaps
+    from matplotlib.colors import to_hex
 
-    colours: Array = colormaps[name](np.linspace(0, 0.82, count))
-    return colours
+    if hue is not None:
+        colours = _shades(hue, count)
+    elif count <= len(COLOURS):
+        colours = [COLOURS[place] for place in few(len(COLOURS), count)]
+    else:
+        colours = [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0, 0.9, count))]
+    return [
+        {
+            "color": colour,
+            "marker": _MARKERS[place % len(_MARKERS)],
+            "linestyle": _LINES[dashes % len(_LINES)],
+            "markersize": 4.5,
+            "linewidth": 1.6 if count <= len(COLOURS) else 1.0,
+        }
+        for place, colour in enumerate(colours)
+        for dashes in [family if hue is not None or count > len(COLOURS) else place]
+    ]
 
 
-def finish(ax: Axes, about: Field) -> None:
-    if not any(np.isfinite(line.get_ydata()).any() for line in ax.get_lines()):
-        ax.text(0.5, 0.5, "no value to draw", ha="center", transform=ax.transAxes)
-    ax.set_yscale("log" if about.log else "linear")
-    if "share" in about.axis:
-        ax.set_ylim(-0.03, 1.03)
-    ax.set_ylabel(about.axis)
-    ax.set_title(about.title)
-    ax.grid(alpha=0.3)
+def _shades(hue: Any, count: int) -> list[str]:
+    """From pale to dark; the hue itself, where it is one."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    pure = np.array(to_rgb(hue))
+    darker = np.linspace(-0.55, 0.35, count) if count > 1 else np.zeros(1)
+    return [to_hex(pure - d * (pure if d > 0 else 1 - pure)) for d in darker]
 
 
-def layer_field(flow: GradientFlow, field: str) -> tuple[Field, Array]:
-    """What a field is, and its values (S, L); NaN where the axis cannot show one."""
-    about = FIELDS[_validate.one_of("field", field, FIELDS)]
-    require_steps(flow)
-    return about, drawable(about, getattr(flow, field))
+def smallness(ax: Axes) -> float:
+    """1, or less for a small panel, whose text and marks shrink with it."""
+    points = figure_of(ax).dpi
+    box = ax.get_window_extent()
+    return float(np.clip(min(box.width / points / 2.8, box.height / points / 2.2), 0.65, 1))
+
+
+def fit_text(ax: Axes) -> None:
+    """Shrink title, labels and names in a small panel."""
+    from matplotlib import rcParams
+
+    if (small := smallness(ax)) < 1:
+        size = rcParams["font.size"] * small
+        ax.title.set_fontsize(1.2 * size)
+        ax.tick_params(which="both", labelsize=size)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.label.set_fontsize(size)
+            axis.offsetText.set_fontsize(size)
+
+
+def legend_size(ax: Axes) -> float:
+    """Of the text in a legend: a little smaller than that on the axes."""
+    from matplotlib import rcParams
+
+    return float(0.85 * rcParams["font.size"] * smallness(ax))
+
+
+def name_layers(ax: Axes, names: Sequence[str]) -> None:
+    """Name the places 0, 1, ... of the x axis, as many of them as there is room for, in full."""
+    width = ax.get_window_extent().width / figure_of(ax).dpi * 72
+    points = legend_size(ax)
+    ticks = few(len(names), max(2, min(MOST_NAMES, int(width / (2 * points)))))
+    shown = [names[i] for i in ticks]
+    ax.set_xticks(ticks, shown)
+    crowded = sum(len(name) + 2 for name in shown) * 0.62 * points > width
+    for label in ax.get_xticklabels():
+        label.set(fontsize=points, parse_math=False)
+        if crowded:
+            label.set(rotation=40, ha="right", rotation_mode="anchor")
+
+
+def say(ax: Axes, message: str) -> None:
+    """Say in an empty frame why it is empty."""
+    ax.text(0.5, 0.5, message, ha="center", va="center", transform=ax.transAxes, gid="vgcore.empty")
+    ax.tick_params(which="both", left=False, labelleft=False, bottom=False)
+
+
+def legend(
+    where: Axes | Figure, handles: Sequence[Artist], labels: Sequence[str], ax: Axes, **options: Any
+) -> Legend:
+    """A legend that names everything as it is called, in a size that fits ``ax``.
+
+    matplotlib leaves out what begins with "_" and reads "$" as mathematics; layers may be called so.
+    """
+    size = legend_size(ax)
+    options |= {"fontsize": size, "title_fontsize": size, "handlelength": 2.5}
+    made = where.legend(handles, [f"{place}" for place in range(len(labels))], **options)
+    for text, label in zip(made.get_texts(), labels, strict=True):
+        text.set(text=label, parse_math="$" in label and "\\" in label)
+    return made

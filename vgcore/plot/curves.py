@@ -1,0 +1,311 @@
+"""Lines over layers, steps or timesteps, and what an axis cannot show, as what it is.
+
+Zero stands as a mark on the lower edge of a log axis, an infinite value on the upper edge, NaN as a hatched
+gap with a cross for each line; the legend counts them. All state is in the artists, by their ``gid``, so
+that the next flow on the same Axes finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from vgcore.flow import GradientFlow
+from vgcore.plot.fields import Array, Field, Mask
+from vgcore.plot.style import (
+    COLOURS,
+    HUES,
+    Look,
+    figure_of,
+    fit_text,
+    legend,
+    looks,
+    say,
+    smallness,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+UNNAMED = "_nolegend_"  # the label of a line that no legend names, to matplotlib
+_FLOW, _MARKS = "vgcore.flow", "vgcore.marks"
+_MOST_MARKED = 20  # points of a line that each get a marker
+_MOST_SEEN = 400  # marks beside each other that can be told apart
+_LARGEST = 1e300  # that a linear axis bears: its range must not overflow
+_DECADE = 0.5  # a log axis spans a decade at least: in less, mere noise looks like a course
+_MARGIN = 0.13  # above and below the lines where there are marks
+
+
+class Curve(NamedTuple):
+    """Values (n,) over what all lines of a flow stand over, where there are any."""
+
+    y: Array
+    present: Mask
+    label: str
+    look: Look
+
+
+class Mark(NamedTuple):
+    name: str
+    marker: str
+    edge: float  # of the axis, from 0 to 1
+    rise: float  # from one line's to the next one's
+
+
+MARKS = {
+    "zero": Mark("0", "v", 0.02, 0.011),
+    "below": Mark("0 or less", "v", 0.02, 0.011),
+    "huge": Mark(f"beyond {_LARGEST:g}", "2", 0.98, -0.011),
+    "plus": Mark("infinite", "^", 0.98, -0.011),
+    "minus": Mark("−infinite", "v", 0.02, 0.011),
+    "nan": Mark("NaN", "x", 0.4, 0.03),
+}
+
+
+def kinds(about: Field, y: Array) -> dict[str, Mask]:
+    """What of ``y`` an axis cannot show, by the name of its mark."""
+    found = {"nan": np.isnan(y), "plus": y == np.inf}
+    if about.log:
+        found["zero"] = y == 0
+        found["below"] = y < 0
+    else:
+        found["minus"] = y == -np.inf
+        found["huge"] = np.isfinite(y) & (abs(y) > _LARGEST)
+    return {name: where for name, where in found.items() if where.any()}
+
+
+def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: str) -> None:
+    """Draw a flow's lines over x (n,), and marks, and set up the axes.
+
+    ``empty`` is said where there is no value at all.
+    """
+    gid = f"{_FLOW}.{flows_on(ax)}.{len(x)}"
+    spread: dict[str, list[tuple[Array, int, str]]] = {}
+    for place, curve in enumerate(curves):
+        over, shown = x[curve.present], curve.y[curve.present]
+        for kind, where in kinds(about, shown).items():
+            spread.setdefault(kind, []).append((over[where], place, curve.look["color"]))
+            shown = np.where(where, np.nan, shown)
+        every = _marked(shown, place, crowded=len(curves) > len(COLOURS))
+        (line,) = ax.plot(over, shown, label=curve.label, gid=gid, markevery=every, **curve.look)
+        line.set_markersize(line.get_markersize() * smallness(ax))
+    if len(x):
+        ax.update_datalim([(x.min(), 0), (x.max(), 0)], updatey=False)
+        ax.autoscale_view(scaley=False)
+    for kind, marks in spread.items():
+        _mark(ax, kind, marks)
+    if "nan" in spread:
+        _hatch(ax, x, curves)
+    _finish(ax, about, empty)
+
+
+def _marked(y: Array, place: int, *, crowded: bool) -> list[int]:
+    """Which points get a marker: all of a few; of many some, not where neighbouring lines have theirs.
+
+    Those alone between two gaps always do, for no line would show them.
+    """
+    if len(y) <= _MOST_MARKED and not crowded:
+        return list(range(len(y)))
+    there = np.pad(np.isfinite(y), 1)
+    alone = np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
+    if crowded:
+        return [int(i) for i in alone]
+    apart = max(1, len(y) // 8)
+    return sorted({*alone.tolist(), *range(place * apart // 7 % apart, len(y), apart)})
+
+
+def _mark(ax: Axes, kind: str, marks: list[tuple[Array, int, str]]) -> None:
+    """Mark places x of lines on the edge of the axis, the lines' marks above each other."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.markers import MarkerStyle
+    from matplotlib.transforms import IdentityTransform
+
+    about = MARKS[kind]
+    low = min(x.min() for x, _, _ in marks)
+    width = max(max(x.max() for x, _, _ in marks) - low, 1e-9) / _MOST_SEEN
+    offsets, colours = [], []
+    for x, place, colour in marks:
+        seen = x[np.unique(((x - low) / width).round(), return_index=True)[1]]
+        height = about.edge + about.rise * (place % 8)
+        offsets.append(np.stack([seen, np.full(len(seen), height)], axis=1))
+        colours += [colour] * len(seen)
+    marker = MarkerStyle(about.marker)
+    drawn = PathCollection(
+        [marker.get_path().transformed(marker.get_transform())],
+        sizes=[28 * smallness(ax) ** 2],
+        offsets=np.concatenate(offsets),
+        offset_transform=ax.get_xaxis_transform(),
+        facecolors=colours if marker.is_filled() else "none",
+        edgecolors=colours,
+        linewidths=1.2,
+        zorder=4,
+        clip_on=False,
+        rasterized=len(colours) > 5000,
+        gid=f"{_MARKS}.{kind}.{sum(len(x) for x, _, _ in marks)}",
+    )
+    drawn.set_transform(IdentityTransform())
+    ax.add_collection(drawn, autolim=False)
+
+
+def _hatch(ax: Axes, x: Array, curves: Sequence[Curve]) -> None:
+    """Hatch where a line is NaN."""
+    from matplotlib.collections import PolyCollection
+
+    lines = borders(x)
+    gone = np.any([np.isnan(curve.y) & curve.present for curve in curves], axis=0)
+    boxes = [
+        [(lines[begin], 0), (lines[end], 0), (lines[end], 1), (lines[begin], 1)]
+        for begin, end in runs(gone)
+    ]
+    drawn = PolyCollection(
+        boxes,
+        transform=ax.get_xaxis_transform(),
+        facecolors="none",
+        edgecolors="0.8",
+        hatch="///",
+        linewidths=0,
+        zorder=0.5,
+    )
+    ax.add_collection(drawn, autolim=False)
+
+
+def reason(flow: GradientFlow) -> str:
+    """Why a frame may be empty."""
+    return "no value to draw" if len(flow) else "nothing recorded"
+
+
+def runs(where: Mask) -> list[tuple[int, int]]:
+    """Begin and end of each run of True."""
+    change = np.flatnonzero(np.diff(np.pad(where, 1).astype(np.int8)))
+    return [(int(begin), int(end)) for begin, end in change.reshape(-1, 2)]
+
+
+def borders(centres: Array) -> Array:
+    """Borders halfway between the centres, and as far away behind the first and the last."""
+    if len(centres) == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    between = (centres[1:] + centres[:-1]) / 2
+    return np.array([2 * centres[0] - between[0], *between, 2 * centres[-1] - between[-1]])
+
+
+def _finish(ax: Axes, about: Field, empty: str) -> None:
+    values = [np.asarray(line.get_ydata(), float) for line in lines_on(ax)]
+    finite = np.concatenate([y[np.isfinite(y)] for y in values] or [np.empty(0)])
+    counted = counts_on(ax)
+    for text in [text for text in ax.texts if text.get_gid() == "vgcore.empty"]:
+        text.remove()
+        ax.tick_params(which="both", left=True, labelleft=True, bottom=True)
+    if not finite.size:
+        if counted:
+            ax.tick_params(axis="y", which="both", left=False, labelleft=False)
+        else:
+            say(ax, empty)
+    if finite.size:
+        ax.grid(alpha=0.3)
+    else:
+        ax.grid(visible=False)
+    if counted.keys() - {"nan"}:
+        ax.margins(y=_MARGIN)
+    _scale(ax, about, finite)
+    ax.set_ylabel(about.axis)
+    ax.set_title(about.title)
+    fit_text(ax)
+
+
+def _scale(ax: Axes, about: Field, finite: Array) -> None:
+    if about.share and finite.size:
+        ax.set_ylim(min(-0.03, finite.min()), max(1.03, finite.max()))
+    if not about.log:
+        return
+    if finite.size:
+        low, high = np.log10([finite.min(), finite.max()])
+        middle = np.clip((low + high) / 2, -300, 300)
+        ends = [(0, 10 ** (middle - _DECADE)), (0, 10 ** (middle + _DECADE))]
+        ax.update_datalim(ends, updatex=False)
+        ax.autoscale_view(scalex=False)
+        room = _MARGIN * (high - low) + 1
+        if low - room < -307 or high + room > 308:  # margins would lie outside of what a double is
+            ax.set_ylim(10 ** max(low - room, -323.0), 10 ** min(high + room, 308.2))
+    ax.set_yscale("log")
+
+
+def lines_on(ax: Axes) -> list[Line2D]:
+    """The lines of flows."""
+    return [line for line in ax.get_lines() if str(line.get_gid()).startswith(_FLOW)]
+
+
+def flows_on(ax: Axes) -> int:
+    """How many flows have been drawn."""
+    return len({line.get_gid() for line in lines_on(ax)})
+
+
+def longest_on(ax: Axes) -> int:
+    """How many places the longest of the flows has."""
+    return max((int(str(line.get_gid()).split(".")[-1]) for line in lines_on(ax)), default=-1)
+
+
+def looks_on(ax: Axes, count: int, label: str | None, color: Any) -> list[Look]:
+    """How to draw the next flow: in colours from cold to warm, or beside others in one hue."""
+    family = flows_on(ax)
+    if color is None and (family or label is not None):
+        color = HUES[family % len(HUES)]
+    return looks(count, color, family)
+
+
+def counts_on(*axes: Axes) -> dict[str, int]:
+    """How many values are marks, by kind."""
+    total: dict[str, int] = {}
+    for artist in (artist for ax in axes for artist in ax.collections):
+        if str(artist.get_gid()).startswith(_MARKS):
+            kind, count = str(artist.get_gid()).split(".")[-2:]
+            total[kind] = total.get(kind, 0) + int(count)
+    return total
+
+
+def counted(name: str, count: int, what: str = "value") -> str:
+    """What the legend says of so many values."""
+    return f"{name} ({count:,} {what}{'' if count == 1 else 's'})"
+
+
+def named(*axes: Axes, reverse: bool = False) -> tuple[list[Artist], list[str]]:
+    """What a legend has to name: the first axes' lines, whatever the user has drawn and named, all marks."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    ours = [line for line in lines_on(axes[0]) if line.get_label() != UNNAMED]
+    handles: list[Any] = ours[::-1] if reverse else list(ours)
+    handles += [h for h in axes[0].get_legend_handles_labels()[0] if h not in ours]
+    labels = [str(handle.get_label()) for handle in handles]
+    for kind, count in counts_on(*axes).items():
+        mark = MARKS[kind]
+        handle: Any = Line2D(
+            [], [], color="0.3", linestyle="none", marker=mark.marker, markersize=5
+        )
+        if kind == "nan":
+            handle = Patch(facecolor="none", edgecolor="0.6", hatch="///", linewidth=0), handle
+        handles.append(handle)
+        labels.append(counted(mark.name, count))
+    return handles, labels
+
+
+def name_beside(figure: Figure, axes: Sequence[Axes], title: str) -> None:
+    """One legend beside panels: lines by the first one's names, and the marks of all of them."""
+    handles, labels = named(*axes)
+    if handles:
+        legend(figure, handles, labels, axes[0], title=title, loc="outside right center")
+
+
+def name_lines(ax: Axes, title: str | None, *, reverse: bool = False) -> None:
+    """Name lines and marks beside the axes, where nothing is covered; inside, where nobody makes room."""
+    handles, labels = named(ax, reverse=reverse)
+    if not handles:
+        return
+    place: dict[str, Any] = {"loc": "best"}
+    if figure_of(ax).get_layout_engine() is not None:
+        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0}
+    legend(ax, handles, labels, ax, title=title, **place)

@@ -1,0 +1,83 @@
+"""What a field is called, on which axis it stands, and where the record has no value of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore.flow import GradientFlow
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Field(NamedTuple):
+    title: str
+    axis: str
+    log: bool = True
+
+    @property
+    def share(self) -> bool:
+        """Whether it goes from 0 to 1."""
+        return self.axis.startswith("share")
+
+
+FIELDS = {
+    "delta": Field("Error signal", r"error signal  $\|\partial L/\partial z\|_2$"),
+    "delta_skip": Field("Gradient through the skips", r"skip's $\|\partial L/\partial x\|_2$"),
+    "delta_body": Field("Gradient through the bodies", r"body's $\|\partial L/\partial x\|_2$"),
+    "weight_grad": Field("Gradient of the weights", r"$\|\partial L/\partial W\|_2$"),
+    "bias_grad": Field("Gradient of the biases", r"$\|\partial L/\partial b\|_2$"),
+    "weight_grad_applied": Field(
+        "Gradient of the weights, as applied", r"applied $\|\partial L/\partial W\|_2$"
+    ),
+    "bias_grad_applied": Field(
+        "Gradient of the biases, as applied", r"applied $\|\partial L/\partial b\|_2$"
+    ),
+    "weight_norm": Field("Size of the weights", r"$\|W\|_2$"),
+    "update_ratio": Field("Update of the weights", r"$\|\Delta W\|_2\,/\,\|W\|_2$"),
+    "activation_mean": Field("Mean of the outputs", "mean over batch and units", log=False),
+    "activation_std": Field("Spread of the outputs", "standard deviation", log=False),
+    "saturated": Field("Saturated outputs", "share of outputs, 0 to 1", log=False),
+    "dead": Field("Dead units", "share of units, 0 to 1", log=False),
+}
+TIME_FIELDS = {
+    "time": Field("Gradient of the hidden state", r"$\|\partial L/\partial h_t\|_2$"),
+    "time_direct": Field(
+        "Gradient of the hidden state from above alone", r"direct $\|\partial L/\partial h_t\|_2$"
+    ),
+    "time_cell": Field("Gradient of the cell state", r"$\|\partial L/\partial c_t\|_2$"),
+    "time_gate": Field("Gradient of gate {}", r"$\|\partial L/\partial z_t\|_2$"),
+    "time_saturated": Field("Saturation of gate {}", "share of values, 0 to 1", log=False),
+}
+
+
+def present(flow: GradientFlow, field: str) -> Mask:
+    """Where (S, L) the record has a value of a field: what is NaN there has become NaN.
+
+    A layer has none whose values are NaN in every step although its error signal is not (Flatten has no
+    weights), nor has a step that is NaN in every layer although the error signal is in none (nothing
+    was updated).
+    """
+    gone: Mask = np.isnan(getattr(flow, field))
+    sound = np.isfinite(flow.delta)
+    of_layer: Mask = gone.all(axis=0) & sound.any(axis=0)
+    of_step: Mask = gone.all(axis=1) & sound.all(axis=1)
+    if (
+        field == "weight_grad"
+    ):  # 0 times infinity is NaN; a layer whose weights have a norm has weights
+        of_layer &= np.isnan(flow.weight_norm).all(axis=0)
+        of_step &= np.isnan(flow.weight_norm).all(axis=1)
+    return np.logical_not(of_layer | of_step[:, np.newaxis])
+
+
+def present_in_time(flow: GradientFlow, walk: str) -> Mask:
+    """Where (S, T) a walk had a timestep: those behind the end of a shorter step are NaN in every field."""
+    gone = np.isnan(flow.time[walk]) & np.isnan(flow.time_direct[walk])
+    gone &= np.isnan(flow.time_gate[walk]).all(axis=-1)
+    gone &= np.isnan(flow.time_saturated[walk]).all(axis=-1)
+    behind = np.logical_and.accumulate(gone[:, ::-1], axis=1)[:, ::-1]
+    whole: Mask = gone.all(axis=1, keepdims=True)
+    return np.logical_or(~behind, whole)

@@ -1,0 +1,20 @@
+"""A figure that a notebook shows once."""
+
+from __future__ import annotations
+
+import matplotlib
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+
+
+class ShownOnce(Figure):
+    """A figure of pyplot that may be the value of a notebook's cell.
+
+    A notebook shows the value of a cell's last line, and then the figures that are still open in pyplot.
+    """
+
+    def _ipython_display_(self) -> None:
+        """Take the figure from pyplot, for it is being shown, and let IPython show it as any other."""
+        if "inline" in matplotlib.get_backend():  # others keep a window open
+            pyplot.close(self)
+        raise NotImplementedError  # IPython's sign for going on as if this method were not there
