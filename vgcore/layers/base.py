@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
@@ -21,6 +21,9 @@ from vgcore._settings import Checks
 from vgcore.activations import Activation
 from vgcore.initializers import Initializer
 from vgcore.layers.membership import Member
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Array = NDArray[Any]
 Shape = tuple[int | None, ...]

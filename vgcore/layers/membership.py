@@ -6,9 +6,12 @@ import copy
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from vgcore._settings import Sealed
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Owner:
