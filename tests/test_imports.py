@@ -47,7 +47,7 @@ FLOORS = [
         "model.cpus",
         "model.threadpools",
     ],
-    ["model.threads"],
+    ["model.threads", "model.generators"],
     ["model.inputs", "model.compiling", "model.records", "model.history", "model.summary"],
     ["model.planning", "model.steps"],
     ["model.session"],

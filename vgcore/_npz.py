@@ -1,43 +1,200 @@
-"""Arrays in ``.npz`` files, without pickle."""
+"""Arrays in ``.npz`` files: written as a whole or not at all, read without trust and without pickle.
+
+What is read takes no more than a few times the file's size in memory, whatever the file says of itself.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import math
 import os
-import struct
+import re
+import secrets
+import stat
 import zipfile
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore import _validate
+
 Array = NDArray[Any]
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, KeyError)
-Path = str | os.PathLike[str]
+Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+# Members may be compressed, as by `numpy.savez_compressed`, but not into next to nothing
+_ROOM, _GROWTH = 2**24, 4
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, TypeError)
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '([<>|][fiubU]\d+)', 'fortran_order': (False|True), "
+    rb"'shape': \(([\d, ]*)\), \} *\n",
+    re.DOTALL,
+)
+_ZIP = b"PK\x03\x04"
+_BEGINNINGS = {
+    b"\x93NUMPY": "a .npy file, a single array",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file",
+    b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.": "a PyTorch file",
+    b"\x1f\x8b": "a gzip file",
+}
 
 
-def write(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write ``arrays`` to exactly ``path``; a file that is there is replaced whole or not at all."""
-    beside = f"{os.fspath(path)}.{os.getpid()}.tmp"
+def write(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write ``arrays`` to exactly ``path``; a file that is there is replaced whole or not at all.
+
+    Symbolic links are followed, the file's mode is kept, devices and pipes are written directly.
+    """
+    name = _validate.path("path", path)
+    target = os.path.realpath(name)
+    if _is_no_file(name, target):
+        with open(name, "wb") as file:
+            np.savez(file, **arrays)
+        return
+    beside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
     try:
-        with open(beside, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        os.replace(beside, path)
+        with _create(beside, name) as file:
+            if os.path.exists(target):
+                os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
     except BaseException:
-        if os.path.exists(beside):
+        with contextlib.suppress(OSError):
             os.unlink(beside)
         raise
 
 
-def read(path: Path) -> dict[str, Array]:
+def _is_no_file(path: str, target: str) -> bool:
+    """Whether a path cannot be replaced by a file: it is a device, a pipe, a folder, a loop of links."""
+    if os.path.basename(path) in ("", os.curdir, os.pardir) or os.path.islink(target):
+        return True
+    return os.path.exists(path) and not os.path.isfile(target)
+
+
+def _create(beside: str, path: str) -> IO[bytes]:
+    """A new file; an error speaks of ``path``, the only one that the user knows."""
+    try:
+        return open(beside, "xb")
+    except OSError as error:
+        error.filename = path
+        raise
+
+
+def read(path: str) -> dict[str, Array]:
     """Read all arrays; ValueError with the reason if the file is no such file or is damaged."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ValueError("it is a device or a pipe, not a file")
     with open(path, "rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError("it is not an .npz file, or is truncated")
-        file.seek(0)
+        beginning = file.read(4096)
+        if not beginning.startswith(_ZIP):
+            raise ValueError(f"it is {_kind(beginning)}")
         try:
-            with np.load(file, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except (*_DAMAGE, ValueError) as error:
-            raise ValueError("it is damaged, or holds more than plain arrays") from error
+            return _read_members(file)
+        except OSError as error:  # seeking where no file can have a place is the content's fault
+            if error.errno not in (None, errno.EINVAL):
+                raise
+            raise ValueError("it is damaged") from error
+
+
+@contextlib.contextmanager
+def refusing(path: str, expected: str) -> Iterator[None]:
+    """Say what was expected of a file where its content makes anything go wrong."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        reason = error.args[0] if isinstance(error, KeyError) else error
+        raise ValueError(
+            f"path: expected {expected}, got {path!r}: {str(reason) or type(error).__name__}"
+        ) from error
+
+
+def _read_members(file: IO[bytes]) -> dict[str, Array]:
+    """The arrays of a zip file; ValueError if it holds others than plain ones."""
+    try:
+        archive = zipfile.ZipFile(file)
+    except _DAMAGE as error:
+        raise ValueError("it is truncated or damaged") from error
+    with archive:
+        members = archive.infolist()
+        _check_members(members, file.seek(0, os.SEEK_END))
+        arrays = {}
+        for member in members:
+            try:
+                content = bytearray(archive.read(member))
+            except _DAMAGE as error:
+                raise ValueError(f"it is damaged, in {member.filename!r}") from error
+            arrays[member.filename.removesuffix(".npy")] = _array(member.filename, content)
+    arrays.pop("allow_pickle", None)  # NumPy before 2.1 wrote its own argument
+    return arrays
+
+
+def _check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
+    """ValueError unless the members of a zip file of so many bytes are arrays that it can hold."""
+    names = [member.filename for member in members]
+    if any(name.endswith("/data.pkl") for name in names):
+        raise ValueError("it is a PyTorch file")
+    if "model.weights.h5" in names:
+        raise ValueError("it is a Keras file")
+    if len(set(names)) < len(names):
+        raise ValueError("it is damaged: it holds two arrays of one name")
+    if not all(
+        member.filename.endswith(".npy") and member.compress_type in _PACKINGS for member in members
+    ):
+        raise ValueError("it is a zip file that holds more than plain arrays")
+    total = sum(member.file_size for member in members)
+    if total > _ROOM + _GROWTH * size:
+        raise ValueError(f"it has {size} bytes, and claims to hold arrays of {total}")
+
+
+def _array(name: str, content: bytearray) -> Array:
+    """The array in the content of a ``.npy`` file; ValueError if it is not plain or not whole.
+
+    `numpy.load` takes the memory that the header asks for before it knows whether so much will come.
+    """
+    header = _HEADER.match(content)
+    try:
+        if header is None or header.end() != 10 + int.from_bytes(content[8:10], "little"):
+            raise ValueError("another header")
+        dtype = np.dtype(header[1].decode())
+        shape = tuple(map(int, re.findall(rb"\d+", header[3])))
+        if math.prod(shape) * dtype.itemsize != len(content) - header.end():
+            raise ValueError("another size")
+        array = np.frombuffer(content, dtype, offset=header.end())
+        return array.reshape(shape, order="F" if header[2] == b"True" else "C")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{name!r} in it is no plain array, or is damaged") from error
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few names, for a message."""
+    few = sorted(names)
+    return ", ".join([*few[:4], "..."] if len(few) > 4 else few) or "none"
+
+
+def _kind(beginning: bytes) -> str:
+    """What a file is, as far as its beginning tells."""
+    for magic, kind in _BEGINNINGS.items():
+        if beginning.startswith(magic):
+            return kind
+    if not beginning:
+        return "empty"
+    if beginning[8:10] == b'{"':
+        return "a safetensors file"
+    return "not an .npz file" if b"\0" in beginning or not _is_text(beginning) else "a text file"
+
+
+def _is_text(beginning: bytes) -> bool:
+    """Whether bytes are UTF-8, the last character cut off or not."""
+    try:
+        beginning.decode()
+    except UnicodeDecodeError as error:
+        return error.end == len(beginning) and error.reason == "unexpected end of data"
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -154,18 +155,65 @@ def described(values: NDArray[Any]) -> str:
 
 def finite(argument: str, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
     """Real numbers that are finite as ``dtype``, C-contiguous."""
-    if values.dtype.kind not in "fiub":
-        raise TypeError(f"{argument}: expected real numbers, got {described(values)}")
-    if values.dtype != dtype or not values.flags.c_contiguous:
-        with np.errstate(over="ignore"):
-            values = np.array(values, dtype=dtype, order="C")
+    values = _cast(argument, values, dtype)
     if not arrays.all_finite(values):
         bad = np.argwhere(~np.isfinite(values))[0]
         raise ValueError(
-            f"{argument}: expected finite {values.dtype} numbers, got {values[tuple(bad)]} "
-            f"at {argument}[{', '.join(map(str, bad))}]"
+            f"{argument}: expected finite {values.dtype} numbers, got {_at(argument, values, bad)}"
         )
     return values
+
+
+def state(
+    argument: str, values: NDArray[Any], dtype: DTypeLike, *, negative: bool = True
+) -> NDArray[Any]:
+    """Real numbers as ``dtype``, C-contiguous, at least 0 unless they may be ``negative``.
+
+    NaN and infinity pass: so does what a network is left in that has diverged.
+    """
+    cast = _cast(argument, values, dtype)
+    if cast is not values:
+        lost = np.isinf(cast) & np.isfinite(values)
+        if lost.any():
+            raise ValueError(
+                f"{argument}: expected numbers that are finite as {cast.dtype} or are not finite at "
+                f"all, got {_at(argument, values, np.argwhere(lost)[0])}"
+            )
+    if not negative:
+        below = cast < 0
+        if below.any():
+            raise ValueError(
+                f"{argument}: expected numbers >= 0, got "
+                f"{_at(argument, cast, np.argwhere(below)[0])}"
+            )
+    return cast
+
+
+def _cast(argument: str, values: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    """Real numbers as ``dtype``, C-contiguous; a copy only where they are not."""
+    if values.dtype.kind not in "fiub":
+        raise TypeError(f"{argument}: expected real numbers, got {described(values)}")
+    if values.dtype != dtype or not values.flags.c_contiguous:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.array(values, dtype=dtype, order="C")
+    return values
+
+
+def _at(argument: str, values: NDArray[Any], place: NDArray[Any]) -> str:
+    """An element, and where it is."""
+    return f"{values[tuple(place)]} at {argument}[{', '.join(map(str, place))}]"
+
+
+def path(argument: str, value: Any) -> str:
+    """A path as a str."""
+    if not isinstance(value, str | bytes | os.PathLike):
+        raise TypeError(
+            f"{argument}: expected a path (str, bytes or os.PathLike), got {type(value).__name__}"
+        )
+    name = os.fsdecode(value)
+    if "\0" in name:
+        raise ValueError(f"{argument}: expected a path without null characters, got {name!r}")
+    return name
 
 
 def fits(argument: str, numbers: int, itemsize: int = 8) -> None:

@@ -12,7 +12,7 @@ static inline double vg_nadam_momentum(const vg_update *u, int64_t time) {
 }
 
 /* The numbers of the step that ends as the time-th, from 1 on. A product that is behind, as it is when training
- * is resumed, or ahead is multiplied up anew. */
+ * is resumed, or ahead is multiplied up anew: until it is 0, as it is and stays after so many steps. */
 static inline void vg_advance(vg_update *u, vg_rule rule, int64_t time) {
     const double t = (double)time;
     u->gradient_part = u->moment_part = u->root_part = 1;
@@ -23,7 +23,9 @@ static inline void vg_advance(vg_update *u, vg_rule rule, int64_t time) {
     if (rule == VG_NADAM) {
         const double next = vg_nadam_momentum(u, time + 1);
         if (u->mu_factors == 0 || u->mu_factors > time) u->mu_product = 1, u->mu_factors = 0;
-        while (u->mu_factors < time) u->mu_product *= vg_nadam_momentum(u, ++u->mu_factors);
+        while (u->mu_factors < time && u->mu_product > 0)
+            u->mu_product *= vg_nadam_momentum(u, ++u->mu_factors);
+        u->mu_factors = time;
         u->gradient_part = (1 - vg_nadam_momentum(u, time)) / (1 - u->mu_product);
         u->moment_part = next / (1 - u->mu_product * next);
     }

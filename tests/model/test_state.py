@@ -100,8 +100,6 @@ GOOD = classifier().state_dict()
             ["state", "dense2.weight", "(3, 5)", "(5, 3)"],
         ),
         ({**GOOD, "dense2.bias": 1.0}, ValueError, ["state", "dense2.bias", "(3,)", "()"]),
-        ({**GOOD, "dense2.bias": [1, 2, np.nan]}, ValueError, ["state", "dense2.bias", "finite"]),
-        ({**GOOD, "dense2.bias": [1, 2, -np.inf]}, ValueError, ["state", "dense2.bias", "finite"]),
         ({**GOOD, "dense2.bias": ["1", "2", "3"]}, TypeError, ["state", "dense2.bias", "real"]),
         ({**GOOD, "dense2.bias": [1, 2, 3j]}, TypeError, ["state", "dense2.bias", "complex"]),
         ({**GOOD, "dense2.bias": [1, 2, None]}, TypeError, ["state", "dense2.bias", "object"]),
@@ -332,7 +330,7 @@ FOREIGN = {
     "a parameter more": lambda path: rewrite(path, **{"parameters/dense2.bias": np.ones(1)}),
     "a wrong shape": lambda path: rewrite(path, **{"parameters/dense1.bias": np.ones(2)}),
     "a wrong dtype": lambda path: rewrite(path, **{"parameters/dense1.bias": np.array(["a"])}),
-    "a NaN": lambda path: rewrite(path, **{"velocity/dense1.bias": np.array([np.nan])}),
+    "a complex number": lambda path: rewrite(path, **{"velocity/dense1.bias": np.array([1j])}),
 }
 
 

@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore import _validate
+
 _ELEMENTS: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
     0x09: np.dtype(">i1"),
@@ -55,17 +57,18 @@ def read(path: str | os.PathLike[str]) -> NDArray[Any]:
         If it is not an IDX file, is cut short, goes on after its last element, or is a broken gzip
         stream.
     """
-    with open(path, "rb") as file:
+    name = _validate.path("path", path)
+    with open(name, "rb") as file:
         magic = file.read(len(_GZIP_MAGIC))
         file.seek(0)
         if magic != _GZIP_MAGIC:
-            return _parse(file, os.fspath(path))
+            return _parse(file, name)
         try:
             with gzip.GzipFile(fileobj=file) as stream:
-                return _parse(stream, os.fspath(path))
+                return _parse(stream, name)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ValueError(
-                f"{os.fspath(path)}: expected a whole gzip stream, got a broken one ({error})"
+                f"{name}: expected a whole gzip stream, got a broken one ({error})"
             ) from error
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vgcore._validate import array, integer, real
+from vgcore._validate import path as _path
 
 
 class Text(NamedTuple):
@@ -120,18 +121,17 @@ def text(path: str | os.PathLike[str]) -> Text:
     ValueError
         If the file is empty or not UTF-8.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"path: expected a path (str or PathLike), got {type(path).__name__}")
-    with open(path, "rb") as file:
+    name = _path("path", path)
+    with open(name, "rb") as file:
         content = file.read()
     begin = len(BOM_UTF8) if content.startswith(BOM_UTF8) else 0
     if not content[begin:]:
-        raise ValueError(f"{os.fspath(path)}: expected a text, got an empty file")
+        raise ValueError(f"{name}: expected a text, got an empty file")
     try:
         string = content[begin:].decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{os.fspath(path)}: expected a text in UTF-8, "
+            f"{name}: expected a text in UTF-8, "
             f"got byte {error.object[error.start]:#04x} at offset {begin + error.start} ({error.reason})"
         ) from error
     vocabulary, codes = np.unique(_code_points(string), return_inverse=True)

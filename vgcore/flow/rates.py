@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,21 @@ class Rate(_Line):
         rate = super().__new__(cls, factor, r2)
         rate.left_out = np.zeros(len(factor), np.int64) if left_out is None else left_out
         return rate
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """Copy and pickle all three."""
+        return (*self, self.left_out)
+
+    @classmethod
+    def _make(cls, iterable: Iterable[Any]) -> Rate:  # type: ignore[override]
+        """Make it of the pair, or of all three."""
+        return cls(*iterable)
+
+    def _replace(self, **changes: Any) -> Rate:
+        """The same with other values of some of the three."""
+        return Rate(**{**self._asdict(), "left_out": self.left_out, **changes})
+
+    __replace__ = _replace  # of copy.replace
 
 
 def geometric(norms: Array) -> Rate:

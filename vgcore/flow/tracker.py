@@ -142,12 +142,11 @@ class GradientFlow:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle the record alone, without what it measures."""
-        self._settle()
         return {
             "every": self._every,
             "steps": self._steps,
             "declared": self._declared,
-            "columns": {name: column.rows.copy() for name, column in self._columns.items()},
+            "columns": {name: rows.copy() for name, rows in self._rows().items()},
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -264,6 +263,12 @@ class GradientFlow:
                 self._extend(source.take())
             self._pending = measuring
 
+    def _rows(self) -> dict[Any, NDArray[Any]]:
+        """Every array of the record, all of the same steps even while others read what is measured."""
+        self._settle()
+        with self._lock:
+            return {name: column.rows for name, column in self._columns.items()}
+
     def _extend(self, steps: Steps) -> None:
         if len(steps.step):
             for name, rows in steps.columns().items():
@@ -301,37 +306,43 @@ class GradientFlow:
         values = getattr(self, field)
         return geometric(values[_validate.one_of("layer", layer, values)])
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the record to an ``.npz`` file (no pickle), under exactly ``path``."""
-        self._settle()
+    def save(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> None:
+        """Write the record to an ``.npz`` file (no pickle), under exactly ``path``.
+
+        A file that is there is replaced as a whole, as `Sequential.save` does.
+        """
         _npz.write(
             path,
             {
-                "layers": np.array(self._declared.layers, dtype=np.str_),
-                **{_file_key(name): column.rows for name, column in self._columns.items()},
-                **{f"gates/{name}": np.array(gates) for name, gates in self.gates.items()},
+                "layers": np.array(self._declared.layers, np.str_),
+                **{_file_key(name): rows for name, rows in self._rows().items()},
+                **{f"gates/{name}": np.array(gates, np.str_) for name, gates in self.gates.items()},
             },
         )
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> GradientFlow:
+    def load(cls, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> GradientFlow:
         """Read a record that `save` wrote; it goes on with a model of the same layers.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
 
         Raises
         ------
-        FileNotFoundError
+        FileNotFoundError, OSError
+            If there is no such file, or it cannot be read.
         ValueError
             If the file is truncated or not a record.
+        TypeError
+            If ``path`` is no path.
         """
+        name = _validate.path("path", path)
         flow = cls()
-        try:
-            arrays = _npz.read(path)
+        with _npz.refusing(name, "a GradientFlow record"):
+            arrays = _npz.read(name)
             flow._declared = declared = _declaration(arrays)
             flow._columns = _columns_of_file(arrays, declared)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"path: expected a GradientFlow record, got {os.fspath(path)!r}: {error}"
-            ) from error
         return flow
 
     def plot(self, field: str = "delta", *, ax: Axes | None = None, **options: Any) -> Axes:
@@ -358,36 +369,53 @@ def _file_key(name: str | tuple[str, str]) -> str:
 
 
 def _declaration(arrays: Mapping[str, NDArray[Any]]) -> Declaration:
-    """What a file's record is of."""
+    """What a file's record is of; ValueError that says what it is, if it holds none."""
+    if "description" in arrays:
+        raise ValueError("it is a model; use vgcore.load")
+    if not {"layers", "step", "delta"} <= arrays.keys():
+        raise ValueError(f"it is an .npz file of other arrays ({_npz.some(arrays)})")
     walks = {
-        key.removeprefix("gates/"): tuple(map(str, names))
+        key.removeprefix("gates/"): _texts(key, names)
         for key, names in arrays.items()
         if key.startswith("gates/")
     }
     return Declaration(
-        tuple(map(str, arrays["layers"])),
+        _texts("layers", arrays["layers"]),
         {name: Walk(gates, f"time_cell/{name}" in arrays) for name, gates in walks.items()},
     )
+
+
+def _texts(name: str, array: NDArray[Any]) -> tuple[str, ...]:
+    """A file's list of names."""
+    if array.ndim != 1 or array.dtype.kind != "U":
+        raise ValueError(f"{name}: expected a list of names, got {array.dtype} {array.shape}")
+    return tuple(map(str, array))
 
 
 def _columns_of_file(
     arrays: Mapping[str, NDArray[Any]], declared: Declaration
 ) -> dict[Any, Column]:
-    """The columns of a record in a file; ValueError where one is missing, too many or of another shape."""
+    """The columns of a record in a file; ValueError where one is missing, too many, of another shape or
+    of other numbers.
+    """
     wanted = declared.empty().columns()
     known = {"layers", *map(_file_key, wanted), *(f"gates/{name}" for name in declared.walks)}
     if known ^ arrays.keys():
-        raise ValueError(
-            f"it lacks, or has too many of, {', '.join(sorted(known ^ arrays.keys()))}"
-        )
+        raise ValueError(f"it lacks, or has too many of, {_npz.some(known ^ arrays.keys())}")
     columns, steps = {}, arrays["step"].size
+    times = {walk: arrays[f"time/{walk}"].shape[1:2] for walk in declared.walks}
     for name, empty in wanted.items():
-        array = arrays[_file_key(name)]
-        sizes: tuple[int | None, ...] = (steps, *empty.shape[1:])
+        key = _file_key(name)
+        array = arrays[key]
+        shape: tuple[int | None, ...] = (steps, *empty.shape[1:])
         if isinstance(name, tuple):
-            sizes = (steps, None, *empty.shape[2:])
-        _check_shape(_file_key(name), array, sizes)
-        columns[name] = Column(array)
+            shape = (steps, *(times[name[1]] or (None,)), *empty.shape[2:])
+        _check_shape(key, array, shape)
+        if array.dtype.kind != empty.dtype.kind:
+            raise ValueError(f"{key}: expected {empty.dtype}, got {array.dtype}")
+        columns[name] = Column(array.astype(empty.dtype, copy=False) if steps else empty)
+    if (arrays["step"] < 0).any():
+        raise ValueError("step: expected numbers of at least 0")
     return columns
 
 

@@ -8,6 +8,7 @@ vector of a model, when a model takes it in.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -56,7 +57,7 @@ class Parameter:
 
     ``order`` "F" stores it with its last index slowest, as the matrix products want a weight (out, in);
     ``operation`` is which of the layer's operations it belongs to. What is not ``trained`` is a statistic
-    that the layer keeps by itself.
+    that the layer keeps by itself; one that is not ``negative`` is never below 0.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Parameter:
     order: Literal["C", "F"] = "F"
     operation: int = 0
     trained: bool = True
+    negative: bool = True
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,13 @@ class Walk:
 
 
 class View:
-    """An attribute that is a layer's parameter: reading gives the view, assigning copies into it."""
+    """An attribute that is a layer's parameter: reading gives the view, assigning copies into it.
+
+    ``negative`` is the parameter's.
+    """
+
+    def __init__(self, negative: bool = True) -> None:
+        self.negative = negative
 
     def __set_name__(self, owner: type, name: str) -> None:
         """Learn the attribute's name, which is the parameter's."""
@@ -113,7 +121,7 @@ class View:
         array = _validate.array(argument, value)
         if array.shape != view.shape:
             raise ValueError(f"{argument}: expected shape {view.shape}, got {array.shape}")
-        view[...] = _validate.finite(argument, array, view.dtype)
+        view[...] = _validate.state(argument, array, view.dtype, negative=self.negative)
 
 
 def _name(argument: str, value: Any) -> str | None:
@@ -310,8 +318,8 @@ def name_layers(layers: Sequence[Layer]) -> None:
     ValueError
         If two would have the same name; none is named then.
     """
-    taken = [layer.name for layer in layers if layer.name is not None]
-    repeated = {name for name in taken if taken.count(name) > 1}
+    taken = Counter(layer.name for layer in layers if layer.name is not None)
+    repeated = [name for name, count in taken.items() if count > 1]
     if repeated:
         raise ValueError(
             f"layers: expected distinct names, got {', '.join(sorted(repeated))} twice"

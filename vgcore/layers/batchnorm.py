@@ -58,7 +58,7 @@ class BatchNorm(Normalisation):
     arguments = ("activation", "momentum", "epsilon", "scale", "shift")
     meets = True
     running_mean = View()
-    running_var = View()
+    running_var = View(negative=False)
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class BatchNorm(Normalisation):
         shape = (features(input_shape),)
         return [
             Parameter("running_mean", shape, initializers.Zeros(), trained=False),
-            Parameter("running_var", shape, initializers.Ones(), trained=False),
+            Parameter("running_var", shape, initializers.Ones(), trained=False, negative=False),
             *super().parameters(input_shape),
         ]
 

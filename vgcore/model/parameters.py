@@ -111,6 +111,17 @@ class Layout(Sealed):
             if operation not in operations:
                 self._layers[name] = (*operations, operation)
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter, by name."""
+        return {name: p.shape for name, p in zip(self.names, self._parameters, strict=True)}
+
+    @property
+    def not_negative(self) -> set[str]:
+        """Names of the parameters that are never below 0."""
+        named = zip(self.names, self._parameters, strict=True)
+        return {name for name, parameter in named if not parameter.negative}
+
     def vector(self, dtype: DTypeLike) -> Array:
         """A vector of zeros of this layout that begins at a cache line."""
         itemsize = np.dtype(dtype).itemsize

@@ -404,21 +404,34 @@ class Sequential:
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters by name: "dense1.weight" (out, in), "dense1.bias" (out,), ..."""
-        return self.session.layout.copies(self.session.values)
+        return storage.state(self.session)
 
     def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
-        """Copy parameters in.
+        """Copy parameters in; NaN and infinity are taken as they are.
 
         Raises
         ------
-        KeyError, ValueError
-            If names are missing or too many, or a shape differs or a number is not finite; nothing is
-            changed then.
+        TypeError, KeyError, ValueError
+            If names are missing or too many, or a shape differs, numbers are not real, too large for the
+            model's dtype, or negative where they cannot be (``running_var``); nothing is changed then.
         """
         storage.load_state(self.session, state)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write layers, parameters, loss, optimizer and its state to one ``.npz`` file (no pickle)."""
+    def save(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> None:
+        """Write the model to exactly ``path``, one ``.npz`` file (no pickle).
+
+        That is layers, parameters, loss, the optimizer and its state, where random numbers stand, and the
+        states that stateful layers carry: `vgcore.load` gives a model that goes on with the same bits. A
+        file that is there is replaced as a whole once the new one is complete, or not at all. Symbolic
+        links are followed, the mode is kept, devices and pipes are written directly.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; the file that was there is as it was.
+        TypeError, ValueError
+            If ``path`` is no path, or the model has a schedule or a random generator of the user's own.
+        """
         storage.save(self.session, path)
 
     def __reduce__(self) -> tuple[Any, ...]:

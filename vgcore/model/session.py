@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from vgcore import _validate
 from vgcore._core.program import Program
-from vgcore.layers.base import TIMESTEPS, Layer, Parameter, describe, name_layers, places
+from vgcore.layers.base import TIMESTEPS, Layer, Parameter, Shape, describe, name_layers, places
 from vgcore.layers.membership import Owner, claim
-from vgcore.model import making, planning, threads
+from vgcore.model import generators, making, planning, threads
 from vgcore.model.compiling import Compiled
 from vgcore.model.history import History
 from vgcore.model.parameters import Layout
@@ -106,18 +106,7 @@ class Session(Owner):
 
     def _lay_out(self) -> list[list[Parameter]]:
         """Find where parameters lie, and say of which layers they are."""
-        shapes = [self.input_shape]
-        for layer in self.layers:
-            if layer.vocabulary is not None and layer is not self.layers[0]:
-                raise ValueError(
-                    f"layers: expected {layer.name} as the first layer, it takes integers"
-                )
-            shapes.append(layer.output_shape(shapes[-1]))
-            making.check_size(f"{layer.name}: expected outputs", shapes[-1])
-        self.shapes = shapes
-        described = [
-            layer.parameters(shape) for layer, shape in zip(self.layers, shapes, strict=False)
-        ]
+        self.shapes, described = lay_out(self.layers, self.input_shape)
         self.layout = Layout(self.layers, described)
         return described
 
@@ -208,8 +197,9 @@ class Session(Owner):
             "compiled": chosen and chosen.config(),
             "step": self.step,
             "plateau": chosen and chosen.course.seen,
-            "rng": self.rng.bit_generator.state,
+            "rng": generators.describe(self.rng),
             "seed": self.seed,
+            "carried": self.carried and [self.carried.rows, self.carried.times],
         }
 
     def output_shape(self, x: Array) -> tuple[int, ...]:
@@ -246,6 +236,19 @@ class Session(Owner):
         if self._forward_program is None or not _fits(self._forward_program, batch, times):
             self._forward_program = self.stack.program(self.planned, batch, times)
         return self._forward_program
+
+
+def lay_out(
+    layers: Sequence[Layer], input_shape: Shape
+) -> tuple[list[Shape], list[list[Parameter]]]:
+    """The shapes of the input and of each layer's output, and each layer's parameters."""
+    shapes = [input_shape]
+    for layer in layers:
+        if layer.vocabulary is not None and layer is not layers[0]:
+            raise ValueError(f"layers: expected {layer.name} as the first layer, it takes integers")
+        shapes.append(layer.output_shape(shapes[-1]))
+        making.check_size(f"{layer.name}: expected outputs", shapes[-1])
+    return shapes, [layer.parameters(shape) for layer, shape in zip(layers, shapes, strict=False)]
 
 
 def _fits(program: Program, batch: int, times: int) -> bool:

@@ -30,6 +30,33 @@ class Carried(NamedTuple):
     arrays: list[Array | None]
 
 
+class State(NamedTuple):
+    """One state of one walk: its name, such as "lstm1.h", its units, and whether it is carried."""
+
+    name: str
+    units: int
+    carried: bool
+
+
+def listed(layers: Sequence[Layer]) -> list[State]:
+    """Every state of every layer, as the engine lists them."""
+    walks = [(layer, walk) for layer in layers for walk in layer.walks()]
+    carried = [part.stateful for layer in layers for part in layer.parts() for _ in part.walks()]
+    return [
+        State(f"{layer.name}{walk.suffix}.{state}", walk.units, stateful)
+        for (layer, walk), stateful in zip(walks, carried, strict=True)
+        for state in walk.states
+    ]
+
+
+def by_name(session: Session) -> dict[str, Array]:
+    """The states that stateful layers carry."""
+    if session.carried is None:
+        return {}
+    pairs = zip(listed(session.layers), session.carried.arrays, strict=True)
+    return {state.name: array for state, array in pairs if array is not None}
+
+
 def recurrent(layers: Sequence[Layer]) -> list[Layer]:
     """The layers that have states."""
     return [layer for layer in layers if layer.walks()]
@@ -37,12 +64,7 @@ def recurrent(layers: Sequence[Layer]) -> list[Layer]:
 
 def empty(layers: Sequence[Layer], samples: int, dtype: DTypeLike) -> list[Array]:
     """Arrays of zeros for every state of every layer, flat."""
-    return [
-        np.zeros((samples, walk.units), dtype)
-        for layer in layers
-        for walk in layer.walks()
-        for _ in walk.states
-    ]
+    return [np.zeros((samples, state.units), dtype) for state in listed(layers)]
 
 
 def nested(layers: Sequence[Layer], flat: Sequence[Array]) -> list[Any]:
@@ -95,7 +117,7 @@ def initial(session: Session, given: Sequence[Any] | None, rows: int) -> list[Ar
     """Checked initial states, flat; all None where none are given."""
     if given is not None:
         return flat("initial_state", given, session.layers, rows, session.dtype)
-    return [None for layer in session.layers for walk in layer.walks() for _ in walk.states]
+    return [None for _ in listed(session.layers)]
 
 
 def carried(session: Session, data: Data, rows: int) -> list[Array | None]:
@@ -105,10 +127,10 @@ def carried(session: Session, data: Data, rows: int) -> list[Array | None]:
             "lengths: expected None with stateful layers, whose rows keep their places"
         )
     if session.carried is None:
-        arrays: list[Array | None] = []
-        for part in (part for layer in session.layers for part in layer.parts()):
-            mine = empty([part], rows, session.dtype)
-            arrays += mine if part.stateful else [None] * len(mine)
+        arrays = [
+            np.zeros((rows, state.units), session.dtype) if state.carried else None
+            for state in listed(session.layers)
+        ]
         session.carried = Carried(rows, data.times, arrays)
     before = session.carried
     if (rows, data.times) != (before.rows, before.times):

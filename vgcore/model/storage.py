@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from vgcore import _npz, _validate, optimizers, treatment
-from vgcore.layers.base import make
+from vgcore.layers.base import Layer, make, name_layers
+from vgcore.model import generators, making, states
+from vgcore.model.parameters import Layout
+from vgcore.model.session import lay_out
 
 if TYPE_CHECKING:
     from vgcore.model.sequential import Sequential
@@ -19,75 +22,191 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _FORMAT = "vgcore model 1"
+_DEEPEST = 100  # of lists and dicts within each other: about 45 blocks
 
 
-def load_arrays(argument: str, views: Mapping[str, Array], given: Mapping[str, ArrayLike]) -> None:
-    """Copy ``given`` into ``views`` of the same names, after checking all of it."""
+def state(session: Session) -> dict[str, Array]:
+    """See `Sequential.state_dict`."""
+    with session.turn:
+        return session.layout.copies(session.values)
+
+
+def load_state(session: Session, given: Mapping[str, ArrayLike]) -> None:
+    """See `Sequential.load_state_dict`."""
+    layout = session.layout
+    with session.turn:
+        checked = _checked("state", given, layout.shapes, session.dtype, layout.not_negative)
+        _copy(checked, layout.views(session.values))
+
+
+def _checked(
+    argument: str,
+    given: Mapping[str, ArrayLike],
+    shapes: Mapping[str, tuple[int, ...]],
+    dtype: DTypeLike,
+    not_negative: Container[str] = (),
+) -> dict[str, Array]:
+    """The given arrays as ``dtype``, if they have the names, the shapes and the signs they should."""
     if not isinstance(given, Mapping):
         raise TypeError(f"{argument}: expected a dict of arrays, got {type(given).__name__}")
-    missing = [name for name in views if name not in given]
-    foreign = [name for name in given if name not in views]
+    missing = [name for name in shapes if name not in given]
+    foreign = [name for name in given if name not in shapes]
     if missing or foreign:
         raise KeyError(
-            f"{argument}: expected {', '.join(views)}; missing: {', '.join(missing) or 'none'}; "
+            f"{argument}: expected {', '.join(shapes)}; missing: {', '.join(missing) or 'none'}; "
             f"unexpected: {', '.join(map(str, foreign)) or 'none'}"
         )
-    arrays = {name: _validate.array(f"{argument}[{name!r}]", given[name]) for name in views}
-    for name, array in arrays.items():
-        if array.shape != views[name].shape:
-            raise ValueError(
-                f"{argument}[{name!r}]: expected shape {views[name].shape}, got {array.shape}"
-            )
-        arrays[name] = _validate.finite(f"{argument}[{name!r}]", array, views[name].dtype)
+    checked = {}
+    for name, shape in shapes.items():
+        label = f"{argument}[{name!r}]"
+        array = _validate.array(label, given[name])
+        if array.shape != shape:
+            raise ValueError(f"{label}: expected shape {shape}, got {array.shape}")
+        negative = name not in not_negative
+        checked[name] = _validate.state(label, array, dtype, negative=negative)
+    return checked
+
+
+def _copy(arrays: Mapping[str, Array], views: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
         views[name][...] = array
 
 
-def load_state(session: Session, state: Mapping[str, ArrayLike]) -> None:
-    """See `Sequential.load_state_dict`."""
-    with session.turn:
-        load_arrays("state", session.layout.views(session.values), state)
-
-
 def pack(session: Session) -> dict[str, Array]:
     """All of a network as arrays."""
-    description = {"format": _FORMAT, **session.description()}
-    arrays = {
-        f"{kind}/{name}": array
-        for kind, vector in session.vectors().items()
-        for name, array in session.layout.copies(vector).items()
-    }
+    with session.turn:
+        _check_optimizer(session)
+        description = {"format": _FORMAT, **session.description()}
+        _check_depth(description)
+        arrays = {
+            f"{kind}/{name}": array
+            for kind, vector in session.vectors().items()
+            for name, array in session.layout.copies(vector).items()
+        }
+        arrays.update(
+            (f"carried/{name}", array.copy()) for name, array in states.by_name(session).items()
+        )
     text = json.dumps(description, default=lambda value: value.tolist())
     return {"description": np.array(text), **arrays}
 
 
+def _check_optimizer(session: Session) -> None:
+    """ValueError if the optimizer could not be made again of what is written of it."""
+    if session.chosen is None:
+        return
+    optimizer = session.chosen.optimizer
+    try:
+        same = optimizers.from_config(optimizer.config()) == optimizer
+    except (TypeError, ValueError):
+        same = False
+    if not same:
+        raise ValueError(
+            "optimizer: expected one of vgcore's own, with a schedule of vgcore's own, to save or copy "
+            f"a model, got {optimizer!r}"
+        )
+
+
 def unpack(arrays: Mapping[str, Array]) -> Sequential:
-    """The model that `pack` described; ValueError, KeyError, ... if it described none."""
+    """The model that `pack` described; ValueError, KeyError, ... if it described none.
+
+    Nothing is made of the description before the arrays have borne it out: it may ask for any size.
+    """
     from vgcore.model.sequential import Sequential
 
-    description = json.loads(str(arrays["description"]))
-    if description.pop("format") != _FORMAT:
-        raise ValueError(f"it is not of format {_FORMAT!r}")
-    model = Sequential(
-        [make(layer) for layer in description["layers"]],
-        input_shape=tuple(description["input_shape"]),
-        dtype=description["dtype"],
-    )
+    description = _description(arrays)
+    layers = [make(layer) for layer in description["layers"]]
+    input_shape = making.shape(tuple(description["input_shape"]))
+    dtype = np.dtype(_validate.one_of("dtype", description["dtype"], ("float32", "float64")))
+    name_layers(layers)
+    layout = Layout(layers, lay_out(layers, input_shape)[1])
+    vectors = {"parameters": _vector("parameters", arrays, layout, dtype, layout.not_negative)}
     compiled = description["compiled"]
     if compiled:
         arguments = treatment.arguments(compiled)
-        arguments["optimizer"] = optimizers.from_config(compiled["optimizer"])
+        arguments["optimizer"] = optimizer = optimizers.from_config(compiled["optimizer"])
+        for kind in optimizer.states:
+            not_negative = layout.names if kind in optimizer.squares else ()
+            vectors[kind] = _vector(kind, arrays, layout, dtype, not_negative)
+    carried = _carried(arrays, description.get("carried"), layers, dtype)
+
+    model = Sequential(layers, input_shape=input_shape, dtype=dtype)
+    if compiled:
         model.compile(**arguments)
     session = model.session
     for kind, vector in session.vectors().items():
-        mine = {
-            name.removeprefix(f"{kind}/"): array
-            for name, array in arrays.items()
-            if name.startswith(f"{kind}/")
-        }
-        load_arrays(kind, session.layout.views(vector), mine)
+        _copy(vectors[kind], layout.views(vector))
+    session.carried = carried
     _resume(session, description)
     return model
+
+
+def _description(arrays: Mapping[str, Array]) -> dict[str, Any]:
+    """What a model is made of; ValueError that says what it is, if the arrays are not of a model."""
+    if "description" not in arrays:
+        if {"layers", "step", "delta"} <= arrays.keys():
+            raise ValueError("it is a flow; use GradientFlow.load")
+        raise ValueError(f"it is an .npz file of other arrays ({_npz.some(arrays)})")
+    try:
+        description = json.loads(str(arrays["description"]))
+    except ValueError as error:
+        raise ValueError("its description is no JSON text") from error
+    if not isinstance(description, dict) or description.get("format") != _FORMAT:
+        raise ValueError(f"it is not of format {_FORMAT!r}")
+    _check_depth(description)
+    return description
+
+
+def _check_depth(description: dict[str, Any]) -> None:
+    """ValueError if blocks, or schedules, are nested deeper than can be made again in little time."""
+    level: list[Any] = [description]
+    for _ in range(_DEEPEST):
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+    if level:
+        raise ValueError(
+            "layers: expected blocks and schedules that are nested less deeply, to save or copy a model"
+        )
+
+
+def _vector(
+    kind: str,
+    arrays: Mapping[str, Array],
+    layout: Layout,
+    dtype: DTypeLike,
+    not_negative: Container[str],
+) -> dict[str, Array]:
+    """The arrays of one of the flat vectors."""
+    return _checked(kind, _below(kind, arrays), layout.shapes, dtype, not_negative)
+
+
+def _below(kind: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """The arrays of a kind, by the rest of their names."""
+    prefix = f"{kind}/"
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def _carried(
+    arrays: Mapping[str, Array], extent: Any, layers: list[Layer], dtype: DTypeLike
+) -> states.Carried | None:
+    """What stateful layers go on from: ``extent`` is the rows and the timesteps of a minibatch, or None."""
+    given = _below("carried", arrays)
+    if extent is None:
+        _checked("carried", given, {}, dtype)
+        return None
+    rows, times = (_validate.integer("carried", size, minimum=1) for size in extent)
+    kept = [each for each in states.listed(layers) if each.carried]
+    if not kept:
+        raise ValueError("carried: expected None, for no layer is stateful")
+    shapes = {each.name: (rows, each.units) for each in kept}
+    checked = _checked("carried", given, shapes, dtype)
+    flat = [
+        np.array(checked[each.name]) if each.carried else None for each in states.listed(layers)
+    ]
+    return states.Carried(rows, times, flat)
 
 
 def _resume(session: Session, description: Mapping[str, Any]) -> None:
@@ -96,31 +215,33 @@ def _resume(session: Session, description: Mapping[str, Any]) -> None:
     """
     if session.chosen is not None:
         session.chosen.course.resume(description["plateau"])
-    session.seed = description["seed"]
-    session.step = _validate.integer("step", description["step"], minimum=0)
-    state = description["rng"]
-    bit_generator = getattr(np.random, state["bit_generator"])()
-    bit_generator.state = state
-    session.rng = np.random.Generator(bit_generator)
+    session.seed = _validate.integer("seed", description["seed"], minimum=0, maximum=2**64 - 1)
+    session.step = _validate.integer("step", description["step"], minimum=0, maximum=2**62)
+    session.rng = generators.restore(description["rng"])
 
 
 def save(session: Session, path: _npz.Path) -> None:
     """See `Sequential.save`."""
-    with session.turn:
-        arrays = pack(session)
-    _npz.write(path, arrays)
+    path = _validate.path("path", path)
+    _npz.write(path, pack(session))
 
 
 def load(path: _npz.Path) -> Sequential:
-    """Read a model that `Sequential.save` wrote, with its optimizer's state.
+    """Read a model that `Sequential.save` wrote, with its optimizer's state and what its layers carry.
+
+    Parameters
+    ----------
+    path : str, bytes or os.PathLike
 
     Raises
     ------
-    FileNotFoundError
+    FileNotFoundError, OSError
+        If there is no such file, or it cannot be read.
     ValueError
         If the file is truncated or not a vgcore model.
+    TypeError
+        If ``path`` is no path.
     """
-    try:
-        return unpack(_npz.read(path))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"path: expected a vgcore model, got {path!r}: {error}") from error
+    name = _validate.path("path", path)
+    with _npz.refusing(name, "a vgcore model"):
+        return unpack(_npz.read(name))

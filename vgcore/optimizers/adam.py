@@ -32,6 +32,7 @@ class Adam(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "adam"
+    squares: ClassVar[frozenset[str]] = frozenset({"moment2"})
 
     @property
     def states(self) -> dict[str, float]:

@@ -33,6 +33,7 @@ class AdaGrad(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "adagrad"
+    squares: ClassVar[frozenset[str]] = frozenset({"square_sum"})
 
     @property
     def states(self) -> dict[str, float]:
@@ -67,6 +68,7 @@ class AdaDelta(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "adadelta"
+    squares: ClassVar[frozenset[str]] = frozenset({"square_mean", "delta_square_mean"})
 
     @property
     def states(self) -> dict[str, float]:
@@ -106,6 +108,7 @@ class RMSProp(Optimizer):
     weight_decay: float = 0.0
 
     rule: ClassVar[str] = "rmsprop"
+    squares: ClassVar[frozenset[str]] = frozenset({"square_mean"})
 
     @property
     def states(self) -> dict[str, float]:

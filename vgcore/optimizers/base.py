@@ -34,10 +34,13 @@ class Optimizer(Settings):
         moves but the optimizer's state.
     rule : str
         The engine's name of the rule.
+    squares : frozenset of str
+        Names of the states that hold squares, which are never below 0.
     """
 
     learning_rate: float | Schedule
     rule: ClassVar[str]
+    squares: ClassVar[frozenset[str]] = frozenset()
     checks: ClassVar[Checks] = {
         "learning_rate": _rate,
         "weight_decay": _not_negative,

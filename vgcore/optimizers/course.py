@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from vgcore import _validate
 from vgcore.optimizers.base import Optimizer
 from vgcore.schedules.base import Plateau, Rates, Schedule
 
@@ -43,9 +45,11 @@ class Course:
         return self.schedule.monitored() if self.schedule else None
 
     def resume(self, seen: Sequence[Any] | None) -> None:
-        """Go on from a saved `seen`."""
+        """Go on from a saved `seen`; TypeError or ValueError if it can be none of the schedule's."""
+        if (seen is None) != (self.seen is None):
+            raise ValueError(f"plateau: expected what the schedule has seen, got {seen!r}")
         self._watching = self.schedule
-        self._seen = None if seen is None else Plateau(*seen)
+        self._seen = None if seen is None else _plateau(*seen)
 
     def after_epoch(self, values: Mapping[str, float]) -> None:
         """Show the schedule an epoch's entries of `History`."""
@@ -73,3 +77,11 @@ class Course:
         if isinstance(number, Schedule):
             return float(self._scheduled(number, step, 1)[0])
         return number
+
+
+def _plateau(rate: Any, best: Any, bad_epochs: Any, cooldown: Any) -> Plateau:
+    """A checked `Plateau`; the best loss so far may be NaN or infinite."""
+    if best is not None and not (isinstance(best, float) and not math.isfinite(best)):
+        best = _validate.real("plateau", best)
+    counts = (_validate.integer("plateau", count, minimum=0) for count in (bad_epochs, cooldown))
+    return Plateau(_validate.real("plateau", rate, minimum=0), best, *counts)
