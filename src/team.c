@@ -1,5 +1,6 @@
 #include "team.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -21,8 +22,11 @@ static void relax(void) {}
 
 /* A waiting thread spins this often before it looks at the clock, */
 #define SHORT_SPINS 20
-/* and for about as long as waking it would take before it sleeps; bench/threads.py */
+/* and for about as long as waking it would take before it offers its CPU to others. */
 #define SPIN_SECONDS 50e-6
+/* It does so for a turn of the scheduler before it sleeps: members that sleep in turn look like one, and are
+ * left on one CPU; bench/threads.py, D3. */
+#define YIELD_SECONDS 4e-3
 /* A caller counts for this long after its call. */
 #define AWAY_SECONDS 0.02
 
@@ -98,6 +102,10 @@ static void await_phase_after(vg_barrier *barrier, unsigned phase) {
     const double begin = vg_seconds();
     int open = 0;
     while (!open && vg_seconds() < begin + SPIN_SECONDS) open = spin(&barrier->phase, phase, SHORT_SPINS);
+    while (!open && vg_seconds() < begin + YIELD_SECONDS) {
+        sched_yield();
+        open = spin(&barrier->phase, phase, 1);
+    }
     if (!open) {
         pthread_mutex_lock(&barrier->lock);
         atomic_fetch_add(&barrier->sleepers, 1);

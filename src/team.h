@@ -10,8 +10,8 @@
  *    workers or not (`vg_team_share`). A caller that is gone for a moment still counts: it is between two
  *    calls.
  * 2. Within its share a caller finds out how many threads pay, for others may use the CPUs (pace.h).
- * 3. A member that waits spins for about as long as waking it would take, and then sleeps: where two members
- *    have one CPU, the other can run.
+ * 3. A member that waits spins for about as long as waking it would take, then yields for a turn of the
+ *    scheduler, and then sleeps: where two members have one CPU, the other can run.
  *
  * Nobody waits for a worker to become free: a caller runs with those that are, or alone.
  */
