@@ -141,7 +141,8 @@ def test_the_mode_is_kept(kind, tmp_path):
 
 
 @over_kinds
-def test_pipes_and_devices_are_written_directly(kind, tmp_path):
+def test_pipes_and_devices_are_written_directly(kind, tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "replace")  # or a fault would put a file in a device's place
     make, load, same, _ = KINDS[kind]
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -163,18 +164,20 @@ def test_pipes_and_devices_are_written_directly(kind, tmp_path):
 
 
 SAVE_TO_STANDARD_OUTPUT = """
+import os, sys
 import vgcore as vg
-vg.Sequential([vg.Dense(1)], input_shape=1).save("/dev/stdout")
+if sys.argv[1] == "/dev/stdout":
+    del os.replace  # or a fault would put a file in a device's place
+vg.Sequential([vg.Dense(1)], input_shape=1).save(sys.argv[1])
 """
 
 
 def test_standard_output(tmp_path):
-    command = [sys.executable, "-c", SAVE_TO_STANDARD_OUTPUT]
-    folder = Path(vg.__file__).parents[1]
-    piped = subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
-    (tmp_path / "piped").write_bytes(piped)
+    command, folder = [sys.executable, "-c", SAVE_TO_STANDARD_OUTPUT], Path(vg.__file__).parents[1]
+    run = subprocess.run([*command, "/dev/stdout"], cwd=folder, capture_output=True, check=True)
+    (tmp_path / "piped").write_bytes(run.stdout)
     with (tmp_path / "redirected").open("wb") as file:
-        subprocess.run(command, cwd=folder, stdout=file, check=True)
+        subprocess.run([*command, "/proc/self/fd/1"], cwd=folder, stdout=file, check=True)
     for name in ("piped", "redirected"):
         assert vg.load(tmp_path / name).layers[0].units == 1
 
