@@ -123,6 +123,8 @@ def real_dtype(argument: str, value: Any) -> np.dtype[Any]:
 
 def array(argument: str, value: ArrayLike) -> NDArray[Any]:
     """``value`` as an array; ValueError where a mask hides elements that would be read."""
+    if type(value) is np.ndarray:
+        return value
     if _masked(value):
         raise ValueError(
             f"{argument}: expected an array without masked elements, got a masked array; its filled() is one"

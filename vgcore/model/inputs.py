@@ -65,9 +65,9 @@ def with_targets(
 ) -> Data:
     """Inputs and targets of a network."""
     loss = session.compiled.loss
-    data = samples(session, x, given_lengths, suffix)
-    shape = session.output_shape(data.x)
-    return data._replace(y=targets(f"y{suffix}", y, shape, loss, session.dtype))
+    checked, _, valid = samples(session, x, given_lengths, suffix)
+    shape = session.output_shape(checked)
+    return Data(checked, targets(f"y{suffix}", y, shape, loss, session.dtype), valid)
 
 
 def to_train(

@@ -17,12 +17,11 @@ from vgcore import _validate
 from vgcore._core.program import Program
 from vgcore.layers.base import TIMESTEPS, Layer, Parameter, Shape, describe, name_layers, places
 from vgcore.layers.membership import Owner, claim
-from vgcore.model import generators, making, planning, threads
+from vgcore.model import generators, making, planning, threads, turns
 from vgcore.model.compiling import Compiled
 from vgcore.model.history import History
 from vgcore.model.parameters import Layout
 from vgcore.model.states import Carried
-from vgcore.model.turns import Turns
 
 Array = NDArray[Any]
 
@@ -55,7 +54,7 @@ class Session(Owner):
         Stands for the count of steps since `compile`.
     warned : bool
         Whether it has been said that a loss is not finite.
-    turn : Turns
+    turn : RLock
         Whoever runs the engine, or changes what it runs on, holds it.
     """
 
@@ -81,7 +80,7 @@ class Session(Owner):
         self.history: History | None = None
         self.run = object()
         self.warned = False
-        self.turn = Turns()
+        self.turn = turns.of(self)
         self._step = 0
         self._program: Program | None = None
         self._forward_program: Program | None = None

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from vgcore import _validate
 from vgcore._core.program import Program
 from vgcore.flow import GradientFlow
-from vgcore.model import divergence, inference, inputs, records, states
+from vgcore.model import divergence, inference, inputs, records, states, turns
 from vgcore.model.history import History, Progress
 from vgcore.model.inputs import Data
 from vgcore.model.steps import Steps, of_pass
@@ -134,7 +134,7 @@ class _Fit:
                 self._check_compiled()
                 if self._breathe(epoch):
                     return True
-            session.turn.offer()
+            turns.offer()
             if self.callback is not None and self._call(epoch):
                 return True
         return False

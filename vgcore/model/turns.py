@@ -1,4 +1,4 @@
-"""Who may use a model: one thread at a time."""
+"""Who may use a model: one Python thread at a time."""
 
 from __future__ import annotations
 
@@ -6,57 +6,36 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
-_PATIENCE = 0.05  # seconds that who has had a turn waits for the others to take theirs
-_LOOK = 1e-4
+if TYPE_CHECKING:
+    from vgcore.model.session import Session
+
+_PAUSE = 1e-4  # seconds: enough for a thread that waits to wake up and take its turn
+
+_sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 
 
-class Turns:
-    """A lock that a thread may hold twice, and that can be offered to those who wait.
+def of(session: Session) -> AbstractContextManager[bool]:
+    """The lock that whoever uses ``session`` holds; a thread may hold it twice.
 
-    A training run gives it back now and then; without `offer` it would have it again before anybody else
-    woke up. A forked child starts with it free, for the thread that held it is not there.
+    A forked child starts with it free, for the thread that held it is not there.
     """
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._waiting: deque[None] = deque()  # counts, and lets threads count at once
-        _ALL.add(self)
-
-    def __enter__(self) -> None:
-        """Wait for a turn."""
-        if self._lock.acquire(blocking=False):
-            return
-        self._waiting.append(None)
-        try:
-            self._lock.acquire()
-        finally:
-            self._waiting.pop()
-
-    def __exit__(self, *_: object) -> None:
-        """Let the next one have it."""
-        self._lock.release()
-
-    def offer(self) -> None:
-        """Between two turns: let who waits go first."""
-        before, patience = len(self._waiting), time.monotonic() + _PATIENCE
-        while len(self._waiting) >= before > 0 and time.monotonic() < patience:
-            time.sleep(_LOOK)
-
-    def forget(self) -> None:
-        """Be free, whoever held it."""
-        self._lock = threading.RLock()
-        self._waiting.clear()
+    _sessions.add(session)
+    return threading.RLock()
 
 
-_ALL: weakref.WeakSet[Turns] = weakref.WeakSet()
+def offer() -> None:
+    """Between two turns: let others have one, who could not wake up before the lock is taken again."""
+    if threading.active_count() > 1:
+        time.sleep(_PAUSE)
 
 
-def _forget_all() -> None:
-    for turns in _ALL:
-        turns.forget()
+def _forget() -> None:
+    for session in _sessions:
+        session.turn = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(after_in_child=_forget)
