@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +17,7 @@ from processes import run_python
 from typer.testing import CliRunner, Result
 
 import vgcore as vg
+from vgcore import _extras, consoles
 from vgcore.commands import _show, app
 from vgcore.experiments import base, demo, time
 from vgcore.experiments.diseases import DENSE
@@ -188,6 +193,71 @@ def test_what_a_model_writes_is_printed_as_it_is(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == written + "\n"
 
 
+def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """A line of a shell in which $VGCORE is the program."""
+    program = shlex.join([sys.executable, "-m", "vgcore"])
+    script = f"set -o pipefail; VGCORE={shlex.quote(program)}; {line}"
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=Path(__file__).parent,
+        env=os.environ | environment,
+        capture_output=True,
+        check=False,
+    )
+
+
+DEMO = "$VGCORE demo --epochs 1 --out $OUT"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1", "utf-8"])
+def test_a_console_that_lacks_characters_gets_others(tmp_path: Path, encoding: str) -> None:
+    out = tmp_path / "a.png"
+    done = shell(DEMO, OUT=str(out), PYTHONIOENCODING=encoding)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.decode(encoding)
+    assert ("‖dL/db‖" if encoding == "utf-8" else "||dL/db||") in printed
+    assert f"Picture: {out}" in printed
+    assert_picture(out)
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("| head -1", 1),
+        ("2>&1 | head -c 1", 1),
+        (">&-", 0),
+        ("2>&-", 0),
+        (">&- 2>&-", 0),
+        ("> /dev/full", 1),
+        ("2> /dev/full", 0),
+    ],
+)
+def test_the_picture_is_written_whatever_becomes_of_the_console(
+    tmp_path: Path, end: str, code: int
+) -> None:
+    out = tmp_path / "a.png"
+    done = shell(f"{DEMO} {end}", OUT=str(out))
+    assert done.returncode == code, done.stderr
+    assert_picture(out)
+    assert b"Traceback" not in done.stderr
+    assert b"Exception" not in done.stderr
+    if end == "> /dev/full":
+        assert b"error: standard output: No space left on device" in done.stderr
+
+
+def test_a_narrow_console_that_can_do_nothing(tmp_path: Path) -> None:
+    done = shell(DEMO, OUT=str(tmp_path / "a.png"), TERM="dumb", COLUMNS="40")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.decode().splitlines()
+    assert max(map(len, lines[:-1])) <= 40
+    assert "\x1b" not in done.stdout.decode() + done.stderr.decode()
+
+
+def test_what_has_no_other_spelling_is_a_question_mark() -> None:
+    assert consoles.spell("δ ≠ ‖é‖²", "ascii") == "delta ? ||?||2"
+    assert consoles.spell("δ ≠ ‖é‖²", "utf-8") == "δ ≠ ‖é‖²"
+
+
 def test_version_and_module() -> None:
     done = run_python("-m", "vgcore", "--version")
     assert (done.returncode, done.stdout) == (0, f"vgcore {vg.__version__}\n")
@@ -198,7 +268,7 @@ def test_without_its_libraries_the_program_names_the_extra(missing: str) -> None
     code = f"import sys; sys.modules[{missing!r}] = None; from vgcore.cli import main; main()"
     done = run_python("-c", code)
     assert done.returncode == 1
-    assert done.stderr == f'error: the command line needs {missing}: pip install "vgcore[demo]"\n'
+    assert done.stderr == f"error: {_extras.missing(missing, 'cli', 'the command line needs')}\n"
 
 
 def test_import_vgcore_leaves_the_extras_alone() -> None:

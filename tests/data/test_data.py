@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import struct
 import sys
 import tracemalloc
@@ -16,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from processes import run_python
 
+from vgcore._extras import missing
 from vgcore.data import digits, idx, mnist, mnist_files, one_hot, train_test_split
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
@@ -372,7 +374,9 @@ class TestDownload:
 
     def test_without_pooch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "pooch", None)
-        with pytest.raises(ImportError, match=r"pip install vgcore\[data\]"):
+        with pytest.raises(
+            ImportError, match=re.escape(missing("pooch", "data", "downloading MNIST needs"))
+        ):
             mnist()
 
 
@@ -388,7 +392,9 @@ class TestDigits:
 
     def test_without_sklearn(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-        with pytest.raises(ImportError, match=r"pip install vgcore\[demo\]"):
+        with pytest.raises(
+            ImportError, match=re.escape(missing("scikit-learn", "demo", "the digits need"))
+        ):
             digits()
 
 

@@ -378,6 +378,18 @@ class TestText:
         with pytest.raises(ValueError, match="empty: expected a text, got an empty file"):
             text(tmp_path / "empty")
 
+    def test_a_byte_order_mark_is_no_character(self, tmp_path: Path) -> None:
+        path = tmp_path / "marked"
+        path.write_bytes(b"\xef\xbb\xbfab\xef\xbb\xbf")
+        assert text(path).characters == "ab\ufeff"  # inside of a text it is one
+        assert text(path).codes.tolist() == [0, 1, 2]
+        path.write_bytes(b"\xef\xbb\xbfab\xff")
+        with pytest.raises(ValueError, match="got byte 0xff at offset 5"):
+            text(path)
+        path.write_bytes(b"\xef\xbb\xbf")
+        with pytest.raises(ValueError, match="got an empty file"):
+            text(path)
+
     @pytest.mark.parametrize(
         ("content", "got"),
         [

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -17,7 +20,9 @@ from processes import run_python
 
 import vgcore as vg
 from vgcore import plot
+from vgcore._extras import missing
 from vgcore.flow import FIELDS
+from vgcore.plot import style
 
 matplotlib.use("Agg")
 
@@ -113,7 +118,7 @@ def test_flow_draws_every_field(flow: vg.GradientFlow, ax: Axes, field: str) -> 
     for line in ax.get_lines():
         step = int(str(line.get_label()).replace(",", ""))
         np.testing.assert_array_equal(line.get_ydata(), values[step])
-    ax.figure.canvas.draw()
+    ax.figure.savefig(BytesIO())
 
 
 def test_flow_draws_first_last_and_some_between(flow: vg.GradientFlow, ax: Axes) -> None:
@@ -169,7 +174,7 @@ def test_over_training_draws_chosen_layers(flow: vg.GradientFlow, ax: Axes) -> N
     np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), flow.saturated[:, 2])
 
 
-def test_what_an_axis_cannot_show_leaves_a_gap(ax: Axes, tmp_path: Path) -> None:
+def test_a_line_has_a_gap_where_the_axis_shows_no_value(ax: Axes, tmp_path: Path) -> None:
     recorded(steps=1).save(tmp_path / "flow.npz")
     with np.load(tmp_path / "flow.npz") as file:
         arrays = dict(file)
@@ -177,7 +182,7 @@ def test_what_an_axis_cannot_show_leaves_a_gap(ax: Axes, tmp_path: Path) -> None
     np.savez(tmp_path / "odd.npz", **arrays)
     (line,) = vg.GradientFlow.load(tmp_path / "odd.npz").plot(ax=ax).get_lines()
     np.testing.assert_array_equal(line.get_ydata(), [np.nan, np.nan, np.nan, 1e-300])
-    ax.figure.canvas.draw()
+    ax.figure.savefig(BytesIO())
 
 
 def test_a_field_without_values_says_so(ax: Axes) -> None:
@@ -186,7 +191,7 @@ def test_a_field_without_values_says_so(ax: Axes) -> None:
     network.compile()
     network.gradient_flow(np.ones((4, 3)), np.zeros((4, 2))).plot("bias_grad", ax=ax)
     assert [text.get_text() for text in ax.texts] == ["no value to draw"]
-    ax.figure.canvas.draw()
+    ax.figure.savefig(BytesIO())
 
 
 def test_without_axes_there_is_a_new_figure_of_pyplot(flow: vg.GradientFlow) -> None:
@@ -216,7 +221,7 @@ def test_time_draws_a_heatmap_and_curves(time_flow: vg.GradientFlow, sheet: Figu
     corners = np.asarray(cells(heat).get_coordinates())
     assert (corners[0, 0].tolist(), corners[-1, -1].tolist()) == ([-0.5, -0.5], [24.5, 29.5])
     assert curves.get_yscale() == "log"
-    sheet.canvas.draw()
+    sheet.savefig(BytesIO())
 
 
 def test_time_draws_totals_solid_and_their_direct_part_dashed(
@@ -288,7 +293,7 @@ def test_time_draws_every_field(
     np.testing.assert_array_equal(sheet.axes[1].get_lines()[0].get_ydata(), values[0])
     assert sheet.axes[1].get_yscale() == ("linear" if field == "time_saturated" else "log")
     assert (f"gate {gate}" in sheet.get_suptitle()) == (gate is not None)
-    sheet.canvas.draw()
+    sheet.savefig(BytesIO())
 
 
 def test_time_of_one_recorded_step_is_curves_alone(sheet: Figure) -> None:
@@ -296,7 +301,7 @@ def test_time_of_one_recorded_step_is_curves_alone(sheet: Figure) -> None:
     (ax,) = sheet.axes
     assert ax.get_title() == "lstm1"
     assert ax.get_xlabel() == "timestep $t$"
-    sheet.canvas.draw()
+    sheet.savefig(BytesIO())
 
 
 def test_time_of_one_timestep(sheet: Figure) -> None:
@@ -304,7 +309,7 @@ def test_time_of_one_timestep(sheet: Figure) -> None:
     plot.time(flow, figure=sheet)
     np.testing.assert_array_equal(cells(sheet.axes[0]).get_array(), flow.time["lstm1"])
     assert sheet.axes[0].get_xticks().tolist() == [0]
-    sheet.canvas.draw()
+    sheet.savefig(BytesIO())
 
 
 def test_time_thins_long_records_and_keeps_their_ends(sheet: Figure, tmp_path: Path) -> None:
@@ -317,24 +322,7 @@ def test_time_thins_long_records_and_keeps_their_ends(sheet: Figure, tmp_path: P
     assert (sheet.axes[0].get_ylim()[1] > 499) and (sheet.axes[0].get_xlim()[1] > 1199)
 
 
-def test_time_shows_in_grey_where_there_is_no_gradient(
-    time_flow: vg.GradientFlow, sheet: Figure, tmp_path: Path
-) -> None:
-    norms = time_flow.time["lstm1"].copy()
-    norms[3, :5], norms[4, :5], norms[5, :5] = 0, np.nan, 1e-40
-    odd = altered(time_flow, tmp_path / "odd.npz", time__lstm1=norms)
-    plot.time(odd, figure=sheet, steps=[3, 4, 5])
-    mesh, bar = cells(sheet.axes[0]), sheet.axes[-1]
-    colours = mesh.to_rgba(np.ma.asarray(mesh.get_array()))
-    grey = matplotlib.colors.to_rgba("0.75")
-    assert np.all(colours[3:6, :5] == grey)
-    assert not np.any(np.all(colours[3:6, 5:] == grey, axis=-1))
-    assert "grey: less or none" in bar.get_ylabel()
-    assert np.isnan(np.asarray(sheet.axes[1].get_lines()[0].get_ydata())[:5]).all()
-    sheet.canvas.draw()
-
-
-def test_time_shows_the_shorter_steps_of_a_record_as_grey_behind_their_end(sheet: Figure) -> None:
+def test_time_shows_the_shorter_steps_of_a_record_as_shorter(sheet: Figure) -> None:
     network = vg.Sequential([vg.RNN(3), vg.Dense(1)], input_shape=(None, 1), seed=0)
     network.compile()
     flow = vg.GradientFlow()
@@ -346,21 +334,10 @@ def test_time_shows_the_shorter_steps_of_a_record_as_grey_behind_their_end(sheet
     assert (
         np.ma.getmaskarray(np.ma.asarray(mesh.get_array()))[1].tolist() == [False] * 6 + [True] * 3
     )
-    assert sheet.axes[-1].get_ylabel() == "share of values, 0 to 1  (grey: none)"
+    (cells_legend,) = (one for one in sheet.legends if not one.get_title().get_text())
+    assert [text.get_text() for text in cells_legend.get_texts()] == ["no timestep (3 cells)"]
+    assert sheet.axes[-1].get_ylabel() == "share of values, 0 to 1"
     assert sheet.get_suptitle() == "Saturation of gate z"
-
-
-def test_time_without_any_gradient_says_so(
-    time_flow: vg.GradientFlow, sheet: Figure, tmp_path: Path
-) -> None:
-    nothing = np.zeros_like(time_flow.time["lstm1"])
-    none = altered(
-        time_flow, tmp_path / "none.npz", time__lstm1=nothing, time_direct__lstm1=nothing
-    )
-    plot.time(none, figure=sheet)
-    assert [text.get_text() for text in sheet.axes[1].texts] == ["no value to draw"]
-    assert "grey: 0 or none" in sheet.axes[-1].get_ylabel()
-    sheet.canvas.draw()
 
 
 def test_time_without_a_figure_makes_one_of_pyplot(time_flow: vg.GradientFlow) -> None:
@@ -372,19 +349,19 @@ def test_time_without_a_figure_makes_one_of_pyplot(time_flow: vg.GradientFlow) -
 def test_time_refuses_what_it_cannot_draw(
     time_flow: vg.GradientFlow, flow: vg.GradientFlow
 ) -> None:
-    with pytest.raises(ValueError, match="at least one recorded step"):
-        plot.time(vg.GradientFlow())
     with pytest.raises(
         ValueError, match="flow: expected a record of a recurrent layer, got dense1"
     ):
         plot.time(flow)
-    with pytest.raises(ValueError, match=r"layer: expected one of lstm1, .* did you mean 'lstm1'"):
+    with pytest.raises(ValueError, match=r"layers: expected one of lstm1, .* did you mean 'lstm1'"):
         plot.time(time_flow, "lstm2")
-    with pytest.raises(ValueError, match=r"layer: expected one of lstm1; got 'bidirectional1.forw"):
+    with pytest.raises(
+        ValueError, match=r"layers: expected one of lstm1; got 'bidirectional1.forw"
+    ):
         plot.time(time_flow, "bidirectional1.forward", field="time_cell")
-    with pytest.raises(TypeError, match=r"layer: expected a name \(str\), got int"):
+    with pytest.raises(TypeError, match=r"layers: expected a name \(str\), got int"):
         plot.time(time_flow, 3)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"layer: expected at least one layer, got none"):
+    with pytest.raises(ValueError, match=r"layers: expected at least one layer, got none"):
         plot.time(time_flow, [])
     with pytest.raises(ValueError, match=r"field: expected one of time, .* got 'delta'"):
         plot.time(time_flow, field="delta")
@@ -407,8 +384,6 @@ def test_an_unknown_field_names_the_near_misses(flow: vg.GradientFlow, draw: obj
         draw(flow, "bias_grads")
     with pytest.raises(TypeError, match=r"field: expected a name"):
         draw(flow, 3)
-    with pytest.raises(ValueError, match="at least one recorded step"):
-        draw(vg.GradientFlow())
 
 
 def test_unknown_steps_and_layers_are_named(flow: vg.GradientFlow) -> None:
@@ -430,6 +405,14 @@ def test_check_path(tmp_path: Path) -> None:
         plot.check_path(tmp_path / "no" / "a.png")
 
 
+def test_matplotlib_is_imported_when_something_is_drawn() -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; import vgcore; vgcore.plot.flow\n"
+        "from vgcore.plot import curves, heatmap; print('there')"
+    )
+    assert run_python("-c", code).stdout == "there\n"
+
+
 def test_without_matplotlib_the_error_names_the_extra() -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None; import vgcore as vg, numpy as np\n"
@@ -437,4 +420,209 @@ def test_without_matplotlib_the_error_names_the_extra() -> None:
         "m.gradient_flow(np.ones((1, 1)), np.ones((1, 2))).plot()"
     )
     done = run_python("-c", code)
-    assert 'ImportError: pictures need matplotlib: pip install "vgcore[plot]"' in done.stderr
+    assert f"ImportError: {missing('matplotlib', 'plot', 'pictures need')}" in done.stderr
+
+
+def drawn(figure: Figure) -> None:
+    """Draw for real: `Figure.canvas.draw` of a figure without a canvas of its own draws nothing."""
+    figure.savefig(BytesIO())
+
+
+def test_a_notebook_shows_a_figure_once(time_flow: vg.GradientFlow) -> None:
+    # IPython asks a value for _ipython_display_, goes on as if there were none where that is not
+    # implemented, and shows what is open in pyplot when the cell is done.
+    from vgcore.plot import notebook
+
+    figure = time_flow.plot_time()
+    assert isinstance(figure, notebook.ShownOnce)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            matplotlib, "get_backend", lambda: "module://matplotlib_inline.backend_inline"
+        )
+        assert pyplot.get_fignums()
+        with pytest.raises(NotImplementedError):
+            figure._ipython_display_()
+        assert not pyplot.get_fignums()
+
+
+def test_a_window_stays_open_when_its_figure_is_shown(time_flow: vg.GradientFlow) -> None:
+    figure = time_flow.plot_time()
+    with pytest.raises(NotImplementedError):
+        figure._ipython_display_()  # type: ignore[attr-defined]
+    assert pyplot.get_fignums()
+    pyplot.close("all")
+
+
+def linear(rgb: np.ndarray) -> np.ndarray:
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def lab(light: np.ndarray) -> np.ndarray:
+    """CIE Lab of linear RGB: distances of 10 are seen at a glance."""
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    f = np.cbrt(light @ to_xyz.T / [0.9505, 1, 1.089])
+    return np.stack(
+        [116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1
+    )
+
+
+# Machado, Oliveira and Fernandes 2009, of severity 1
+VISIONS = {
+    "normal": np.eye(3),
+    "protanopia": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deuteranopia": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+    "tritanopia": np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
+    ),
+}
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize("count", range(2, 8))
+def test_neighbouring_lines_differ_for_every_vision_and_in_print(vision: str, count: int) -> None:
+    looks = style.looks(count)
+    rgb = linear(np.array([matplotlib.colors.to_rgb(look["color"]) for look in looks]))
+    seen = lab(np.clip(rgb @ VISIONS[vision].T, 0, 1))
+    assert np.linalg.norm(np.diff(seen, axis=0), axis=1).min() > 15
+    for one, next_one in pairwise(looks):
+        assert one["marker"] != next_one["marker"]
+        assert one["linestyle"] != next_one["linestyle"]
+    assert lab(rgb)[:, 0].max() < 80  # dark enough on white
+
+
+def test_a_layer_named_like_what_matplotlib_leaves_out_is_in_the_legend() -> None:
+    names = ["_hidden", "a$b$", "_nolegend", "dense4"]
+    network = vg.Sequential([vg.Dense(2, name=name) for name in names], input_shape=2, seed=0)
+    network.compile()
+    flow = vg.GradientFlow()
+    network.fit(np.ones((4, 2)), np.ones((4, 2)), epochs=3, track=flow)
+    ax = plot.over_training(flow)
+    drawn(ax.figure)
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == names[::-1]
+    assert [text.get_text() for text in flow.plot().get_xticklabels()] == names
+    pyplot.close("all")
+
+
+def test_several_flows_share_axes() -> None:
+    shallow, deep = recorded(layers=2), recorded(layers=6)
+    ax = shallow.plot(label="shallow", steps=[0, 19])
+    deep.plot(label="deep", steps=[0], ax=ax, color="black")
+    drawn(ax.figure)
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "shallow, step 0",
+        "shallow, step 19",
+        "deep",
+    ]
+    assert [label.get_text() for label in ax.get_xticklabels()] == deep.layers
+    assert ax.get_lines()[2].get_color() == "#000000"
+    shallow.plot(ax=ax)
+    assert [label.get_text() for label in ax.get_xticklabels()] == deep.layers
+    assert len({line.get_color() for line in ax.get_lines()}) == len(ax.get_lines())
+    pyplot.close("all")
+
+
+def test_the_legend_keeps_what_the_user_draws(flow: vg.GradientFlow, ax: Axes) -> None:
+    ax.plot([0, 1], [1, 1], label="theory")
+    flow.plot(ax=ax, steps=[0])
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["0", "theory"]
+
+
+def test_over_training_names_the_flows(flow: vg.GradientFlow, ax: Axes) -> None:
+    plot.over_training(flow, ax=ax, layers="dense1", label="a", color="tab:red")
+    plot.over_training(recorded(layers=2), ax=ax, layers=["dense2"], label="b")
+    assert [line.get_label() for line in ax.get_lines()] == ["a, dense1", "b, dense2"]
+    assert ax.get_lines()[0].get_color() == matplotlib.colors.to_hex("tab:red")
+
+
+def test_time_names_the_flow_and_takes_its_colour(
+    time_flow: vg.GradientFlow, sheet: Figure
+) -> None:
+    plot.time(time_flow, figure=sheet, label="at the edge", color="red", steps=[3])
+    assert sheet.get_suptitle() == "at the edge: Gradient of the hidden state"
+    assert sheet.axes[1].get_lines()[0].get_color() == "#ff0000"
+
+
+def test_chosen_layers_alone(flow: vg.GradientFlow, ax: Axes) -> None:
+    plot.flow(flow, ax=ax, layers=["dense4", "dense2"], steps=[0])
+    np.testing.assert_array_equal(ax.get_lines()[0].get_ydata(), flow.delta[0, [3, 1]])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["dense4", "dense2"]
+
+
+NAMES = ["bidirectional1.backward", "residual1.body.dense1", "a_layer_with_a_long_name", "out"]
+
+
+@pytest.mark.parametrize("size", [(6.4, 4.8), (3, 2)])
+@pytest.mark.parametrize("draw", [plot.flow, plot.over_training])
+def test_nothing_is_cut_off_with_defaults(draw: Any, size: tuple[float, float]) -> None:
+    flow = vg.GradientFlow()
+    flow.declare(NAMES)
+    for step in range(3):
+        flow.add(step, delta=10.0 ** np.arange(4))
+    _, ax = pyplot.subplots(figsize=size)
+    draw(flow, "delta", ax=ax)
+    drawn(ax.figure)
+    whole, box = ax.figure.bbox, ax.get_tightbbox()
+    assert box is not None
+    assert whole.x0 - 1 <= box.x0 and box.x1 <= whole.x1 + 1
+    assert whole.y0 - 1 <= box.y0 and box.y1 <= whole.y1 + 1
+    pyplot.close("all")
+
+
+def test_margins_that_somebody_set_stay(flow: vg.GradientFlow) -> None:
+    figure, ax = pyplot.subplots(gridspec_kw={"left": 0.4})
+    figure.subplots_adjust(left=0.4)
+    flow.plot(ax=ax)
+    assert figure.get_layout_engine() is None
+    drawn(figure)
+    assert figure.subplotpars.left == 0.4
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"ax": "x"}, TypeError, r"ax: expected matplotlib Axes, got 'x' \(str\)"),
+        ({"label": 3}, TypeError, r"label: expected a str, got 3"),
+        ({"color": "no colour"}, ValueError, r"color: expected a colour .* got 'no colour'"),
+        ({"layers": []}, ValueError, r"layers: expected at least one layer, got none"),
+        ({"layers": 3}, TypeError, r"layers: expected a name"),
+        ({"legend": "yes"}, TypeError, r"legend: expected True or False, got 'yes'"),
+    ],
+)
+@pytest.mark.parametrize("draw", [plot.flow, plot.over_training])
+def test_an_argument_out_of_place_is_named(
+    flow: vg.GradientFlow, draw: Any, options: dict[str, Any], error: type, message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        draw(flow, **options)
+
+
+def test_a_step_or_figure_out_of_place_is_named(time_flow: vg.GradientFlow) -> None:
+    with pytest.raises(TypeError, match=r"steps: expected step numbers, got 3"):
+        time_flow.plot(steps=3)
+    with pytest.raises(TypeError, match=r"figure: expected a matplotlib Figure, got 3"):
+        time_flow.plot_time(figure=3)

@@ -37,6 +37,7 @@ _FLOW, _MARKS = "vgcore.flow", "vgcore.marks"
 _MOST_MARKED = 20  # points of a line that each get a marker
 _MOST_SEEN = 400  # marks beside each other that can be told apart
 _LARGEST = 1e300  # that a linear axis bears: its range must not overflow
+_BORNE = 150  # powers of ten, up and down, that matplotlib makes a log axis of
 _DECADE = 0.5  # a log axis spans a decade at least: in less, mere noise looks like a course
 _MARGIN = 0.13  # above and below the lines where there are marks
 
@@ -224,14 +225,26 @@ def _scale(ax: Axes, about: Field, finite: Array) -> None:
         return
     if finite.size:
         low, high = np.log10([finite.min(), finite.max()])
-        middle = np.clip((low + high) / 2, -300, 300)
+        if low < -_BORNE or high > _BORNE:
+            _scale_to_the_ends(ax, low, high)
+            return
+        middle = (low + high) / 2
         ends = [(0, 10 ** (middle - _DECADE)), (0, 10 ** (middle + _DECADE))]
         ax.update_datalim(ends, updatex=False)
-        ax.autoscale_view(scalex=False)
-        room = _MARGIN * (high - low) + 1
-        if low - room < -307 or high + room > 308:  # margins would lie outside of what a double is
-            ax.set_ylim(10 ** max(low - room, -323.0), 10 ** min(high + room, 308.2))
     ax.set_yscale("log")
+    if ax.get_ylim()[0] <= 0:  # nothing to show yet, and so the limits of a linear axis
+        ax.set_ylim(0.1, 1, auto=True)
+
+
+def _scale_to_the_ends(ax: Axes, low: float, high: float) -> None:
+    """Set a log axis from 10**low to 10**high, where matplotlib's margins and ticks would overflow."""
+    room = _MARGIN * (high - low) + 1
+    low, high = max(low - room, -323), min(high + room, 308)
+    ax.set_ylim(10.0**low, 10.0**high)
+    ax.set_yscale("log")
+    apart = max(1, int((high - low) / 6))
+    ax.set_yticks(10.0 ** np.arange(np.ceil(low), high, apart))
+    ax.set_yticks([], minor=True)
 
 
 def lines_on(ax: Axes) -> list[Line2D]:

@@ -73,11 +73,12 @@ def present(flow: GradientFlow, field: str) -> Mask:
     return np.logical_not(of_layer | of_step[:, np.newaxis])
 
 
-def present_in_time(flow: GradientFlow, walk: str) -> Mask:
+def present_in_time(flow: GradientFlow, walk: str, field: str) -> Mask:
     """Where (S, T) a walk had a timestep: those behind the end of a shorter step are NaN in every field."""
-    gone = np.isnan(flow.time[walk]) & np.isnan(flow.time_direct[walk])
-    gone &= np.isnan(flow.time_gate[walk]).all(axis=-1)
-    gone &= np.isnan(flow.time_saturated[walk]).all(axis=-1)
+    gone: Mask = np.full(getattr(flow, field)[walk].shape[:2], True)
+    for recorded in (flow.time, flow.time_direct, flow.time_gate, flow.time_saturated):
+        missing: Mask = np.isnan(recorded[walk])[:, : gone.shape[1]]
+        gone[:, : missing.shape[1]] &= missing if missing.ndim == 2 else missing.all(axis=-1)
     behind = np.logical_and.accumulate(gone[:, ::-1], axis=1)[:, ::-1]
-    whole: Mask = gone.all(axis=1, keepdims=True)
-    return np.logical_or(~behind, whole)
+    whole: Mask = np.all(gone, axis=1)
+    return np.logical_or(~behind, whole[:, np.newaxis])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_CELLS = 400, 1000  # steps and timesteps of a heatmap, about what a screen can show
+_MOST = 1e300  # of a colour bar: matplotlib computes beyond its ends
 _LEAST = 1e-16  # of a colour bar's largest; down to float32's least, all colours would be one
 
 
@@ -34,10 +35,11 @@ KINDS = (
     Kind("0", "#9ecae1"),
     Kind(f"less than {_LEAST:g} of the largest", "0.75"),
     Kind("below 0", "#31a354", "xx"),
+    Kind(f"more than {_MOST:g}", "#00a08a"),
     Kind("infinite", "#00e5e5"),
     Kind("NaN", "white", "////"),
 )
-_ABSENT, _ZERO, _LESS, _BELOW, _INFINITE, _NAN = range(len(KINDS))
+_ABSENT, _ZERO, _LESS, _BELOW, _MORE, _INFINITE, _NAN = range(len(KINDS))
 
 
 def draw(
@@ -74,9 +76,15 @@ def draw(
         )
         for code in np.unique(kind[kind >= 0]):
             _fill(ax, *grid, kind == code, KINDS[code])
-        for row, look in zip(rows, looks, strict=True):
-            where: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False}
-            ax.plot(1, steps[row], "<", color=look["color"], label="_", **where)
+        ax.scatter(
+            np.ones(len(rows)),
+            steps[rows],
+            c=[look["color"] for look in looks],
+            marker="<",
+            clip_on=False,
+            transform=ax.get_yaxis_transform(),
+            zorder=3,
+        )
         ax.locator_params(integer=True)
         ax.yaxis.set_major_formatter("{x:,.0f}")
         ax.set_ylabel("training step")
@@ -100,6 +108,7 @@ def _kinds(about: Field, norms: Array, present: Mask, least: float) -> NDArray[n
     kind = np.full(norms.shape, -1, np.int8)
     if about.log:
         kind[norms < least] = _LESS
+        kind[norms > _MOST] = _MORE
         kind[norms == 0] = _ZERO
         kind[norms < 0] = _BELOW
     kind[np.isinf(norms)] = _INFINITE
@@ -144,8 +153,8 @@ def _scale(about: Field, values: list[Array]) -> tuple[Normalize, float]:
     from matplotlib.colors import LogNorm, Normalize
 
     if not about.log:
-        return Normalize(0, 1), 0.0
-    shown = np.concatenate([norms[np.isfinite(norms) & (norms > 0)] for norms in values])
+        return Normalize(0, 1, clip=True), 0.0
+    shown = np.concatenate([norms[(norms <= _MOST) & (norms > 0)] for norms in values])
     if not shown.size:
         return LogNorm(0.1, 1), 0.0
     low, high = float(shown.min()), float(shown.max())

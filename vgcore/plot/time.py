@@ -84,7 +84,7 @@ def time(
     # Dashes are for the direct part.
     looks = [look | {"linestyle": "-"} for look in style.looks(len(rows), color)]
     direct = flow.time_direct if field == "time" else {}
-    there = {name: present_in_time(flow, name) for name in values}
+    there = {name: present_in_time(flow, name, field) for name in values}
     for ax, (name, norms) in zip(axes[:, -1], values.items(), strict=True):
         lines = [
             Curve(norms[row], there[name][row], f"{flow.step[row]:,}", look)
