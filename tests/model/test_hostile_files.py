@@ -178,7 +178,9 @@ def test_edited_descriptions_are_refused_or_work(seed, files, tmp_path):
         accepted += 1
         model.save(path)
         assert_same_bits(content(vg.load(path)), content(model))
-        with contextlib.suppress(ValueError, RuntimeError):  # of other inputs, or not compiled
+        with contextlib.suppress(ValueError, RuntimeError), warnings.catch_warnings():
+            # It may be of other inputs, not be compiled, or diverge
+            warnings.simplefilter("ignore")
             model.fit(X, Y, shuffle=False)
             assert model.predict(X).shape == (2, 1)
     assert accepted < 30

@@ -314,7 +314,12 @@ def test_time_of_one_timestep(sheet: Figure) -> None:
 
 def test_time_thins_long_records_and_keeps_their_ends(sheet: Figure, tmp_path: Path) -> None:
     norms = np.random.default_rng(0).uniform(size=(500, 1200))
-    flow = altered(recorded_time(steps=500, times=2), tmp_path / "long.npz", time__lstm1=norms)
+    flow = recorded_time(steps=500, times=2)
+    times = {f"{field}__lstm1": norms for field in ("time", "time_direct", "time_cell")}
+    gates = {
+        f"{field}__lstm1": np.ones((500, 1200, 4)) for field in ("time_gate", "time_saturated")
+    }
+    flow = altered(flow, tmp_path / "long.npz", **times, **gates)
     plot.time(flow, figure=sheet)
     shown = np.asarray(cells(sheet.axes[0]).get_array())
     assert shown.shape == (400, 1000)

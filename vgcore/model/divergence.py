@@ -65,7 +65,14 @@ def parameters_message(session: Session) -> str | None:
     """What to say of parameters that are not finite after the last step; None if all are."""
     if arrays.all_finite(session.values):
         return None
-    return f"not finite after step {session.step - 1}: {', '.join(_not_finite(session, session.values))}"
+    spoilt = _not_finite(session, session.values)
+    return f"not finite after step {session.step - 1}: {_some(spoilt)}"
+
+
+def _some(names: list[str]) -> str:
+    """A few of the names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _not_finite(session: Session, vector: Array) -> list[str]:
@@ -89,7 +96,7 @@ def message(
         said += f", behind timestep {window.times - 1}"
     spoilt = _not_finite(session, session.values) if session.compiled.refuses else []
     if spoilt:
-        said += f" (the step before has made {', '.join(spoilt[:3])} not finite)"
+        said += f" (the step before has made {_some(spoilt)} not finite)"
     return said
 
 
