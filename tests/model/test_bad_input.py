@@ -524,8 +524,8 @@ def assign(name, value):
         *(
             (assign("bias", value), error, ["dense1.bias: ", *fragments])
             for value, error, fragments in (
-                ([1, 2, 3, 4, np.nan], ValueError, ["finite", "nan"]),
                 ([1, 2, 3, 4, 1e300], ValueError, ["finite"]),
+                ([np.nan, 2, 3, 4, -1e300], ValueError, ["finite", "bias[4]"]),
                 (list("12345"), TypeError, ["real numbers", "<U1"]),
                 ([1, 2, 3, 4, 5j], TypeError, ["real numbers", "complex"]),
             )
@@ -534,6 +534,12 @@ def assign(name, value):
 )
 def test_assigned_parameters(call, error, fragments):
     refused(call, error, fragments, model())
+
+
+def test_assigned_parameters_may_be_what_a_network_is_left_in():
+    m = model()
+    m.layers[0].bias = [1, np.nan, np.inf, -np.inf, 5]
+    np.testing.assert_array_equal(m.state_dict()["dense1.bias"], [1, np.nan, np.inf, -np.inf, 5])
 
 
 def test_shapes_of_more_than_three_sizes_are_refused():
