@@ -1,7 +1,9 @@
 """Copies and files hold all of a network, one that has diverged or carries states too: it goes on bitwise."""
 
+import copy
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -101,6 +103,30 @@ def test_an_epoch_of_nan_can_be_saved(tmp_path):
     model.fit(*samples(model, 4), epochs=2)
     model.save(tmp_path / "model")
     assert everything(vg.load(tmp_path / "model")) == everything(model)
+
+
+# ---- networks that are being trained
+
+
+def test_a_copy_made_during_training_is_of_one_step():
+    x, y = np.random.default_rng(0).normal(size=(2, 4000, 40))
+    model, twin = (network((40, 40), ("tanh",), optimizer=vg.Adam()) for _ in range(2))
+    with ThreadPoolExecutor(1) as pool:
+        training = pool.submit(model.fit, x, y, batch_size=2, epochs=10, shuffle=False)
+        copies, states = [], []
+        while not training.done():
+            copies.append(copy.deepcopy(model))
+            states.append(model.state_dict())
+        training.result()
+    found = {each.step: everything(each)[0] for each in (*copies, model)}
+    weights = {state["dense1.weight"].tobytes() for state in states}
+    for step in range(model.step + 1):
+        weights.discard(twin.layers[0].weight.tobytes())
+        if step in found:
+            assert everything(twin)[0] == found[step]
+        begin = 2 * step % 4000
+        twin.train_on_batch(x[begin : begin + 2], y[begin : begin + 2])
+    assert not weights
 
 
 # ---- what no state can be
