@@ -314,11 +314,12 @@ def _draw(comparison: Comparison, curves: Axes, names: Axes, bars: Axes) -> None
     for row, (course, shade) in enumerate(zip(courses, shades, strict=True)):
         place = (row + 0.5) * height
         name = course.cure
-        if ratio(course.before) > 0:
-            end = (math.log(ratio(course.before)) - low) / (high - low)
+        first = ratio(course.before)
+        if 0 < first < math.inf:
+            end = (math.log(first) - low) / (high - low)
             names.plot((0, 0.12), (end, place), color=shade, linewidth=0.8)
         else:
-            name += " (0 at first)"
+            name += f" ({first:g} at first)"
         names.text(0.14, place, name, va="center", color=shade)
         bars.barh(place, course.accuracy, 0.8 * height, color=shade)
         score = f" {course.accuracy:.0%}, {course.seconds:.1f} s"
