@@ -21,7 +21,7 @@ from processes import run_python
 import vgcore as vg
 from vgcore import plot
 from vgcore._extras import missing
-from vgcore.flow import FIELDS
+from vgcore.flow import FIELDS, Walk
 from vgcore.plot import style
 
 matplotlib.use("Agg")
@@ -631,3 +631,16 @@ def test_a_step_or_figure_out_of_place_is_named(time_flow: vg.GradientFlow) -> N
         time_flow.plot(steps=3)
     with pytest.raises(TypeError, match=r"figure: expected a matplotlib Figure, got 3"):
         time_flow.plot_time(figure=3)
+
+
+def test_a_last_timestep_that_became_nan_is_not_taken_for_a_shorter_step(sheet: Figure) -> None:
+    flow = vg.GradientFlow()
+    flow.declare(["rnn1"], {"rnn1": Walk(("z",))})
+    flow.add(0, delta=[1.0], time={"time": {"rnn1": [1, 1, 1]}, "time_direct": {"rnn1": [0, 0, 1]}})
+    direct = {"rnn1": [0, 0, np.nan]}
+    flow.add(1, delta=[np.nan], time={"time": {"rnn1": [np.nan] * 3}, "time_direct": direct})
+    flow.add(2, delta=[1.0], time={"time": {"rnn1": [1, 1]}, "time_direct": {"rnn1": [0, 1]}})
+    plot.time(flow, figure=sheet)
+    (legend,) = (one for one in sheet.legends if not one.get_title().get_text())
+    named = [text.get_text() for text in legend.get_texts()]
+    assert named == ["no timestep (1 cell)", "NaN (3 cells)"]

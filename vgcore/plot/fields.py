@@ -74,11 +74,14 @@ def present(flow: GradientFlow, field: str) -> Mask:
 
 
 def present_in_time(flow: GradientFlow, walk: str, field: str) -> Mask:
-    """Where (S, T) a walk had a timestep: those behind the end of a shorter step are NaN in every field."""
+    """Where (S, T) a walk had a timestep: those behind the end of a shorter step are NaN in every field.
+
+    Where all of a step, or its error signal, has become NaN nobody can tell, and all are taken for timesteps.
+    """
     gone: Mask = np.full(getattr(flow, field)[walk].shape[:2], True)
     for recorded in (flow.time, flow.time_direct, flow.time_gate, flow.time_saturated):
         missing: Mask = np.isnan(recorded[walk])[:, : gone.shape[1]]
         gone[:, : missing.shape[1]] &= missing if missing.ndim == 2 else missing.all(axis=-1)
     behind = np.logical_and.accumulate(gone[:, ::-1], axis=1)[:, ::-1]
-    whole: Mask = np.all(gone, axis=1)
-    return np.logical_or(~behind, whole[:, np.newaxis])
+    spoilt: Mask = gone.all(axis=1) | ~np.isfinite(flow.delta[:, flow.layers.index(walk)])
+    return np.logical_or(~behind, spoilt[:, np.newaxis])
