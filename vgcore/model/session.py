@@ -203,7 +203,10 @@ class Session(Owner):
 
     def output_shape(self, x: Array) -> tuple[int, ...]:
         """Shape of the outputs for checked inputs."""
-        return (len(x), *(x.shape[1] if size is None else size for size in self.shapes[-1]))
+        shape = self.shapes[-1]
+        if None in shape:
+            shape = tuple(x.shape[1] if size is None else size for size in shape)
+        return (len(x), *shape)  # type: ignore[arg-type]
 
     def program(self, batch: int, times: int = 1, epoch: int | None = None) -> Program:
         """The engine's program at the current learning rate, for at least so many rows and timesteps.

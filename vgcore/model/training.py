@@ -146,11 +146,12 @@ class _Fit:
         """
         left, deadline = _BREATH, time.monotonic() + _BREATH
         while self.done < len(self.losses) and left >= 0:
+            losses = self.losses[self.done : self.done + self.room]
             ran = run_steps(
                 self.session,
                 self.data,
                 self.steps,
-                self.losses[self.done : self.done + self.room],
+                losses,
                 done=self.done,
                 epoch=epoch,
                 track=self.track,
@@ -160,7 +161,8 @@ class _Fit:
             self.done += ran.steps - refused
             if ran.broken is not None and divergence.tell(self.session, ran.broken):
                 return True
-            self.room = max(_FIRST_STEPS, 2 * ran.steps)
+            if len(losses) == self.room:  # not cut short by the end of the epoch
+                self.room = max(_FIRST_STEPS, 2 * ran.steps)
             left = deadline - time.monotonic()
         return False
 
