@@ -211,7 +211,8 @@ def test_of_nan_nobody_knows_what_is_saturated_or_dead(name, some, units, dtype)
     model.compile("mse", on_nonfinite="ignore")
     x, y = np.random.default_rng(1).normal(size=(9, 3)), np.zeros((9, 2))
     whole = model.gradient_flow(x, y)
-    assert not np.isnan(whole.saturated).any() and not np.isnan(whole.dead).any()
+    known = [name != "softmax", True]  # of a softmax there is nothing to know
+    assert np.isfinite(whole.saturated[0]).tolist() == np.isfinite(whole.dead[0]).tolist() == known
     model.layers[0].views["bias"][0 if some else slice(None)] = NAN
     flow = model.gradient_flow(x, y)
     assert np.isnan(flow.saturated[0, 0]) and np.isnan(flow.dead[0, 0])

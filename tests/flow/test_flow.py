@@ -41,7 +41,7 @@ def steepest(activation):
     """The largest slope of an activation, looked for on a grid."""
     z = np.linspace(-8, 8, 100_001)[:, np.newaxis]
     if activation.name == "softmax":
-        return 0.25  # of a unit for itself: h (1 - h)
+        return np.nan  # of no unit by itself
     return np.abs(ACTIVATIONS[activation.name][1](z, activation.alpha)).max()
 
 
@@ -54,6 +54,7 @@ def defined(model, done):
     ):
         weight, bias = f"{layer.name}.weight", f"{layer.name}.bias"
         changed = done.updates is not None
+        slopes = layer.activation.name != "softmax"  # where units have slopes of their own
         flat = np.abs(slope) < 0.05 * steepest(layer.activation)
         for name, value in {
             "delta": norm(delta),
@@ -67,8 +68,8 @@ def defined(model, done):
             else np.nan,
             "activation_mean": h.mean(),
             "activation_std": h.std(),
-            "saturated": flat.mean(),
-            "dead": (slope == 0).all(axis=0).mean(),
+            "saturated": flat.mean() if slopes else np.nan,
+            "dead": (slope == 0).all(axis=0).mean() if slopes else np.nan,
             "delta_skip": np.nan,
             "delta_body": np.nan,
         }.items():
@@ -94,7 +95,10 @@ def test_every_field_for_every_activation(hidden, reduction, dtype):
     x, y = samples(model, 19)
     x = 8 * x  # into saturation
     expected = defined(model, Twin(model).run(x, y))
-    assert 0 < np.mean(expected["saturated"]) < 1 or hidden in ("identity", "leaky_relu")
+    assert 0 < np.nanmean(expected["saturated"]) < 1 or hidden in (
+        *("identity", "leaky_relu"),
+        "softmax",  # has no slopes of its own
+    )
     assert_fields(model.gradient_flow(x, y), expected, TOLERANCE[dtype])
 
 
@@ -155,7 +159,25 @@ def test_dead_units():
         model.layers[0].weight = np.full((20, 6), 0.1)
         x, y = samples(model, 40)
         flow = model.gradient_flow(x, y)
-        assert flow.dead.tolist() == [[7 / 20, 0]]
+        np.testing.assert_array_equal(flow.dead, [[7 / 20, np.nan]])
+
+
+def test_layers_without_slopes_of_their_own_are_neither_saturated_nor_dead():
+    """What moves, chooses or averages numbers, and softmax, in which no unit is by itself."""
+    body = [vg.Conv2d(2, 3, padding=1, activation="relu"), vg.Dropout(0.1), vg.BatchNorm()]
+    layers = [vg.Residual(body), vg.MaxPool(2), vg.Flatten(), vg.PReLU(), vg.Dense(3, "softmax")]
+    model = vg.Sequential(layers, input_shape=(2, 4, 4), seed=0)
+    model.compile(SPARSE)
+    flow = model.gradient_flow(np.ones((5, 2, 4, 4)), np.zeros(5, int))
+    without = ["residual1.dropout1", "maxpool1", "flatten1", "dense1"]
+    for field in (flow.saturated, flow.dead):
+        assert [
+            n for n, gone in zip(flow.layers, np.isnan(field[0]), strict=True) if gone
+        ] == without
+    words = vg.Sequential([vg.Embedding(5, 3), vg.LSTM(2)], input_shape=(None,), seed=0)
+    words.compile()
+    flow = words.gradient_flow(np.ones((2, 4), int), np.zeros((2, 2)))
+    assert np.isnan(flow.saturated).tolist() == np.isnan(flow.dead).tolist() == [[True, False]]
 
 
 def test_layers_without_bias_have_no_bias_grad():

@@ -69,7 +69,8 @@ class GradientFlow:
         timesteps that sequences reach, also where its output is the last of them alone.
     saturated : ndarray, (S, L)
         Share of outputs where the activation's slope is below 5 % of its steepest; NaN where one
-        is NaN.
+        is NaN. NaN, as is dead, where outputs have no slopes of their own: behind softmax, of Flatten,
+        Embedding, pools and their like.
     dead : ndarray, (S, L)
         Share of units whose slope is 0 for every sample of the batch; NaN where an output is NaN.
     time : dict of str to ndarray, (S, T)

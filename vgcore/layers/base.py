@@ -43,12 +43,13 @@ class Column(NamedTuple):
     """One operation's column in the tracker's record: the layer's name and ``suffix``.
 
     Where an operation is not ``shown`` it has none, but tells the column of the same name what the
-    block's branches bring. ``branches``: it tells that of itself.
+    block's branches bring. ``branches``: it tells that of itself. ``slopes``: see `Layer.slopes`.
     """
 
     suffix: str = ""
     shown: bool = True
     branches: bool = False
+    slopes: bool = True
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,17 @@ class Layer(Member):
 
     def columns(self) -> list[Column]:
         """The columns of the operations in the tracker's record."""
-        return [Column()]
+        return [Column(slopes=self.slopes)]
+
+    @property
+    def slopes(self) -> bool:
+        """Whether each output has a slope of its own, which may be flat.
+
+        It has behind an activation that acts unit by unit; not behind softmax, nor where numbers are but
+        moved, chosen or averaged.
+        """
+        activation = getattr(self, "activation", None)
+        return activation is not None and activation.name != "softmax"
 
     def members(self) -> Sequence[Layer]:
         """The layers it wraps."""

@@ -36,6 +36,7 @@ class PReLU(SameShape):
     """
 
     kind: ClassVar[str] = "prelu"
+    slopes = True
     arguments = ("shared", "initial")
     weight = View()
 

@@ -41,6 +41,8 @@ class Layout(Sealed):
         Which of the operations these are.
     branches : dict of int to int
         The operation that tells what the branches of a column's block bring.
+    slopeless : tuple of int
+        Columns whose outputs have no slopes of their own.
     trained : tuple of str
         Names of the parameters that are trained.
     layers : dict of str to tuple of int
@@ -56,6 +58,7 @@ class Layout(Sealed):
         self._operations: list[int] = []
         self._columns: dict[str, int] = {}  # the operation of each
         self._branches: dict[int, int] = {}
+        self._slopeless: list[int] = []
         self._layers: dict[str, tuple[int, ...]] = {}
         self._offsets: list[list[int]] = []
         self._parameters: list[Parameter] = []
@@ -75,6 +78,7 @@ class Layout(Sealed):
             MappingProxyType(self._branches),
             MappingProxyType(self._layers),
         )
+        self.slopeless = tuple(self._slopeless)
         self.trained = tuple(compress(self._names, trained))
         self.count = sum(math.prod(each.shape) for each in compress(self._parameters, trained))
 
@@ -83,6 +87,8 @@ class Layout(Sealed):
         for column in layer.columns():
             name, operation = f"{layer.name}{column.suffix}", len(self._offsets)
             if column.shown:
+                if not column.slopes:
+                    self._slopeless.append(len(self._columns))
                 if column.branches or name in telling:
                     self._branches[len(self._columns)] = telling.get(name, operation)
                 self._columns[name] = operation

@@ -122,6 +122,8 @@ class Records:
     def _fields(self, mine: slice) -> dict[str, Array]:
         layout, op = self._layout, np.moveaxis(self._op[mine], 2, 0)
         fields = dict(zip(_OP_FIELDS, op[:, :, layout.shown], strict=False))
+        for name in ("saturated", "dead"):
+            fields[name][:, layout.slopeless] = np.nan
         for name, values in zip(_BRANCH_FIELDS, op[len(_OP_FIELDS) :], strict=True):
             fields[name] = np.full((len(values), len(layout.columns)), np.nan)
             for column, operation in layout.branches.items():
