@@ -113,6 +113,18 @@ def test_a_broken_epoch_has_no_validation():
     assert np.isnan(history["val_loss"]).tolist() == [False, True]
 
 
+def test_an_interrupt_while_validating(monkeypatch):
+    broken = model()
+
+    def evaluate(session, data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.inference, "evaluate", evaluate)
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit(X, Y, batch_size=4, shuffle=False, validation_data=(X, Y))
+    assert broken.history.history["loss"] == [pytest.approx(trained(100)[1].loss.mean())]
+
+
 def test_training_goes_on_after_it():
     broken, flow = model(), vg.GradientFlow()
     for _ in range(3):

@@ -105,12 +105,12 @@ class _Fit:
         for epoch in range(self.epochs):
             try:
                 stop = self._epoch(epoch)
+                if self.done:
+                    self._close_epoch()
             except BaseException:
                 if self.done:
                     self.history.append({"loss": self._loss()})
                 raise
-            if self.done:
-                self._close_epoch()
             if stop:
                 return self.history
         self._check_parameters()
