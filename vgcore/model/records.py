@@ -49,6 +49,8 @@ class Records:
         Which steps to record.
     first : int
         Number of the first step.
+    done : ndarray of int64, (1,)
+        Where the engine counts the steps that are complete.
     losses : ndarray, (N,)
         Where the engine writes the steps' losses.
     times : int
@@ -65,6 +67,7 @@ class Records:
         extents: list[int],
         wanted: NDArray[np.bool_],
         first: int,
+        done: NDArray[np.int64],
         losses: Array,
         times: int,
         beyond: float,
@@ -75,7 +78,7 @@ class Records:
         self._times = [extent or times for extent in extents]
         self._steps = np.flatnonzero(wanted)
         self._taken = 0
-        self._done = np.zeros(1, np.int64)
+        self._done = done
         self._row = np.where(wanted, np.cumsum(wanted) - 1, -1)
         self._op = np.empty((rows, len(layout.offsets), 7))
         self._parameter = np.empty((rows, len(layout.names), 4))
@@ -84,7 +87,6 @@ class Records:
     def places(self) -> dict[str, Any]:
         """Where the engine writes: arguments of `Program.train`."""
         return {
-            "done": self._done,
             "record": self._row,
             "op_record": self._op,
             "parameter_record": self._parameter,
@@ -93,6 +95,7 @@ class Records:
 
     def close(self) -> None:
         """Give back the room that was not needed: the engine writes no more."""
+        self._done = self._done.copy()
         rows = self._complete()
         if rows < len(self._op) * 3 // 4:
             self._op, self._parameter, self._time = (

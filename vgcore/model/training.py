@@ -95,9 +95,19 @@ class _Fit:
         self.compiled, self.layout, self.history = session.compiled, session.layout, History()
         self.scheduled = self.compiled.course.schedule is not None
         self.batch = min(batch_size, len(data.x))
-        self.done = 0  # steps of the present epoch
-        self.before = 0  # ... and of those before it
+        self.before = 0  # steps of the epochs before
+        self._count(0)
         self.room = _FIRST_STEPS
+
+    def _count(self, begin: int) -> None:
+        """Count the epoch's steps from ``begin`` on, as the engine does them."""
+        self.counted = begin, np.zeros(1, np.int64)
+
+    @property
+    def done(self) -> int:
+        """Steps of the present epoch that are complete, also of a call that was broken off."""
+        begin, more = self.counted
+        return begin + int(more[0])
 
     def run(self) -> History:
         """Train, and leave the course so far with the session however it ends."""
@@ -146,19 +156,21 @@ class _Fit:
         """
         left, deadline = _BREATH, time.monotonic() + _BREATH
         while self.done < len(self.losses) and left >= 0:
+            self._count(self.done)
             losses = self.losses[self.done : self.done + self.room]
             ran = run_steps(
                 self.session,
                 self.data,
                 self.steps,
                 losses,
-                done=self.done,
+                begin=self.done,
+                done=self.counted[1],
                 epoch=epoch,
                 track=self.track,
                 seconds=left,
             )
-            refused = ran.broken is not None and self.compiled.refuses
-            self.done += ran.steps - refused
+            if ran.broken is not None and self.compiled.refuses:
+                self.counted[1][0] -= 1
             if ran.broken is not None and divergence.tell(self.session, ran.broken):
                 return True
             if len(losses) == self.room:  # not cut short by the end of the epoch
@@ -201,7 +213,8 @@ class _Fit:
             values["learning_rate"] = course.rate(self.session.step - 1)
         course.after_epoch(values)
         self.history.append(values)
-        self.before, self.done = self.before + self.done, 0
+        self.before += self.done
+        self._count(0)
 
 
 def run_steps(
@@ -210,7 +223,8 @@ def run_steps(
     steps: Steps,
     losses: Array,
     *,
-    done: int = 0,
+    begin: int = 0,
+    done: NDArray[np.int64] | None = None,
     epoch: int | None = None,
     updating: bool = True,
     track: GradientFlow | None = None,
@@ -220,8 +234,10 @@ def run_steps(
 ) -> Ran:
     """Run up to len(losses) of ``steps``, as many as fit into ``seconds``.
 
-    ``done``: steps that were run before. ``extra``: what else `Program.train` takes.
+    ``begin``: which of them is first. ``done`` (1,), zero: where the engine counts what it has completed.
+    ``extra``: what else `Program.train` takes.
     """
+    done = np.zeros(1, np.int64) if done is None else done
     if program is None:
         program = session.program(steps.batch, data.times, epoch)
     if "states" not in extra and session.stateful:
@@ -230,7 +246,8 @@ def run_steps(
     first, count = program.time, len(losses)
     options: dict[str, Any] = {
         "batch": steps.batch,
-        "places": steps.places[done : done + count],
+        "places": steps.places[begin : begin + count],
+        "done": done,
         "updating": updating,
         "seconds": seconds,
         "lengths": data.lengths,
@@ -245,6 +262,7 @@ def run_steps(
             extents=program.walks,
             wanted=track.wants(first, count),
             first=first,
+            done=done,
             losses=losses,
             times=int(steps.chunks.max()),
             beyond=np.nan if len(steps.chunks) > 1 else 0.0,  # behind a last chunk that is shorter
@@ -258,6 +276,6 @@ def run_steps(
             record.close()
     if not program.broken:
         return Ran(ran)
-    at = divergence.Place(first + ran - 1, epoch, int(steps.places[done + ran - 1]))
+    at = divergence.Place(first + ran - 1, epoch, int(steps.places[begin + ran - 1]))
     loss = float(losses[ran - 1])
     return Ran(ran, divergence.message(session, program, data, steps, at, loss))
