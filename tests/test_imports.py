@@ -35,6 +35,7 @@ ENGINE_FLOORS = [
 ]
 FLOORS = [
     ["_core", "_version"],
+    ["_locks"],
     ["_validate", "_settings", "_npz", "_extras", "consoles"],
     ["activations", "losses", "schedules", "theory.meanfield", "theory", "data"],
     ["initializers", "optimizers", "treatment", "layers"],

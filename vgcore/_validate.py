@@ -121,6 +121,18 @@ def real_dtype(argument: str, value: Any) -> np.dtype[Any]:
     return chosen
 
 
+def name(argument: str, value: Any) -> str:
+    """A name that files can hold: a str of at most 255 printable characters, and at least one."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument}: expected a str, got {value!r} ({type(value).__name__})")
+    if not value or not value.isprintable() or len(value) > 255:
+        came = repr(value) if len(value) <= 255 else f"one of {len(value)}"
+        raise ValueError(
+            f"{argument}: expected a non-empty str of at most 255 printable characters, got {came}"
+        )
+    return value
+
+
 def array(argument: str, value: ArrayLike) -> NDArray[Any]:
     """``value`` as an array; ValueError where a mask hides elements that would be read."""
     if type(value) is np.ndarray:

@@ -153,6 +153,8 @@ BAD = [
     ({"delta": 1}, ValueError, r"delta: expected shape \(2\)"),
     ({"deltas": [1, 2]}, ValueError, "fields: expected one of delta"),
     ({"delta": ["x", "y"]}, TypeError, "delta: "),
+    ({"time": [1]}, TypeError, "time: "),
+    ({"time": {"time": 3}}, TypeError, r"time\['time'\]: "),
     ({"time": {"tide": {"b": [1]}}}, ValueError, "time: expected one of time"),
     ({"time": {"time": {"a": [1]}}}, ValueError, r"time\['time'\]: expected one of b"),
     (
@@ -173,6 +175,46 @@ def test_bad_measurements_are_refused(given, error, match):
     with pytest.raises(error, match=match):
         flow.add(**{"step": 0, **given})
     assert len(flow) == 0
+
+
+DECLARATIONS = [
+    ({"layers": None}, TypeError, "layers: "),
+    ({"layers": "abc"}, TypeError, "layers: "),
+    ({"layers": [1, 2]}, TypeError, "layers: "),
+    ({"layers": ["a", "a"]}, ValueError, "layers: .*once"),
+    ({"layers": ["a\0"]}, ValueError, "layers: .*printable"),
+    ({"layers": ["a"], "walks": {"w": 3}}, TypeError, r"walks\['w'\]: "),
+    ({"layers": ["a"], "walks": [("w", 3)]}, TypeError, "walks: "),
+]
+
+
+@pytest.mark.parametrize(("given", "error", "match"), DECLARATIONS)
+def test_bad_declarations_are_refused(given, error, match):
+    flow = vg.GradientFlow()
+    with pytest.raises(error, match=match):
+        flow.declare(**given)
+    assert flow.layers == []
+
+
+def test_a_row_that_there_is_no_memory_for_leaves_the_record_as_it_was(monkeypatch):
+    flow = vg.GradientFlow()
+    flow.declare(["a"], {"w": Walk(("z",))})
+    flow.add(0, time={"time": {"w": [1.0]}})
+    make_room = Column.make_room
+
+    def full(self, rows):
+        if rows.ndim == 3:
+            raise MemoryError
+        make_room(self, rows)
+
+    monkeypatch.setattr(Column, "make_room", full)
+    with pytest.raises(MemoryError):
+        flow.add(1, time={"time": {"w": [1.0, 2.0]}})
+    monkeypatch.undo()
+    flow.add(2)
+    assert flow.step.tolist() == [0, 2]
+    np.testing.assert_array_equal(flow.time["w"][0, 0], 1.0)
+    assert {len(rows) for rows in record_of(flow).values()} == {2}
 
 
 # ---- whose record it is

@@ -149,18 +149,79 @@ def test_a_callback_may_call_the_model():
     np.testing.assert_array_equal(outputs[-1], model.predict(X[:1]))
 
 
+class Compiling:
+    """Data that compiles the model anew as it is read."""
+
+    def __init__(self, array, model, loss):
+        self.array, self.model, self.loss = array, model, loss
+
+    def __array__(self, dtype=None, copy=None):
+        self.model.compile(self.loss, "sgd")
+        return np.asarray(self.array, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "verb", ["fit", "train_on_batch", "evaluate", "gradients", "gradient_flow"]
+)
+def test_targets_are_read_with_the_loss_that_they_were_checked_for(verb):
+    """Numbers taken for labels would be indices of anything."""
+    x, y = np.ones((16, 4), np.float32), np.full((16, 3), 1e9)
+    model = vg.Sequential([vg.Dense(5, "tanh"), vg.Dense(3, "softmax")], input_shape=4, seed=0)
+    model.compile("mse")
+    sparse = "sparse_categorical_crossentropy"
+    with pytest.raises(RuntimeError, match="compiled anew"):
+        getattr(model, verb)(Compiling(x, model, sparse), y)
+    with pytest.raises(RuntimeError, match="compiled anew"):
+        getattr(model, verb)(Compiling(x, model, "mse"), np.zeros(16, int))
+    if verb == "fit":
+        model.compile("mse")
+        with pytest.raises(RuntimeError, match="compiled anew"):
+            model.fit(x, y, validation_data=(Compiling(x, model, sparse), y))
+
+
+def test_a_compile_before_validation_ends_the_fit():
+    model = recurrent()
+
+    def callback(progress):
+        model.compile("mse", "sgd")
+
+    with pytest.raises(RuntimeError, match="compiled anew"):
+        model.fit(X, Y, validation_data=(X, Y), callback=callback)
+
+
+def test_a_flow_is_whole_whoever_reads_it_meanwhile():
+    """Steps are neither lost nor out of order."""
+    x, y = np.zeros((1500, 2), np.float32), np.zeros((1500, 1), np.float32)
+    for _ in range(6):
+        model = vg.Sequential([vg.Dense(1)], input_shape=2, seed=0)
+        model.compile("mse", "sgd")
+        flow, done = vg.GradientFlow(), threading.Event()
+
+        def train(model=model, flow=flow, done=done):
+            model.fit(x, y, batch_size=1, epochs=2, track=flow)
+            done.set()
+
+        def read(flow=flow, done=done):
+            while not done.is_set():
+                assert len(flow.delta) >= 0 and (np.diff(flow.step) == 1).all()
+
+        assert in_threads(train, read, read) == [None] * 3
+        assert flow.step.tolist() == list(range(3000))
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_does_not_wait_for_a_thread_that_it_has_not():
     model = recurrent()
     expected = model.predict(X[:3])
-    with model.session.turn:
+    flow = model.gradient_flow(X, Y)
+    with model.session.turn, flow._lock:
         started = threading.Event()
 
         def fork():
             child = os.fork()
             if child == 0:
-                os._exit(not np.array_equal(model.predict(X[:3]), expected))
+                os._exit(len(flow) != 1 or not np.array_equal(model.predict(X[:3]), expected))
             started.set()
             return child
 

@@ -89,6 +89,9 @@ class Source(Protocol):
     def take(self) -> Steps:
         """The steps that are complete and have not been taken yet."""
 
+    def took(self, count: int) -> None:
+        """So many of them are in the record now."""
+
 
 class Column:
     """Rows that grow at the end, with room in reserve: n rows cost O(n) however they come.
@@ -107,6 +110,13 @@ class Column:
 
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows of the same shape, or of another number of timesteps."""
+        self.make_room(rows)
+        count = self._count + len(rows)
+        self._rows[self._count : count][_corner(rows)] = rows
+        self._count = count
+
+    def make_room(self, rows: NDArray[Any]) -> None:
+        """Take the memory that `append` needs; MemoryError leaves all as it was."""
         count = self._count + len(rows)
         widest = tuple(map(max, self._rows.shape[1:], rows.shape[1:]))
         if count > len(self._rows) or widest != self._rows.shape[1:]:
@@ -117,8 +127,6 @@ class Column:
             )
             room[_corner(self.rows)] = self.rows
             self._rows = room
-        self._rows[self._count : count][_corner(rows)] = rows
-        self._count = count
 
 
 def _corner(rows: NDArray[Any]) -> tuple[slice, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _npz, _validate
+from vgcore._locks import lock_of
 from vgcore.flow.rates import Rate, geometric
 from vgcore.flow.record import (
     FIELDS,
@@ -110,7 +110,7 @@ class GradientFlow:
         self._run: object | None = None
         self._pending: list[Source] = []
         self._columns: dict[Any, Column] = columns_of(self._declared.empty())
-        self._lock = threading.Lock()
+        self._lock = lock_of(self, "_lock")
 
     @property
     def layers(self) -> list[str]:
@@ -176,10 +176,16 @@ class GradientFlow:
 
         Raises
         ------
+        TypeError, ValueError
+            If a name is none or there twice, or a walk is none.
         ValueError
             If this record holds other layers, or steps of another run.
         """
-        declared = Declaration(tuple(layers), dict(walks or {}))
+        declared = Declaration(_distinct("layers", layers), dict(_mapping("walks", walks)))
+        _distinct("walks", declared.walks)
+        for name, walk in declared.walks.items():
+            if not isinstance(walk, Walk):
+                raise TypeError(f"walks[{name!r}]: expected a Walk, got {walk!r}")
         if self._declared.layers and self._declared != declared:
             raise ValueError(
                 f"track: expected a tracker of the layers {_names(declared.layers)}, got one that holds "
@@ -227,23 +233,28 @@ class GradientFlow:
             _validate.one_of("fields", name, FIELDS)
             columns[name] = _shaped(name, values, (len(self.layers),))
         through = self._declared.empty().time
-        given = {
-            (f, w): values for f, by_walk in (time or {}).items() for w, values in by_walk.items()
-        }
-        for (name, walk), values in given.items():
+        for name, by_walk in _mapping("time", time).items():
             _validate.one_of("time", name, TIME_FIELDS)
-            _validate.one_of(f"time[{name!r}]", walk, [w for f, w in through if f == name])
-            gates = len(self._declared.walks[walk].gates)
-            inner = (None, gates) if name in GATE_FIELDS else (None,)
-            through[name, walk] = _shaped(f"time[{name!r}][{walk!r}]", values, inner)
+            walks = [w for f, w in through if f == name]
+            for walk, values in _mapping(f"time[{name!r}]", by_walk).items():
+                if not walks:
+                    raise ValueError(f"time[{name!r}]: no walk that has it was declared")
+                _validate.one_of(f"time[{name!r}]", walk, walks)
+                gates = len(self._declared.walks[walk].gates)
+                inner = (None, gates) if name in GATE_FIELDS else (None,)
+                through[name, walk] = _shaped(f"time[{name!r}][{walk!r}]", values, inner)
         for key, empty in through.items():
             if not len(empty):
                 through[key] = np.full((1, *empty.shape[1:]), np.nan)
-        self._extend(Steps(number, _shaped("loss", loss, ()), columns, through))
+        steps = Steps(number, _shaped("loss", loss, ()), columns, through)
+        with self._lock:
+            self._settle()
+            self._extend(steps)
 
     def follow(self, source: Source) -> None:
         """Record what ``source`` measures from now on; it is asked when somebody reads."""
-        self._pending.append(source)
+        with self._lock:
+            self._pending.append(source)
 
     def wants(self, first: int, count: int) -> NDArray[np.bool_]:
         """Which of the steps first .. first + count - 1 to record."""
@@ -256,22 +267,27 @@ class GradientFlow:
 
     def _settle(self) -> None:
         """Take what the sources have."""
-        if not self._pending:
-            return
         with self._lock:
-            measuring = [source for source in self._pending if source.open]
-            for source in self._pending:
-                self._extend(source.take())
-            self._pending = measuring
+            while self._pending:
+                source = self._pending[0]
+                measuring, steps = source.open, source.take()
+                self._extend(steps)
+                source.took(len(steps.step))
+                if measuring:
+                    break
+                del self._pending[0]
 
     def _rows(self) -> dict[Any, NDArray[Any]]:
         """Every array of the record, all of the same steps even while others read what is measured."""
-        self._settle()
         with self._lock:
+            self._settle()
             return {name: column.rows for name, column in self._columns.items()}
 
     def _extend(self, steps: Steps) -> None:
+        """Add steps to all columns, or, where there is no memory for them, to none."""
         if len(steps.step):
+            for name, rows in steps.columns().items():
+                self._columns[name].make_room(rows)
             for name, rows in steps.columns().items():
                 self._columns[name].append(rows)
 
@@ -357,6 +373,25 @@ class GradientFlow:
         from vgcore import plot
 
         return plot.time(self, layers, **options)
+
+
+def _distinct(argument: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Names of layers, each there once."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"{argument}: expected names, got {names!r} ({type(names).__name__})")
+    given = tuple(names)
+    for name in given:
+        _validate.name(argument, name)
+    if len(set(given)) < len(given):
+        raise ValueError(f"{argument}: expected each name once, got {', '.join(given)}")
+    return given
+
+
+def _mapping(argument: str, value: Any) -> Mapping[str, Any]:
+    """A dict, or an empty one in place of None."""
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"{argument}: expected a dict, got {value!r} ({type(value).__name__})")
+    return value or {}
 
 
 def _names(layers: tuple[str, ...]) -> str:

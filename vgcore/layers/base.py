@@ -126,11 +126,11 @@ class View:
 
 
 def _name(argument: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"{argument}: expected a str, got {value!r} ({type(value).__name__})")
-    if value is not None and (not value or "." in value):
+    if value is None:
+        return None
+    if isinstance(value, str) and (not value or "." in value):
         raise ValueError(f"{argument}: expected a non-empty str without '.', got {value!r}")
-    return value
+    return _validate.name(argument, value)
 
 
 class Layer(Member):

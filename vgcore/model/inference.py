@@ -73,9 +73,11 @@ def _forward(
 
 def evaluate(session: Session, data: Data) -> Evaluation:
     """Loss and accuracy over checked data, from fresh states."""
-    loss = session.compiled.loss
+    assert data.compiled is not None
+    loss = data.compiled.loss
     sample_losses = np.zeros(len(data.x))
     with session.turn:
+        inputs.check_compiled(session, data)
         outputs = _forward(session, data, sample_losses)
     goal = data.y
     if outputs.ndim == 4:

@@ -16,6 +16,7 @@ from vgcore._core import arrays
 from vgcore.losses import Loss
 
 if TYPE_CHECKING:
+    from vgcore.model.compiling import Compiled
     from vgcore.model.session import Session
 
 Array = NDArray[Any]
@@ -23,11 +24,15 @@ Shape = tuple[int | None, ...]
 
 
 class Data(NamedTuple):
-    """Checked samples: inputs, targets if there are any, and valid timesteps if not all are."""
+    """Checked samples: inputs, targets if there are any, and valid timesteps if not all are.
+
+    ``compiled``: whose loss the targets are checked for.
+    """
 
     x: Array
     y: Any  # an Array, or None
     lengths: Array | None
+    compiled: Compiled | None = None
 
     @property
     def times(self) -> int:
@@ -64,10 +69,17 @@ def with_targets(
     suffix: str = "",
 ) -> Data:
     """Inputs and targets of a network."""
-    loss = session.compiled.loss
-    checked, _, valid = samples(session, x, given_lengths, suffix)
+    compiled = session.compiled
+    checked, _, valid, _ = samples(session, x, given_lengths, suffix)
     shape = session.output_shape(checked)
-    return Data(checked, targets(f"y{suffix}", y, shape, loss, session.dtype), valid)
+    goal = targets(f"y{suffix}", y, shape, compiled.loss, session.dtype)
+    return Data(checked, goal, valid, compiled)
+
+
+def check_compiled(session: Session, data: Data) -> None:
+    """Raise if the targets were checked for another loss than the engine would read them with."""
+    if session.chosen is not data.compiled:
+        raise RuntimeError("the model was compiled anew while it was in use")
 
 
 def to_train(

@@ -55,6 +55,7 @@ def train_on_batch(
     """See `Sequential.train_on_batch`."""
     data = inputs.to_train(session, x, y, lengths)
     with session.turn:
+        inputs.check_compiled(session, data)
         if lengths is None and initial_state is None and not session.stateful:
             program = session.program(len(data.x), data.times)
             if program.longest == program.times >= data.times and not session.compiled.tbptt:
@@ -87,7 +88,7 @@ def gradients(
     with session.turn:
         result = _whole_batch(session, data, initial_state, updating=False, wrt_inputs=wrt_inputs)
         copies = session.layout.copies(session.gradients)
-    grads = {name: copies[name] for name in session.layout.trained}
+        grads = {name: copies[name] for name in session.layout.trained}
     if not wrt_inputs:
         return result.loss, grads
     nested = states.nested(session.layers, result.state_gradients)

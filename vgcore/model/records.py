@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore._locks import lock_of
 from vgcore.flow import GradientFlow, Steps, Walk
 from vgcore.flow.record import FIELDS, GATE_FIELDS, TIME_FIELDS
 from vgcore.layers.base import Layer
@@ -74,6 +75,7 @@ class Records:
     ) -> None:
         rows, gates = int(wanted.sum()), 3 + 2 * _MOST_GATES
         self.open = True
+        self._lock = lock_of(self, "_lock")
         self._layout, self._walks, self._losses, self._first = layout, walks, losses, first
         self._times = [extent or times for extent in extents]
         self._steps = np.flatnonzero(wanted)
@@ -95,6 +97,10 @@ class Records:
 
     def close(self) -> None:
         """Give back the room that was not needed: the engine writes no more."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         self._done = self._done.copy()
         rows = self._complete()
         if rows < len(self._op) * 3 // 4:
@@ -111,8 +117,15 @@ class Records:
 
     def take(self) -> Steps:
         """The steps that are complete and have not been taken yet."""
-        begin, self._taken = self._taken, self._complete()
-        mine = slice(begin, self._taken)
+        with self._lock:
+            return self._take()
+
+    def took(self, count: int) -> None:
+        """So many steps are somebody else's now."""
+        self._taken += count
+
+    def _take(self) -> Steps:
+        mine = slice(self._taken, self._complete())
         steps = self._steps[mine]
         losses = self._losses[steps] if self.open else self._losses[mine]
         time = {

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from vgcore import _validate
 from vgcore._core.program import Program
+from vgcore._locks import lock_of
 from vgcore.layers.base import TIMESTEPS, Layer, Parameter, Shape, describe, name_layers, places
 from vgcore.layers.membership import Owner, claim
-from vgcore.model import generators, making, planning, threads, turns
+from vgcore.model import generators, making, planning, threads
 from vgcore.model.compiling import Compiled
 from vgcore.model.history import History
 from vgcore.model.parameters import Layout
@@ -80,7 +81,7 @@ class Session(Owner):
         self.history: History | None = None
         self.run = object()
         self.warned = False
-        self.turn = turns.of(self)
+        self.turn = lock_of(self, "turn")
         self._step = 0
         self._program: Program | None = None
         self._forward_program: Program | None = None

@@ -92,7 +92,8 @@ class _Fit:
     ) -> None:
         self.session, self.data, self.validation = session, data, validation
         self.epochs, self.shuffle, self.track, self.callback = epochs, shuffle, track, callback
-        self.compiled, self.layout, self.history = session.compiled, session.layout, History()
+        assert data.compiled is not None
+        self.compiled, self.layout, self.history = data.compiled, session.layout, History()
         self.scheduled = self.compiled.course.schedule is not None
         self.batch = min(batch_size, len(data.x))
         self.before = 0  # steps of the epochs before
@@ -194,8 +195,7 @@ class _Fit:
         return isinstance(answer, bool | np.bool_) and bool(answer)
 
     def _check_compiled(self) -> None:
-        if self.session.chosen is not self.compiled:
-            raise RuntimeError("the model was compiled anew while fit was running")
+        inputs.check_compiled(self.session, self.data)
         if self.track is not None and self.session.layout is not self.layout:
             raise RuntimeError("a layer was renamed while fit was tracking by its name")
 
@@ -237,6 +237,7 @@ def run_steps(
     ``begin``: which of them is first. ``done`` (1,), zero: where the engine counts what it has completed.
     ``extra``: what else `Program.train` takes.
     """
+    inputs.check_compiled(session, data)
     done = np.zeros(1, np.int64) if done is None else done
     if program is None:
         program = session.program(steps.batch, data.times, epoch)
