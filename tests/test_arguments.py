@@ -5,6 +5,7 @@ What is legal of it is listed; all else must raise TypeError or ValueError, or f
 
 import inspect
 import warnings
+from typing import get_origin
 
 import numpy as np
 import pytest
@@ -223,9 +224,14 @@ def verb(model, name, **right):
     )
 
 
+def is_class(value):
+    """Whether it is a class; Python 3.10 takes a ``list[int]`` for one, too."""
+    return inspect.isclass(value) and get_origin(value) is None
+
+
 def classes(room, base):
     kinds = (getattr(room, name) for name in room.__all__)
-    return [k for k in kinds if inspect.isclass(k) and issubclass(k, base) and k is not base]
+    return [k for k in kinds if is_class(k) and issubclass(k, base) and k is not base]
 
 
 RIGHT = {

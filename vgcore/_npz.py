@@ -51,8 +51,12 @@ def write(path: Path, arrays: Mapping[str, Any]) -> None:
     name = _validate.path("path", path)
     target = os.path.realpath(name)
     if _is_no_file(name, target):
-        with open(name, "wb") as file:
-            np.savez(file, **arrays)
+        try:
+            with open(name, "wb") as file:
+                np.savez(file, **arrays)
+        except OSError as error:  # what is full says so without its name
+            error.filename = name
+            raise
         return
     beside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
     try:

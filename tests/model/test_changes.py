@@ -488,3 +488,13 @@ def test_the_shape_of_a_view_is_its_users():
     model.layers[0].weight = np.arange(12.0).reshape(3, 4)
     state = model.state_dict()["dense1.weight"]
     np.testing.assert_array_equal(state, np.arange(12.0).reshape(3, 4))
+
+
+@pytest.mark.parametrize("name", ["a\0", "é\ud800", "x" * 70_000, "two\nlines", ""])
+def test_names_that_files_cannot_hold_are_refused(name):
+    with pytest.raises(ValueError, match="name: expected a non-empty str"):
+        vg.Dense(3, name=name)
+    model = vg.Sequential([vg.Dense(3)], input_shape=2)
+    with pytest.raises(ValueError, match="name: expected a non-empty str"):
+        model.layers[0].name = name
+    assert model.layers[0].name == "dense1"
