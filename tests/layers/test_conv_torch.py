@@ -59,7 +59,7 @@ def pool(h, layer):
     images = h.ndim == 4
     if layer.kind == "maxpool":
         return (nn.max_pool2d if images else nn.max_pool1d)(h, layer.pool_size, **how)
-    how["count_include_pad"] = layer.counts_padding
+    how["count_include_pad"] = layer.count_include_pad
     return (nn.avg_pool2d if images else nn.avg_pool1d)(h, layer.pool_size, **how)
 
 

@@ -4,6 +4,7 @@ PyTorch computes in float64: whole layers by `torch.nn.RNN`, `LSTM` and `GRU` on
 timesteps by cells unrolled by hand whose tensors retain their gradients.
 """
 
+import copy
 import functools
 import itertools
 
@@ -285,14 +286,7 @@ def test_layers(shape, sequences, lengths, kind):
 
 def copies(layers):
     """Layers of the same options that belong to no model."""
-    made = []
-    for layer in layers:
-        two = isinstance(layer, vg.Bidirectional)
-        inner = layer.forward_layer if two else layer
-        again = type(inner).from_config({**inner.config(), "name": None})
-        again.bias_initializer = inner.bias_initializer
-        made.append(vg.Bidirectional(again) if two else again)
-    return made
+    return [copy.copy(layer) for layer in layers]
 
 
 @over_kinds

@@ -3,6 +3,8 @@
 PyTorch computes in float64 from the model's parameters; float32 models are held against that too.
 """
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from reference import (
@@ -108,7 +110,8 @@ RENAMED = {"learning_rate": "lr", "epsilon": "eps"}
 
 
 def torch_optimizer(optimizer, parameters):
-    options = {RENAMED.get(name, name): value for name, value in vars(optimizer).items()}
+    settings = {each.name: getattr(optimizer, each.name) for each in fields(optimizer)}
+    options = {RENAMED.get(name, name): value for name, value in settings.items()}
     if "beta1" in options:
         options["betas"] = options.pop("beta1"), options.pop("beta2")
     return TORCH[optimizer.rule](parameters, **options)

@@ -4,6 +4,7 @@ Whole trainings by every rule are in test_training.py, test_state.py, test_flow.
 test_parity_torch.py.
 """
 
+from dataclasses import fields
 from itertools import pairwise
 
 import numpy as np
@@ -159,7 +160,9 @@ def test_defaults_are_pytorchs(name):
     theirs = {kind.lower(): getattr(torch.optim, kind) for kind in dir(torch.optim)}[name]
     defaults = theirs([torch.zeros(1)]).defaults
     renamed = {"learning_rate": "lr", "epsilon": "eps"}
-    for setting, value in vars(optimizers.get(name)).items():
+    rule = optimizers.get(name)
+    for setting in (each.name for each in fields(rule)):
+        value = getattr(rule, setting)
         if setting in ("beta1", "beta2"):
             assert value == defaults["betas"][setting == "beta2"]
         elif (name, setting) != ("sgd", "learning_rate"):
