@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import math
 import os
 import re
@@ -52,8 +53,10 @@ def write(path: Path, arrays: Mapping[str, Any]) -> None:
     target = os.path.realpath(name)
     if _is_no_file(name, target):
         try:
+            whole = io.BytesIO()  # a device has no places that a zip file could speak of
+            np.savez(whole, **arrays)
             with open(name, "wb") as file:
-                np.savez(file, **arrays)
+                file.write(whole.getbuffer())
         except OSError as error:  # what is full says so without its name
             error.filename = name
             raise

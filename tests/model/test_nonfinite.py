@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from processes import run_python
 from reference import DTYPES, OPTIMIZERS, assert_same_bits
 
 import vgcore as vg
@@ -320,3 +321,32 @@ def test_the_mode_is_saved_and_checked(tmp_path):
         dense(on_nonfinite="rise")
     with pytest.raises(TypeError, match="on_nonfinite: "):
         dense(on_nonfinite=True)
+
+
+SCRIPT = """
+import warnings, numpy as np, vgcore as vg
+def main():
+    model = vg.Sequential([vg.Dense(1)], input_shape=4, seed=0)
+    model.compile("mse", vg.SGD(1e20), on_nonfinite={mode!r})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(np.ones((64, 4)), np.ones((64, 1)), epochs=5)
+    print([(each.filename, each.lineno) for each in caught])
+main()
+"""
+
+
+@pytest.mark.parametrize("mode", ["warn", "stop"])
+def test_a_warning_in_a_script_points_at_the_script(mode, tmp_path):
+    """A script is in no package, and its functions have a caller."""
+    (tmp_path / "script.py").write_text(SCRIPT.format(mode=mode))
+    run = run_python(str(tmp_path / "script.py"))
+    assert run.stdout.strip() == str([(str(tmp_path / "script.py"), 8)]), run.stderr
+
+
+def test_parameters_that_were_not_finite_to_begin_with():
+    model = vg.Sequential([vg.Dense(1)], input_shape=1, seed=0)
+    model.layers[0].weight = [[np.nan]]
+    model.compile("mse", on_nonfinite="raise")
+    with pytest.raises(FloatingPointError, match=r"it began with dense1.weight not finite"):
+        model.train_on_batch([[10.0]], [[1.0]])

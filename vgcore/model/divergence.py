@@ -56,7 +56,7 @@ def tell(session: Session, message: str) -> bool:
 def _levels_to_caller() -> int:
     """How far up, counted from `tell`, the caller of vgcore is."""
     frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__package__", "").startswith("vgcore"):
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("vgcore."):
         frame, level = frame.f_back, level + 1
     return level
 
@@ -96,7 +96,8 @@ def message(
         said += f", behind timestep {window.times - 1}"
     spoilt = _not_finite(session, session.values) if session.compiled.refuses else []
     if spoilt:
-        said += f" (the step before has made {_some(spoilt)} not finite)"
+        when = "the step before has made" if at.step else "it began with"
+        said += f" ({when} {_some(spoilt)} not finite)"
     return said
 
 
