@@ -490,7 +490,7 @@ def test_save_and_load(tmp_path):
         assert_same_bits(record_of(loaded), record_of(flow))
         np.testing.assert_array_equal(loaded.rate(), flow.rate())
         with np.load(path, allow_pickle=False) as file:  # anyone may read it with NumPy alone
-            assert set(file.files) == {"layers", *RECORD}
+            assert set(file.files) == {"layers", "every", *RECORD}
             np.testing.assert_array_equal(file["delta"], flow.delta)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["record", "record.of flow"]
 

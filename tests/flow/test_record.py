@@ -244,6 +244,35 @@ def test_a_flow_that_holds_nothing_goes_with_any_compile():
     assert len(flow) == 0
 
 
+@pytest.mark.parametrize("chosen", [{"every": 3}, {"steps": [1, 4, 2**40]}, {"steps": []}])
+def test_a_loaded_flow_records_the_same_steps(chosen, tmp_path):
+    model, flow = network(), vg.GradientFlow(**chosen)
+    x, y = RNG.normal(size=(24, 6, 3)), RNG.normal(size=(24, 2))
+    model.fit(x, y, batch_size=4, track=flow)
+    flow.save(tmp_path / "flow.npz")
+    loaded = vg.GradientFlow.load(tmp_path / "flow.npz")
+    model.fit(x, y, batch_size=4, track=loaded)
+    model.fit(x[:1], y[:1], track=flow)
+    wanted = range(0, 12, 3) if "every" in chosen else [s for s in chosen["steps"] if s < 12]
+    assert loaded.step.tolist() == list(wanted)
+
+
+def test_files_of_before_say_nothing_of_the_steps_to_record(tmp_path):
+    flow = vg.GradientFlow(every=2)
+    flow.declare(["a"])
+    flow.add(0, delta=[1.0])
+    flow.save(tmp_path / "flow.npz")
+    with np.load(tmp_path / "flow.npz") as file:
+        arrays = {**file}
+    del arrays["every"]
+    np.savez(tmp_path / "old.npz", **arrays)
+    assert vg.GradientFlow.load(tmp_path / "old.npz").wants(0, 3).all()
+    for wrong in ({"every": np.array([0])}, {"every": np.array([1.5])}, {"steps": np.array([-1])}):
+        np.savez(tmp_path / "bad.npz", **{**arrays, **wrong})
+        with pytest.raises(ValueError, match="path: expected a GradientFlow record"):
+            vg.GradientFlow.load(tmp_path / "bad.npz")
+
+
 def test_a_copy_goes_on_where_the_record_ends():
     model, flow = network(), vg.GradientFlow()
     x, y = RNG.normal(size=(12, 6, 3)), RNG.normal(size=(12, 2))

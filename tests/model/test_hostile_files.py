@@ -385,7 +385,7 @@ def test_timesteps_of_no_steps_take_no_memory(files, tmp_path):
     arrays = {name: array[:0] for name, array in arrays_of(files["flow"]).items()}
     whole = arrays_of(files["flow"])
     for name in whole:
-        if name.startswith(("layers", "gates/")):
+        if name.startswith(("layers", "every", "gates/")):
             arrays[name] = whole[name]
         elif name.startswith("time"):
             arrays[name] = np.empty((0, 10**12, *whole[name].shape[2:]))

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+_WANTED = (
+    "every",
+    "steps",
+)  # what a file says of the steps to record; one of earlier days does not
+
 
 class GradientFlow:
     """Records, layer by layer, how large the gradient is while a network trains.
@@ -332,6 +337,8 @@ class GradientFlow:
             path,
             {
                 "layers": np.array(self._declared.layers, np.str_),
+                "every": np.array([self._every]),
+                **({} if self._steps is None else {"steps": self._steps}),
                 **{_file_key(name): rows for name, rows in self._rows().items()},
                 **{f"gates/{name}": np.array(gates, np.str_) for name, gates in self.gates.items()},
             },
@@ -355,9 +362,9 @@ class GradientFlow:
             If ``path`` is no path.
         """
         name = _validate.path("path", path)
-        flow = cls()
         with _npz.refusing(name, "a GradientFlow record"):
             arrays = _npz.read(name)
+            flow = cls(**{key: _wanted(key, arrays.pop(key)) for key in _WANTED if key in arrays})
             flow._declared = declared = _declaration(arrays)
             flow._columns = _columns_of_file(arrays, declared)
         return flow
@@ -419,6 +426,13 @@ def _declaration(arrays: Mapping[str, NDArray[Any]]) -> Declaration:
         _texts("layers", arrays["layers"]),
         {name: Walk(gates, f"time_cell/{name}" in arrays) for name, gates in walks.items()},
     )
+
+
+def _wanted(name: str, array: NDArray[Any]) -> Any:
+    """Which steps a file's record is of, as the constructor takes them."""
+    if array.ndim != 1 or array.dtype.kind != "i" or (name == "every" and array.size != 1):
+        raise ValueError(f"{name}: expected integers, got {array.dtype} {array.shape}")
+    return int(array[0]) if name == "every" else array.tolist()
 
 
 def _texts(name: str, array: NDArray[Any]) -> tuple[str, ...]:
