@@ -217,6 +217,16 @@ def test_a_row_that_there_is_no_memory_for_leaves_the_record_as_it_was(monkeypat
     assert {len(rows) for rows in record_of(flow).values()} == {2}
 
 
+@pytest.mark.parametrize("name", ["every", "steps", "delta", "time", "layers", "made_up"])
+def test_nothing_of_a_record_may_be_assigned(name):
+    flow = vg.GradientFlow(every=3)
+    flow.declare(["a"])
+    flow.add(0, delta=[1.0])
+    with pytest.raises(AttributeError, match=f"{name}: nothing of a record may be assigned"):
+        setattr(flow, name, 3)
+    assert flow.delta.tolist() == [[1.0]] and not hasattr(flow, "made_up")
+
+
 # ---- whose record it is
 
 

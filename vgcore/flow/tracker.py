@@ -146,6 +146,14 @@ class GradientFlow:
             return self._columns[name].rows
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse: a record is what was measured, and which steps is said when it is made."""
+        if not name.startswith("_"):
+            raise AttributeError(
+                f"{name}: nothing of a record may be assigned; make a new GradientFlow"
+            )
+        super().__setattr__(name, value)
+
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle the record alone, without what it measures."""
         return {
