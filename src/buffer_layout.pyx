@@ -12,10 +12,7 @@ from .op cimport (
     chunk_count, from_row, row_chunks,
 )
 from .plan cimport ALIGNMENT, OpBook, Plan, REFUSE, writes
-from .simd cimport LossKind, Matrix, Norms, PADDED, Taps
-from .simd import LOSSES
-
-cdef LossKind OF_STATES = <LossKind><int>LOSSES["binary_states"]
+from .simd cimport BINARY_STATES, Matrix, Norms, PADDED, Taps
 
 
 cdef Py_ssize_t padded(Py_ssize_t cols, Py_ssize_t real_bytes) noexcept:
@@ -79,6 +76,8 @@ cdef class BufferLayout:
             plan.labels = <int64_t *>self.arena.take(outputs * sizeof(int64_t))
             plan.loss.labels = plan.labels
         plan.row_loss = self.arena.doubles(outputs)
+        plan.row_right = self.arena.doubles(outputs)
+        plan.row_weight = self.arena.doubles(outputs)
         self._lay_layers()
         if not plan.sparse:
             plan.target = self.arena.matrix(outputs, plan.output.cols, real)
@@ -118,7 +117,13 @@ cdef class BufferLayout:
                 cols += plan.op[i].h.cols
             plan.output, plan.output_gradient = h, dh
             begin = end
-        plan.logits = self._lay_logits() if plan.loss.kind == OF_STATES else plan.output
+        op = &plan.op[plan.ops - 1]
+        plan.logits = plan.output
+        if plan.loss.kind == BINARY_STATES:
+            plan.logits = self._lay_logits()
+        elif op.fused and op.keeps_z:
+            plan.logits = op.z
+            plan.loss.apply_activation = False
 
     cdef Matrix _lay_logits(self) noexcept:
         """The z of the last layer's walks, each of which writes its columns."""

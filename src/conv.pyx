@@ -9,8 +9,8 @@ dL/dW_k = sum of x[q]^T delta[p] over all (q, p) that meet in k        dL/db = s
 from .neighbours cimport Table
 from .neighbours import Window
 from .op cimport (
-    Kind, Op, OpTaps, Operation, PER_THREAD, Step, add_buffer, add_parameter, of_thread, places_in,
-    set_activation, set_up, spread,
+    Kind, Op, OpTaps, Operation, PER_THREAD, Step, add_buffer, add_parameter, loss_activates,
+    of_thread, places_in, set_activation, set_up, spread,
 )
 from .simd cimport PACKED_SIZE, Pairs, Rows
 
@@ -51,7 +51,7 @@ cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nog
         op.z, op.x, of_thread(op, step, PACKED), op.parameter[BIAS].value.data if op.bias else NULL,
         &geometry.forward, geometry.taps, geometry.groups, False, rows,
     )
-    if not (op.fused and step.loss_follows):
+    if not loss_activates(op, step):
         op.leaf.activation(op.h, op.z, op.activation, op.alpha, &outputs)
 
 

@@ -5,7 +5,9 @@ delta = dL/dz = dL/dh * f'(z)
 dL/dx = delta W      dL/dW = delta^T x      dL/db = sum of the rows of delta
 """
 
-from .op cimport Kind, Op, OpTaps, Operation, Step, add_parameter, places_in, set_activation, set_up
+from .op cimport (
+    Kind, Op, OpTaps, Operation, Step, add_parameter, loss_activates, places_in, set_activation, set_up,
+)
 from .simd cimport Rows
 
 cdef enum:
@@ -17,7 +19,7 @@ cdef Kind DENSE
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
     cdef void *bias = op.parameter[BIAS].value.data if op.bias else NULL
     op.leaf.affine(op.z, op.x, op.parameter[WEIGHT].value, bias, False, rows)
-    if not (op.fused and step.loss_follows):
+    if not loss_activates(op, step):
         op.leaf.activation(op.h, op.z, op.activation, op.alpha, rows)
     op.leaf.clear_ended(op.h, rows)
 

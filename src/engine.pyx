@@ -64,7 +64,28 @@ cdef Py_ssize_t deepest_window(const Run *run, const Share *share, Py_ssize_t la
     """The window of the shortest row's end: how far back a truncated step goes from the last one."""
     if run.lengths == NULL or last_op(run.plan).h_places == TIMESTEPS:
         return last_window
-    return (run.lengths[sample_of(run, share, share.step.rows - 1)] - 1) // run.plan.times
+    return max(0, run.lengths[sample_of(run, share, share.step.rows - 1)] - 1) // run.plan.times
+
+
+cdef double counted_rows(
+    const Run *run, const Share *share, Py_ssize_t time0, Py_ssize_t time1
+) noexcept nogil:
+    """Labels in timesteps [time0, time1) that count or, where the loss is a sum over them, rows with one."""
+    cdef const Plan *plan = run.plan
+    cdef Py_ssize_t places = last_op(plan).h_places, length = places, begin = 0, end = places
+    cdef Py_ssize_t r, t, sample, mine
+    cdef double count = 0
+    if places == TIMESTEPS:
+        length, begin = run.times, time0
+    for r in range(share.step.rows):
+        sample = sample_of(run, share, r)
+        if places == TIMESTEPS:
+            end = time1 if run.lengths == NULL else min(run.lengths[sample], time1)
+        mine = 0
+        for t in range(begin, end):
+            mine += run.labels[sample * length + t] >= 0
+        count += mine if plan.mean_over_places else min(mine, 1)
+    return count
 
 
 cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_ssize_t time1) noexcept nogil:
@@ -72,7 +93,9 @@ cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_
     cdef const Plan *plan = run.plan
     cdef double count = 0
     cdef Py_ssize_t r
-    if not plan.mean_over_places:
+    if plan.ignoring:
+        count = counted_rows(run, share, time0, time1)
+    elif not plan.mean_over_places:
         count = share.step.rows
     elif last_op(plan).h_places != TIMESTEPS:
         count = share.step.rows * last_op(plan).h_places
@@ -84,14 +107,26 @@ cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_
     return plan.loss_rows_scale / count if count > 0 else 0
 
 
-cdef double add_losses(const Run *run, const Share *share, double total) noexcept nogil:
-    """`total` and the rows' losses, summed from the last place to the first."""
+cdef double add_rows(
+    const Run *run, const Share *share, const double *values, double total
+) noexcept nogil:
+    """`total` and the values of rows, such as losses, summed from the last place to the first."""
     cdef const Plan *plan = run.plan
     cdef Py_ssize_t places = last_op(plan).h_places, t, r
     for t in range(places_in(places, &share.step) - 1, -1, -1):
         for r in range(living_rows(run, share, t) if places == TIMESTEPS else share.step.rows):
-            total += plan.row_loss[t * share.step.rows + r]
+            total += values[t * share.step.rows + r]
     return total
+
+
+cdef LossCall loss_call(const Run *run) noexcept nogil:
+    """The loss as this run wants it."""
+    cdef LossCall call = run.plan.loss
+    if run.weights != NULL:
+        call.weights = run.plan.row_weight
+    if run.right != NULL:
+        call.judge.right = run.plan.row_right
+    return call
 
 
 cdef void forward_ops(const Run *run, Share *share, Barrier *barrier) noexcept nogil:
@@ -190,6 +225,8 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
         tapped = run.record != NULL and run.record[s] >= 0
         if thread == 0:
             run.losses[s] = 0
+            if run.right != NULL:
+                run.right[s] = 0
             if run.rates != NULL:
                 plan.update.rate = run.rates[s]
             if run.updating:
@@ -212,7 +249,7 @@ cdef void train_windows(
     """One step: forward through the windows, backward from the last of them to the deepest."""
     cdef Plan *plan = run.plan
     cdef Op *last = last_op(plan)
-    cdef LossCall loss = plan.loss
+    cdef LossCall loss = loss_call(run)
     cdef Rows rows
     cdef Py_ssize_t window, time0 = first_window * plan.times
     cdef bint complete
@@ -239,6 +276,8 @@ cdef void train_windows(
             plan.leaf.loss(
                 plan.row_loss, plan.output_gradient, plan.logits, plan.target, &loss, &rows
             )
+            if run.outputs != NULL:
+                write_places(run, share, run.outputs, plan.output, last.h_places, plan.image_output)
         for index in range(plan.ops - 1, -1, -1):
             if runs_now(share, plan.op[index].x_places):
                 backward_op(
@@ -246,7 +285,9 @@ cdef void train_windows(
                     complete or plan.op[index].x_places != TIMESTEPS, barrier,
                 )
         if share.step.thread == 0 and runs_now(share, last.h_places):
-            run.losses[s] = add_losses(run, share, run.losses[s])
+            run.losses[s] = add_rows(run, share, plan.row_loss, run.losses[s])
+            if run.right != NULL:
+                run.right[s] = add_rows(run, share, plan.row_right, run.right[s])
         if run.input_gradient != NULL:
             plan.leaf.clear_ended(plan.input_gradient, &share.sequences)
             write_places(
@@ -274,7 +315,7 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
     cdef Run *run = <Run *>argument
     cdef Plan *plan = run.plan
     cdef Op *last = last_op(plan)
-    cdef LossCall loss = plan.loss
+    cdef LossCall loss = loss_call(run)
     cdef Py_ssize_t windows = (run.times + plan.times - 1) // plan.times
     cdef Py_ssize_t first = run.first, window, r, t, sample
     cdef Share share

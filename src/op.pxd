@@ -241,9 +241,14 @@ cdef inline void *of_thread(const Op *op, const Step *step, int buffer) noexcept
     return <char *>m.data + step.thread * m.ld * <Py_ssize_t>op.leaf.real_bytes
 
 
+cdef inline bint loss_activates(const Op *op, const Step *step) noexcept nogil:
+    """Whether the loss that follows makes h of z. Where z has a buffer of its own, it is read there."""
+    return op.fused and step.loss_follows and not op.keeps_z
+
+
 cdef inline Activation due_activation(const Op *op, const Step *step) noexcept nogil:
     """The activation of h, unless the loss that follows applies it."""
-    return IDENTITY if op.fused and step.loss_follows else op.activation
+    return IDENTITY if loss_activates(op, step) else op.activation
 
 
 cdef inline void pass_down(const Op *op, const Rows *rows) noexcept nogil:

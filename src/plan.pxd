@@ -71,6 +71,9 @@ ctypedef struct Plan:
     int64_t *ends             # (threads, times + 1)
     bint sparse
     double *row_loss
+    double *row_right         # how right each row's outputs are
+    double *row_weight
+    bint ignoring             # some labels may be below 0: such rows have no loss
     LossCall loss
     double loss_rows_scale    # the scale of a loss is this over the rows of the batch
     bint mean_over_places     # ... and over the timesteps or places
@@ -100,6 +103,8 @@ ctypedef struct Run:
     Matrix y
     const int64_t *tokens     # x where it is integers
     const int64_t *labels
+    const double *weights     # of each sample's loss or, by place, of each place's; or NULL
+    bint weights_by_place
     const int64_t *order      # sample of each row, or NULL
     const int64_t *lengths    # of each sample, or NULL; they do not rise along the rows of a minibatch
     StateArrays *state        # (ops, MAX_STATES)
@@ -118,7 +123,8 @@ ctypedef struct Run:
     int64_t first_step        # number of the first step
     const double *rates       # (steps,) learning rates, or NULL
     double *losses            # (steps,) or, forward only, (samples,)
-    char *outputs             # forward only: (samples, [times,] outputs)
+    double *right             # (steps,) the sum of how right each row is, or NULL
+    char *outputs             # (samples, [times,] outputs), or NULL
     char *input_gradient      # (samples, [times,] inputs), or NULL
     const int64_t *record     # (steps,) row of the record, or -1
     double *op_record         # (rows, ops, OP_FIELDS)

@@ -13,7 +13,7 @@ from .op cimport MAX_STATES, Op, Operation, Parameter, TIMESTEPS, from_row
 from .parameter_layout cimport lay_parameters
 from .plan cimport IGNORE, NOTICE, OpBook, Plan, REFUSE, Run, StateArrays
 from .recurrent cimport TOTAL
-from .simd cimport Factor, LossCall, LossKind, Matrix, Rule, leaf_table
+from .simd cimport Factor, Judge, LossCall, LossKind, Matrix, Rule, leaf_table
 from .team cimport MAX_THREADS, Pace
 
 cdef enum:
@@ -43,12 +43,14 @@ cdef class Program:
         self, list operations, list offsets, values, gradients, list states, *,
         Py_ssize_t batch, Py_ssize_t times, Py_ssize_t windows, bint truncated, bint input_gradient,
         bint image_input, bint image_output,
-        bint refuses, int loss, bint sparse, bint fused, bint apply_activation, bint mean_over_outputs,
+        bint refuses, dict loss, bint sparse, bint ignoring, bint fused, bint apply_activation,
+        bint mean_over_outputs,
         bint mean_over_places, int rule, dict update, dict treatment, list rates, int threads, uint64_t seed,
     ):
         """`offsets[i][j]`: the first element of parameter j of operation i in the flat vectors `values`,
         `gradients` and `states` (at most RULE_STATES). `input_gradient`: of x and of initial states, too.
-        `refuses`: steps whose loss or gradient is not finite. `image_input`, `image_output`: arrays
+        `refuses`: steps whose loss or gradient is not finite. `loss`: the numbers of a LossCall and of its
+        Judge. `ignoring`: labels may be below 0. `image_input`, `image_output`: arrays
         outside have the channels before the places. `rates`: each operation's factor of the learning
         rate, 0 to leave it as it is."""
         cdef Operation operation
@@ -82,8 +84,15 @@ cdef class Program:
         self.plan.wants_initial = input_gradient
         self.plan.guard = REFUSE if refuses else IGNORE
         self.plan.sparse = sparse
+        self.plan.ignoring = ignoring
         self.plan.loss = LossCall(
-            kind=<LossKind>loss, apply_activation=apply_activation, scale=1, labels=NULL
+            kind=<LossKind><int>loss["kind"], apply_activation=apply_activation, scale=1,
+            parameter=loss["parameter"], kept=loss["kept"], spread=loss["spread"],
+            labels=NULL, weights=NULL,
+            judge=Judge(
+                by_class=loss["by_class"], middle=loss["middle"], target_middle=loss["target_middle"],
+                right=NULL,
+            ),
         )
         self.plan.mean_over_places = mean_over_places
         self.plan.image_input = image_input
@@ -214,8 +223,8 @@ cdef class Program:
         return self.most_threads
 
     cdef Run _run(self, x, y, order, Py_ssize_t batch, dict extra) except *:
-        """A run over samples x and their targets y (None: outputs only). extra: lengths; states, a list of
-        (initial, final, gradient, by_row) per state of each op, whose arrays may be None."""
+        """A run over samples x and their targets y (None: outputs only). extra: lengths; weights; states, a
+        list of (initial, final, gradient, by_row) per state of each op, whose arrays may be None."""
         cdef Run run
         memset(&run, 0, sizeof(Run))
         run.plan = &self.plan
@@ -255,6 +264,9 @@ cdef class Program:
         cdef int i, j
         if extra.get("lengths") is not None:
             run.lengths = <const int64_t *>data_of(extra["lengths"])
+        if extra.get("weights") is not None:
+            run.weights = <const double *>data_of(extra["weights"])
+            run.weights_by_place = extra["weights"].ndim > 1
         states = iter(extra.get("states", ()))
         for i in range(self.plan.ops):
             for j in range(self.plan.op[i].states):
@@ -274,7 +286,8 @@ cdef class Program:
     def train(
         self, x, y, order, losses, *,
         Py_ssize_t batch, places=None, bint updating=True, double seconds=INFINITY, rates=None,
-        done=None, record=None, op_record=None, parameter_record=None, time_record=None, **extra,
+        done=None, right=None, outputs=None, record=None, op_record=None, parameter_record=None,
+        time_record=None, **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
 
@@ -284,9 +297,12 @@ cdef class Program:
         minibatch plus the window; by default one after the other.
         losses (steps,) float64 is written; rates (steps,) float64: learning rates, if not `rate`.
         done (1,) int64: counts them while they run.
+        right (steps,) float64, is written: the sum over a step's rows of how right their outputs are.
+        outputs: those of each step's samples are written, as `forward` does.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
-        rising along the rows of a minibatch; states, see `_run`; input_gradient, like x, written.
+        rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
+        see `_run`; input_gradient, like x, written.
         """
         cdef Run run = self._run(x, y, order, batch, extra)
         if places is not None:
@@ -299,6 +315,10 @@ cdef class Program:
         run.updating = updating
         run.losses = <double *>data_of(losses)
         run.first_step = self.plan.time
+        if right is not None:
+            run.right = <double *>data_of(right)
+        if outputs is not None:
+            run.outputs = <char *>data_of(outputs)
         if rates is not None:
             run.rates = <const double *>data_of(rates)
         if record is not None:

@@ -9,7 +9,7 @@ g is learned (ReZero starts it at 0) or, without a parameter, 1.
 
 from .op cimport (
     Kind, Op, OpTaps, Operation, SHARED, Step, add_buffer, add_parameter, block_of_places, from_row,
-    places_in, row_chunks, set_activation, set_up, taps_from,
+    loss_activates, places_in, row_chunks, set_activation, set_up, taps_from,
 )
 from .simd cimport Matrix, Rows, Taps
 
@@ -50,7 +50,7 @@ cdef void join_forward(const Op *op, const Step *step, const Rows *rows) noexcep
         some = block_of_places(rows, p, op.z, op.leaf)
         z = at_place(op, op.z, p, rows)
         op.leaf.add_multiple(z, at_place(op, op.x2, p, rows), at_place(op, op.x, p, rows), gate(op), &some)
-        if not (op.fused and step.loss_follows):
+        if not loss_activates(op, step):
             op.leaf.activation(at_place(op, op.h, p, rows), z, op.activation, op.alpha, &some)
         op.leaf.clear_ended(at_place(op, op.h, p, rows), &some)
         p += some.times

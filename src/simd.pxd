@@ -47,7 +47,7 @@ cdef extern from "simd/leaf.h" nogil:
         IDENTITY "VG_IDENTITY"
 
     ctypedef enum LossKind "vg_loss":
-        pass
+        BINARY_STATES "VG_BINARY_STATES"
 
     ctypedef enum Rule "vg_rule":
         pass
@@ -59,11 +59,22 @@ cdef extern from "simd/leaf.h" nogil:
         double *saturated
         void *slopes
 
+    ctypedef struct Judge "vg_judge":
+        bint by_class
+        double middle
+        double target_middle
+        double *right
+
     ctypedef struct LossCall "vg_loss_call":
         LossKind kind
         bint apply_activation
         double scale
+        double parameter
+        double kept
+        double spread
         const int64_t *labels
+        const double *weights
+        Judge judge
 
     enum:
         RULE_STATES "VG_RULE_STATES"

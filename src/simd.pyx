@@ -29,10 +29,19 @@ cdef extern from "simd/leaf.h" nogil:
         HARD_SIGMOID "VG_HARD_SIGMOID"
         SOFTMAX "VG_SOFTMAX"
         MSE "VG_MSE"
+        MAE "VG_MAE"
+        HUBER "VG_HUBER"
+        LOG_COSH "VG_LOG_COSH"
+        HINGE "VG_HINGE"
+        SQUARED_HINGE "VG_SQUARED_HINGE"
+        POISSON "VG_POISSON"
+        POISSON_EXPONENT "VG_POISSON_EXPONENT"
+        POISSON_LOGITS "VG_POISSON_LOGITS"
+        COSINE "VG_COSINE"
         BINARY "VG_BINARY"
         BINARY_LOGITS "VG_BINARY_LOGITS"
-        BINARY_STATES "VG_BINARY_STATES"
         CATEGORICAL_LOGITS "VG_CATEGORICAL_LOGITS"
+        DIVERGENCE_LOGITS "VG_DIVERGENCE_LOGITS"
         LINEAR "VG_LINEAR"
         SGD "VG_SGD"
         ADAGRAD "VG_ADAGRAD"
@@ -60,10 +69,20 @@ ACTIVATIONS = {
 }
 LOSSES = {
     "mse": MSE,
+    "mae": MAE,
+    "huber": HUBER,
+    "log_cosh": LOG_COSH,
+    "hinge": HINGE,
+    "squared_hinge": SQUARED_HINGE,
+    "poisson": POISSON,
+    "poisson_exponent": POISSON_EXPONENT,
+    "poisson_logits": POISSON_LOGITS,
+    "cosine": COSINE,
     "binary": BINARY,
     "binary_logits": BINARY_LOGITS,
     "binary_states": BINARY_STATES,
     "categorical_logits": CATEGORICAL_LOGITS,
+    "divergence_logits": DIVERGENCE_LOGITS,
     "linear": LINEAR,
 }
 RULES = {

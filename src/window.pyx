@@ -71,6 +71,18 @@ cdef void gather_integers(
             to[t * rows.stride + r] = source[sample_of(run, share, r) * length + skipped + t]
 
 
+cdef void gather_weights(const Run *run, const Share *share, double *to, Py_ssize_t places) noexcept nogil:
+    cdef Rows rows = rows_at(share, places)
+    cdef Py_ssize_t length = sample_length(run, places), skipped, sample, r, t
+    skipped = share.time if places == TIMESTEPS else 0
+    for r in range(rows.begin, rows.end):
+        sample = sample_of(run, share, r)
+        for t in range(rows.times):
+            to[t * rows.stride + r] = run.weights[
+                sample * length + skipped + t if run.weights_by_place else sample
+            ]
+
+
 cdef void gather_numbers(
     const Run *run, const Share *share, Matrix to, Matrix source, Py_ssize_t places, bint image
 ) noexcept nogil:
@@ -99,13 +111,15 @@ cdef void gather_inputs(const Run *run, const Share *share) noexcept nogil:
 
 
 cdef void gather_targets(const Run *run, const Share *share) noexcept nogil:
-    """This thread's rows of the window's targets, into the arena."""
+    """This thread's rows of the window's targets and their weights, into the arena."""
     cdef const Plan *plan = run.plan
     cdef Py_ssize_t places = plan.op[plan.ops - 1].h_places
     if run.labels != NULL:
         gather_integers(run, share, plan.labels, run.labels, places)
     elif run.y.data != NULL:
         gather_numbers(run, share, plan.target, run.y, places, plan.image_output)
+    if run.weights != NULL:
+        gather_weights(run, share, plan.row_weight, places)
 
 
 cdef void prefetch_rows(const Run *run, const Share *share) noexcept nogil:

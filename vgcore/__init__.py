@@ -1,6 +1,6 @@
 """vgcore: train deep and recurrent networks at compiled speed and see what their gradients do."""
 
-from vgcore import activations, data, initializers, plot, schedules, zoo
+from vgcore import activations, data, initializers, losses, metrics, plot, schedules, zoo
 from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
@@ -29,7 +29,7 @@ from vgcore.layers import (
     RMSNorm,
     Subsample,
 )
-from vgcore.model import Sequential
+from vgcore.model import Sequential, callbacks
 from vgcore.model.storage import load
 from vgcore.model.threads import get_num_threads, set_num_threads
 from vgcore.optimizers import (
@@ -87,6 +87,7 @@ __all__ = [
     "Subsample",
     "__version__",
     "activations",
+    "callbacks",
     "cpu_level",
     "critical",
     "data",
@@ -95,7 +96,9 @@ __all__ = [
     "initializers",
     "leaky_relu",
     "load",
+    "losses",
     "meanfield",
+    "metrics",
     "plot",
     "schedules",
     "set_num_threads",

@@ -1,56 +1,156 @@
 """Losses: what they ask of targets and of the output layer, and how the engine computes them.
 
-========================================  ================================================
+========================================  ================================================================
 mse                                       (h - y)^2
+mae                                       abs(h - y)
+huber, `Huber`                            (h - y)^2 / 2 up to abs(h - y) = delta, a line from there on
+log_cosh                                  log cosh(h - y)
+hinge, squared_hinge                      max(0, 1 - y h), and its square; targets -1 and 1 (or 0 and 1)
+poisson                                   h - y log h of a rate h: the output of softplus, sigmoid or relu; an
+                                          identity output is the logarithm of the rate
+cosine                                    1 - h . y / (norm(h) norm(y)); Keras's is less by 1
 binary_crossentropy                       -y log h - (1 - y) log(1 - h)
+multilabel_crossentropy                   the same, where each output is a label of its own, and right
+                                          where it is on its side of 1/2
 categorical_crossentropy                  -sum_j y_j log h_j, targets (n, classes)
 sparse_categorical_crossentropy           the same, targets (n,) integer labels
-========================================  ================================================
+kl_divergence                             sum_j y_j log(y_j / h_j), targets (n, classes)
+`Custom`                                  a function of one's own
+========================================  ================================================================
 
-With ``reduction="mean"`` mse and binary_crossentropy are averaged over every element (PyTorch's), with
-``"batchmean"`` they are summed over the outputs and averaged over the batch (the textbooks'). The
-cross-entropies of classes are averaged over the batch either way. With targets at every timestep a loss is
-averaged over the timesteps, too, or summed over them with ``"batchmean"``; padding does not count.
+With ``reduction="mean"`` what is a sum over outputs is averaged over every element (PyTorch's), with
+``"batchmean"`` it is summed over the outputs and averaged over the batch (the textbooks'). The
+cross-entropies of classes, kl_divergence and cosine, which are of a whole output, are averaged over the batch
+either way. With targets at every timestep a loss is averaged over the timesteps, too, or summed over them
+with ``"batchmean"``; padding does not count.
 
-Cross-entropies are computed from the logits in front of the output's sigmoid or softmax, whatever layer
-that is of, so they are exact where a probability rounds to 0 or 1. An identity output is taken as logits.
+Cross-entropies, kl_divergence and the poisson of softplus are computed from what is in front of the output's
+activation, whatever layer that is of, so they are exact where a probability rounds to 0 or 1. For
+cross-entropies an identity output is taken as logits.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from vgcore import _validate
 from vgcore._core import simd
 
 Reduction = Literal["mean", "batchmean"]
 
-_NAMES = (
-    "mse",
+
+@dataclass(frozen=True)
+class _Kind:
+    """What is particular to a loss.
+
+    ``code``: the engine's name of it, of outputs; ``fused``: its names where the loss is computed in front
+    of an output's activation. ``outputs``: the activations that suit it, or None where all do. ``targets``:
+    least and largest. ``whole``: it is of all outputs together, not a sum over them.
+    """
+
+    code: str
+    fused: dict[str, str] = field(default_factory=dict)
+    outputs: tuple[str, ...] | None = None
+    targets: tuple[float, float] = (-float("inf"), float("inf"))
+    whole: bool = False
+    categorical: bool = False
+    parameter: float = 0.0
+
+
+_BINARY = _Kind(
+    "binary",
+    fused={"sigmoid": "binary_logits", "identity": "binary_logits"},
+    outputs=("sigmoid", "hard_sigmoid", "softmax", "identity"),
+    targets=(0, 1),
+)
+_CATEGORICAL = _Kind(
+    "categorical_logits",
+    fused={"softmax": "categorical_logits", "identity": "categorical_logits"},
+    outputs=("softmax", "identity"),
+    targets=(0, 1),
+    whole=True,
+    categorical=True,
+)
+_KINDS = {
+    "mse": _Kind("mse"),
+    "mae": _Kind("mae"),
+    "huber": _Kind("huber", parameter=1.0),
+    "log_cosh": _Kind("log_cosh"),
+    "hinge": _Kind("hinge", targets=(-1, 1)),
+    "squared_hinge": _Kind("squared_hinge", targets=(-1, 1)),
+    "poisson": _Kind(
+        "poisson",
+        fused={"softplus": "poisson_logits", "identity": "poisson_exponent"},
+        outputs=("softplus", "identity", "sigmoid", "relu"),
+        targets=(0, float("inf")),
+        parameter=1e-8,
+    ),
+    "cosine": _Kind("cosine", whole=True),
+    "binary_crossentropy": _BINARY,
+    "multilabel_crossentropy": _BINARY,
+    "categorical_crossentropy": _CATEGORICAL,
+    "sparse_categorical_crossentropy": _CATEGORICAL,
+    "kl_divergence": _Kind(
+        "divergence_logits",
+        fused={"softmax": "divergence_logits", "identity": "divergence_logits"},
+        outputs=("softmax", "identity"),
+        targets=(0, 1),
+        whole=True,
+        categorical=True,
+    ),
+}
+_ALIASES = {
+    "mean_squared_error": "mse",
+    "mean_absolute_error": "mae",
+    "cosine_similarity": "cosine",
+    "kullback_leibler_divergence": "kl_divergence",
+}
+_SMOOTHED = (
     "binary_crossentropy",
+    "multilabel_crossentropy",
     "categorical_crossentropy",
     "sparse_categorical_crossentropy",
 )
-_ALIASES = {"mean_squared_error": "mse"}
-_OUTPUTS = {
-    "binary_crossentropy": ("sigmoid", "hard_sigmoid", "softmax", "identity"),
-    "categorical_crossentropy": ("softmax", "identity"),
-    "sparse_categorical_crossentropy": ("softmax", "identity"),
-}
+
+
+@dataclass(frozen=True)
+class Huber:
+    """The loss "huber" with a bound of one's own (Huber 1964; torch.nn.HuberLoss).
+
+    Parameters
+    ----------
+    delta : float, > 0
+        From where on it is a line: ``delta (abs(h - y) - delta / 2)``.
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "delta", _validate.real("delta", self.delta, above=0))
 
 
 @dataclass(frozen=True)
 class Loss:
     """A loss, its reduction and the activation of the output layer it follows.
 
-    ``fusible``: it may compute that activation in the layer's stead.
+    ``fusible``: it may compute that activation in the layer's stead. ``parameter``: Huber's bound.
+    ``label_smoothing``: the share of a target that is spread over all classes. ``ignore_index``: the label
+    that does not count.
     """
 
     name: str
     reduction: str
     output: str
     fusible: bool = True
+    parameter: float = 0.0
+    label_smoothing: float = 0.0
+    ignore_index: int | None = None
+
+    @property
+    def kind(self) -> _Kind:
+        """What is particular to it."""
+        return _KINDS[self.name]
 
     @property
     def sparse(self) -> bool:
@@ -59,40 +159,76 @@ class Loss:
 
     @property
     def categorical(self) -> bool:
-        """Whether each sample is of one class."""
-        return self.name.endswith("categorical_crossentropy")
+        """Whether the outputs are one distribution over classes."""
+        return self.kind.categorical
 
     @property
-    def probabilities(self) -> bool:
-        """Whether targets lie in [0, 1]."""
-        return self.name != "mse"
+    def target_range(self) -> tuple[float, float]:
+        """Between which targets lie."""
+        return self.kind.targets
+
+    @property
+    def signed(self) -> bool:
+        """Whether targets are -1 and 1."""
+        return self.name in ("hinge", "squared_hinge")
+
+    @property
+    def judged(self) -> str | None:
+        """What is right where outputs stand for classes.
+
+        "class": the largest output is of the target's class; "label": each output is on its target's side;
+        None: outputs are numbers.
+        """
+        if self.signed or self.name == "multilabel_crossentropy":
+            return "label"
+        return "class" if self.target_range == (0, 1) else None
+
+    @property
+    def middle(self) -> float:
+        """What outputs lie above where they say yes."""
+        return 0.0 if self.signed or self.output == "identity" else 0.5
 
     @property
     def fused(self) -> bool:
-        """Whether the loss is computed from logits and returns dL/dz."""
-        from_logits = self.output == "identity" or (self.output == "sigmoid" and self.fusible)
-        return self.categorical or (self.probabilities and from_logits)
+        """Whether the loss is computed in front of the output's activation and returns dL/dz."""
+        return self.output in self.kind.fused and (
+            self.fusible or self.output in ("identity", "softmax")
+        )
 
     @property
     def applies_activation(self) -> bool:
-        """Whether a fused loss leaves probabilities in place of the logits."""
+        """Whether a fused loss leaves what the activation makes in place of what it has read."""
         return self.fused and self.output != "identity"
 
     @property
     def mean_over_outputs(self) -> bool:
         """Whether the loss of a sample is a mean over its outputs."""
-        return self.reduction == "mean" and not self.categorical
+        return self.reduction == "mean" and not self.kind.whole
 
     @property
-    def code(self) -> int:
-        """The engine's number for it."""
-        if self.categorical:
-            return simd.LOSSES["categorical_logits"]
+    def code(self) -> str:
+        """The engine's name for it."""
         if self.fused:
-            return simd.LOSSES["binary_logits"]
-        if self.probabilities and self.output == "sigmoid":
-            return simd.LOSSES["binary_states"]
-        return simd.LOSSES["mse" if self.name == "mse" else "binary"]
+            return self.kind.fused[self.output]
+        of_states = self.kind is _BINARY and self.output == "sigmoid"
+        return "binary_states" if of_states else self.kind.code
+
+    def numbers(self, units: int) -> dict[str, Any]:
+        """What the engine wants to know of it, over so many outputs."""
+        from_logits = self.fused or self.code == "binary_states"
+        return {
+            "kind": simd.LOSSES[self.code],
+            "parameter": self.parameter,
+            "kept": 1 - self.label_smoothing,
+            "spread": self.label_smoothing / (units if self.categorical else 2),
+            "by_class": self.judged == "class" and (units > 1 or self.categorical),
+            "middle": 0.0 if from_logits else self.middle,
+            "target_middle": 0.0 if self.signed else 0.5,
+        }
+
+    def spec(self) -> str | list[Any]:
+        """What `get` makes it of, as JSON can hold it."""
+        return [self.name, self.parameter] if self.name == "huber" else self.name
 
 
 class Linear(Loss):
@@ -102,33 +238,57 @@ class Linear(Loss):
         super().__init__("linear", "batchmean", "identity")
 
     @property
-    def probabilities(self) -> bool:
-        """No."""
-        return False
-
-    @property
-    def code(self) -> int:
-        """The engine's number for it."""
-        return simd.LOSSES["linear"]
+    def kind(self) -> _Kind:
+        """What is particular to it."""
+        return _Kind("linear")
 
 
-def get(name: str, reduction: str, output: str, fusible: bool = True) -> Loss:
-    """The loss ``name`` after an output layer whose activation is ``output``.
+def named(spec: str | list[Any] | tuple[Any, ...]) -> str | Huber:
+    """What `Loss.spec` told."""
+    return spec if isinstance(spec, str) else Huber(*spec[1:])
+
+
+def get(
+    spec: str | Huber,
+    reduction: str,
+    output: str,
+    fusible: bool = True,
+    *,
+    label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
+) -> Loss:
+    """The loss of a name after an output layer whose activation is ``output``.
 
     ``fusible``: the loss may compute the activation in the layer's stead.
 
     Raises
     ------
     TypeError, ValueError
-        If the name or the reduction is unknown, or the output's range does not suit the loss.
+        If the name or the reduction is unknown, the output's range does not suit the loss, or a loss of no
+        classes is to smooth or ignore labels.
     """
-    name = _validate.one_of("loss", name, [*_NAMES, *_ALIASES])
-    name = _ALIASES.get(name, name)
     _validate.one_of("reduction", reduction, ("mean", "batchmean"))
-    suitable = _OUTPUTS.get(name)
-    if suitable is not None and output not in suitable:
+    smoothing = _validate.real("label_smoothing", label_smoothing, minimum=0, below=1)
+    if isinstance(spec, Huber):
+        name, parameter = "huber", spec.delta
+    else:
+        name = _validate.one_of("loss", spec, [*_KINDS, *_ALIASES])
+        name = _ALIASES.get(name, name)
+        parameter = _KINDS[name].parameter
+    kind = _KINDS[name]
+    if kind.outputs is not None and output not in kind.outputs:
+        meaning = "the logarithm of the rate" if name == "poisson" else "the outputs are logits"
         raise ValueError(
-            f"loss: {name} expects an output layer with activation {' or '.join(suitable)} "
-            f"(identity: the outputs are logits), got {output!r}"
+            f"loss: {name} expects an output layer with activation {' or '.join(kind.outputs)} "
+            f"(identity: {meaning}), got {output!r}"
         )
-    return Loss(name, reduction, output, fusible)
+    if smoothing and name not in _SMOOTHED:
+        raise ValueError(f"label_smoothing: expected 0, for {name} has no labels; got {smoothing}")
+    if ignore_index is not None:
+        ignore_index = _validate.integer("ignore_index", ignore_index, minimum=-(2**63))
+        if name != "sparse_categorical_crossentropy":
+            raise ValueError(
+                f"ignore_index: expected None, for targets of {name} are no integer labels; got "
+                f"{ignore_index}"
+            )
+    return Loss(name, reduction, output, fusible, parameter, smoothing, ignore_index)

@@ -75,18 +75,40 @@ typedef struct {
 
 typedef enum {
     VG_MSE,
+    VG_MAE,
+    VG_HUBER,
+    VG_LOG_COSH,
+    VG_HINGE,
+    VG_SQUARED_HINGE,
+    VG_POISSON,          /* of a rate; of its logarithm; of what softplus makes a rate of */
+    VG_POISSON_EXPONENT,
+    VG_POISSON_LOGITS,
+    VG_COSINE,
     VG_BINARY,
     VG_BINARY_LOGITS,
     VG_BINARY_STATES,
     VG_CATEGORICAL_LOGITS,
+    VG_DIVERGENCE_LOGITS,
     VG_LINEAR
 } vg_loss;
 
+/* How right each row's outputs are. */
+typedef struct {
+    int by_class;          /* the largest output is of the target's class; else each is on its target's side: */
+    double middle;         /* outputs lie above or below this, */
+    double target_middle;  /* targets of this */
+    double *right;         /* (rows,) 0 .. 1, or NULL where nobody asks */
+} vg_judge;
+
 typedef struct {
     vg_loss kind;
-    int apply_activation;  /* logits are overwritten by the probabilities the loss derives from them */
+    int apply_activation;  /* logits are overwritten by what the loss derives from them */
     double scale;          /* of the reduction: 1 / (rows x cols) or 1 / rows */
-    const int64_t *labels; /* (rows,) class of each row, or NULL where targets are dense */
+    double parameter;      /* of the loss: Huber's bound; the least rate of Poisson's */
+    double kept, spread;   /* a target y counts as kept y + spread; 1 and 0 unless labels are smoothed */
+    const int64_t *labels; /* (rows,) class of each row, below 0 where it is ignored; NULL where targets are dense */
+    const double *weights; /* (rows,) factors of each row's loss and gradient, or NULL; of 0 both are 0 */
+    vg_judge judge;
 } vg_loss_call;
 
 typedef enum {

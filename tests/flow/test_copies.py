@@ -95,6 +95,7 @@ def all_of(seed):
     vg.set_num_threads(1)  # a summary tells the memory that a plan for so many takes
     model, flow = diverged(seed)
     x, y = np.ones((6, 4, 2)), np.ones((6, 2))
+    model.history.history["seconds"] = [0.0]  # no two clocks agree
     return {
         "flow": flow,
         "model": model,

@@ -55,7 +55,14 @@ def test_reading_while_it_grows_changes_nothing(monkeypatch):
     def callback(progress):
         seen.append((len(flows[0]), flows[0].delta[-1:].copy()))
 
-    network().fit(x, y, batch_size=2, shuffle=False, track=flows[0], callback=callback)
+    network().fit(
+        x,
+        y,
+        batch_size=2,
+        shuffle=False,
+        track=flows[0],
+        callbacks=[vg.callbacks.OnProgress(callback)],
+    )
     network().fit(x, y, batch_size=2, shuffle=False, track=flows[1])
     assert_same_bits(*map(record_of, flows))
     assert [n for n, _ in seen] == [i // 3 + 1 for i in range(45)]
@@ -95,7 +102,13 @@ def test_looking_every_breath_is_not_quadratic(monkeypatch):
     model = vg.Sequential([vg.Dense(1)], input_shape=2, seed=0)
     model.compile("mse", "sgd")
     x, y = np.zeros((2000, 2)), np.zeros((2000, 1))
-    model.fit(x, y, batch_size=1, track=flow, callback=lambda progress: len(flow))
+    model.fit(
+        x,
+        y,
+        batch_size=1,
+        track=flow,
+        callbacks=[vg.callbacks.OnProgress(lambda progress: len(flow))],
+    )
     assert sum(copied) < 6 * 2000 * len(record_of(flow))
 
 

@@ -86,7 +86,7 @@ SPARSE_CASES = [
     (Y == 1, TypeError, ["y: ", "integer class labels", "bool"]),
     (np.eye(3)[Y], TypeError, ["y: ", "integer class labels", "float64"]),
     (Y.astype(str), TypeError, ["y: ", "integer class labels", "<U"]),
-    (None, TypeError, ["y: ", "integer class labels", "object"]),
+    (None, TypeError, ["y: ", "integer class labels", "None"]),
     ([], TypeError, ["y: ", "integer class labels", "float64"]),
     (np.eye(3, dtype=int)[Y], ValueError, ["y: ", "(8,)", "(8, 3)"]),
     (Y[:7], ValueError, ["y: ", "(8,)", "(7,)"]),
@@ -101,7 +101,7 @@ SPARSE_CASES = [
 ]
 UNITS = np.full((8, 3), 0.5)
 DENSE_CASES = [
-    (None, TypeError, ["y: ", "real numbers", "object"]),
+    (None, TypeError, ["y: ", "real numbers", "None"]),
     (UNITS + 0j, TypeError, ["y: ", "real numbers", "complex128"]),
     (UNITS.astype(str), TypeError, ["y: ", "real numbers", "<U"]),
     (UNITS[:, :2], ValueError, ["y: ", "(n, 3)", "(8, 2)"]),
@@ -170,7 +170,7 @@ def test_counts_of_fit(argument, value, error, fragments):
         (
             lambda m: m.fit(X, Y, validation_data=X),
             TypeError,
-            ["validation_data: ", "pair (x, y)", "ndarray"],
+            ["validation_data: ", "pair (x, y)", "array"],
         ),
         (
             lambda m: m.fit(X, Y, validation_data=(X, Y[:7])),
@@ -191,7 +191,7 @@ def test_counts_of_fit(argument, value, error, fragments):
         (
             lambda m: m.fit(X, Y, validation_data=(X,)),
             TypeError,
-            ["validation_data: ", "pair (x, y)", "1"],
+            ["validation_data: ", "(x, y)", "got 1 items"],
         ),
         (lambda m: m.fit(X, Y, track="flow"), TypeError, ["track: ", "GradientFlow", "str"]),
         (lambda m: m.fit(X, Y, track=vg.GradientFlow), TypeError, ["track: ", "GradientFlow"]),
@@ -200,7 +200,7 @@ def test_counts_of_fit(argument, value, error, fragments):
             ValueError,
             ["track: ", "of this model", "another"],
         ),
-        (lambda m: m.fit(X, Y, callback=3), TypeError, ["callback: ", "int"]),
+        (lambda m: m.fit(X, Y, callbacks=[3]), TypeError, ["callbacks[0]: ", "int"]),
     ]
 )
 def test_arguments_of_fit(call, error, fragments):

@@ -60,7 +60,15 @@ def test_an_exception_in_a_callback(calls, error, monkeypatch):
             raise error
 
     with pytest.raises(error):
-        broken.fit(X, Y, epochs=9, batch_size=4, shuffle=False, track=flow, callback=callback)
+        broken.fit(
+            X,
+            Y,
+            epochs=9,
+            batch_size=4,
+            shuffle=False,
+            track=flow,
+            callbacks=[vg.callbacks.OnProgress(callback)],
+        )
     assert broken.step == calls
     assert_nothing_lost(broken, flow)
 
@@ -93,7 +101,13 @@ def test_history_before_and_after():
     first = fresh.fit(X, Y, epochs=2)
     assert fresh.history is first
     with pytest.raises(ZeroDivisionError):
-        fresh.fit(X, Y, epochs=5, validation_data=(X, Y), callback=lambda progress: 1 / 0)
+        fresh.fit(
+            X,
+            Y,
+            epochs=5,
+            validation_data=(X, Y),
+            callbacks=[vg.callbacks.OnProgress(lambda progress: 1 / 0)],
+        )
     assert fresh.history is not first and len(fresh.history.history["loss"]) == 1
 
 
@@ -106,20 +120,22 @@ def test_a_broken_epoch_has_no_validation():
             raise Stop
 
     with pytest.raises(Stop):
-        broken.fit(X, Y, epochs=5, validation_data=(X, Y), callback=callback)
+        broken.fit(
+            X, Y, epochs=5, validation_data=(X, Y), callbacks=[vg.callbacks.OnProgress(callback)]
+        )
     history = broken.history.history
     assert len(broken.history.epoch) == 2
-    assert [len(column) for column in history.values()] == [2, 2, 2]
+    assert [len(column) for column in history.values()] == [2] * len(history)
     assert np.isnan(history["val_loss"]).tolist() == [False, True]
 
 
 def test_an_interrupt_while_validating(monkeypatch):
     broken = model()
 
-    def evaluate(session, data):
+    def measure(session, data, metrics):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.inference, "evaluate", evaluate)
+    monkeypatch.setattr(training.inference, "measure", measure)
     with pytest.raises(KeyboardInterrupt):
         broken.fit(X, Y, batch_size=4, shuffle=False, validation_data=(X, Y))
     assert broken.history.history["loss"] == [pytest.approx(trained(100)[1].loss.mean())]
@@ -129,7 +145,14 @@ def test_training_goes_on_after_it():
     broken, flow = model(), vg.GradientFlow()
     for _ in range(3):
         with pytest.raises(Stop):
-            broken.fit(X, Y, batch_size=4, shuffle=False, track=flow, callback=raiser())
+            broken.fit(
+                X,
+                Y,
+                batch_size=4,
+                shuffle=False,
+                track=flow,
+                callbacks=[vg.callbacks.OnProgress(raiser())],
+            )
     assert flow.step.tolist() == list(range(broken.step))
 
 

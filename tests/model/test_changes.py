@@ -284,7 +284,7 @@ def test_a_rate_may_change_inside_a_callback():
         model.layers[3].rate = 0.9 if progress.epoch else 0.0
         rates.append(model.layers[3].rate)
 
-    train(model, callback=callback, track=flow)
+    train(model, callbacks=[vg.callbacks.OnProgress(callback)], track=flow)
     assert rates[-1] == 0.9
     assert len(flow) == model.step == 6
 
@@ -427,10 +427,17 @@ def test_a_name_that_changes_while_fit_tracks_ends_it_with_the_record_whole():
             model.layers[2].name = "walk"
 
     with pytest.raises(RuntimeError, match="renamed"):
-        train(model, track=flow, callback=callback)
+        train(model, track=flow, callbacks=[vg.callbacks.OnProgress(callback)])
     assert len(flow) == model.step == 3
     assert flow.time["rnn1"].shape == (3, 6)
-    train(model, callback=lambda progress: setattr(model.layers[2], "name", f"w{progress.step}"))
+    train(
+        model,
+        callbacks=[
+            vg.callbacks.OnProgress(
+                lambda progress: setattr(model.layers[2], "name", f"w{progress.step}")
+            )
+        ],
+    )
 
 
 # ---- copies of layers

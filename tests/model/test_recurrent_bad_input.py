@@ -97,11 +97,11 @@ ALL = (*PASSES, "evaluate", "fit")
         *(
             ("two", every(*ALL, lengths=value), error, ["lengths: ", *fragments])
             for value, error, fragments in (
-                (np.where(LENGTHS == 2, 0, LENGTHS), ValueError, ["1 .. 6", "got 0"]),
-                (np.full(8, -3), ValueError, ["1 .. 6", "got -3"]),
-                (LENGTHS + 6, ValueError, ["1 .. 6", "got "]),
-                ([6, 6, 6, 6, 6, 6, 6, 7], ValueError, ["1 .. 6", "got 7"]),
-                (np.full(8, 2**63, np.uint64), ValueError, ["1 .. 6"]),
+                (np.where(LENGTHS == 2, -1, LENGTHS), ValueError, ["0 .. 6", "got -1"]),
+                (np.full(8, -3), ValueError, ["0 .. 6", "got -3"]),
+                (LENGTHS + 6, ValueError, ["0 .. 6", "got "]),
+                ([6, 6, 6, 6, 6, 6, 6, 7], ValueError, ["0 .. 6", "got 7"]),
+                (np.full(8, 2**63, np.uint64), ValueError, ["0 .. 6"]),
                 (LENGTHS[:7], ValueError, ["(8,)", "(7,)"]),
                 (LENGTHS[:, np.newaxis], ValueError, ["(8,)", "(8, 1)"]),
                 (6, ValueError, ["(8,)", "()"]),

@@ -103,7 +103,7 @@ def test_who_waits_gets_a_turn_while_fit_runs():
             begun.set()
             return stop.is_set()
 
-        return model.fit(X, Y, epochs=100_000, callback=callback)
+        return model.fit(X, Y, epochs=100_000, callbacks=[vg.callbacks.OnProgress(callback)])
 
     def look():
         begun.wait()
@@ -132,7 +132,9 @@ def test_compiling_ends_the_fit_of_another_thread():
     begun = threading.Event()
 
     def train():
-        model.fit(X, Y, epochs=100_000, callback=lambda progress: begun.set())
+        model.fit(
+            X, Y, epochs=100_000, callbacks=[vg.callbacks.OnProgress(lambda progress: begun.set())]
+        )
 
     def compile_anew():
         begun.wait()
@@ -145,7 +147,11 @@ def test_compiling_ends_the_fit_of_another_thread():
 def test_a_callback_may_call_the_model():
     model = recurrent()
     outputs = []
-    model.fit(X, Y, callback=lambda progress: outputs.append(model.predict(X[:1])))
+    model.fit(
+        X,
+        Y,
+        callbacks=[vg.callbacks.OnProgress(lambda progress: outputs.append(model.predict(X[:1])))],
+    )
     np.testing.assert_array_equal(outputs[-1], model.predict(X[:1]))
 
 
@@ -186,7 +192,7 @@ def test_a_compile_before_validation_ends_the_fit():
         model.compile("mse", "sgd")
 
     with pytest.raises(RuntimeError, match="compiled anew"):
-        model.fit(X, Y, validation_data=(X, Y), callback=callback)
+        model.fit(X, Y, validation_data=(X, Y), callbacks=[vg.callbacks.OnProgress(callback)])
 
 
 def test_a_flow_is_whole_whoever_reads_it_meanwhile():

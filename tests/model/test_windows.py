@@ -366,7 +366,7 @@ def test_fit_goes_on_after_each_return_from_the_engine(stateful, options, monkey
             shuffle=not stateful,
             lengths=None if stateful else lengths,
             track=flow,
-            callback=look,
+            callbacks=[vg.callbacks.OnProgress(look)],
         )
         each = 3 if "tbptt" in options else 1
         if stateful or each == 1:

@@ -234,7 +234,7 @@ def test_a_number_may_be_assigned_in_place_of_a_schedule():
     def end(progress):
         optimizer.learning_rate = 0.25
 
-    history = model.fit(x, y, epochs=3, callback=end).history
+    history = model.fit(x, y, epochs=3, callbacks=[vg.callbacks.OnProgress(end)]).history
     assert history["learning_rate"] == [0.25, 0.25, 0.25]  # it was assigned before the epoch's end
     assert "learning_rate" not in model.fit(x, y).history
     optimizer.learning_rate = Step(0.5, 1)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from vgcore import _validate
+from vgcore.model.callbacks import OnProgress
 from vgcore.model.history import Progress
 
 if TYPE_CHECKING:
@@ -54,13 +55,14 @@ def silent(part: str, done: int, whole: int) -> None:
     """A `Meter` that shows nothing."""
 
 
-def fit_callback(meter: Meter, part: str) -> Callable[[Progress], None]:
+def fit_callback(meter: Meter, part: str) -> OnProgress:
     """A callback for `Sequential.fit` that reports its steps as ``part``."""
 
     def report(progress: Progress) -> None:
+        assert progress.steps is not None
         meter(part, progress.step, progress.steps)
 
-    return report
+    return OnProgress(report)
 
 
 def names(argument: str, given: str, options: Iterable[str]) -> list[str]:

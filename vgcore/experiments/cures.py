@@ -30,6 +30,7 @@ from vgcore.experiments.base import Meter, Table, names, silent
 from vgcore.experiments.diseases import CLASSES, CONVOLUTIONAL, DENSE, Cure, Disease
 from vgcore.layers import Conv2d, Dense, Highway
 from vgcore.model import Sequential
+from vgcore.model.callbacks import OnProgress
 from vgcore.model.history import Progress
 
 if TYPE_CHECKING:
@@ -218,7 +219,9 @@ def _train(
     names, depth = _stations(model)
     before = model.gradient_flow(*measured)
     start = time.perf_counter()
-    history = model.fit(x, y, epochs=epochs, batch_size=_BATCH_SIZE, callback=report)
+    history = model.fit(
+        x, y, epochs=epochs, batch_size=_BATCH_SIZE, callbacks=[OnProgress(report)], verbose=0
+    )
     seconds = time.perf_counter() - start
     after = model.gradient_flow(*measured)
     columns = [before.layers.index(name) for name in names]

@@ -176,7 +176,13 @@ def _train(
     before = model.gradient_flow(x, y)
     flow = GradientFlow()
     history = model.fit(
-        x, y, epochs=epochs, batch_size=_BATCH_SIZE, track=flow, callback=fit_callback(meter, name)
+        x,
+        y,
+        epochs=epochs,
+        batch_size=_BATCH_SIZE,
+        track=flow,
+        callbacks=[fit_callback(meter, name)],
+        verbose=0,
     )
     return Course(name, before, flow, history, model.evaluate(held_out_x, held_out_y).accuracy)
 

@@ -30,6 +30,7 @@ from vgcore.experiments.base import Meter, Table, silent
 from vgcore.flow import GradientFlow
 from vgcore.layers import Dense
 from vgcore.model import Sequential
+from vgcore.model.callbacks import OnProgress
 from vgcore.model.history import Progress
 from vgcore.optimizers import SGD
 
@@ -205,10 +206,19 @@ def _train(
         for bias, old in zip(biases, before, strict=True):
             bias += _ETA * _LAMBDA / IMAGES * old
             old[...] = bias
+        assert progress.steps is not None
         meter(part, progress.step, progress.steps)
 
     flow = GradientFlow()
-    model.fit(x, y, epochs=epochs, batch_size=len(x), track=flow, callback=spare_biases)
+    model.fit(
+        x,
+        y,
+        epochs=epochs,
+        batch_size=len(x),
+        track=flow,
+        callbacks=[OnProgress(spare_biases)],
+        verbose=0,
+    )
     return flow
 
 

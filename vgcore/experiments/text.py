@@ -27,6 +27,7 @@ from vgcore.experiments.base import Meter, Table, silent
 from vgcore.flow import GradientFlow
 from vgcore.layers import LSTM, Dense, Embedding
 from vgcore.model import Sequential
+from vgcore.model.callbacks import OnProgress
 from vgcore.model.history import Progress
 from vgcore.optimizers import Adam
 
@@ -146,7 +147,12 @@ def run(
         model.optimizer.learning_rate = _LEARNING_RATE * (1 - epoch / epochs)
         model.reset_states()
         history = model.fit(
-            *training, batch_size=STREAMS, shuffle=False, track=flow, callback=report
+            *training,
+            batch_size=STREAMS,
+            shuffle=False,
+            track=flow,
+            callbacks=[OnProgress(report)],
+            verbose=0,
         )
         trained.append(history.history["loss"][0] / math.log(2))
         held_out.append(bits(model, *tail))

@@ -179,7 +179,8 @@ def _train(
         batch_size=_BATCH_SIZE,
         shuffle=False,  # a shuffled order would differ from cell to cell
         track=flow,
-        callback=fit_callback(meter, cell.upper()),
+        callbacks=[fit_callback(meter, cell.upper())],
+        verbose=0,
     )
     end = model.gradient_flow(*measured)
     return Course(cell, start, end, flow, model.evaluate(*held_out).loss)

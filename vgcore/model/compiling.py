@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vgcore import _validate, losses, optimizers, treatment
+from vgcore.layers.base import features
+from vgcore.metrics import Metric, get_all
 from vgcore.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ class Compiled:
     tbptt: int | None = None
     checkpoint: int | str | None = "auto"
     on_nonfinite: str = "warn"
+    metrics: tuple[Metric, ...] = ()
 
     @property
     def refuses(self) -> bool:
@@ -60,12 +64,15 @@ class Compiled:
     def config(self) -> dict[str, Any]:
         """The arguments of `Sequential.compile`, as JSON can hold them."""
         return {
-            "loss": self.loss.name,
+            "loss": self.loss.spec(),
             "reduction": self.loss.reduction,
+            "ignore_index": self.loss.ignore_index,
+            "label_smoothing": self.loss.label_smoothing,
             "optimizer": self.optimizer.config(),
             "tbptt": self.tbptt,
             "checkpoint": self.checkpoint,
             "on_nonfinite": self.on_nonfinite,
+            "metrics": [metric.name for metric in self.metrics],
             **self.treatment.config(),
         }
 
@@ -73,12 +80,15 @@ class Compiled:
 def choose(
     session: Session,
     *,
-    loss: str,
+    loss: str | losses.Huber,
     optimizer: str | optimizers.Optimizer,
     reduction: losses.Reduction,
+    ignore_index: int | None,
+    label_smoothing: float,
     tbptt: int | None,
     checkpoint: int | str | None,
     on_nonfinite: str,
+    metrics: Iterable[str | Metric],
     clipping: dict[str, float | None],
     **treated: Any,
 ) -> Compiled:
@@ -86,12 +96,21 @@ def choose(
     last = session.layers[-1]
     chosen = optimizers.get(optimizer)
     chosen.check_dtype(session.dtype)
+    chosen_loss = losses.get(
+        loss,
+        reduction,
+        last.output_activation,
+        last.fuses_loss,
+        ignore_index=ignore_index,
+        label_smoothing=label_smoothing,
+    )
     return Compiled(
-        losses.get(loss, reduction, last.output_activation, last.fuses_loss),
+        chosen_loss,
         chosen,
         treatment.make(session.layout, clipping=clipping, **treated),
         *_cuts(session, tbptt, checkpoint),
         _validate.one_of("on_nonfinite", on_nonfinite, ("warn", "raise", "stop", "ignore")),
+        get_all(metrics, chosen_loss, features(session.shapes[-1])),
     )
 
 

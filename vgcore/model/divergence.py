@@ -49,12 +49,17 @@ def tell(session: Session, message: str) -> bool:
     if mode == "raise":
         raise FloatingPointError(message)
     session.warned = True
-    warnings.warn(message, RuntimeWarning, stacklevel=_levels_to_caller())
+    warn_caller(message, RuntimeWarning)
     return mode == "stop"
 
 
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn whoever called vgcore."""
+    warnings.warn(message, category, stacklevel=_levels_to_caller())
+
+
 def _levels_to_caller() -> int:
-    """How far up, counted from `tell`, the caller of vgcore is."""
+    """How far up, counted from `warn_caller`, the caller of vgcore is."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("vgcore."):
         frame, level = frame.f_back, level + 1

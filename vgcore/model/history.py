@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vgcore._frames import Index, dataframe
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 
-class Evaluation(NamedTuple):
-    """Result of `Sequential.evaluate`.
+class _LossAccuracy(NamedTuple):
+    loss: float
+    accuracy: float
+
+
+class Evaluation(_LossAccuracy):
+    """Result of `Sequential.evaluate`; unpacks to loss and accuracy.
 
     Attributes
     ----------
@@ -18,21 +29,55 @@ class Evaluation(NamedTuple):
         Share of samples whose class is right; NaN where the loss is not one of classes. For
         binary_crossentropy: the largest output where there are several, the side of 1/2 where there
         is one.
+    metrics : dict
+        Those that were asked for, by name; with classes, accuracy, too. ``result["top_5"]`` is one of them.
     """
 
-    loss: float
-    accuracy: float
+    metrics: dict[str, Any]
+
+    def __new__(
+        cls, loss: float, accuracy: float, metrics: Mapping[str, Any] | None = None
+    ) -> Evaluation:
+        """Make the pair, and note what else was measured."""
+        evaluation = super().__new__(cls, loss, accuracy)
+        evaluation.metrics = {} if metrics is None else dict(metrics)
+        return evaluation
+
+    @classmethod
+    def of(cls, loss: float, metrics: Mapping[str, Any]) -> Evaluation:
+        """Make it of the loss and of metrics, which may hold the accuracy."""
+        return cls(loss, metrics.get("accuracy", math.nan), metrics)
+
+    def __getitem__(self, key: Any) -> Any:
+        """The loss or a metric by name; by number, the pair's."""
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        try:
+            return {"loss": self.loss, **self.metrics}[key]
+        except KeyError:
+            raise KeyError(f"{key}: expected one of {', '.join(['loss', *self.metrics])}") from None
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        """Copy and pickle all of it."""
+        return (*self, self.metrics)
+
+    def __repr__(self) -> str:
+        """The loss and all metrics."""
+        values = {"loss": self.loss, **self.metrics}
+        return f"Evaluation({', '.join(f'{name}={value!r}' for name, value in values.items())})"
 
 
 class Progress(NamedTuple):
-    """Where a running `fit` stands; given to its callback about every 50 ms and after each epoch.
+    """Where a running `fit` stands; given to `Callback.on_progress` about every 50 ms and after each epoch.
 
     Attributes
     ----------
     epoch, epochs : int
-        Epochs finished, and in all.
-    step, steps : int
-        Steps done, and in all, of this call.
+        Epochs finished, and in all; those before ``initial_epoch`` are counted.
+    step : int
+        Steps done in this call.
+    steps : int or None
+        Steps of the call; None where minibatches come from an iterable of unknown length.
     loss : float
         Loss of the last step.
     """
@@ -40,31 +85,77 @@ class Progress(NamedTuple):
     epoch: int
     epochs: int
     step: int
-    steps: int
+    steps: int | None
     loss: float
 
 
-@dataclass
-class History:
-    """The course of one `fit`.
+class History(Mapping[str, list[Any]]):
+    """The course of one `fit`: a mapping from names to a list with one entry per epoch.
+
+    "loss" (of all samples, each as it was at its step); where outputs are classes "accuracy"; the metrics
+    of `Sequential.compile`; with validation data the same as "val_loss", ...; "learning_rate" (of the
+    epoch's last step); "seconds"; where gradients are tracked "gradient_norm" (of the last step that was).
+    Of an epoch that was broken off, the loss and accuracy of the steps that were done, and NaN.
 
     Attributes
     ----------
     epoch : list of int
-        Epochs finished or, the last one, broken off; from 0.
-    history : dict of str to list of float
-        "loss" (of all samples, each as it was at its step); with validation data, "val_loss" and
-        "val_accuracy"; with a schedule, "learning_rate" (of the epoch's last step). One entry per
-        epoch; of one that was broken off, the loss of the steps that were done, and NaN.
+        Epochs finished or, the last one, broken off.
+    history : dict of str to list
+        The same as the mapping itself.
     """
 
-    epoch: list[int] = field(default_factory=list)
-    history: dict[str, list[float]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[Any]] = {}
 
-    def append(self, values: dict[str, float]) -> None:
+    def __getitem__(self, name: str) -> list[Any]:
+        """The entries of a name; KeyError that lists the names there are."""
+        try:
+            return self.history[name]
+        except KeyError:
+            there = ", ".join(self.history) or "none yet"
+            raise KeyError(f"{name}: expected one of {there}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self.history)
+
+    def __len__(self) -> int:
+        """How many names there are."""
+        return len(self.history)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there are entries of a name."""
+        return name in self.history
+
+    def __repr__(self) -> str:
+        """How many epochs there are, and the last one's entries."""
+        last = {name: values[-1] for name, values in self.items() if values}
+        numbers = ", ".join(f"{k} {v:.4g}" for k, v in last.items() if isinstance(v, int | float))
+        return f"<History of {len(self.epoch)} epochs{': ' if numbers else ''}{numbers}>"
+
+    def append(self, epoch: int, values: Mapping[str, Any]) -> None:
         """Add the values of one more epoch; NaN stands for what it has not, or those before had not."""
         before = len(self.epoch)
-        self.epoch.append(before)
+        self.epoch.append(epoch)
         for name in {**self.history, **values}:
             column = self.history.setdefault(name, [math.nan] * before)
             column.append(values.get(name, math.nan))
+
+    def to_dataframe(self) -> DataFrame:
+        """A pandas DataFrame with a row per epoch and a column per name.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed.
+        """
+        return dataframe(self.history, index=Index("epoch", self.epoch))
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the loss over the epochs, that of the validation data beside it; see `vgcore.plot.history`."""
+        from vgcore import plot
+
+        axes: Axes = plot.history(self, ax=ax)
+        return axes

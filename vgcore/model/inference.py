@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _validate
-from vgcore.model import inputs, states
+from vgcore.layers.base import features
+from vgcore.losses import Loss
+from vgcore.metrics import Accuracy, Metric, Totals, get_all
+from vgcore.model import inputs, minibatches, states
 from vgcore.model.history import Evaluation
 from vgcore.model.inputs import Data
+from vgcore.model.minibatches import Minibatches
 from vgcore.model.steps import order_by_length
 
 if TYPE_CHECKING:
@@ -66,43 +70,73 @@ def _forward(
         batch=batch,
         order=order_by_length(None, data.lengths, batch),
         lengths=data.lengths,
+        weights=data.weights if sample_losses is not None else None,
         states=entries,
     )
     return outputs
 
 
-def evaluate(session: Session, data: Data) -> Evaluation:
-    """Loss and accuracy over checked data, from fresh states."""
+def evaluate(
+    session: Session,
+    x: Any,
+    y: ArrayLike | None,
+    *,
+    lengths: ArrayLike | None,
+    sample_weight: ArrayLike | None,
+    metrics: Iterable[str | Metric] | None,
+) -> Evaluation:
+    """See `Sequential.evaluate`."""
+    compiled = session.compiled
+    chosen = compiled.metrics
+    if metrics is not None:
+        chosen = get_all(metrics, compiled.loss, features(session.shapes[-1]))
+    if y is not None or isinstance(x, np.ndarray):
+        data = inputs.with_targets(session, x, y, lengths, sample_weight)
+        return measure(session, data, chosen)
+    minibatches.refuse_with_minibatches(lengths=lengths, sample_weight=sample_weight)
+    return measure(session, Minibatches("x", x), chosen)
+
+
+def measure(session: Session, given: Data | Minibatches, metrics: Iterable[Metric]) -> Evaluation:
+    """Loss, accuracy and metrics over checked data, or minibatches, from fresh states."""
+    loss = session.compiled.loss
+    totals = Totals(_with_accuracy(metrics, loss), loss)
+    total = divisor = 0.0
+    empty = True
+    for data in _parts(session, given):
+        empty = False
+        more, counted = _add(session, data, totals)
+        total, divisor = total + more, divisor + counted
+    if empty:
+        raise ValueError("x: expected at least one minibatch, got none")
+    return Evaluation.of(total / divisor if divisor else 0.0, totals.values())
+
+
+def _parts(session: Session, given: Data | Minibatches) -> Iterator[Data]:
+    if isinstance(given, Data):
+        yield given
+        return
+    for place, minibatch in given:
+        yield minibatches.checked(session, minibatch, place)
+
+
+def _add(session: Session, data: Data, totals: Totals) -> tuple[float, float]:
+    """Add some samples to the metrics; the sum of their losses, and what it is to be divided by."""
     assert data.compiled is not None
     loss = data.compiled.loss
     sample_losses = np.zeros(len(data.x))
     with session.turn:
         inputs.check_compiled(session, data)
         outputs = _forward(session, data, sample_losses)
-    goal = data.y
-    if outputs.ndim == 4:
-        outputs = _channels_last(outputs)
-        goal = goal if loss.sparse else _channels_last(goal)
-    valid = _valid_places(data, outputs)
-    counted = valid.sum() if loss.reduction == "mean" else len(data.x)
-    mean = float(sample_losses.sum() / counted)
-    if not loss.probabilities:
-        return Evaluation(mean, float("nan"))
-    if outputs.shape[-1] == 1 and not loss.categorical:
-        half = 0.0 if loss.output == "identity" else 0.5
-        right = ((outputs > half) == (goal > 0.5))[..., 0]
-    else:
-        labels = goal if loss.sparse else goal.argmax(axis=-1)
-        right = outputs.argmax(axis=-1) == labels
-    return Evaluation(mean, float(right[valid].mean()))
+    counts = inputs.counted(session, data)
+    if counts is None:
+        counts = np.ones((len(data.x), inputs.places_of(session, data)), bool)
+    divisor = counts.sum() if loss.reduction == "mean" else counts.any(axis=1).sum()
+    totals.add(*inputs.compared(data, outputs, counts))
+    return float(sample_losses.sum()), float(divisor)
 
 
-def _channels_last(images: Array) -> Array:
-    return np.moveaxis(images, 1, -1)
-
-
-def _valid_places(data: Data, outputs: Array) -> NDArray[np.bool_]:
-    """Which outputs (n,) or (n, time), (n, height, width) are not padding."""
-    if data.lengths is None or outputs.ndim == 2:
-        return np.ones(outputs.shape[:-1], bool)
-    return np.arange(outputs.shape[1]) < data.lengths[:, np.newaxis]
+def _with_accuracy(metrics: Iterable[Metric], loss: Loss) -> list[Metric]:
+    """Accuracy comes with classes whether it is asked for or not."""
+    chosen = [each for each in metrics if each.name != "accuracy"]
+    return chosen if loss.judged is None else [Accuracy(), *chosen]

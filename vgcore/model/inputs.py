@@ -6,6 +6,8 @@ Numbers are copied only if they must be; labels always.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -21,17 +23,20 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 Shape = tuple[int | None, ...]
+ClassWeight = Mapping[int, float] | str | None
 
 
 class Data(NamedTuple):
     """Checked samples: inputs, targets if there are any, and valid timesteps if not all are.
 
-    ``compiled``: whose loss the targets are checked for.
+    Labels that are ignored are -1. ``weights``: of the losses, (n,) or (n, places) float64, or None if all
+    are 1. ``compiled``: whose loss the targets are checked for.
     """
 
     x: Array
-    y: Any  # an Array, or None
-    lengths: Array | None
+    y: Any = None  # an Array, or None
+    lengths: Array | None = None
+    weights: Array | None = None
     compiled: Compiled | None = None
 
     @property
@@ -50,7 +55,7 @@ def samples(
     else:
         checked = integers(f"x{suffix}", x, shape, first.vocabulary)
     if given_lengths is None:
-        return Data(checked, None, None)
+        return Data(checked)
     if not session.takes_time:
         raise ValueError(f"lengths{suffix}: expected None, for the model takes no sequences")
     fixing = [layer.name for layer in session.layers if layer.fixes_time]
@@ -58,22 +63,138 @@ def samples(
         raise ValueError(
             f"lengths{suffix}: expected None, for {fixing[0]} makes sequences of another length"
         )
-    return Data(checked, None, lengths(f"lengths{suffix}", given_lengths, *checked.shape[:2]))
+    return Data(checked, lengths=lengths(f"lengths{suffix}", given_lengths, *checked.shape[:2]))
 
 
 def with_targets(
     session: Session,
     x: ArrayLike,
-    y: ArrayLike,
+    y: ArrayLike | None,
     given_lengths: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
     suffix: str = "",
 ) -> Data:
-    """Inputs and targets of a network."""
+    """Inputs, targets and weights of a network."""
     compiled = session.compiled
-    checked, _, valid, _ = samples(session, x, given_lengths, suffix)
-    shape = session.output_shape(checked)
+    data = samples(session, x, given_lengths, suffix)
+    shape = session.output_shape(data.x)
     goal = targets(f"y{suffix}", y, shape, compiled.loss, session.dtype)
-    return Data(checked, goal, valid, compiled)
+    weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(data.x), data.lengths, shape)
+    if class_weight is not None:
+        by_class = _by_class(class_weight, goal, compiled.loss, shape)
+        weights = by_class if weights is None else _product(by_class, weights)
+    return data._replace(y=goal, weights=weights, compiled=compiled)
+
+
+def _by_sample(
+    argument: str,
+    value: ArrayLike | None,
+    samples: int,
+    valid: Array | None,
+    shape: tuple[int, ...],
+) -> Array | None:
+    """``sample_weight`` of outputs of ``shape``: (n,) or, where they are sequences, (n, time)."""
+    if value is None:
+        return None
+    given = _validate.array(argument, value)
+    shapes = [(samples,), shape[:2]] if len(shape) == 3 else [(samples,)]
+    if given.shape not in shapes:
+        raise ValueError(
+            f"{argument}: expected shape {' or '.join(map(str, shapes))}, got {given.shape}"
+        )
+    weights = _validate.finite(argument, given, np.float64)
+    if weights.min() < 0:
+        raise ValueError(f"{argument}: expected weights of at least 0, got {weights.min():g}")
+    counted = weights
+    if weights.ndim == 2 and valid is not None:
+        counted = weights[np.arange(weights.shape[1]) < valid[:, np.newaxis]]
+    if not counted.any():
+        raise ValueError(f"{argument}: expected some weight above 0, got zeros alone")
+    return weights
+
+
+def _by_class(given: Any, goal: Array, loss: Loss, shape: tuple[int, ...]) -> Array:
+    """``class_weight`` of each target: (n,) or (n, places)."""
+    axis = 1 if len(shape) == 4 else len(shape) - 1
+    units = shape[axis]
+    if loss.judged is None or (units > 1 and not loss.categorical):
+        raise ValueError(
+            f"class_weight: expected None, for targets of {loss.name} over {units} outputs are not of "
+            "one class"
+        )
+    if loss.sparse:
+        labels = goal
+    elif loss.categorical:
+        labels = goal.argmax(axis=axis)
+    else:
+        labels = (np.squeeze(goal, axis) > (0 if loss.signed else 0.5)).astype(np.int64)
+    labels = labels.reshape(len(labels), -1)
+    factors = _class_factors(given, units if loss.categorical else 2, labels)
+    weights = np.ascontiguousarray(factors[np.maximum(labels, 0)])
+    return weights[:, 0] if weights.shape[1] == 1 and len(shape) == 2 else weights
+
+
+def _class_factors(given: Any, classes: int, labels: Array) -> Array:
+    """The weight of each class; "balanced" is scikit-learn's n / (classes times how many there are)."""
+    if isinstance(given, str):
+        _validate.one_of("class_weight", given, ("balanced",))
+        counts = np.bincount(labels[labels >= 0], minlength=classes)
+        balanced: Array = counts.sum() / (classes * np.maximum(counts, 1.0))
+        return balanced
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"class_weight: expected a dict of weights by label, or 'balanced', got {_validate.kind(given)}"
+        )
+    factors = np.ones(classes)
+    for label, weight in given.items():
+        at = _validate.integer("class_weight", label, minimum=0, maximum=classes - 1)
+        factors[at] = _validate.real(f"class_weight[{at}]", weight, minimum=0)
+    if not factors.any():
+        raise ValueError("class_weight: expected some weight above 0, got zeros alone")
+    return factors
+
+
+def _product(by_class: Array, by_sample: Array) -> Array:
+    """Weights of every place of every sample."""
+    if by_sample.ndim < by_class.ndim:
+        by_sample = by_sample[:, np.newaxis]
+    return np.ascontiguousarray(by_class * by_sample)
+
+
+def counted(session: Session, data: Data) -> NDArray[np.bool_] | None:
+    """Which targets (n, places) are in the loss's divisor; None if all are: no padding, none ignored."""
+    ignoring = session.compiled.loss.ignore_index is not None
+    if not ignoring and (data.lengths is None or not session.gives_time):
+        return None
+    counts = np.ones((len(data.x), places_of(session, data)), bool)
+    if data.lengths is not None and session.gives_time:
+        counts &= np.arange(counts.shape[1]) < data.lengths[:, np.newaxis]
+    if ignoring:
+        counts &= data.y.reshape(counts.shape) >= 0
+    return counts
+
+
+def compared(data: Data, outputs: Array, counts: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Outputs (m, units), and targets (m, units) or labels (m,), of the places (n, places) that have a part
+    in metrics: those in ``counts`` that have a weight.
+    """
+    if data.weights is not None:
+        counts = counts & (data.weights.reshape(len(counts), -1) > 0)
+
+    def by_place(values: Array) -> Array:
+        values = np.moveaxis(values, 1, -1) if values.ndim == 4 else values
+        return values.reshape(*counts.shape, values.shape[-1])[counts]
+
+    assert data.compiled is not None
+    sparse = data.compiled.loss.sparse
+    return by_place(outputs), data.y.reshape(counts.shape)[counts] if sparse else by_place(data.y)
+
+
+def places_of(session: Session, data: Data) -> int:
+    """Timesteps or pixels that a sample has an output for."""
+    shape = session.output_shape(data.x)
+    return math.prod(shape[2:]) if len(shape) == 4 else math.prod(shape[1:-1])
 
 
 def check_compiled(session: Session, data: Data) -> None:
@@ -87,40 +208,30 @@ def to_train(
     x: ArrayLike,
     y: ArrayLike,
     given_lengths: ArrayLike | None,
-    batch_size: int | None = None,
+    sample_weight: ArrayLike | None,
 ) -> Data:
-    """What a network can train with in minibatches of ``batch_size``, or all at once."""
-    data = with_targets(session, x, y, given_lengths)
+    """What a network can train with, all samples at once."""
+    data = with_targets(session, x, y, given_lengths, sample_weight)
+    check_rows(session, data)
+    return data
+
+
+def check_rows(
+    session: Session, data: Data, batch_size: int | None = None, suffix: str = ""
+) -> None:
+    """Raise if minibatches of ``batch_size``, or of all samples, are too small for a layer's statistics."""
     if not session.meets:
-        return data
+        return
     rows = len(data.x) % batch_size or batch_size if batch_size else len(data.x)
     times = data.times if data.lengths is None else int(data.lengths.min())
     for layer, shape in zip(session.layers, session.shapes, strict=False):
         least = layer.least_rows(shape, times)
         if rows < least:
+            argument = "batch_size" if batch_size else f"x{suffix}"
             raise ValueError(
-                f"{'batch_size' if batch_size else 'x'}: expected minibatches of at least {least} "
+                f"{argument}: expected minibatches of at least {least} "
                 f"samples, for {layer.name} takes statistics over them; got one of {rows}"
             )
-    return data
-
-
-def validation(session: Session, given: tuple[ArrayLike, ...] | None) -> Data | None:
-    """``validation_data`` of `Sequential.fit`."""
-    if given is None and session.compiled.course.monitored == "val_loss":
-        raise ValueError(
-            "validation_data: expected (x, y), for the learning rate is reduced on val_loss; got None"
-        )
-    if given is None:
-        return None
-    if not isinstance(given, tuple | list) or len(given) not in (2, 3):
-        came = f"{len(given)} items" if isinstance(given, tuple | list) else type(given).__name__
-        raise TypeError(
-            f"validation_data: expected a pair (x, y) or a triple with lengths, got {came}"
-        )
-    return with_targets(
-        session, given[0], given[1], given[2] if len(given) == 3 else None, " of validation_data"
-    )
 
 
 def numbers(argument: str, value: ArrayLike, shape: Shape, dtype: DTypeLike) -> Array:
@@ -166,7 +277,7 @@ def _refuse_shape(argument: str, given: Array, shape: Shape) -> NoReturn:
 
 
 def lengths(argument: str, value: ArrayLike | None, samples: int, times: int) -> Array | None:
-    """Valid timesteps of each sample, 1 .. times, as int64; None if all are valid."""
+    """Valid timesteps of each sample, 0 .. times, as int64; None if all are valid."""
     if value is None:
         return None
     given = _validate.array(argument, value)
@@ -176,16 +287,24 @@ def lengths(argument: str, value: ArrayLike | None, samples: int, times: int) ->
         raise ValueError(f"{argument}: expected shape ({samples},), got {given.shape}")
     given = np.array(given, dtype=np.int64, order="C")
     low, high = arrays.label_range(given)
-    if low < 1 or high > times:
+    if low < 0 or high > times:
         raise ValueError(
-            f"{argument}: expected lengths in 1 .. {times}, the timesteps of x, got "
-            f"{low if low < 1 else high}"
+            f"{argument}: expected lengths in 0 .. {times}, the timesteps of x, got "
+            f"{low if low < 0 else high}"
         )
     return given
 
 
-def labels(argument: str, value: ArrayLike, shape: tuple[int, ...], classes: int) -> Array:
+def labels(
+    argument: str,
+    value: ArrayLike,
+    shape: tuple[int, ...],
+    classes: int,
+    ignored: int | None = None,
+) -> Array:
     """Integer labels of ``shape`` in [0, classes) as int64; one more axis of length 1 is dropped.
+
+    Those that are ``ignored`` become -1.
 
     Always a copy: a label that the caller changes later must not become an index of the engine's.
     """
@@ -199,25 +318,37 @@ def labels(argument: str, value: ArrayLike, shape: tuple[int, ...], classes: int
     if given.shape != shape:
         raise ValueError(f"{argument}: expected class labels of shape {shape}, got {given.shape}")
     given = np.array(given, dtype=np.int64, order="C")
+    if ignored is not None:
+        leaves_out = given == ignored
+        given[leaves_out] = 0
     low, high = arrays.label_range(given)
     if low < 0 or high >= classes:
         raise ValueError(
             f"{argument}: expected labels in 0 .. {classes - 1} (the output layer has {classes} "
-            f"units), got {low if low < 0 else high}"
+            f"units){'' if ignored is None else f' or {ignored}'}, got {low if low < 0 else high}"
         )
+    if ignored is not None:
+        given[leaves_out] = -1
     return given
 
 
 def targets(
-    argument: str, value: ArrayLike, shape: tuple[int, ...], loss: Loss, dtype: DTypeLike
+    argument: str,
+    value: ArrayLike | None,
+    shape: tuple[int, ...],
+    loss: Loss,
+    dtype: DTypeLike,
 ) -> Array:
     """Targets for outputs of ``shape`` (samples, [time,] units) or (samples, channels, height, width), as
     ``loss`` asks: labels, or numbers.
     """
+    if value is None:
+        kind = "integer class labels" if loss.sparse else "real numbers"
+        raise TypeError(f"{argument}: expected {kind}, got None")
     samples, axis = shape[0], 1 if len(shape) == 4 else len(shape) - 1
     units = shape[axis]
     if loss.sparse:
-        return labels(argument, value, shape[:axis] + shape[axis + 1 :], units)
+        return labels(argument, value, shape[:axis] + shape[axis + 1 :], units, loss.ignore_index)
     given = _validate.array(argument, value)
     if given.ndim == len(shape) - 1 and units == 1:
         given = np.expand_dims(given, axis)
@@ -231,9 +362,26 @@ def targets(
         raise ValueError(
             f"{argument}: expected as many rows as x has samples ({samples}), got {len(given)}"
         )
-    if loss.probabilities and (given.min() < 0 or given.max() > 1):
+    _check_range(argument, given, loss)
+    if loss.signed and not np.all(np.abs(given) == 1):
+        return _signed(argument, given, loss)
+    return given
+
+
+def _check_range(argument: str, given: Array, loss: Loss) -> None:
+    least, most = loss.target_range
+    if np.isfinite(least) and (given.min() < least or given.max() > most):
+        expected = f"in [{least}, {most}]" if np.isfinite(most) else f"of at least {least}"
         raise ValueError(
-            f"{argument}: {loss.name} expects targets in [0, 1], got values from "
+            f"{argument}: {loss.name} expects targets {expected}, got values from "
             f"{given.min():g} to {given.max():g}"
         )
-    return given
+
+
+def _signed(argument: str, given: Array, loss: Loss) -> Array:
+    """Targets -1 and 1 of 0 and 1."""
+    if not np.all((given == 0) | (given == 1)):
+        raise ValueError(
+            f"{argument}: {loss.name} expects targets -1 and 1, or 0 and 1, got others between them"
+        )
+    return 2 * given - 1

@@ -147,6 +147,15 @@ class Layout(Sealed):
         """Each parameter's values in C order, by name."""
         return {name: np.array(view, order="C") for name, view in self.views(vector).items()}
 
+    @property
+    def with_parameters(self) -> tuple[list[int], list[int]]:
+        """The columns that have weights, and those that have biases."""
+        kinds = [self._kinds[operation] for operation in self.shown]
+        weights, biases = (
+            [place for place, each in enumerate(kinds) if each[kind]] for kind in ("weight", "bias")
+        )
+        return weights, biases
+
     def layer_norms(self, norms: Array) -> Array:
         """Join the norms of parameters into those of columns.
 

@@ -50,13 +50,15 @@ def train_on_batch(
     x: ArrayLike,
     y: ArrayLike,
     lengths: ArrayLike | None,
+    sample_weight: ArrayLike | None,
     initial_state: Sequence[Any] | None,
 ) -> float:
     """See `Sequential.train_on_batch`."""
-    data = inputs.to_train(session, x, y, lengths)
+    data = inputs.to_train(session, x, y, lengths, sample_weight)
     with session.turn:
         inputs.check_compiled(session, data)
-        if lengths is None and initial_state is None and not session.stateful:
+        plain = lengths is None and sample_weight is None and initial_state is None
+        if plain and not session.stateful:
             program = session.program(len(data.x), data.times)
             if program.longest == program.times >= data.times and not session.compiled.tbptt:
                 return _one_step(session, program, data)
@@ -79,12 +81,13 @@ def gradients(
     y: ArrayLike,
     *,
     lengths: ArrayLike | None,
+    sample_weight: ArrayLike | None,
     initial_state: Sequence[Any] | None,
     wrt_inputs: bool,
 ) -> Any:
     """See `Sequential.gradients`."""
     _validate.boolean("wrt_inputs", wrt_inputs)
-    data = inputs.to_train(session, x, y, lengths)
+    data = inputs.to_train(session, x, y, lengths, sample_weight)
     with session.turn:
         result = _whole_batch(session, data, initial_state, updating=False, wrt_inputs=wrt_inputs)
         copies = session.layout.copies(session.gradients)
@@ -100,10 +103,11 @@ def gradient_flow(
     x: ArrayLike,
     y: ArrayLike,
     lengths: ArrayLike | None,
+    sample_weight: ArrayLike | None,
     initial_state: Sequence[Any] | None,
 ) -> GradientFlow:
     """See `Sequential.gradient_flow`."""
-    data = inputs.to_train(session, x, y, lengths)
+    data = inputs.to_train(session, x, y, lengths, sample_weight)
     flow = GradientFlow()
     records.attach(flow, session.layout, session.layers, session.run)
     with session.turn:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vgcore import _validate, losses, optimizers
 from vgcore._core import simd
 from vgcore._core.program import Program
-from vgcore.layers.base import Layer, Shape, is_image
+from vgcore.layers.base import Layer, Shape, features, is_image
 from vgcore.model import threads
 from vgcore.model.compiling import Compiled
 
@@ -155,8 +155,9 @@ class Stack:
             image_input=is_image(self.shapes[0]),
             image_output=is_image(self.shapes[-1]),
             refuses=compiled.refuses,
-            loss=loss.code,
+            loss=loss.numbers(features(self.shapes[-1])),
             sparse=loss.sparse,
+            ignoring=loss.ignore_index is not None,
             fused=loss.fused,
             apply_activation=loss.applies_activation,
             mean_over_outputs=loss.mean_over_outputs,

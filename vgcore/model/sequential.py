@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from vgcore import losses, optimizers
 from vgcore.flow import GradientFlow
 from vgcore.layers.base import Layer, Shape
-from vgcore.model import compiling, inference, inputs, passes, storage, training
-from vgcore.model.history import Evaluation, History, Progress
+from vgcore.metrics import Metric
+from vgcore.model import compiling, inference, passes, storage, training
+from vgcore.model.history import Evaluation, History
 from vgcore.model.parameters import Layout
 from vgcore.model.session import Session
 from vgcore.model.summary import Summary, summarize
@@ -120,10 +121,13 @@ class Sequential:
 
     def compile(
         self,
-        loss: str = "mse",
+        loss: str | losses.Huber = "mse",
         optimizer: str | optimizers.Optimizer = "sgd",
         *,
         reduction: losses.Reduction = "mean",
+        metrics: Iterable[str | Metric] = (),
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
         clip_norm: float | None = None,
         clip_value: float | None = None,
         clip_layer_norm: float | None = None,
@@ -144,11 +148,20 @@ class Sequential:
 
         Parameters
         ----------
-        loss : str
-            A name of `vgcore.losses`.
+        loss : str or Huber
+            A name of `vgcore.losses`, or a loss of its own arguments.
         optimizer : str or Optimizer
         reduction : {"mean", "batchmean"}
             Of the loss over the outputs; see `vgcore.losses`.
+        metrics : sequence of str or Metric
+            Names of `vgcore.metrics` that `fit` and `evaluate` tell beside the loss; accuracy comes with
+            losses of classes by itself.
+        ignore_index : int, optional
+            Integer label whose targets have no part in the loss, its divisor, and metrics; for
+            sparse_categorical_crossentropy (torch.nn.CrossEntropyLoss has -100).
+        label_smoothing : float, 0 <= label_smoothing < 1
+            e in ``(1 - e) y + e / classes`` for cross-entropies of classes, ``(1 - e) y + e / 2`` for
+            binary ones (Szegedy et al. 2016, arXiv 1512.00567, section 7).
         clip_norm : float, > 0, optional
             Scale the gradient g of all parameters to this L2 norm c where it is larger:
             ``g *= min(1, c / (norm(g) + 1e-6))`` (Pascanu, Mikolov and Bengio 2013, arXiv 1211.5063,
@@ -199,6 +212,9 @@ class Sequential:
             loss=loss,
             optimizer=optimizer,
             reduction=reduction,
+            metrics=metrics,
+            ignore_index=ignore_index,
+            label_smoothing=label_smoothing,
             tbptt=tbptt,
             checkpoint=checkpoint,
             on_nonfinite=on_nonfinite,
@@ -218,22 +234,32 @@ class Sequential:
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: ArrayLike | Iterable[Any],
+        y: ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int = 32,
         shuffle: bool = True,
         lengths: ArrayLike | None = None,
-        validation_data: tuple[ArrayLike, ...] | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        validation_data: Any = None,
+        validation_split: float | None = None,
+        drop_last: bool = False,
+        initial_epoch: int = 0,
         track: GradientFlow | None = None,
-        callback: Callable[[Progress], object] | None = None,
+        callbacks: Sequence[Any] = (),
+        verbose: Literal["auto", 0, 1, 2] = "auto",
     ) -> History:
         """Train for ``epochs`` passes over the samples.
 
         Parameters
         ----------
         x : array_like, (n, features), (n, time, features), or integers (n, time)
+            Or, without y, any iterable of minibatches, such as a DataLoader: pairs (x, y) or dicts with "x",
+            "y" and, where there are any, "lengths" and "sample_weight". Each is a step, however many samples
+            it has. An iterator, which can be gone through once, makes one epoch. A `numpy.memmap` of the
+            model's dtype is read where it lies.
         y : array_like
             (n,) integer labels or (n, outputs), as the loss asks; where the last layer gives sequences,
             (n, time) labels or (n, time, outputs).
@@ -243,15 +269,31 @@ class Sequential:
         shuffle : bool
             Draw a new order of the samples each epoch, from the model's seed.
         lengths : array_like of int, (n,), optional
-            Valid timesteps of each sample, 1 to time; what is behind them is padding: it has no part in
+            Valid timesteps of each sample, 0 to time; what is behind them is padding: it has no part in
             losses, gradients, norms and final states, but must be finite numbers, or integers in range.
-        validation_data : (x, y) or (x, y, lengths), optional
-            Evaluated after each epoch.
+        sample_weight : array_like, (n,) or (n, time), optional
+            Factors, 0 or more, of each sample's loss or, for outputs at every timestep, of each timestep's.
+            The loss stays a mean over the samples, as Keras has it. What weighs 0 has no loss, no gradient,
+            and no part in metrics, but in batch statistics.
+        class_weight : dict of int to float, or "balanced", optional
+            Factors of the losses by class, 1 for what is not named; "balanced" is scikit-learn's
+            ``n / (classes * samples of the class)``.
+        validation_data : (x, y), (x, y, lengths), dict or iterable of minibatches, optional
+            Evaluated after each epoch. A dict is one minibatch, as in x.
+        validation_split : float, 0 < validation_split < 1, optional
+            Take this share of the samples, the last ones as they come, for validation, as Keras does.
+        drop_last : bool
+            Leave out the last minibatch of an epoch where it is smaller than ``batch_size``.
+        initial_epoch : int
+            Number of the first epoch, where an earlier run is resumed: ``epochs - initial_epoch`` are run.
         track : GradientFlow, optional
             Records the steps it wants.
-        callback : callable, optional
-            Called with a `Progress` about every 50 ms and after each epoch; training stops where it
-            returns True.
+        callbacks : sequence, optional
+            See `vgcore.callbacks`: called as ``callback(epoch, logs)`` after each epoch, or objects with
+            hooks. Training stops where one returns True.
+        verbose : {"auto", 0, 1, 2}
+            0: nothing is printed; 1: a progress bar; 2: a line per epoch; "auto": a bar where the run takes
+            longer than two seconds in a terminal or a notebook.
 
         Returns
         -------
@@ -260,19 +302,26 @@ class Sequential:
         Raises
         ------
         TypeError, ValueError
-            For bad data or arguments, before anything is changed.
+            For bad data or arguments, before anything is changed; of an iterable, before the step of the
+            minibatch that is bad.
         """
         return training.fit(
-            self.session,
+            self,
             x,
             y,
             epochs=epochs,
             batch_size=batch_size,
             shuffle=shuffle,
             lengths=lengths,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
             validation_data=validation_data,
+            validation_split=validation_split,
+            drop_last=drop_last,
+            initial_epoch=initial_epoch,
             track=track,
-            callback=callback,
+            callbacks=callbacks,
+            verbose=verbose,
         )
 
     def train_on_batch(
@@ -281,14 +330,15 @@ class Sequential:
         y: ArrayLike,
         *,
         lengths: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
         initial_state: Sequence[Any] | None = None,
     ) -> float:
         """One step on the whole of x and y; returns the loss before the update.
 
         With ``tbptt`` and targets at every timestep it is a step per chunk; the loss is their mean.
-        ``lengths`` as in `fit`, ``initial_state`` as in `predict`.
+        ``lengths`` and ``sample_weight`` as in `fit`, ``initial_state`` as in `predict`.
         """
-        return passes.train_on_batch(self.session, x, y, lengths, initial_state)
+        return passes.train_on_batch(self.session, x, y, lengths, sample_weight, initial_state)
 
     def gradients(
         self,
@@ -296,6 +346,7 @@ class Sequential:
         y: ArrayLike,
         *,
         lengths: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
         initial_state: Sequence[Any] | None = None,
         wrt_inputs: bool = False,
     ) -> Any:
@@ -303,7 +354,7 @@ class Sequential:
 
         Parameters
         ----------
-        x, y, lengths
+        x, y, lengths, sample_weight
             As in `fit`.
         initial_state : list, optional
             As in `predict`.
@@ -323,6 +374,7 @@ class Sequential:
             x,
             y,
             lengths=lengths,
+            sample_weight=sample_weight,
             initial_state=initial_state,
             wrt_inputs=wrt_inputs,
         )
@@ -333,10 +385,11 @@ class Sequential:
         y: ArrayLike,
         *,
         lengths: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
         initial_state: Sequence[Any] | None = None,
     ) -> GradientFlow:
         """The gradient flow of one pass over the whole of x and y; nothing is updated."""
-        return passes.gradient_flow(self.session, x, y, lengths, initial_state)
+        return passes.gradient_flow(self.session, x, y, lengths, sample_weight, initial_state)
 
     def predict(
         self,
@@ -368,10 +421,31 @@ class Sequential:
         )
 
     def evaluate(
-        self, x: ArrayLike, y: ArrayLike, *, lengths: ArrayLike | None = None
+        self,
+        x: ArrayLike | Iterable[Any],
+        y: ArrayLike | None = None,
+        *,
+        lengths: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        metrics: Iterable[str | Metric] | None = None,
     ) -> Evaluation:
-        """Loss and accuracy over the whole of x and y, from fresh states."""
-        return inference.evaluate(self.session, inputs.with_targets(self.session, x, y, lengths))
+        """Loss, accuracy and metrics over the whole of x and y, from fresh states.
+
+        Parameters
+        ----------
+        x, y, lengths, sample_weight
+            As in `fit`; x may be an iterable of minibatches, too.
+        metrics : sequence of str or Metric, optional
+            In place of those of `compile`.
+        """
+        return inference.evaluate(
+            self.session,
+            x,
+            y,
+            lengths=lengths,
+            sample_weight=sample_weight,
+            metrics=metrics,
+        )
 
     def reset_states(self) -> None:
         """Let stateful layers start anew, with any number of rows and timesteps."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore.model import inputs
 from vgcore.model.inputs import Data
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Steps:
         What each step's loss counts in the mean loss of the pass.
     shares : ndarray, (N,)
         ... and the denominator's part.
+    judged : ndarray, (N,), or None
+        How many outputs of each step are right or wrong; None where outputs are numbers.
     """
 
     order: Array | None
@@ -45,37 +48,76 @@ class Steps:
     places: NDArray[np.int64]
     weights: Array
     shares: Array
+    judged: Array | None
 
     def mean(self, losses: Array) -> float:
         """The loss of all samples that were in the steps whose ``losses`` these are, from the first on."""
         if len(losses) == 1:
             return float(losses[0])
         done = slice(len(losses))
-        return float((losses * self.weights[done]).sum() / self.shares[done].sum())
+        share = self.shares[done].sum()
+        return float((losses * self.weights[done]).sum() / share) if share else 0.0
 
 
 def of_pass(
     session: Session, data: Data, batch: int, *, order: Array | None = None, updating: bool = True
 ) -> Steps:
     """The steps of one pass over ``data`` in ``order``."""
-    samples = len(data.x)
     order = order_by_length(order, data.lengths, batch)
+    samples = len(data.x) if order is None else len(order)
     chunks = _chunks(session, data.times, updating)
     first = np.arange(0, samples, batch)
     rows = np.minimum(batch, samples - first)
-    if len(chunks) == 1 and data.lengths is None:
-        return Steps(order, batch, chunks, np.arange(len(first)), rows, rows)
-    lengths = np.full(samples, data.times) if data.lengths is None else data.lengths
-    lengths = lengths if order is None else lengths[order]
-    begins = np.cumsum(chunks) - chunks
-    valid = np.add.reduceat(np.clip(lengths[:, np.newaxis] - begins, 0, chunks), first)
-    alive = valid > 0
-    if session.gives_time and session.compiled.loss.reduction == "mean":
-        weights = shares = valid
+    counts = inputs.counted(session, data)
+    judging = session.compiled.loss.judged is not None and data.compiled is not None
+    if len(chunks) == 1 and counts is None and not (judging and data.weights is not None):
+        judged = rows * inputs.places_of(session, data) if judging else None
+        return Steps(order, batch, chunks, np.arange(len(first)), rows, rows, judged)
+    if counts is None:
+        counts = np.ones((len(data.x), inputs.places_of(session, data)), bool)
+
+    def in_steps(values: Array) -> Array:
+        """Sums over samples and places of each minibatch (rows) and chunk (columns)."""
+        return np.add.reduceat(_in_chunks(values, order, chunks), first)
+
+    alive = np.ones((len(first), len(chunks)), bool)
+    if session.gives_time and data.lengths is not None:
+        alive = in_steps(np.arange(data.times) < data.lengths[:, np.newaxis]) > 0
+    if session.compiled.loss.reduction == "mean":
+        weights = shares = in_steps(counts)
     else:
         weights = np.broadcast_to(rows[:, np.newaxis], alive.shape)
-        shares = weights / alive.sum(axis=1, keepdims=True)
-    return Steps(order, batch, chunks, np.flatnonzero(alive), weights[alive], shares[alive])
+        whole = rows
+        if session.compiled.loss.ignore_index is not None:
+            weights = np.add.reduceat(_in_chunks(counts, order, chunks) > 0, first, dtype=np.int64)
+            whole = np.add.reduceat(_in_order(counts, order).any(axis=1), first, dtype=np.int64)
+        each = whole[:, np.newaxis] / np.maximum(alive.sum(axis=1, keepdims=True), 1)
+        shares = np.broadcast_to(each, alive.shape)
+    judged = None
+    if judging:
+        seen = (
+            counts if data.weights is None else counts & (data.weights.reshape(len(counts), -1) > 0)
+        )
+        judged = in_steps(seen)[alive]
+    return Steps(
+        order,
+        batch,
+        chunks,
+        np.flatnonzero(alive),
+        weights[alive],
+        shares[alive],
+        judged,
+    )
+
+
+def _in_order(values: Array, order: Array | None) -> Array:
+    return values if order is None else values[order]
+
+
+def _in_chunks(values: Array, order: Array | None, chunks: NDArray[np.int64]) -> Array:
+    """Sums over the places (n, places) of each sample that lie in each chunk, or over all of them."""
+    begins = np.cumsum(chunks) - chunks if len(chunks) > 1 else np.zeros(1, np.int64)
+    return np.add.reduceat(_in_order(values, order), begins, axis=1, dtype=np.int64)
 
 
 def _chunks(session: Session, times: int, updating: bool) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vgcore import _npz, _validate, optimizers, treatment
+from vgcore import _npz, _validate, losses, optimizers, treatment
 from vgcore.layers.base import Layer, make, name_layers
 from vgcore.model import generators, making, states
 from vgcore.model.parameters import Layout
@@ -123,6 +123,7 @@ def unpack(arrays: Mapping[str, Array]) -> Sequential:
     compiled = description["compiled"]
     if compiled:
         arguments = treatment.arguments(compiled)
+        arguments["loss"] = losses.named(compiled["loss"])
         arguments["optimizer"] = optimizer = optimizers.from_config(compiled["optimizer"])
         for kind in optimizer.states:
             not_negative = layout.names if kind in optimizer.squares else ()

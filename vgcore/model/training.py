@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,12 +13,25 @@ from numpy.typing import ArrayLike, NDArray
 from vgcore import _validate
 from vgcore._core.program import Program
 from vgcore.flow import GradientFlow
-from vgcore.model import divergence, inference, inputs, records, states, turns
+from vgcore.metrics import Totals
+from vgcore.model import (
+    divergence,
+    inference,
+    inputs,
+    minibatches,
+    progress,
+    records,
+    states,
+    turns,
+)
+from vgcore.model.callbacks import Hooks
 from vgcore.model.history import History, Progress
-from vgcore.model.inputs import Data
+from vgcore.model.inputs import ClassWeight, Data
+from vgcore.model.minibatches import Minibatches
 from vgcore.model.steps import Steps, of_pass
 
 if TYPE_CHECKING:
+    from vgcore.model.sequential import Sequential
     from vgcore.model.session import Session
 
 Array = NDArray[Any]
@@ -27,38 +41,121 @@ _FIRST_STEPS = 8  # that room is made for before it is known how many fit into a
 
 
 def fit(
-    session: Session,
-    x: ArrayLike,
-    y: ArrayLike,
+    model: Sequential,
+    x: Any,
+    y: ArrayLike | None,
     *,
     epochs: int,
     batch_size: int,
     shuffle: bool,
     lengths: ArrayLike | None,
-    validation_data: tuple[ArrayLike, ...] | None,
+    sample_weight: ArrayLike | None,
+    class_weight: ClassWeight,
+    validation_data: Any,
+    validation_split: float | None,
+    drop_last: bool,
+    initial_epoch: int,
     track: GradientFlow | None,
-    callback: Callable[[Progress], object] | None,
+    callbacks: Sequence[Any],
+    verbose: int | str,
 ) -> History:
     """See `Sequential.fit`."""
-    if callback is not None and not callable(callback):
-        raise TypeError(
-            f"callback: expected a callable, got {callback!r} ({type(callback).__name__})"
-        )
-    _validate.boolean("shuffle", shuffle)
+    session = model.session
     epochs = _validate.integer("epochs", epochs, minimum=1)
-    batch_size = _validate.integer("batch_size", batch_size, minimum=1)
-    data = inputs.to_train(session, x, y, lengths, batch_size)
-    if session.stateful:
-        _check_rows(len(data.x), min(batch_size, len(data.x)), shuffle)
-    validation = inputs.validation(session, validation_data)
-    if track is not None and not isinstance(track, GradientFlow):
-        raise TypeError(f"track: expected a GradientFlow, got {type(track).__name__}")
-    if track is not None:
-        records.attach(track, session.layout, session.layers, session.run)
-    return _Fit(session, data, epochs, batch_size, shuffle, validation, track, callback).run()
+    initial_epoch = _validate.integer("initial_epoch", initial_epoch, minimum=0, maximum=epochs)
+    validation: Data | Minibatches | None = None
+    source: _Samples | _Stream
+    if y is None and not isinstance(x, np.ndarray):
+        minibatches.refuse_with_minibatches(
+            lengths=lengths, sample_weight=sample_weight, validation_split=validation_split
+        )
+        if class_weight == "balanced":
+            raise ValueError(
+                "class_weight: expected a dict, for x is an iterable of minibatches, whose classes are not "
+                "counted yet; got 'balanced'"
+            )
+        source = _Stream(session, Minibatches("x", x), class_weight)
+    else:
+        data = inputs.with_targets(session, x, y, lengths, sample_weight, class_weight)
+        if validation_split is not None:
+            data, validation = minibatches.split(data, validation_split)
+        source = _Samples(session, data, batch_size, shuffle, drop_last)
+    if validation_data is not None:
+        if validation is not None:
+            raise ValueError("validation_split: expected None beside validation_data, got both")
+        validation = minibatches.given_validation(session, validation_data)
+    if validation is None and session.compiled.course.monitored == "val_loss":
+        raise ValueError(
+            "validation_data: expected (x, y), for the learning rate is reduced on val_loss; got None"
+        )
+    given = Hooks(callbacks)
+    with progress.shown(verbose) as shown:
+        if track is not None and not isinstance(track, GradientFlow):
+            raise TypeError(f"track: expected a GradientFlow, got {type(track).__name__}")
+        if track is not None:
+            records.attach(track, session.layout, session.layers, session.run)
+        hooks = Hooks([*shown, *callbacks]) if shown else given
+        return _Fit(model, source, range(initial_epoch, epochs), validation, track, hooks).run()
 
 
-def _check_rows(samples: int, batch: int, shuffle: bool) -> None:
+class _Samples:
+    """Samples that are all there, in minibatches."""
+
+    once = False
+
+    def __init__(
+        self, session: Session, data: Data, batch_size: int, shuffle: bool, drop_last: bool
+    ) -> None:
+        _validate.boolean("shuffle", shuffle)
+        _validate.boolean("drop_last", drop_last)
+        batch_size = _validate.integer("batch_size", batch_size, minimum=1)
+        samples = len(data.x)
+        if drop_last and samples < batch_size:
+            raise ValueError(
+                f"drop_last: expected False, for {samples} samples are less than a minibatch of {batch_size}"
+            )
+        self.session, self.data, self.shuffle = session, data, shuffle
+        self.batch = min(batch_size, samples)
+        self.used = samples - samples % batch_size if drop_last else samples
+        if self.used < samples and not shuffle:
+            self.data = minibatches.part(data, slice(self.used))
+        if session.stateful:
+            _check_stateful(self.used, self.batch, shuffle)
+        inputs.check_rows(session, minibatches.part(data, slice(self.used)), batch_size)
+
+    def parts(self) -> Iterator[tuple[Data, Steps]]:
+        """The samples and the steps of one epoch."""
+        order = None
+        if self.shuffle:
+            order = self.session.rng.permutation(len(self.data.x))[: self.used]
+        yield self.data, of_pass(self.session, self.data, self.batch, order=order)
+
+    def steps(self, done: int, epochs_left: int) -> int:
+        """Steps of all epochs that are left, of which one makes ``done``."""
+        return done * epochs_left
+
+
+class _Stream:
+    """Minibatches that come one by one."""
+
+    def __init__(self, session: Session, given: Minibatches, class_weight: ClassWeight) -> None:
+        self.session, self.given, self.class_weight = session, given, class_weight
+        self.once = given.once
+
+    def parts(self) -> Iterator[tuple[Data, Steps]]:
+        """Each minibatch of one epoch, and its steps."""
+        for place, minibatch in self.given:
+            data = minibatches.checked(self.session, minibatch, place, self.class_weight)
+            inputs.check_rows(self.session, data, suffix=place)
+            yield data, of_pass(self.session, data, len(data.x))
+
+    def steps(self, done: int, epochs_left: int) -> int | None:
+        """Steps of all epochs that are left, of which one minibatch makes ``done``."""
+        number = self.given.number()
+        return None if number is None else done * number * epochs_left
+
+
+def _check_stateful(samples: int, batch: int, shuffle: bool) -> None:
     """Whether stateful layers find each row where the minibatch before left it."""
     if shuffle:
         raise ValueError("shuffle: expected False, for a stateful layer needs its rows in order")
@@ -76,55 +173,96 @@ class Ran(NamedTuple):
     broken: str | None = None
 
 
+class _Tally:
+    """What the steps of an epoch add up to."""
+
+    def __init__(self) -> None:
+        self.begin = time.monotonic()
+        self.steps = 0
+        self._loss = self._share = self._right = self._judged = 0.0
+        self._last = math.nan
+
+    def add(self, steps: Steps, losses: Array, right: Array | None) -> None:
+        """Add the first of ``steps``, as many as there are losses."""
+        done = len(losses)
+        self.steps += done
+        self._last = float(losses[-1])
+        self._loss += float((losses * steps.weights[:done]).sum())
+        self._share += float(steps.shares[:done].sum())
+        if right is not None and steps.judged is not None:
+            self._right += float(right.sum())
+            self._judged += float(steps.judged[:done].sum())
+
+    def values(self) -> dict[str, Any]:
+        """Loss, and accuracy where there is one."""
+        mean = self._loss / self._share if self._share else 0.0
+        values = {"loss": self._last if self.steps == 1 else mean}
+        if self._judged:
+            values["accuracy"] = self._right / self._judged
+        return values
+
+
 class _Fit:
     """One call of `fit`, on checked data."""
 
     def __init__(
         self,
-        session: Session,
-        data: Data,
-        epochs: int,
-        batch_size: int,
-        shuffle: bool,
-        validation: Data | None,
+        model: Sequential,
+        source: _Samples | _Stream,
+        epochs: range,
+        validation: Data | Minibatches | None,
         track: GradientFlow | None,
-        callback: Callable[[Progress], object] | None,
+        hooks: Hooks,
     ) -> None:
-        self.session, self.data, self.validation = session, data, validation
-        self.epochs, self.shuffle, self.track, self.callback = epochs, shuffle, track, callback
-        assert data.compiled is not None
-        self.compiled, self.layout, self.history = data.compiled, session.layout, History()
-        self.scheduled = self.compiled.course.schedule is not None
-        self.batch = min(batch_size, len(data.x))
-        self.before = 0  # steps of the epochs before
-        self._count(0)
+        self.model, self.session, self.source = model, model.session, source
+        self.epochs, self.validation, self.track, self.hooks = epochs, validation, track, hooks
+        self.compiled, self.layout = self.session.compiled, self.session.layout
+        self.history = History()
+        self.metrics = [each for each in self.compiled.metrics if each.name != "accuracy"]
+        self.before = 0  # steps of the parts before
+        self.whole: int | None = None  # steps of the call
         self.room = _FIRST_STEPS
+        self.recorded = 0 if track is None else len(track)
+        self._count(0)
 
     def _count(self, begin: int) -> None:
-        """Count the epoch's steps from ``begin`` on, as the engine does them."""
+        """Count a part's steps from ``begin`` on, as the engine does them."""
         self.counted = begin, np.zeros(1, np.int64)
 
     @property
     def done(self) -> int:
-        """Steps of the present epoch that are complete, also of a call that was broken off."""
+        """Steps of the present part that are complete, also of a call that was broken off."""
         begin, more = self.counted
         return begin + int(more[0])
 
     def run(self) -> History:
         """Train, and leave the course so far with the session however it ends."""
         self.session.history, self.session.warned = self.history, False
-        for epoch in range(self.epochs):
+        logs: dict[str, Any] = {}
+        stop = self.hooks.call("on_train_begin", self.model)
+        for epoch in self.epochs:
+            if stop or self.hooks.call("on_epoch_begin", epoch, logs):
+                break
+            self.tally, self.totals = _Tally(), Totals(self.metrics, self.compiled.loss)
             try:
                 stop = self._epoch(epoch)
-                if self.done:
-                    self._close_epoch()
+                if self.tally.steps:
+                    logs = self._close_epoch(epoch)
             except BaseException:
-                if self.done:
-                    self.history.append({"loss": self._loss()})
+                self._close_part()
+                if self.tally.steps and len(self.history.epoch) <= epoch - self.epochs.start:
+                    self.history.append(epoch, self.tally.values())
                 raise
-            if stop:
-                return self.history
-        self._check_parameters()
+            stop = self.hooks.call("on_epoch_end", epoch, logs) or stop
+            if self.source.once and epoch + 1 < self.epochs.stop and not stop:
+                divergence.warn_caller(
+                    f"fit: x is an iterator, which ends after one of {len(self.epochs)} epochs; pass "
+                    "what can be gone through again, such as a list or a DataLoader"
+                )
+                break
+        else:
+            self._check_parameters()
+        self.hooks.call("on_train_end", self.model)
         return self.history
 
     def _check_parameters(self) -> None:
@@ -135,35 +273,60 @@ class _Fit:
                 divergence.tell(self.session, message)
 
     def _epoch(self, epoch: int) -> bool:
-        """The steps of one epoch, or as many as the callback lets be; whether it stopped them."""
-        session, samples = self.session, len(self.data.x)
-        order = session.rng.permutation(samples) if self.shuffle else None
-        self.steps = of_pass(session, self.data, self.batch, order=order)
-        self.losses = np.empty(len(self.steps.places))
+        """The steps of one epoch, or as many as callbacks let be; whether one stopped them."""
+        data = None
+        for data, steps in self.source.parts():
+            self.data, self.steps = data, steps
+            self.losses = np.empty(len(self.steps.places))
+            self.right = None if self.steps.judged is None else np.empty(len(self.losses))
+            self.outputs = None
+            if self.metrics:
+                shape = self.session.output_shape(self.data.x)
+                self.outputs = np.zeros(shape, self.session.dtype)
+            left = self.source.steps(len(self.losses), self.epochs.stop - epoch)
+            if left is not None and not self.tally.steps:
+                self.whole = self.before + left
+            stop = self._part(epoch)
+            if self.done == len(self.losses):
+                self._measure()
+            self._close_part()
+            if stop:
+                return True
+        if data is None:
+            raise ValueError("x: expected at least one minibatch, got none")
+        return False
+
+    def _part(self, epoch: int) -> bool:
+        """The steps of all samples, or of one minibatch of an iterable; whether they were stopped."""
         while self.done < len(self.losses):
-            with session.turn:
+            with self.session.turn:
                 self._check_compiled()
                 if self._breathe(epoch):
                     return True
             turns.offer()
-            if self.callback is not None and self._call(epoch):
+            if self._tell(epoch):
                 return True
         return False
 
     def _breathe(self, epoch: int) -> bool:
-        """The steps of about 50 ms; room for a record of them is made as it is seen how many that are.
+        """The steps of about 50 ms, or up to the next that somebody wants to be told of; room for a record of
+        them is made as it is seen how many that are.
 
         Whether training stops at one of them.
         """
         left, deadline = _BREATH, time.monotonic() + _BREATH
-        while self.done < len(self.losses) and left >= 0:
+        due = self.hooks.steps_to_next(self.session.step)
+        last = int(min(len(self.losses), self.done + due))
+        while self.done < last and left >= 0:
             self._count(self.done)
-            losses = self.losses[self.done : self.done + self.room]
+            some = slice(self.done, min(self.done + self.room, last))
             ran = run_steps(
                 self.session,
                 self.data,
                 self.steps,
-                losses,
+                self.losses[some],
+                right=None if self.right is None else self.right[some],
+                outputs=self.outputs,
                 begin=self.done,
                 done=self.counted[1],
                 epoch=epoch,
@@ -174,47 +337,80 @@ class _Fit:
                 self.counted[1][0] -= 1
             if ran.broken is not None and divergence.tell(self.session, ran.broken):
                 return True
-            if len(losses) == self.room:  # not cut short by the end of the epoch
+            if some.stop - some.start == self.room:  # not cut short by the end
                 self.room = max(_FIRST_STEPS, 2 * ran.steps)
             left = deadline - time.monotonic()
         return False
 
-    def _call(self, epoch: int) -> bool:
-        """Tell the callback; whether it wants to stop."""
-        assert self.callback is not None
-        whole = len(self.losses)
-        progress = Progress(
-            epoch + (self.done == whole),
-            self.epochs,
-            self.before + self.done,
-            self.before + (self.epochs - epoch) * whole,
-            float(self.losses[self.done - 1]),
-        )
-        answer = self.callback(progress)
+    def _tell(self, epoch: int) -> bool:
+        """Tell callbacks; whether one wants to stop."""
+        loss = float(self.losses[self.done - 1])
+        stop = self.hooks.call_step(self.session.step, lambda: self._step_logs(epoch, loss))
+        if self.hooks.wants("on_progress"):
+            over = self.done == len(self.losses) and isinstance(self.source, _Samples)
+            stop |= self.hooks.call(
+                "on_progress",
+                Progress(epoch + over, self.epochs.stop, self.before + self.done, self.whole, loss),
+            )
         self._check_compiled()
-        return isinstance(answer, bool | np.bool_) and bool(answer)
+        return stop
+
+    def _step_logs(self, epoch: int, loss: float) -> dict[str, Any]:
+        return {
+            "epoch": epoch,
+            "loss": loss,
+            "learning_rate": self.compiled.course.rate(self.session.step - 1),
+        }
 
     def _check_compiled(self) -> None:
         inputs.check_compiled(self.session, self.data)
         if self.track is not None and self.session.layout is not self.layout:
             raise RuntimeError("a layer was renamed while fit was tracking by its name")
 
-    def _loss(self) -> float:
-        """The loss of the epoch as far as it went."""
-        return self.steps.mean(self.losses[: self.done])
+    def _measure(self) -> None:
+        """Add a whole part to the metrics."""
+        if self.outputs is None:
+            return
+        counts = inputs.counted(self.session, self.data)
+        if counts is None:
+            counts = np.ones((len(self.data.x), inputs.places_of(self.session, self.data)), bool)
+        if self.steps.order is not None:
+            seen = np.zeros(len(counts), bool)
+            seen[self.steps.order] = True
+            counts = counts & seen[:, np.newaxis]
+        self.totals.add(*inputs.compared(self.data, self.outputs, counts))
 
-    def _close_epoch(self) -> None:
-        course = self.compiled.course
-        values = {"loss": self._loss()}
-        if self.validation is not None:
-            result = inference.evaluate(self.session, self.validation)
-            values.update(val_loss=result.loss, val_accuracy=result.accuracy)
-        if self.scheduled:
-            values["learning_rate"] = course.rate(self.session.step - 1)
-        course.after_epoch(values)
-        self.history.append(values)
+    def _close_part(self) -> None:
+        """Add the steps that are done to the epoch's."""
+        if not self.done:
+            return
+        some = slice(self.done)
+        right = None if self.right is None else self.right[some]
+        self.tally.add(self.steps, self.losses[some], right)
         self.before += self.done
         self._count(0)
+
+    def _close_epoch(self, epoch: int) -> dict[str, Any]:
+        """Look back at an epoch: the logs of it."""
+        course = self.compiled.course
+        values = {**self.tally.values(), **self.totals.values()}
+        if self.validation is not None:
+            result = inference.measure(self.session, self.validation, self.compiled.metrics)
+            values["val_loss"] = result.loss
+            values.update({f"val_{name}": value for name, value in result.metrics.items()})
+        values["learning_rate"] = course.rate(self.session.step - 1)
+        values["seconds"] = time.monotonic() - self.tally.begin
+        if self.track is not None and len(self.track) > self.recorded:
+            self.recorded = len(self.track)
+            values["gradient_norm"] = self._gradient_norm(self.track)
+        course.after_epoch(values)
+        self.history.append(epoch, values)
+        return values
+
+    def _gradient_norm(self, flow: GradientFlow) -> float:
+        """Of all weights and biases at the last recorded step, before treatment."""
+        weights, biases = self.layout.with_parameters
+        return math.hypot(*flow.weight_grad[-1][weights], *flow.bias_grad[-1][biases])
 
 
 def run_steps(
@@ -223,6 +419,8 @@ def run_steps(
     steps: Steps,
     losses: Array,
     *,
+    right: Array | None = None,
+    outputs: Array | None = None,
     begin: int = 0,
     done: NDArray[np.int64] | None = None,
     epoch: int | None = None,
@@ -234,7 +432,8 @@ def run_steps(
 ) -> Ran:
     """Run up to len(losses) of ``steps``, as many as fit into ``seconds``.
 
-    ``begin``: which of them is first. ``done`` (1,), zero: where the engine counts what it has completed.
+    ``right`` and ``outputs``: where how right they are, and what they put out, is wanted. ``begin``: which
+    of them is first. ``done`` (1,), zero: where the engine counts what it has completed.
     ``extra``: what else `Program.train` takes.
     """
     inputs.check_compiled(session, data)
@@ -251,7 +450,10 @@ def run_steps(
         "done": done,
         "updating": updating,
         "seconds": seconds,
+        "right": right,
+        "outputs": outputs,
         "lengths": data.lengths,
+        "weights": data.weights,
         "rates": session.compiled.course.rates(first, count) if updating else None,
         **extra,
     }

@@ -1,0 +1,28 @@
+"""Tables as pandas has them, where the user has pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Index(NamedTuple):
+    """What rows are called."""
+
+    name: str
+    values: Sequence[Any]
+
+
+def dataframe(columns: Mapping[str, Any], index: Index | None = None) -> DataFrame:
+    """A DataFrame of some columns; ModuleNotFoundError without pandas."""
+    try:
+        import pandas
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "to_dataframe needs pandas: pip install pandas", name="pandas"
+        ) from None
+    rows = None if index is None else pandas.Index(index.values, name=index.name)
+    return pandas.DataFrame(dict(columns), index=rows)

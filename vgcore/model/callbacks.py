@@ -1,0 +1,360 @@
+"""Who is told how training goes, and may stop it.
+
+A callback is a callable, which is called as ``callback(epoch, logs)`` after each epoch, or an object with
+any of the hooks of `Callback`. A hook that returns True stops the training.
+
+``logs`` is a dict: after an epoch "loss", where outputs are classes "accuracy", metrics, the same of the
+validation data as "val_loss", ..., "learning_rate", "seconds" and, where gradients are tracked,
+"gradient_norm"; at a step "epoch", "loss" and "learning_rate".
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import math
+import os
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vgcore import _validate
+from vgcore.model.history import Progress
+
+if TYPE_CHECKING:
+    from vgcore.model.sequential import Sequential
+
+Logs = Mapping[str, Any]
+
+_HOOKS = {
+    "on_train_begin": ("model",),
+    "on_train_end": ("model",),
+    "on_epoch_begin": ("epoch", "logs"),
+    "on_epoch_end": ("epoch", "logs"),
+    "on_step": ("step", "logs"),
+    "on_progress": ("progress",),
+}
+
+
+class Callback:
+    """A callback that does nothing: what a subclass leaves as it is, is never called.
+
+    Attributes
+    ----------
+    every_steps : int
+        `on_step` is called after every so many steps; 0: never.
+    """
+
+    every_steps: int = 0
+
+    def on_train_begin(self, model: Sequential) -> Any:
+        """Before the first epoch."""
+
+    def on_train_end(self, model: Sequential) -> Any:
+        """After the last epoch, also where a callback has stopped the training."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> Any:
+        """Before an epoch; ``logs`` are those of the epoch before."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> Any:
+        """After an epoch; epochs count from 0."""
+
+    def on_step(self, step: int, logs: Logs) -> Any:
+        """After a step; steps count from 0 and `Sequential.compile` on, as in `GradientFlow.step`."""
+
+    def on_progress(self, progress: Progress) -> Any:
+        """About every 50 ms."""
+
+
+class OnProgress(Callback):
+    """Call a function with a `Progress` about every 50 ms and after each epoch."""
+
+    def __init__(self, function: Callable[[Progress], Any]) -> None:
+        if not callable(function):
+            raise TypeError(f"function: expected a callable, got {_validate.kind(function)}")
+        _check_parameters("function", function, "on_progress")
+        self._function = function
+
+    def on_progress(self, progress: Progress) -> Any:
+        """Call the function."""
+        return self._function(progress)
+
+
+class Hooks:
+    """The hooks of some callbacks, in order."""
+
+    def __init__(self, callbacks: Iterable[Any]) -> None:
+        if callable(callbacks) or hasattr(callbacks, "on_epoch_end"):
+            raise TypeError(f"callbacks: expected a sequence of callbacks, got {callbacks!r}")
+        given = list(_validate.items("callbacks", callbacks, "a sequence of callbacks"))
+        self._hooks: dict[str, list[Callable[..., Any]]] = {name: [] for name in _HOOKS}
+        self._steps: list[tuple[int, Callable[..., Any]]] = []
+        for place, callback in enumerate(given):
+            self._take(f"callbacks[{place}]", callback)
+
+    def _take(self, argument: str, callback: Any) -> None:
+        if isinstance(callback, type):
+            raise TypeError(
+                f"{argument}: expected an object, got the class {callback.__name__}; call it: "
+                f"{callback.__name__}(...)"
+            )
+        found = {name: getattr(callback, name) for name in _HOOKS if _has(callback, name)}
+        if not found and not isinstance(callback, Callback):
+            if not callable(callback):
+                raise TypeError(
+                    f"{argument}: expected a callable (epoch, logs) or an object with one of "
+                    f"{', '.join(_HOOKS)}; got {_validate.kind(callback)}"
+                )
+            found = {"on_epoch_end": callback}
+        for name, hook in found.items():
+            _check_parameters(
+                f"{argument}: {name}" if hook is not callback else argument, hook, name
+            )
+        every = getattr(callback, "every_steps", 0)
+        every = _validate.integer(f"{argument}.every_steps", every, minimum=0)
+        if "on_step" in found and every:
+            self._steps.append((every, found["on_step"]))
+        for name, hook in found.items():
+            self._hooks[name].append(hook)
+
+    def call(self, name: str, *arguments: Any) -> bool:
+        """Call all hooks of a name; whether one of them wants to stop."""
+        return _any_true([hook(*arguments) for hook in self._hooks[name]])
+
+    def wants(self, name: str) -> bool:
+        """Whether anybody has such a hook."""
+        return bool(self._hooks[name])
+
+    def steps_to_next(self, step: int) -> float:
+        """How many steps there are, with ``step`` done, to the next that somebody wants to be told of."""
+        return min((every - step % every for every, _ in self._steps), default=math.inf)
+
+    def call_step(self, done: int, logs: Callable[[], Logs]) -> bool:
+        """Call the hooks that are due with ``done`` steps done; whether one of them wants to stop."""
+        due = [hook for every, hook in self._steps if done % every == 0]
+        return _any_true([hook(done - 1, logs()) for hook in due])
+
+
+def _has(callback: Any, name: str) -> bool:
+    own = getattr(type(callback), name, None)
+    return callable(getattr(callback, name, None)) and own is not getattr(Callback, name)
+
+
+def _any_true(answers: Sequence[Any]) -> bool:
+    return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
+
+
+def _check_parameters(argument: str, hook: Callable[..., Any], name: str) -> None:
+    """Raise if a hook cannot be called with what it will be called with."""
+    try:
+        signature = inspect.signature(hook)
+    except (TypeError, ValueError):  # of what is written in C, it may not be known
+        return
+    try:
+        signature.bind(*_HOOKS[name])
+    except TypeError:
+        raise TypeError(
+            f"{argument}: expected a callable that takes ({', '.join(_HOOKS[name])}), got {hook!r} with "
+            f"{signature}"
+        ) from None
+
+
+def monitored(logs: Logs, name: str) -> float:
+    """An entry of the logs that must be there and be a number."""
+    value = logs.get(name)
+    if not isinstance(value, int | float):
+        numbers = [key for key, each in logs.items() if isinstance(each, int | float)]
+        raise ValueError(f"monitor: expected one of {', '.join(numbers)}; got {name!r}")
+    return float(value)
+
+
+_RISING = ("accuracy", "r2", "top_")
+
+
+class _Best:
+    """The best value of an entry of the logs so far."""
+
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
+        self.monitor = _validate.name("monitor", monitor)
+        _validate.one_of("mode", mode, ("auto", "min", "max"))
+        self.min_delta = _validate.real("min_delta", min_delta, minimum=0)
+        rises = mode == "max" or (
+            mode == "auto" and monitor.removeprefix("val_").startswith(_RISING)
+        )
+        self.sign = -1.0 if rises else 1.0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget it."""
+        self.value = math.inf
+
+    def improves(self, logs: Logs) -> bool:
+        """Whether the entry is better than before by more than min_delta; NaN never is."""
+        value = self.sign * monitored(logs, self.monitor)
+        better = value < self.value - (self.min_delta if math.isfinite(self.value) else 0)
+        if better:
+            self.value = value
+        return better
+
+
+class EarlyStopping(Callback):
+    """Stop training when an entry of the logs has not become better for some epochs.
+
+    Parameters
+    ----------
+    monitor : str
+    patience : int, >= 0
+        Epochs without improvement that are waited for.
+    min_delta : float, >= 0
+        By less than this nothing counts as better.
+    restore_best : bool
+        Go back to the parameters of the best epoch when training ends.
+    mode : {"auto", "min", "max"}
+        What is better; "auto": for accuracy, top_k and r2 the larger, else the smaller.
+
+    Attributes
+    ----------
+    best_epoch : int or None
+    stopped_epoch : int or None
+        The epoch after which it has stopped training.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        patience: int = 0,
+        min_delta: float = 0.0,
+        restore_best: bool = False,
+        mode: str = "auto",
+    ) -> None:
+        self._best = _Best(monitor, mode, min_delta)
+        self.patience = _validate.integer("patience", patience, minimum=0)
+        self.restore_best = _validate.boolean("restore_best", restore_best)
+        self.best_epoch: int | None = None
+        self.stopped_epoch: int | None = None
+        self._state: dict[str, Any] | None = None
+        self._model: Sequential | None = None
+
+    @property
+    def monitor(self) -> str:
+        """The entry of the logs."""
+        return self._best.monitor
+
+    def on_train_begin(self, model: Sequential) -> None:
+        """Begin anew."""
+        self._best.reset()
+        self._model, self._state, self._waited = model, None, 0
+        self.best_epoch = self.stopped_epoch = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
+        """Whether it has been waited long enough."""
+        if self._best.improves(logs):
+            self.best_epoch, self._waited = epoch, 0
+            if self.restore_best and self._model is not None:
+                self._state = self._model.state_dict()
+            return False
+        self._waited += 1
+        if self._waited <= self.patience:
+            return False
+        self.stopped_epoch = epoch
+        return True
+
+    def on_train_end(self, model: Sequential) -> None:
+        """Go back to the best parameters, if that is wanted."""
+        if self._state is not None:
+            model.load_state_dict(self._state)
+        self._model = self._state = None
+
+
+class Checkpoint(Callback):
+    """Save the model every so many epochs, or whenever an entry of the logs is better than before.
+
+    A file is replaced as a whole or not at all; what it holds goes on with the same bits
+    (``vg.load(path).fit(..., initial_epoch=...)``).
+
+    Parameters
+    ----------
+    path : path-like
+        May hold ``{epoch}`` and names of the logs, formatted as by `str.format`: "run-{epoch:03d}.npz".
+    best : bool or str
+        Save only where this entry of the logs has become better; True: "val_loss".
+    every : int, >= 1
+        Epochs from one file to the next.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], best: bool | str = False, every: int = 1
+    ) -> None:
+        self.path = os.fspath(path)
+        if not isinstance(self.path, str):
+            raise TypeError(f"path: expected a str or a path, got {_validate.kind(path)}")
+        self.every = _validate.integer("every", every, minimum=1)
+        if not isinstance(best, bool | str):
+            raise TypeError(
+                f"best: expected True, False or the name of an entry of the logs, got {best!r}"
+            )
+        self.best = "val_loss" if best is True else best
+        self._best = _Best(self.best, "auto") if self.best else None
+        self._fields = [field for _, field, _, _ in string.Formatter().parse(self.path) if field]
+        self._model: Sequential | None = None
+
+    def on_train_begin(self, model: Sequential) -> None:
+        """Begin anew."""
+        self._model = model
+        if self._best is not None:
+            self._best.reset()
+
+    def on_train_end(self, model: Sequential) -> None:
+        """Let go of the model."""
+        self._model = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Save, if it is time."""
+        if (epoch + 1) % self.every or (self._best is not None and not self._best.improves(logs)):
+            return
+        assert self._model is not None
+        self._model.save(self._filled({"epoch": epoch, **logs}))
+
+    def _filled(self, values: Logs) -> str:
+        unknown = [field for field in self._fields if field not in values]
+        if unknown:
+            raise ValueError(
+                f"path: expected names out of {', '.join(values)}, got {', '.join(unknown)}"
+            )
+        return self.path.format(**values) if self._fields else self.path
+
+
+class CSVLogger(Callback):
+    """Write a line for each epoch: its number, and the numbers of the logs.
+
+    Parameters
+    ----------
+    path : path-like
+    append : bool
+        Go on with a file that is there, whose columns must be the same.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
+        self.path = os.fspath(path)
+        self.append = _validate.boolean("append", append)
+        self._columns: list[str] | None = None
+
+    def on_train_begin(self, model: Sequential) -> None:
+        """Begin anew, or read the columns of the file that is there."""
+        self._columns = None
+        if self.append and os.path.exists(self.path):
+            with open(self.path, newline="", encoding="utf-8") as file:
+                self._columns = next(csv.reader(file), None)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Write a line, and what is above it if it is the first."""
+        values = {"epoch": epoch, **logs}
+        values = {name: value for name, value in values.items() if isinstance(value, int | float)}
+        if self._columns is None:
+            self._columns = list(values)
+            with open(self.path, "w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerow(self._columns)
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow(values.get(name, "") for name in self._columns)

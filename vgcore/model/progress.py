@@ -1,0 +1,131 @@
+"""How training goes, for somebody who looks on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from vgcore._extras import missing
+from vgcore.model.callbacks import Callback, Logs
+from vgcore.model.history import Progress
+
+_DELAY = 2.0  # seconds that a run takes before it is shown
+
+
+@contextmanager
+def shown(verbose: int | str) -> Iterator[list[Callback]]:
+    """The callbacks that show a run, until it ends in whatever way."""
+    callbacks = _of_verbosity(verbose)
+    try:
+        yield callbacks
+    finally:
+        for callback in callbacks:
+            if isinstance(callback, Bar):
+                callback.close()
+
+
+def _of_verbosity(verbose: int | str) -> list[Callback]:
+    """The callbacks that show a run.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If a bar is asked for and tqdm is not installed.
+    """
+    if verbose == "auto":
+        if not _watched():
+            return []
+        return [Bar(_DELAY)] if _tqdm() is not None else [Lines(_DELAY)]
+    if isinstance(verbose, bool) or not isinstance(verbose, int) or verbose not in (0, 1, 2):
+        raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {verbose!r}")
+    if verbose == 1 and _tqdm() is None:
+        raise ModuleNotFoundError(missing("tqdm", "progress", "verbose=1 needs"), name="tqdm")
+    of_mode: list[list[Callback]] = [[], [Bar()], [Lines()]]
+    return of_mode[verbose]
+
+
+def _tqdm() -> Any:
+    try:
+        from tqdm import tqdm
+    except ModuleNotFoundError:
+        return None
+    return tqdm
+
+
+def _watched() -> bool:
+    """Whether somebody looks: a terminal, or a notebook."""
+    shell = sys.modules.get("IPython")
+    kernel = shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
+    return kernel or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def line(logs: Logs) -> str:
+    """The numbers of an epoch in a line."""
+    numbers = {
+        name: value
+        for name, value in logs.items()
+        if isinstance(value, int | float) and name not in ("seconds", "learning_rate")
+    }
+    return ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+
+
+class Lines(Callback):
+    """A line for each epoch, on standard output; none for those that end within ``delay`` seconds."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self._delay = delay
+        self._epochs: int | None = None
+
+    def on_train_begin(self, model: Any) -> None:
+        """Look at the clock."""
+        self._begin = time.monotonic()
+
+    def on_progress(self, progress: Progress) -> None:
+        """Learn how many epochs there are."""
+        self._epochs = progress.epochs
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Print the line."""
+        if time.monotonic() - self._begin >= self._delay:
+            of = f"/{self._epochs}" if self._epochs else ""
+            print(f"epoch {epoch + 1}{of}: {line(logs)} ({logs['seconds']:.1f} s)", flush=True)
+
+
+class Bar(Callback):
+    """A bar of all steps, on standard error, once the run has taken ``delay`` seconds."""
+
+    def __init__(self, delay: float = 0.0) -> None:
+        self._delay = delay
+        self._bar: Any = None
+        self._epoch = ""
+
+    def on_progress(self, progress: Progress) -> None:
+        """Move on."""
+        if self._bar is None:
+            self._bar = _tqdm()(
+                total=progress.steps,
+                delay=self._delay,
+                unit="step",
+                file=sys.stderr,
+                mininterval=0.1,
+            )
+        self._bar.set_postfix_str(f"loss {progress.loss:.4g}{self._epoch}", refresh=False)
+        self._bar.set_description(
+            f"epoch {min(progress.epoch + 1, progress.epochs)}/{progress.epochs}", refresh=False
+        )
+        self._bar.update(progress.step - self._bar.n)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """Keep what validation has found."""
+        shown = {name: value for name, value in logs.items() if name.startswith(("val_", "acc"))}
+        self._epoch = f", {line(shown)}" if shown else ""
+        if self._bar is not None:
+            self._bar.set_postfix_str(line(logs), refresh=False)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()

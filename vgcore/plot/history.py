@@ -1,0 +1,81 @@
+"""The course of a training, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vgcore import _validate
+from vgcore.plot import curves, style
+from vgcore.plot.curves import Curve
+from vgcore.plot.fields import Field
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def history(
+    history: Mapping[str, Any],
+    name: str = "loss",
+    *,
+    ax: Axes | None = None,
+    label: str | None = None,
+    color: Any = None,
+    legend: bool = True,
+) -> Axes:
+    """Draw an entry of a `History` over the epochs, and that of the validation data beside it.
+
+    What the axis cannot show stands as what it is, as in `vgcore.plot.flow`.
+
+    Parameters
+    ----------
+    history : History
+    name : str
+        "loss", "accuracy", "gradient_norm", ...; with "val_" before it, that of the validation data alone.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; several trainings may share it.
+    label : str, optional
+        Names the training in the legend: "relu, loss".
+    color : color, optional
+        The training's own.
+    legend : bool
+        Whether to name the lines.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, or there are no numbers of that name.
+    ImportError
+        If matplotlib is not installed.
+    """
+    names = [key for key, values in history.items() if all(np.ndim(each) == 0 for each in values)]
+    if names or not isinstance(name, str):
+        _validate.one_of("name", name, names)
+    style.check_look(label, color)
+    legend = _validate.boolean("legend", legend)
+    ax = style.axes_or_new(ax)
+    shown = [key for key in (name, f"val_{name}") if key in history]
+    epochs = np.array(getattr(history, "epoch", []), float)
+    looks = curves.looks_on(ax, len(shown), label, color)
+    drawn = [
+        Curve(
+            np.array(history[key], float),
+            np.ones(len(epochs), bool),
+            key if label is None else f"{label}, {key}",
+            look,
+        )
+        for key, look in zip(shown, looks, strict=True)
+    ]
+    share = name.removeprefix("val_").startswith(("accuracy", "top_", "r2"))
+    about = Field(name.replace("_", " ").capitalize(), name.replace("_", " "), log=not share)
+    curves.draw(ax, about, epochs, drawn, empty="no epoch yet")
+    ax.set_xlabel("epoch")
+    if legend:
+        curves.name_lines(ax, None)
+    return ax
