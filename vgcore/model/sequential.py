@@ -132,6 +132,7 @@ class Sequential:
         amplify: Amplification | Sequence[Amplification] = (),
         learning_rates: Mapping[str, float] | None = None,
         frozen: Sequence[str] = (),
+        decay: Literal["all", "weights"] = "all",
         tbptt: int | None = None,
         checkpoint: int | str | None = "auto",
         on_nonfinite: Literal["warn", "raise", "stop", "ignore"] = "warn",
@@ -171,6 +172,10 @@ class Sequential:
         frozen : sequence of str, optional
             Layers that are left as they are, and the optimizer's state and running statistics with them:
             their gradients are computed and recorded, but are no part of the norm that is clipped.
+        decay : {"all", "weights"}
+            What the optimizer's ``weight_decay`` acts on: all parameters, as in PyTorch and Keras, or
+            weights alone, that is parameters of two or more axes: no biases, no weights of norms, no slopes
+            of a `PReLU`, no gates, no learned initial states.
         tbptt : int, >= 1, optional
             Truncated backpropagation through time (Williams and Peng 1990): sequences are cut into chunks
             of so many timesteps, states are carried over from chunk to chunk and gradients are not. With
@@ -212,6 +217,7 @@ class Sequential:
             amplify=amplify,
             learning_rates={} if learning_rates is None else learning_rates,
             frozen=frozen,
+            decay=decay,
         )
         with self.session.turn:
             self.session.compile(chosen)
