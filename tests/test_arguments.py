@@ -61,6 +61,8 @@ LEGAL = {
     "cooldown": SHARE,
     "count_include_pad": SWITCH,
     "decay": NOT_NEGATIVE,
+    "end_rate": NOT_NEGATIVE,
+    "power": POSITIVE,
     "directory": "None text",
     "epochs": OPTIONAL,
     "epsilon": POSITIVE,
@@ -160,6 +162,9 @@ EXCEPT = {
     **{(f"data.{name}", "seed"): "0" for name in ("adding_problem", "copy_memory")},
     ("data.temporal_order", "seed"): "0",
     ("data.train_test_split", "seed"): "0",
+    ("compile", "decay"): NONE_AT_ALL,
+    ("PerEpoch", "steps"): OPTIONAL,
+    ("per_epoch", "steps"): OPTIONAL,
     ("fit", "epochs"): NONE_AT_ALL,
     ("resnet", "classes"): NONE_AT_ALL,
     ("plain", "classes"): NONE_AT_ALL,
@@ -283,6 +288,7 @@ CALLS = [
     *map(constructor, classes(layers, layers.Layer)),
     *map(constructor, classes(optimizers, optimizers.Optimizer)),
     *map(constructor, classes(schedules, schedules.Schedule)),
+    Call("per_epoch", schedules.per_epoch, schedule=lambda: schedules.Constant(0.1)),
     *map(constructor, classes(initializers, initializers.Initializer)),
     Call(
         "initializer()",
@@ -404,7 +410,7 @@ def test_everything_public_is_tried():
         if callable(getattr(room, name)) and not inspect.ismodule(getattr(room, name))
     }
     bases = {"Layer", "Initializer", "Schedule", "Optimizer"}
-    results = {"Draw", "Scaled", "Plateau", "Course", "Text"}  # what functions give
+    results = {"Draw", "Scaled", "Plateau", "Epochs", "Course", "Text"}  # what functions give
     nothing_to_give = {"get_num_threads", "digits", "names"}
     files = {"from_config"}  # whose contents are tried by the tests of files
     assert public - tried == bases | results | nothing_to_give | files

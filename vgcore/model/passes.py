@@ -56,6 +56,8 @@ def train_on_batch(
     data = inputs.to_train(session, x, y, lengths)
     with session.turn:
         inputs.check_compiled(session, data)
+        if type(session.compiled.optimizer.learning_rate) is not float:  # quick: bench D1
+            session.compiled.course.check_single_steps()
         if lengths is None and initial_state is None and not session.stateful:
             program = session.program(len(data.x), data.times)
             if program.longest == program.times >= data.times and not session.compiled.tbptt:
