@@ -1,9 +1,9 @@
 """Learning rates that change as training goes on, counted in optimizer steps from 0, or in epochs.
 
 Given to an optimizer in place of a number: ``vg.SGD(vg.schedules.Cosine(0.1, steps=1000))``. A schedule is a
-pure function of the step, and its ``steps``, ``period`` and ``milestones`` are optimizer steps, each of a
-minibatch. In `per_epoch` they are epochs: ``per_epoch(Cosine(0.1, steps=30))``. `ReduceOnPlateau` looks at epochs
-and depends on what `fit` has seen, which the model keeps. Where PyTorch has a schedule of the kind
+pure function of the step, and its ``steps``, ``period`` and ``milestones`` are optimizer steps, one for each
+minibatch. In `per_epoch` they are epochs: ``per_epoch(Cosine(0.1, steps=30))``. `ReduceOnPlateau` looks at
+epochs and depends on what `fit` has seen, which the model keeps. Where PyTorch has a schedule of the kind
 (torch.optim.lr_scheduler, stepped after every optimizer step), rates are the same.
 """
 
