@@ -16,7 +16,7 @@ from vgcore._core.op import Operation
 from vgcore._settings import Checks
 from vgcore.activations import Activation
 from vgcore.initializers import Initializer
-from vgcore.layers.base import Layer, Parameter, Shape, View, Walk, features
+from vgcore.layers.base import Layer, Parameter, Shape, View, Walk, features, is_image
 
 _STARTS = ("zeros", "learned")
 
@@ -156,9 +156,14 @@ class Recurrent(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """(time, units) with ``return_sequences``, else (units,), for an input (time, features)."""
         if len(input_shape) != 2 or input_shape[1] is None:
+            hint = (
+                "Reshape((time, features)) makes one of an image"
+                if is_image(input_shape)
+                else "a recurrent layer gives them on with return_sequences=True"
+            )
             raise ValueError(
                 f"{self.name}: expected sequences of shape (time, features), got shape {input_shape}; "
-                "a recurrent layer gives them on with return_sequences=True"
+                f"{hint}"
             )
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 

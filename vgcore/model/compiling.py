@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from vgcore import _validate, losses, optimizers, treatment
+from vgcore.layers.base import features
 from vgcore.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -86,13 +87,37 @@ def choose(
     last = session.layers[-1]
     chosen = optimizers.get(optimizer)
     chosen.check_dtype(session.dtype)
+    judge = losses.get(loss, reduction, last.output_activation, last.fuses_loss)
+    _check_outputs(session, judge)
     return Compiled(
-        losses.get(loss, reduction, last.output_activation, last.fuses_loss),
+        judge,
         chosen,
         treatment.make(session.layout, clipping=clipping, **treated),
         *_cuts(session, tbptt, checkpoint),
         _validate.one_of("on_nonfinite", on_nonfinite, ("warn", "raise", "stop", "ignore")),
     )
+
+
+def _check_outputs(session: Session, loss: losses.Loss) -> None:
+    """Raise where outputs can learn nothing, or would be taken for logits and are not."""
+    *before, last = session.layers
+    if features(session.shapes[-1]) == 1 and (
+        last.output_activation == "softmax" or loss.categorical
+    ):
+        raise ValueError(
+            f"loss: {loss.name} expects more than one output of {last.name}, for a softmax of one unit is 1 "
+            "and has no gradient; one output for two classes is Dense(1, 'sigmoid') with binary_crossentropy"
+        )
+    if not (loss.fused and last.passes_on):
+        return
+    source = next((layer for layer in reversed(before) if not layer.passes_on), last)
+    made = source.output_activation
+    if made != "identity":
+        raise ValueError(
+            f"loss: {loss.name} expects the activation of the output behind all other layers, got "
+            f"{made!r} of {source.name} in front of {last.name}; give {source.name} none, and put "
+            f"Activation({made!r}) last"
+        )
 
 
 def _cuts(

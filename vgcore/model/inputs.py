@@ -6,7 +6,8 @@ Numbers are copied only if they must be; labels always.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from collections.abc import Mapping, Sized
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from vgcore import _validate
 from vgcore._core import arrays
 from vgcore.losses import Loss
+from vgcore.model import making
 
 if TYPE_CHECKING:
     from vgcore.model.compiling import Compiled
@@ -45,10 +47,18 @@ def samples(
 ) -> Data:
     """Inputs of a network; ``suffix`` stands behind the arguments' names in messages."""
     first, shape = session.layers[0], session.input_shape
-    if first.vocabulary is None:
-        checked = numbers(f"x{suffix}", x, shape, session.dtype)
-    else:
-        checked = integers(f"x{suffix}", x, shape, first.vocabulary)
+    try:
+        if first.vocabulary is None:
+            checked = numbers(f"x{suffix}", x, shape, session.dtype)
+        else:
+            checked = integers(f"x{suffix}", x, shape, first.vocabulary)
+    except (TypeError, ValueError) as error:
+        if _several(x, len(shape) + 1):
+            raise TypeError(
+                f"x{suffix}: expected one array, got a {type(x).__name__} of {len(cast(Sized, x))}; "
+                f"{making.ONE_INPUT}"
+            ) from error
+        raise
     if given_lengths is None:
         return Data(checked, None, None)
     if not session.takes_time:
@@ -59,6 +69,17 @@ def samples(
             f"lengths{suffix}: expected None, for {fixing[0]} makes sequences of another length"
         )
     return Data(checked, None, lengths(f"lengths{suffix}", given_lengths, *checked.shape[:2]))
+
+
+def _several(x: Any, axes: int) -> bool:
+    """Whether it is a dict, or a list of arrays each of which has as many axes as an input."""
+    if isinstance(x, Mapping):
+        return True
+    return (
+        isinstance(x, list | tuple)
+        and len(x) > 0
+        and all(isinstance(each, np.ndarray) and each.ndim == axes for each in x)
+    )
 
 
 def with_targets(
