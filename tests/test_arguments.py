@@ -121,6 +121,7 @@ LEGAL = {
     "sparsity": SHARE,
     "start_factor": SHARE,
     "stateful": SWITCH,
+    "strict": SWITCH,
     "std": NOT_NEGATIVE,
     "step": OPTIONAL,
     "target": POSITIVE,

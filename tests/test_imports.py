@@ -43,6 +43,7 @@ FLOORS = [
     [
         "model.parameters",
         "model.states",
+        "model.state_names",
         "model.making",
         "model.turns",
         "model.cpus",

@@ -412,8 +412,26 @@ class Sequential:
         """Copies of all parameters by name: "dense1.weight" (out, in), "dense1.bias" (out,), ..."""
         return storage.state(self.session)
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+    def load_state_dict(
+        self, state: Mapping[str, ArrayLike], strict: bool = True
+    ) -> storage.LoadedState:
         """Copy parameters in; NaN and infinity are taken as they are.
+
+        Names may be PyTorch's: ``weight_ih_l0`` of recurrent layers is ``weight_ih``, and
+        ``num_batches_tracked`` is left out. Where no layer is called as one of this model ("0.weight",
+        "fc.bias"), but layer by layer parameters and shapes are the same, layers go by their order.
+
+        Parameters
+        ----------
+        state : dict of str to array_like
+            Arrays, or PyTorch's tensors.
+        strict : bool
+            Whether names that are missing, or too many, are an error.
+
+        Returns
+        -------
+        LoadedState
+            The names that were missing, and those that were too many.
 
         Raises
         ------
@@ -421,7 +439,7 @@ class Sequential:
             If names are missing or too many, or a shape differs, numbers are not real, too large for the
             model's dtype, or negative where they cannot be (``running_var``); nothing is changed then.
         """
-        storage.load_state(self.session, state)
+        return storage.load_state(self.session, state, strict)
 
     def save(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> None:
         """Write the model to exactly ``path``, one ``.npz`` file (no pickle).
