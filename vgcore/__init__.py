@@ -1,6 +1,8 @@
 """vgcore: train deep and recurrent networks at compiled speed and see what their gradients do."""
 
-from vgcore import activations, data, initializers, plot, schedules, zoo
+from typing import TYPE_CHECKING
+
+from vgcore import _answers, activations, data, initializers, plot, schedules, zoo
 from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
@@ -101,3 +103,6 @@ __all__ = [
     "set_num_threads",
     "zoo",
 ]
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

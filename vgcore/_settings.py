@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from vgcore import _answers
+
 Checks = dict[str, Callable[[str, Any], Any]]
 
 
@@ -19,7 +21,11 @@ class Sealing(ABCMeta):
 
         def __call__(cls, *args, **kwargs):
             """Make an object and seal it."""
-            made = super().__call__(*args, **kwargs)
+            try:
+                made = super().__call__(*args, **kwargs)
+            except TypeError:
+                _answers.refuse_keywords(cls, kwargs)
+                raise
             made._sealed = True
             return made
 
@@ -53,6 +59,9 @@ class Sealed(metaclass=Sealing):
             value = self.checks[name](name, value)
         super().__setattr__(name, value)
 
+    if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+        __getattr__ = _answers.refuse_member
+
     def __delattr__(self, name: str) -> None:
         """Delete nothing."""
         self._refuse(name, "deleted")
@@ -79,7 +88,8 @@ class Sealed(metaclass=Sealing):
         allowed = self._assignable() if verb == "assigned" else ()
         only = f"only {', '.join(allowed)}" if allowed else "nothing"
         raise AttributeError(
-            f"{self._label()}{name}: {only} may be {verb}; make a new {type(self).__name__}"
+            f"{self._label()}{name}: {only} may be {verb}"
+            + (_answers.member(self, name) or f"; make a new {type(self).__name__}")
         )
 
     def _label(self) -> str:

@@ -19,9 +19,9 @@ that is of, so they are exact where a probability rounds to 0 or 1. An identity 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from vgcore import _validate
+from vgcore import _answers, _validate
 from vgcore._core import simd
 
 Reduction = Literal["mean", "batchmean"]
@@ -132,3 +132,7 @@ def get(name: str, reduction: str, output: str, fusible: bool = True) -> Loss:
             f"(identity: the outputs are logits), got {output!r}"
         )
     return Loss(name, reduction, output, fusible)
+
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

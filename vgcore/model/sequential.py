@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore import losses, optimizers
+from vgcore import _answers, losses, optimizers
 from vgcore.flow import GradientFlow
 from vgcore.layers.base import Layer, Shape
 from vgcore.model import compiling, inference, inputs, passes, storage, training
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
+@_answers.answering_methods(
+    "__init__", "compile", "fit", "predict", "evaluate", "gradients", "summary"
+)
 class Sequential:
     """Layers one after the other.
 
@@ -76,7 +79,13 @@ class Sequential:
             raise AttributeError(
                 f"{name}: of a {type(self).__name__} it is read-only; make a new one"
             )
+        hint = _answers.member(self, name)
+        if hint:
+            raise AttributeError(f"{name}: nothing of a {type(self).__name__}{hint}")
         super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+        __getattr__ = _answers.refuse_member
 
     @property
     def layers(self) -> tuple[Layer, ...]:

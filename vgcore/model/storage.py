@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vgcore import _npz, _validate, optimizers, treatment
+from vgcore import _answers, _npz, _validate, optimizers, treatment
 from vgcore.layers.base import Layer, make, name_layers
 from vgcore.model import generators, making, state_names, states
 from vgcore.model.parameters import Layout
@@ -273,6 +273,7 @@ def save(session: Session, path: _npz.Path) -> None:
     _npz.write(path, pack(session))
 
 
+@_answers.answering
 def load(path: _npz.Path) -> Sequential:
     """Read a model that `Sequential.save` wrote, with its optimizer's state and what its layers carry.
 

@@ -9,9 +9,9 @@ epochs and depends on what `fit` has seen, which the model keeps. Where PyTorch 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vgcore import _validate
+from vgcore import _answers, _validate
 from vgcore.schedules.base import Epochs, Plateau, Schedule
 from vgcore.schedules.cosine import Cosine, OneCycle
 from vgcore.schedules.decay import (
@@ -64,3 +64,7 @@ def from_config(config: dict[str, Any]) -> Schedule:
     }
     kind = _validate.one_of("schedule", arguments.pop("class"), _CLASSES)
     return _CLASSES[kind](**arguments)
+
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)
