@@ -40,6 +40,7 @@ ANSWERING = {
         *classes(layers, layers.Layer),
         *classes(optimizers, optimizers.Optimizer),
         *classes(schedules, schedules.Schedule),
+        *classes(initializers, initializers.Initializer),
         vg.Amplification,
         vg.GradientNoise,
         vg.Sequential,

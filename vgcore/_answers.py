@@ -11,8 +11,9 @@ import functools
 import inspect
 import re
 import sys
+from abc import ABCMeta
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vgcore.foreign import ATTRIBUTES, KEYWORDS, MEMBERS, NAMES
 
@@ -103,6 +104,26 @@ def refuse_keywords(callee: Callable[..., Any], given: Iterable[str]) -> None:
             raise TypeError(
                 f"{called}() got an unexpected keyword argument {word!r}{hint}"
             ) from None
+
+
+class Answering(ABCMeta):
+    """Its classes' constructors answer keywords that are not their own."""
+
+    if not TYPE_CHECKING:  # for whom a class is called as its constructor is
+
+        def __call__(cls, *arguments, **options):
+            """Make an object."""
+            try:
+                return super().__call__(*arguments, **options)
+            except TypeError:
+                refuse_keywords(cls, options)
+                raise
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's, which `help` shows."""
+        whole = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return whole.replace(parameters=[*whole.parameters.values()][1:])
 
 
 def answering(function: Any) -> Any:

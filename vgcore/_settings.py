@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-from abc import ABCMeta
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
@@ -14,26 +12,16 @@ from vgcore import _answers
 Checks = dict[str, Callable[[str, Any], Any]]
 
 
-class Sealing(ABCMeta):
+class Sealing(_answers.Answering):
     """Seals what its classes make, at the end of the constructor."""
 
     if not TYPE_CHECKING:  # for whom a class is called as its constructor is
 
-        def __call__(cls, *args, **kwargs):
+        def __call__(cls, *args, **kwargs):  # noqa: N805, which does not see that it is a metaclass
             """Make an object and seal it."""
-            try:
-                made = super().__call__(*args, **kwargs)
-            except TypeError:
-                _answers.refuse_keywords(cls, kwargs)
-                raise
+            made = super().__call__(*args, **kwargs)
             made._sealed = True
             return made
-
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        """The constructor's, which `help` shows."""
-        whole = inspect.signature(cls.__init__)  # type: ignore[misc]
-        return whole.replace(parameters=[*whole.parameters.values()][1:])
 
 
 class Sealed(metaclass=Sealing):
