@@ -158,6 +158,18 @@ def test_attributes_as_they_are_spelt(read, answer):
         read()
 
 
+def test_imports_are_answered():
+    with pytest.raises(ImportError, match=r"cannot import name 'Linear' from 'vgcore'; .*vg.Dense"):
+        from vgcore import Linear  # noqa: F401
+    with pytest.raises(ImportError, match=r"from 'vgcore.layers'; .*vg.MaxPool"):
+        from vgcore.layers import MaxPool2d  # noqa: F401
+    with pytest.raises(ImportError, match="cannot import name 'Desne'"):
+        from vgcore import Desne  # noqa: F401
+    from vgcore import commands  # a room that nothing has opened before
+
+    assert inspect.ismodule(commands)
+
+
 def needed(callee):
     return {
         name: RIGHT.get(name, 3)

@@ -51,6 +51,11 @@ def attributes(module: str) -> Callable[[str], Any]:
     def missing(word: str) -> Any:
         answer = None if word.startswith("_") else ATTRIBUTES.get(_plain(word))
         room = sys.modules[module]
+        if answer is not None and sys._getframe(1).f_code.co_name == "_handle_fromlist":
+            # An AttributeError would be lost: "from vgcore import Linear" makes an error of its own
+            raise ImportError(
+                f"cannot import name {word!r} from {module!r}{_said(answer)}", name=module
+            )
         hint = _said(answer) or _near(word, vars(room).get("__all__", ()))
         raise AttributeError(
             f"module {module!r} has no attribute {word!r}{hint}", name=word, obj=room

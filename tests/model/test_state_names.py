@@ -5,6 +5,7 @@ import pytest
 from reference import assert_same_bits
 
 import vgcore as vg
+from vgcore.model import state_names
 
 
 def recurrent(cell=vg.LSTM, **options):
@@ -222,3 +223,28 @@ def test_a_module_of_ones_own():
     x = np.random.default_rng(0).normal(size=(6, 7, 5))
     expected = module(torch.tensor(x)).detach().numpy()
     np.testing.assert_allclose(model.predict(x), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("given", ["lstm", "lstm1"])
+def test_layers_of_one_stack(given):
+    """PyTorch's l0 and l1 are the layers 0 and 1 of a stack, whichever name it has."""
+    kinds = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    ours = {
+        f"lstm1.{number}.{kind}{reverse}": (12, 3 + number)
+        for number in (0, 1)
+        for reverse in ("", "_reverse")
+        for kind in kinds
+    }
+    ours["dense1.weight"] = (2, 6)
+    head = "dense1" if given == "lstm1" else "fc"
+    theirs = {
+        f"{given}.{kind}_l{number}{reverse}": f"lstm1.{number}.{kind}{reverse}"
+        for number in (0, 1)
+        for reverse in ("", "_reverse")
+        for kind in kinds
+    }
+    theirs[f"{head}.weight"] = "dense1.weight"
+    state = {key: np.empty(ours[name]) for key, name in theirs.items()}
+    names, unexpected, hint = state_names.translate(state, ours)
+    assert names == {name: key for key, name in theirs.items()}
+    assert (unexpected, hint) == ([], "")
