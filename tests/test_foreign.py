@@ -273,8 +273,8 @@ def test_near_words(slip, near):
 def test_errors_of_ones_own_arguments_are_as_they_were():
     with pytest.raises(TypeError, match="units: expected an integer"):
         vg.Dense("three")
-    with pytest.raises(TypeError, match="validation_data: expected a pair"):
-        model().fit(np.ones((4, 4)), np.zeros(4, int), validation_data=3)
+    with pytest.raises(TypeError, match="epochs: expected an integer"):
+        model().fit(np.ones((4, 4)), np.zeros(4, int), epochs="3")
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'units'"):
         vg.Dense()
     with pytest.raises(AttributeError, match="no weight yet or at all"):

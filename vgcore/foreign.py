@@ -341,11 +341,7 @@ NAMES = {
     "initializer": {
         "randomnormal": "'normal'",
         "randomuniform": "'uniform'",
-        "xavier": "'xavier_uniform', or 'xavier_normal'",
-        "glorot": "'glorot_uniform', or 'glorot_normal'",
         "he": "'he_normal', or 'he_uniform'",
-        "kaiming": "'kaiming_normal', or 'kaiming_uniform'",
-        "lecun": "'lecun_normal', or 'lecun_uniform'",
         "variancescaling": "it is vg.initializers.VarianceScaling",
         "eye": "'identity'",
     },

@@ -6,8 +6,8 @@ Numbers are copied only if they must be; labels always.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -54,10 +54,7 @@ def samples(
             checked = integers(f"x{suffix}", x, shape, first.vocabulary)
     except (TypeError, ValueError) as error:
         if _several(x, len(shape) + 1):
-            raise TypeError(
-                f"x{suffix}: expected one array, got a {type(x).__name__} of {len(cast(Sized, x))}; "
-                f"{making.ONE_INPUT}"
-            ) from error
+            raise type(error)(f"{error}; {making.ONE_INPUT}") from error
         raise
     if given_lengths is None:
         return Data(checked, None, None)

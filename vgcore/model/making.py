@@ -11,7 +11,9 @@ import numpy as np
 from vgcore import _validate
 from vgcore.layers.base import Layer, Shape, check_once, joining
 
-ONE_INPUT = "a model has one; several may stand side by side in it: np.concatenate(inputs, axis=-1)"
+ONE_INPUT = (
+    "a model has one input; several may stand side by side in it: np.concatenate(inputs, axis=-1)"
+)
 
 
 def layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
