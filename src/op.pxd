@@ -25,6 +25,7 @@ cdef enum:
 # `in` rows of `out`. Rows are dealt to threads in chunks of `chunk_rows`, and norms are kept per chunk.
 ctypedef struct Parameter:
     bint trained           # else a statistic: the layer's own to change
+    bint undecayed         # the optimizer's weight decay leaves it out
     void *kept             # a statistic before the step, where a step may be taken back
     Matrix value
     Matrix gradient

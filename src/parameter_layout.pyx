@@ -31,7 +31,9 @@ cdef void cut_rows(Parameter *p, Py_ssize_t real_bytes) noexcept:
     p.block_rows = (p.block_rows + p.chunk_rows - 1) // p.chunk_rows * p.chunk_rows
 
 
-cdef int lay_parameters(Plan *plan, list offsets, values, gradients, list states) except -1:
+cdef int lay_parameters(
+    Plan *plan, list offsets, values, gradients, list states, frozenset undecayed
+) except -1:
     cdef char *value = <char *>data_of(values)
     cdef char *gradient = <char *>data_of(gradients)
     cdef Py_ssize_t offset, cols, real_bytes = plan.leaf.real_bytes
@@ -43,6 +45,7 @@ cdef int lay_parameters(Plan *plan, list offsets, values, gradients, list states
             p = &plan.op[i].parameter[j]
             cols = p.value.cols
             p.offset = offsets[i][j]
+            p.undecayed = p.offset in undecayed
             offset = p.offset * real_bytes
             p.value = Matrix(data=value + offset, ld=cols, cols=cols)
             p.gradient = Matrix(data=gradient + offset, ld=cols, cols=cols)

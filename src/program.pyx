@@ -44,15 +44,15 @@ cdef class Program:
         Py_ssize_t batch, Py_ssize_t times, Py_ssize_t windows, bint truncated, bint input_gradient,
         bint image_input, bint image_output,
         bint refuses, dict loss, bint sparse, bint ignoring, bint fused, bint apply_activation,
-        bint mean_over_outputs,
-        bint mean_over_places, int rule, dict update, dict treatment, list rates, int threads, uint64_t seed,
+        bint mean_over_outputs, bint mean_over_places, int rule, dict update, dict treatment, list rates,
+        frozenset undecayed, int threads, uint64_t seed,
     ):
         """`offsets[i][j]`: the first element of parameter j of operation i in the flat vectors `values`,
         `gradients` and `states` (at most RULE_STATES). `input_gradient`: of x and of initial states, too.
         `refuses`: steps whose loss or gradient is not finite. `loss`: the numbers of a LossCall and of its
         Judge. `ignoring`: labels may be below 0. `image_input`, `image_output`: arrays
         outside have the channels before the places. `rates`: each operation's factor of the learning
-        rate, 0 to leave it as it is."""
+        rate, 0 to leave it as it is. `undecayed`: the offsets of parameters without weight decay."""
         cdef Operation operation
         cdef Py_ssize_t real_bytes = values.itemsize
         self.borrowed = (operations, values, gradients, states)
@@ -102,7 +102,7 @@ cdef class Program:
         self.plan.update = update
         self.plan.treatment = treatment
         self.amplify([1.0] * self.plan.ops)
-        self.total_parameters = lay_parameters(&self.plan, offsets, values, gradients, states)
+        self.total_parameters = lay_parameters(&self.plan, offsets, values, gradients, states, undecayed)
         self._count_flops()
         self.arena_buffer = lay_buffers(&self.plan, self.most_threads, windows, input_gradient)
         self.plan.loss_rows_scale = 1.0 / self.plan.output.cols if mean_over_outputs else 1.0

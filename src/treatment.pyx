@@ -82,6 +82,8 @@ cdef void treat_rows(
     cdef Update update = plan.update
     cdef double *norms = p.norms.gradient
     update.rate *= book.rate
+    if p.undecayed:
+        update.weight_decay = 0
     update.gradient_scale, update.gradient_shrink = factor.scale, factor.shrink
     if writes(plan, tapped):
         write_treated(plan, p, step, row0, row1, factor)

@@ -61,6 +61,8 @@ LEGAL = {
     "cooldown": SHARE,
     "count_include_pad": SWITCH,
     "decay": NOT_NEGATIVE,
+    "end_rate": NOT_NEGATIVE,
+    "power": POSITIVE,
     "directory": "None text",
     "epochs": OPTIONAL,
     "epsilon": POSITIVE,
@@ -119,6 +121,7 @@ LEGAL = {
     "sparsity": SHARE,
     "start_factor": SHARE,
     "stateful": SWITCH,
+    "strict": SWITCH,
     "std": NOT_NEGATIVE,
     "step": OPTIONAL,
     "target": POSITIVE,
@@ -159,7 +162,14 @@ EXCEPT = {
     ("leaky_relu", "alpha"): NOT_NEGATIVE,
     **{(f"data.{name}", "seed"): "0" for name in ("adding_problem", "copy_memory")},
     ("data.temporal_order", "seed"): "0",
-    ("data.train_test_split", "seed"): "0",
+    **{("data.train_test_split", name): "None 0" for name in ("seed", "random_state")},
+    ("data.train_test_split", "test"): OPTIONAL,
+    ("data.train_test_split", "test_size"): OPTIONAL,
+    ("data.train_test_split", "train_size"): OPTIONAL,
+    ("data.train_test_split", "stratify"): OPTIONAL,
+    ("compile", "decay"): NONE_AT_ALL,
+    ("PerEpoch", "steps"): OPTIONAL,
+    ("per_epoch", "steps"): OPTIONAL,
     ("fit", "epochs"): NONE_AT_ALL,
     ("resnet", "classes"): NONE_AT_ALL,
     ("plain", "classes"): NONE_AT_ALL,
@@ -283,6 +293,7 @@ CALLS = [
     *map(constructor, classes(layers, layers.Layer)),
     *map(constructor, classes(optimizers, optimizers.Optimizer)),
     *map(constructor, classes(schedules, schedules.Schedule)),
+    Call("per_epoch", schedules.per_epoch, schedule=lambda: schedules.Constant(0.1)),
     *map(constructor, classes(initializers, initializers.Initializer)),
     Call(
         "initializer()",
@@ -404,7 +415,7 @@ def test_everything_public_is_tried():
         if callable(getattr(room, name)) and not inspect.ismodule(getattr(room, name))
     }
     bases = {"Layer", "Initializer", "Schedule", "Optimizer"}
-    results = {"Draw", "Scaled", "Plateau", "Course", "Text"}  # what functions give
+    results = {"Draw", "Scaled", "Plateau", "Epochs", "Course", "Text"}  # what functions give
     nothing_to_give = {"get_num_threads", "digits", "names"}
     files = {"from_config"}  # whose contents are tried by the tests of files
     assert public - tried == bases | results | nothing_to_give | files

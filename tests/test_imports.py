@@ -36,6 +36,8 @@ ENGINE_FLOORS = [
 FLOORS = [
     ["_core", "_version"],
     ["_locks"],
+    ["foreign"],
+    ["_answers"],
     ["_validate", "_settings", "_npz", "_extras", "consoles"],
     ["activations", "losses", "schedules", "theory.meanfield", "theory", "data"],
     ["initializers", "optimizers", "treatment", "layers"],
@@ -43,6 +45,7 @@ FLOORS = [
     [
         "model.parameters",
         "model.states",
+        "model.state_names",
         "model.making",
         "model.turns",
         "model.cpus",

@@ -60,7 +60,7 @@ def test_loss_and_gradients_as_pytorch(skips):
 
     def convolved(h, stride=1):
         h = nn.conv2d(h, take(), stride=stride, padding=1)
-        mean, variance, scale, shift = take(), take(), take(), take()
+        scale, shift, mean, variance = take(), take(), take(), take()
         return nn.batch_norm(h, mean, variance, scale, shift, training=True)
 
     h = torch.relu(convolved(torch.tensor(x)))

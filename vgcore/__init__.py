@@ -1,6 +1,18 @@
 """vgcore: train deep and recurrent networks at compiled speed and see what their gradients do."""
 
-from vgcore import activations, data, initializers, losses, metrics, plot, schedules, zoo
+from typing import TYPE_CHECKING
+
+from vgcore import (
+    _answers,
+    activations,
+    data,
+    initializers,
+    losses,
+    metrics,
+    plot,
+    schedules,
+    zoo,
+)
 from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
@@ -104,3 +116,6 @@ __all__ = [
     "set_num_threads",
     "zoo",
 ]
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
-from abc import ABCMeta
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from vgcore import _answers
+
 Checks = dict[str, Callable[[str, Any], Any]]
 
 
-class Sealing(ABCMeta):
+class Sealing(_answers.Answering):
     """Seals what its classes make, at the end of the constructor."""
 
     if not TYPE_CHECKING:  # for whom a class is called as its constructor is
 
-        def __call__(cls, *args, **kwargs):
+        def __call__(cls, *args, **kwargs):  # noqa: N805, which does not see that it is a metaclass
             """Make an object and seal it."""
             made = super().__call__(*args, **kwargs)
             made._sealed = True
             return made
-
-    @property
-    def __signature__(cls) -> inspect.Signature:
-        """The constructor's, which `help` shows."""
-        whole = inspect.signature(cls.__init__)  # type: ignore[misc]
-        return whole.replace(parameters=[*whole.parameters.values()][1:])
 
 
 class Sealed(metaclass=Sealing):
@@ -52,6 +46,9 @@ class Sealed(metaclass=Sealing):
         if name in self.checks:
             value = self.checks[name](name, value)
         super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+        __getattr__ = _answers.refuse_member
 
     def __delattr__(self, name: str) -> None:
         """Delete nothing."""
@@ -79,7 +76,8 @@ class Sealed(metaclass=Sealing):
         allowed = self._assignable() if verb == "assigned" else ()
         only = f"only {', '.join(allowed)}" if allowed else "nothing"
         raise AttributeError(
-            f"{self._label()}{name}: {only} may be {verb}; make a new {type(self).__name__}"
+            f"{self._label()}{name}: {only} may be {verb}"
+            + (_answers.member(self, name) or f"; make a new {type(self).__name__}")
         )
 
     def _label(self) -> str:

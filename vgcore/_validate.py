@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from vgcore import _answers
 from vgcore._core import arrays
 
 
@@ -22,8 +23,10 @@ def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
         raise TypeError(f"{argument}: expected a name (str), got {type(value).__name__}")
     if value in options:
         return value
+    hint = _answers.name(argument, value)
     near = difflib.get_close_matches(value.lower(), options, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    if near and not hint:
+        hint = f"; did you mean {' or '.join(map(repr, near))}?"
     raise ValueError(f"{argument}: expected one of {', '.join(options)}; got {value!r}{hint}")
 
 

@@ -20,8 +20,9 @@ softmax                   e^z_j / sum_k e^z_k, over the units
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vgcore import _validate
+from vgcore import _answers, _validate
 from vgcore._core import simd
 
 _ALIASES = {"linear": "identity", "swish": "silu"}
@@ -107,3 +108,7 @@ def unitwise(spec: str | Activation | None, argument: str = "activation") -> Act
             f"{argument}: expected an activation of single units, got 'softmax', which mixes them"
         )
     return chosen
+
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

@@ -32,9 +32,9 @@ cross-entropies an identity output is taken as logits.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from vgcore import _validate
+from vgcore import _answers, _validate
 from vgcore._core import simd
 
 Reduction = Literal["mean", "batchmean"]
@@ -292,3 +292,7 @@ def get(
                 f"{ignore_index}"
             )
     return Loss(name, reduction, output, fusible, parameter, smoothing, ignore_index)
+
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

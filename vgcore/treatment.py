@@ -14,6 +14,7 @@ from vgcore._settings import Checks, Settings
 if TYPE_CHECKING:
     from vgcore.model.parameters import Layout
 
+DECAYS = ("all", "weights")
 CLIPPINGS = ("clip_norm", "clip_value", "clip_layer_norm", "clip_adaptive")
 
 
@@ -113,8 +114,9 @@ class Amplification(Settings):
 class Treatment:
     """All that `Sequential.compile` was told of it, under its names, and which operations it is about.
 
-    ``rates`` gives factors of the learning rate of operations, 0 of those that are frozen, and
-    ``amplified`` the operations of each amplification. Nothing of it changes but names of layers.
+    ``rates`` gives factors of the learning rate of operations, 0 of those that are frozen,
+    ``amplified`` the operations of each amplification, and ``undecayed`` the first elements of the
+    parameters that weight decay leaves out. Nothing of it changes but names of layers.
     """
 
     clipping: dict[str, float] = field(default_factory=dict)
@@ -124,6 +126,8 @@ class Treatment:
     frozen: tuple[str, ...] = ()
     rates: dict[int, float] = field(default_factory=dict)
     amplified: list[set[int]] = field(default_factory=list)
+    decay: str = "all"
+    undecayed: frozenset[int] = frozenset()
 
     def numbers(self) -> dict[str, float]:
         """The engine's struct of the same name; cutting by value is the update's."""
@@ -160,6 +164,7 @@ class Treatment:
             "amplify": [each.config() for each in self.amplify],
             "learning_rates": self.learning_rates,
             "frozen": self.frozen,
+            "decay": self.decay,
         }
 
 
@@ -171,6 +176,7 @@ def make(
     amplify: Amplification | Sequence[Amplification],
     learning_rates: Mapping[str, float],
     frozen: Sequence[str],
+    decay: str,
 ) -> Treatment:
     """The checked treatment of a model's gradients; ``clipping`` by the names of CLIPPINGS."""
     limits = {
@@ -206,7 +212,12 @@ def make(
             rates[index] = rates.get(index, 1.0) * factors[name]
     rates.update(dict.fromkeys(_operations(layout, "frozen", frozen), 0.0))
     amplified = [_operations(layout, "amplify", each.layers) for each in amplifications]
-    return Treatment(limits, noise, amplifications, factors, frozen, rates, amplified)
+    undecayed = (
+        layout.vectors if _validate.one_of("decay", decay, DECAYS) == "weights" else frozenset()
+    )
+    return Treatment(
+        limits, noise, amplifications, factors, frozen, rates, amplified, decay, undecayed
+    )
 
 
 def _operations(layout: Layout, argument: str, layers: Iterable[str]) -> set[int]:

@@ -452,6 +452,95 @@ class TestTrainTestSplit:
             train_test_split(np.ones(10), np.ones(10), seed=-1)
 
 
+class TestTrainTestSplitAsInSklearn:
+    """The same arguments; x and y of a part stay together."""
+
+    @pytest.mark.parametrize(
+        "sizes",
+        [
+            {},
+            {"test_size": 0.3},
+            {"test_size": 7},
+            {"train_size": 0.61},
+            {"train_size": 11},
+            {"test_size": 0.21, "train_size": 0.37},
+            {"test_size": 5, "train_size": 0.5},
+            {"train_size": np.int64(4), "test_size": 0.7},
+        ],
+    )
+    @pytest.mark.parametrize("n", [20, 23])
+    def test_sizes(self, sizes: dict[str, Any], n: int) -> None:
+        sklearn = pytest.importorskip("sklearn.model_selection")
+        x = np.arange(n)
+        split = train_test_split(x, x, **sizes)
+        train, test = sklearn.train_test_split(x, **(sizes or {"test_size": round(0.2 * n)}))
+        assert (len(split.x_train), len(split.x_test)) == (len(train), len(test))
+        assert len({*split.x_train, *split.x_test}) == len(train) + len(test)
+        assert split.y_train.tolist() == split.x_train.tolist()
+
+    def test_without_shuffling(self) -> None:
+        sklearn = pytest.importorskip("sklearn.model_selection")
+        x = np.arange(23)
+        for sizes in ({"test_size": 0.25}, {"train_size": 5, "test_size": 6}):
+            split = train_test_split(x, x + 1, shuffle=False, **sizes)
+            train, test = sklearn.train_test_split(x, shuffle=False, **sizes)
+            np.testing.assert_array_equal(split.x_train, train)
+            np.testing.assert_array_equal(split.y_test, test + 1)
+
+    @pytest.mark.parametrize("test_size", [0.25, 0.4, 13])
+    @pytest.mark.parametrize("dtype", [int, str])
+    def test_strata(self, test_size: float, dtype: type) -> None:
+        labels = np.repeat([0, 1, 2], [60, 25, 15]).astype(dtype)
+        rows = np.arange(100)
+        split = train_test_split(rows, labels, test_size=test_size, stratify=labels)
+        counts = np.array([60, 25, 15])
+        got = np.unique(split.y_test, return_counts=True)[1]
+        assert np.abs(got - counts * len(split.y_test) / 100).max() < 1
+        assert sorted([*split.x_train, *split.x_test]) == rows.tolist()
+        np.testing.assert_array_equal(labels[split.x_test], split.y_test)
+        assert split.x_test.tolist() != sorted(split.x_test)
+
+    def test_strata_of_parts_of_the_rows(self) -> None:
+        labels = np.repeat([0, 1], [60, 40])
+        split = train_test_split(labels, labels, test_size=10, train_size=20, stratify=labels)
+        assert (split.y_train.sum(), split.y_test.sum()) == (8, 4)
+
+    def test_random_state_is_the_seed(self) -> None:
+        x = np.arange(30)
+        for one, other in zip(
+            train_test_split(x, x, seed=3), train_test_split(x, x, random_state=3), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+    def test_the_order_is_said(self) -> None:
+        split = train_test_split(np.arange(5), np.arange(5))
+        assert split._fields == ("x_train", "y_train", "x_test", "y_test")
+        with pytest.raises(TypeError, match="got 3; it returns x_train, y_train, x_test, y_test"):
+            train_test_split(np.arange(5), np.arange(5), np.arange(5))
+        assert "x_train, y_train, x_test, y_test" in str(train_test_split.__doc__)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"test": 0.2, "test_size": 0.2}, "test_size: expected either test or test_size, got both"),
+            ({"test": 0.2, "train_size": 5}, "train_size: expected either test or train_size, got both"),
+            ({"seed": 0, "random_state": 0}, "random_state: expected either seed or random_state"),
+            ({"test_size": 1.0}, "test_size: expected a finite number above 0 and below 1, got 1"),
+            ({"test_size": 0}, "test_size: expected an integer of at least 1, got 0"),
+            ({"test_size": 10}, "test_size: expected a number .* 10 rows into 0 and 10"),
+            ({"train_size": 10}, "train_size: expected a number .* 10 rows into 10 and 0"),
+            ({"train_size": 6, "test_size": 6}, "test_size: .* 10 rows into 6 and 6"),
+            ({"stratify": np.ones(9)}, r"stratify: expected labels of shape \(10,\), got shape \(9,\)"),
+            ({"stratify": np.arange(10)}, "stratify: expected two rows of each label .*got one of"),
+            ({"stratify": np.arange(10) // 2}, "stratify: expected parts of 5 rows at least"),
+            ({"stratify": np.ones(10), "shuffle": False}, "stratify: expected None with shuffle=False"),
+        ],
+    )  # fmt: skip
+    def test_what_cannot_be(self, arguments: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            train_test_split(np.ones(10), np.ones(10), **arguments)
+
+
 class TestOneHot:
     @pytest.mark.parametrize("dtype", ["u1", "i1", "i8", "u8"])
     def test_rows(self, dtype: str) -> None:

@@ -369,7 +369,7 @@ def test_layers(call, error, fragments):
         (
             lambda m: m.compile("crossentropy"),
             ValueError,
-            ["loss: ", "did you mean", "'categorical_crossentropy'"],
+            ["loss: ", "vgcore calls it 'sparse_categorical", "'categorical_crossentropy'"],
         ),
         (lambda m: m.compile(None), TypeError, ["loss: ", "name", "NoneType"]),
         (

@@ -300,11 +300,6 @@ def test_accuracy_of_one_output_is_the_side_of_a_half(output):
     assert model.evaluate(x, y).accuracy == right.mean()
 
 
-def test_accuracy_of_a_single_class():
-    model = network((5, 1), ("softmax",), SPARSE)
-    assert model.evaluate(np.ones((4, 5)), [0, 0, 0, 0]).accuracy == 1
-
-
 # ---- data as users hold them
 
 RNG = np.random.default_rng(7)

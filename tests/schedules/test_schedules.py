@@ -11,11 +11,14 @@ from vgcore.schedules import (
     Cosine,
     Exponential,
     InverseTime,
+    Linear,
     MultiStep,
     OneCycle,
+    Polynomial,
     ReduceOnPlateau,
     Step,
     Warmup,
+    per_epoch,
 )
 
 SPARSE = "sparse_categorical_crossentropy"
@@ -24,6 +27,14 @@ SCHEDULES = {
     "step": Step(0.3, 7),
     "multi-step": MultiStep(0.3, [4, 5, 30], factor=0.5),
     "exponential": Exponential(0.3, 0.9),
+    "linear": Linear(0.3, 20, end_rate=0.01),
+    "linear, rising": Linear(0.1, 20, end_rate=0.3),
+    "polynomial": Polynomial(0.3, 20, power=0.9),
+    "polynomial with a floor": Polynomial(0.3, 20, power=2, min_rate=0.05),
+    "per epoch": per_epoch(Polynomial(0.3, 4)),
+    "per epoch of four steps": per_epoch(Step(0.3, 2, 0.5), steps=4),
+    "warm-up before epochs": Warmup(per_epoch(Exponential(0.3, 0.5)), 6),
+    "per epoch, warmed up": per_epoch(Warmup(Cosine(0.3, 4), 2)),
     "inverse time": InverseTime(0.3, 0.2),
     "cosine": Cosine(0.3, 49, min_rate=0.01),
     "cosine, restarted": Cosine(0.3, 7, period_factor=1),
@@ -98,6 +109,18 @@ def torch_schedule(torch, rule, s):
         return torch.MultiStepLR(rule, s.milestones, s.factor)
     if isinstance(s, Exponential):
         return torch.ExponentialLR(rule, s.factor)
+    if isinstance(s, Linear):
+        factor = s.end_rate / s.rate
+        if factor > 1:  # which PyTorch leaves to LambdaLR
+            return torch.LambdaLR(rule, lambda t: 1 + (factor - 1) * min(t / s.steps, 1))
+        return torch.LinearLR(rule, 1, factor, total_iters=s.steps)
+    if isinstance(s, Polynomial) and s.min_rate == 0:
+        return torch.PolynomialLR(rule, s.steps, s.power)
+    if isinstance(s, Polynomial):  # Keras's PolynomialDecay
+        low = s.min_rate / s.rate
+        return torch.LambdaLR(
+            rule, lambda t: low + (1 - low) * (1 - min(t, s.steps) / s.steps) ** s.power
+        )
     if isinstance(s, InverseTime):
         return torch.LambdaLR(rule, lambda step: 1 / (1 + s.decay * step))
     if isinstance(s, OneCycle):
@@ -117,7 +140,10 @@ def torch_schedule(torch, rule, s):
 
 @pytest.mark.parity
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")
-@pytest.mark.parametrize("name", [name for name in SCHEDULES if "plateau" not in name])
+@pytest.mark.parametrize(
+    "name",
+    [name for name in SCHEDULES if not {"plateau", "epoch", "epochs", "epoch,"} & {*name.split()}],
+)
 def test_rates_are_pytorchs(name):
     torch = pytest.importorskip("torch")
     schedule = SCHEDULES[name]
@@ -205,6 +231,46 @@ def test_single_steps_have_the_rate_of_their_number():
         stepped.gradients(x, y)
         stepped.predict(x)
     assert_same_bits(fitted.state_dict(), stepped.state_dict())
+
+
+def test_epochs_are_counted_however_long_they_are():
+    """Of 4 and of 1 steps, and of one that a callback stops."""
+    model = classifier(per_epoch(Linear(0.4, 4, end_rate=0.2)))
+    x, y = samples(model, 14)
+    model.fit(x, y, epochs=2, batch_size=4)
+    assert model.history.history["learning_rate"] == pytest.approx([0.4, 0.35])
+    model.fit(x, y, batch_size=14)
+    assert model.history.history["learning_rate"] == pytest.approx([0.3])
+    model.fit(x, y, epochs=5, batch_size=4, callback=lambda progress: True)
+    assert model.history.history["learning_rate"] == pytest.approx([0.25])
+    assert model.session.description()["plateau"] == (4,)
+
+
+@pytest.mark.parametrize("before", [0, 5])
+def test_epochs_are_left_to_fit(before):
+    """A schedule that counts them says so, and what single steps need."""
+    model = classifier(
+        Warmup(per_epoch(Step(0.5, 3)), before) if before else per_epoch(Step(0.5, 3))
+    )
+    x, y = samples(model, 4)
+    start = model.state_dict()
+    with pytest.raises(ValueError, match=r"learning_rate: .*only fit makes epochs.*steps=N"):
+        model.train_on_batch(x, y)
+    assert_same_bits(model.state_dict(), start)
+    model.gradients(x, y)  # which no learning rate has a part in
+    model.fit(x, y)
+    stepped = classifier(per_epoch(Step(0.5, 3), steps=1))
+    twin = classifier(Step(0.5, 3))
+    for _ in range(7):
+        stepped.train_on_batch(x, y)
+        twin.train_on_batch(x, y)
+    assert_same_bits(stepped.state_dict(), twin.state_dict())
+
+
+def test_what_is_counted_is_said():
+    assert repr(per_epoch(Exponential(0.5, 0.9))) == "per_epoch(Exponential(rate=0.5, factor=0.9))"
+    shown = repr(vg.SGD(per_epoch(Constant(0.5), steps=10)))
+    assert "learning_rate=per_epoch(Constant(rate=0.5), steps=10)" in shown
 
 
 def test_truncated_steps_have_rates_of_their_own():
@@ -330,6 +396,22 @@ def test_bits_do_not_depend_on_threads(threads):
         (lambda: ReduceOnPlateau(0.1, cooldown=0.5), TypeError, ["cooldown: ", "integer", "0.5"]),
         (lambda: ReduceOnPlateau(0.1, threshold=1), ValueError, ["threshold: ", "below 1"]),
         (lambda: ReduceOnPlateau(0.1, min_rate=0.2), ValueError, ["min_rate: ", "at most"]),
+        (lambda: Linear(0.1, 0), ValueError, ["steps: ", "at least 1", "got 0"]),
+        (lambda: Linear(0.1, 5, -1), ValueError, ["end_rate: ", "at least 0", "-1"]),
+        (lambda: Polynomial(0.1, 5, 0), ValueError, ["power: ", "above 0", "got 0"]),
+        (lambda: Polynomial(0.1, 5, 1, 0.2), ValueError, ["min_rate: ", "at most", "0.2"]),
+        (lambda: per_epoch(0.1), TypeError, ["schedule: ", "Schedule", "0.1", "float"]),
+        (lambda: per_epoch(Step(1, 1), steps=0), ValueError, ["steps: ", "at least 1", "got 0"]),
+        (
+            lambda: per_epoch(Warmup(ReduceOnPlateau(0.1), 5)),
+            ValueError,
+            ["schedule: ", "counts steps", "ReduceOnPlateau"],
+        ),
+        (
+            lambda: per_epoch(per_epoch(Step(1, 1))),
+            ValueError,
+            ["schedule: ", "counts steps", "per_epoch(Step("],
+        ),
         (lambda: vg.SGD(Constant), TypeError, ["learning_rate: ", "Constant"]),
     ],
 )

@@ -39,6 +39,7 @@ class Program:
         update: dict[str, float],
         treatment: dict[str, float],
         rates: list[float],
+        undecayed: frozenset[int],
         threads: int,
         seed: int,
     ) -> None: ...

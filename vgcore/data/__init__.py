@@ -1,5 +1,8 @@
 """Data sets and tasks as arrays, the steps between them and a model, and what guessing scores."""
 
+from typing import TYPE_CHECKING
+
+from vgcore import _answers
 from vgcore.data import chance
 from vgcore.data.mnist_files import mnist
 from vgcore.data.prepare import one_hot, train_test_split
@@ -23,3 +26,6 @@ __all__ = [
     "train_test_split",
     "windows",
 ]
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

@@ -4,6 +4,9 @@ By name or as objects they are given to layers (draws.py). `lsuv` and `fixup` in
 (models.py).
 """
 
+from typing import TYPE_CHECKING
+
+from vgcore import _answers
 from vgcore.initializers.draws import (
     Constant,
     Critical,
@@ -49,3 +52,6 @@ __all__ = [
     "lsuv",
     "names",
 ]
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

@@ -10,7 +10,7 @@ Defaults are those of ``torch.nn.init``.
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vgcore import activations
+from vgcore._answers import Answering
 from vgcore._validate import array, described, fits, integer, one_of, real, real_dtype
 from vgcore.activations import Activation
 from vgcore.theory import meanfield
@@ -28,7 +29,7 @@ Draw = npt.NDArray[np.float64]
 Parameter = npt.NDArray[np.floating[Any]]
 
 
-class Initializer(ABC):
+class Initializer(metaclass=Answering):
     """Base of all initializers: a subclass says what to draw, this class checks and casts."""
 
     def __call__(self, shape: Shape, rng: np.random.Generator, dtype: npt.DTypeLike) -> Parameter:

@@ -1,5 +1,8 @@
 """The layers; one file per kind."""
 
+from typing import TYPE_CHECKING
+
+from vgcore import _answers
 from vgcore.layers.activation import Activation
 from vgcore.layers.base import Layer
 from vgcore.layers.batchnorm import BatchNorm
@@ -43,3 +46,6 @@ __all__ = [
     "Residual",
     "Subsample",
 ]
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

@@ -161,6 +161,9 @@ class Layer(Member):
         Whether rows or timesteps meet, as in statistics: all of time must then be run at once.
     fixes_time : bool
         Whether it makes sequences of another length: it must then know the length.
+    passes_on : bool
+        Whether outputs are the inputs, but moved, chosen, averaged or dropped: they are then what the layer
+        before made them, say probabilities.
     """
 
     kind: ClassVar[str]
@@ -173,7 +176,21 @@ class Layer(Member):
     fuses_loss: ClassVar[bool] = True
     meets: bool = False
     fixes_time: bool = False
+    passes_on: ClassVar[bool] = False
     _views: Mapping[str, Array] = MappingProxyType({})
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Make nothing of a class that the engine cannot run."""
+        foreign = sorted(name for name in ("call", "forward") if hasattr(cls, name))
+        if foreign or cls.__abstractmethods__:
+            raise TypeError(
+                f"{cls.__name__}: expected a layer with kernels in vgcore's engine, got one with "
+                f"{'Python of its own, ' if foreign else 'none for '}"
+                f"{', '.join(foreign or sorted(cls.__abstractmethods__))}; no Python runs inside a step: "
+                "put it together from layers such as Residual, Highway and Activation, or write its "
+                "kernels ('Adding a layer' in docs/architecture.md)"
+            )
+        return super().__new__(cls)
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name
@@ -299,9 +316,22 @@ def joining(argument: str, given: Iterable[Layer]) -> tuple[Layer, ...]:
     layers = tuple(_validate.items(argument, given, "a sequence of layers"))
     for layer in layers:
         if not isinstance(layer, Layer):
-            raise TypeError(f"{argument}: expected layers, got {layer!r} ({_validate.kind(layer)})")
+            raise TypeError(
+                f"{argument}: expected layers, got {layer!r} ({_validate.kind(layer)}){_instead(layer)}"
+            )
         check_free(argument, layer)
     return layers
+
+
+def _instead(given: Any) -> str:
+    """What to say in the place of something that is no layer."""
+    if isinstance(given, type) and issubclass(given, Layer):
+        return f"; make one: {given.__name__}(...)"
+    if isinstance(given, str) and given in activations.names():
+        return f"; an activation by itself is Activation({given!r})"
+    if hasattr(given, "layers"):
+        return "; list its layers, for models are not nested (a Residual holds layers)"
+    return "; no Python runs inside a step" if callable(given) else ""
 
 
 def check_free(argument: str, layer: Layer) -> None:
@@ -310,7 +340,7 @@ def check_free(argument: str, layer: Layer) -> None:
     if owner is not None:
         raise ValueError(
             f"{argument}: {layer.name or type(layer).__name__} already belongs to {owner}; "
-            "make a new layer"
+            "make a new layer, for each has parameters of its own"
         )
 
 
@@ -318,7 +348,10 @@ def check_once(layers: Iterable[Layer]) -> None:
     """Raise if a layer is there twice."""
     parts = [id(part) for layer in layers for part in layer.parts()]
     if len(set(parts)) < len(parts):
-        raise ValueError("layers: expected each layer once, got the same one twice")
+        raise ValueError(
+            "layers: expected each layer once, got the same one twice; parameters are not shared between "
+            "layers, so make one for each place"
+        )
 
 
 def name_layers(layers: Sequence[Layer]) -> None:

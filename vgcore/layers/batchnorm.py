@@ -22,8 +22,8 @@ class BatchNorm(Normalisation):
         ``running = (1 - momentum) running + momentum batch``
 
     with the unbiased variance, as `torch.nn.BatchNorm1d` and `BatchNorm2d` do; PyTorch's
-    ``num_batches_tracked``, which only a momentum of None reads, is not kept. `Sequential.gradients` uses
-    the statistics of its samples and moves nothing.
+    ``num_batches_tracked``, which only a momentum of None reads, is not kept, and is left out where it is
+    loaded. `Sequential.gradients` uses the statistics of its samples and moves nothing.
 
     Parameters
     ----------

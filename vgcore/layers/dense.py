@@ -8,7 +8,7 @@ from vgcore import _validate, activations, initializers
 from vgcore._core import dense
 from vgcore._core.op import Operation
 from vgcore.activations import Activation
-from vgcore.layers.base import Layer, Parameter, Shape, View, features
+from vgcore.layers.base import Layer, Parameter, Shape, View, features, is_image
 
 
 class Dense(Layer):
@@ -71,9 +71,10 @@ class Dense(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         """(units,) for an input of shape (features,), (time, units) for (time, features)."""
         if len(input_shape) not in (1, 2) or input_shape[-1] is None:
+            hint = "; Flatten() in front of it makes one vector of an image" * is_image(input_shape)
             raise ValueError(
                 f"{self.name}: expected inputs of shape (features,) or (time, features), got shape "
-                f"{input_shape}"
+                f"{input_shape}{hint}"
             )
         return (*input_shape[:-1], self.units)
 

@@ -39,6 +39,7 @@ class Dropout(SameShape):
 
     kind: ClassVar[str] = "dropout"
     arguments = ("rate", "across_time")
+    passes_on = True
     checks: ClassVar[Checks] = {
         **SameShape.checks,
         "rate": partial(_validate.real, minimum=0, below=1),

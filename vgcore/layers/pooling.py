@@ -15,6 +15,7 @@ class _Pool(Layer):
     """A pool of each channel by itself."""
 
     fixes_time = True
+    passes_on = True
     largest: ClassVar[bool] = False
     count_include_pad = True
 

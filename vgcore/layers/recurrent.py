@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from vgcore import _validate, activations, initializers
+from vgcore import _answers, _validate, activations, initializers
 from vgcore._core.op import Operation
 from vgcore._settings import Checks
 from vgcore.activations import Activation
 from vgcore.initializers import Initializer
-from vgcore.layers.base import Layer, Parameter, Shape, View, Walk, features
+from vgcore.layers.base import Layer, Parameter, Shape, View, Walk, features, is_image
 
 _STARTS = ("zeros", "learned")
 
@@ -120,7 +120,11 @@ class Recurrent(Layer):
     ) -> None:
         super().__init__(name)
         for option in unknown:
-            raise TypeError(f"{option}: {self._expected_options()}, got the option {option!r}")
+            names = self._options()
+            raise TypeError(
+                f"{option}: {type(self).__name__} expects the options {', '.join(names)}, got the option "
+                f"{option!r}{_answers.keyword(type(self).__name__, option, names)}"
+            )
         self.units = _validate.integer("units", units, minimum=1)
         self.activation = activations.unitwise(activation)
         self.return_sequences = _validate.boolean("return_sequences", return_sequences)
@@ -144,21 +148,26 @@ class Recurrent(Layer):
         )
 
     @classmethod
-    def _expected_options(cls) -> str:
+    def _options(cls) -> list[str]:
         names = [
             name
             for kind in (cls, Recurrent)
             for name, parameter in inspect.signature(kind.__init__).parameters.items()
             if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
         ]
-        return f"{cls.__name__} expects the options {', '.join(dict.fromkeys(names))}"
+        return list(dict.fromkeys(names))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """(time, units) with ``return_sequences``, else (units,), for an input (time, features)."""
         if len(input_shape) != 2 or input_shape[1] is None:
+            hint = (
+                "Reshape((time, features)) makes one of an image"
+                if is_image(input_shape)
+                else "a recurrent layer gives them on with return_sequences=True"
+            )
             raise ValueError(
                 f"{self.name}: expected sequences of shape (time, features), got shape {input_shape}; "
-                "a recurrent layer gives them on with return_sequences=True"
+                f"{hint}"
             )
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 

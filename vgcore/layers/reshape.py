@@ -14,6 +14,7 @@ from vgcore.layers.base import FixedSteps, Layer, Parameter, Shape, features, is
 
 class _Reshaping(Layer):
     fixes_time = True
+    passes_on = True
 
     @abstractmethod
     def shape_of(self, count: int) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ class Window:
             dilated = f" ({_by(spans)} with its dilation)" if spans != self.kernel else ""
             raise ValueError(
                 f"{layer}: expected {what} of at most the padded input, {_by(padded)}, got "
-                f"{_by(self.kernel)}{dilated}"
+                f"{_by(self.kernel)}{dilated}{_turned(input_shape)}"
             )
         return tuple(
             (size - span) // step + 1
@@ -56,7 +56,14 @@ class Window:
         axes = len(self.kernel)
         wanted = "(channels, height, width)" if axes == 2 else "(time, features)"
         if len(input_shape) != axes + 1:
-            raise ValueError(f"{layer}: expected inputs of shape {wanted}, got shape {input_shape}")
+            hint = ""
+            if axes == 2 and len(input_shape) == 2:
+                hint = f"; an image has channels, one at least: (1, {input_shape[0]}, {input_shape[1]})"
+            elif len(input_shape) == 1:
+                hint = f"; Reshape({wanted}) in front of it makes such inputs of vectors"
+            raise ValueError(
+                f"{layer}: expected inputs of shape {wanted}, got shape {input_shape}{hint}"
+            )
         known = [n for n in (input_shape[1:] if axes == 2 else input_shape[:1]) if n is not None]
         if len(known) < axes:
             raise ValueError(
@@ -99,6 +106,14 @@ def channels(layer: str | None, input_shape: Shape) -> int:
             f"{input_shape}"
         )
     return features(input_shape)
+
+
+def _turned(shape: Shape) -> str:
+    """What to say where an image seems to have its channels last."""
+    first, last = shape[0], shape[-1]
+    if is_image(shape) and last in (1, 3) and first is not None and first > 4:
+        return f"; images are (channels, height, width): ({last}, {first}, {shape[1]})"
+    return ""
 
 
 def _by(numbers: Sizes) -> str:

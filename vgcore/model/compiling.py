@@ -104,6 +104,7 @@ def choose(
         ignore_index=ignore_index,
         label_smoothing=label_smoothing,
     )
+    _check_outputs(session, chosen_loss)
     return Compiled(
         chosen_loss,
         chosen,
@@ -112,6 +113,28 @@ def choose(
         _validate.one_of("on_nonfinite", on_nonfinite, ("warn", "raise", "stop", "ignore")),
         get_all(metrics, chosen_loss, features(session.shapes[-1])),
     )
+
+
+def _check_outputs(session: Session, loss: losses.Loss) -> None:
+    """Raise where outputs can learn nothing, or would be taken for logits and are not."""
+    *before, last = session.layers
+    if features(session.shapes[-1]) == 1 and (
+        last.output_activation == "softmax" or loss.categorical
+    ):
+        raise ValueError(
+            f"loss: {loss.name} expects more than one output of {last.name}, for a softmax of one unit is 1 "
+            "and has no gradient; one output for two classes is Dense(1, 'sigmoid') with binary_crossentropy"
+        )
+    if not (loss.fused and last.passes_on):
+        return
+    source = next((layer for layer in reversed(before) if not layer.passes_on), last)
+    made = source.output_activation
+    if made != "identity":
+        raise ValueError(
+            f"loss: {loss.name} expects the activation of the output behind all other layers, got "
+            f"{made!r} of {source.name} in front of {last.name}; give {source.name} none, and put "
+            f"Activation({made!r}) last"
+        )
 
 
 def _cuts(

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from vgcore import _validate
 from vgcore._core import arrays
 from vgcore.losses import Loss
+from vgcore.model import making
 
 if TYPE_CHECKING:
     from vgcore.model.compiling import Compiled
@@ -50,10 +51,15 @@ def samples(
 ) -> Data:
     """Inputs of a network; ``suffix`` stands behind the arguments' names in messages."""
     first, shape = session.layers[0], session.input_shape
-    if first.vocabulary is None:
-        checked = numbers(f"x{suffix}", x, shape, session.dtype)
-    else:
-        checked = integers(f"x{suffix}", x, shape, first.vocabulary)
+    try:
+        if first.vocabulary is None:
+            checked = numbers(f"x{suffix}", x, shape, session.dtype)
+        else:
+            checked = integers(f"x{suffix}", x, shape, first.vocabulary)
+    except (TypeError, ValueError) as error:
+        if _several(x, len(shape) + 1):
+            raise type(error)(f"{error}; {making.ONE_INPUT}") from error
+        raise
     if given_lengths is None:
         return Data(checked)
     if not session.takes_time:
@@ -64,6 +70,17 @@ def samples(
             f"lengths{suffix}: expected None, for {fixing[0]} makes sequences of another length"
         )
     return Data(checked, lengths=lengths(f"lengths{suffix}", given_lengths, *checked.shape[:2]))
+
+
+def _several(x: Any, axes: int) -> bool:
+    """Whether it is a dict, or a list of arrays each of which has as many axes as an input."""
+    if isinstance(x, Mapping):
+        return True
+    return (
+        isinstance(x, list | tuple)
+        and len(x) > 0
+        and all(isinstance(each, np.ndarray) and each.ndim == axes for each in x)
+    )
 
 
 def with_targets(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from vgcore import _validate
 from vgcore.layers.base import Layer, Shape, check_once, joining
+
+ONE_INPUT = (
+    "a model has one input; several may stand side by side in it: np.concatenate(inputs, axis=-1)"
+)
 
 
 def layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
@@ -23,6 +27,10 @@ def layers(layers: Sequence[Layer]) -> tuple[Layer, ...]:
 
 def shape(input_shape: int | Shape) -> Shape:
     """The shape of one sample; the first of several sizes may be None, a number of timesteps."""
+    if _several(input_shape):
+        raise TypeError(
+            f"input_shape: expected the shape of one input, got {input_shape!r}; {ONE_INPUT}"
+        )
     if isinstance(input_shape, tuple):
         if not 1 <= len(input_shape) <= 3:
             raise ValueError(
@@ -38,6 +46,14 @@ def shape(input_shape: int | Shape) -> Shape:
         came = f"{input_shape!r} ({type(input_shape).__name__})"
         raise TypeError(f"input_shape: expected an integer or a tuple of them, got {came}")
     return (_validate.integer("input_shape", input_shape, minimum=1),)
+
+
+def _several(input_shape: Any) -> bool:
+    """Whether these are shapes of several inputs."""
+    if isinstance(input_shape, Mapping):
+        return True
+    listed = isinstance(input_shape, list | tuple)
+    return listed and any(isinstance(each, list | tuple) for each in input_shape)
 
 
 def check_size(expected: str, shape: Shape) -> None:

@@ -123,6 +123,12 @@ class Layout(Sealed):
         return {name: p.shape for name, p in zip(self.names, self._parameters, strict=True)}
 
     @property
+    def vectors(self) -> frozenset[int]:
+        """First elements of the parameters that are no weights of products: of one axis, such as biases."""
+        placed = zip(self._starts, self._parameters, strict=True)
+        return frozenset(start for start, parameter in placed if len(parameter.shape) < 2)
+
+    @property
     def not_negative(self) -> set[str]:
         """Names of the parameters that are never below 0."""
         named = zip(self.names, self._parameters, strict=True)

@@ -166,6 +166,7 @@ class Stack:
             update=compiled.update(),
             treatment=compiled.treatment.numbers(),
             rates=compiled.treatment.operation_rates(len(self.offsets)),
+            undecayed=compiled.treatment.undecayed,
             threads=threads.get_num_threads(),
             seed=self.seed,
         )

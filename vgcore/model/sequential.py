@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore import losses, optimizers
+from vgcore import _answers, losses, optimizers
 from vgcore.flow import GradientFlow
 from vgcore.layers.base import Layer, Shape
 from vgcore.metrics import Metric
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
+@_answers.answering_methods(
+    "__init__", "compile", "fit", "predict", "evaluate", "gradients", "summary"
+)
 class Sequential:
     """Layers one after the other.
 
@@ -77,7 +80,13 @@ class Sequential:
             raise AttributeError(
                 f"{name}: of a {type(self).__name__} it is read-only; make a new one"
             )
+        hint = _answers.member(self, name)
+        if hint:
+            raise AttributeError(f"{name}: nothing of a {type(self).__name__}{hint}")
         super().__setattr__(name, value)
+
+    if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+        __getattr__ = _answers.refuse_member
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -136,6 +145,7 @@ class Sequential:
         amplify: Amplification | Sequence[Amplification] = (),
         learning_rates: Mapping[str, float] | None = None,
         frozen: Sequence[str] = (),
+        decay: Literal["all", "weights"] = "all",
         tbptt: int | None = None,
         checkpoint: int | str | None = "auto",
         on_nonfinite: Literal["warn", "raise", "stop", "ignore"] = "warn",
@@ -184,6 +194,10 @@ class Sequential:
         frozen : sequence of str, optional
             Layers that are left as they are, and the optimizer's state and running statistics with them:
             their gradients are computed and recorded, but are no part of the norm that is clipped.
+        decay : {"all", "weights"}
+            What the optimizer's ``weight_decay`` acts on: all parameters, as in PyTorch and Keras, or
+            weights alone, that is parameters of two or more axes: no biases, no weights of norms, no slopes
+            of a `PReLU`, no gates, no learned initial states.
         tbptt : int, >= 1, optional
             Truncated backpropagation through time (Williams and Peng 1990): sequences are cut into chunks
             of so many timesteps, states are carried over from chunk to chunk and gradients are not. With
@@ -228,6 +242,7 @@ class Sequential:
             amplify=amplify,
             learning_rates={} if learning_rates is None else learning_rates,
             frozen=frozen,
+            decay=decay,
         )
         with self.session.turn:
             self.session.compile(chosen)
@@ -480,8 +495,26 @@ class Sequential:
         """Copies of all parameters by name: "dense1.weight" (out, in), "dense1.bias" (out,), ..."""
         return storage.state(self.session)
 
-    def load_state_dict(self, state: Mapping[str, ArrayLike]) -> None:
+    def load_state_dict(
+        self, state: Mapping[str, ArrayLike], strict: bool = True
+    ) -> storage.LoadedState:
         """Copy parameters in; NaN and infinity are taken as they are.
+
+        Names may be PyTorch's: ``weight_ih_l0`` of recurrent layers is ``weight_ih``, and
+        ``num_batches_tracked`` is left out. Where no layer is called as one of this model ("0.weight",
+        "fc.bias"), but layer by layer parameters and shapes are the same, layers go by their order.
+
+        Parameters
+        ----------
+        state : dict of str to array_like
+            Arrays, or PyTorch's tensors.
+        strict : bool
+            Whether names that are missing, or too many, are an error.
+
+        Returns
+        -------
+        LoadedState
+            The names that were missing, and those that were too many.
 
         Raises
         ------
@@ -489,7 +522,7 @@ class Sequential:
             If names are missing or too many, or a shape differs, numbers are not real, too large for the
             model's dtype, or negative where they cannot be (``running_var``); nothing is changed then.
         """
-        storage.load_state(self.session, state)
+        return storage.load_state(self.session, state, strict)
 
     def save(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> None:
         """Write the model to exactly ``path``, one ``.npz`` file (no pickle).

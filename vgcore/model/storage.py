@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Container, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vgcore import _npz, _validate, losses, optimizers, treatment
+from vgcore import _answers, _npz, _validate, losses, optimizers, treatment
 from vgcore.layers.base import Layer, make, name_layers
-from vgcore.model import generators, making, states
+from vgcore.model import generators, making, state_names, states
 from vgcore.model.parameters import Layout
 from vgcore.model.session import lay_out
 
@@ -25,18 +25,70 @@ _FORMAT = "vgcore model 1"
 _DEEPEST = 100  # of lists and dicts within each other: about 45 blocks
 
 
+class LoadedState(NamedTuple):
+    """What `Sequential.load_state_dict` has found no match for.
+
+    Attributes
+    ----------
+    missing_keys : list of str
+        The model's parameters that were not given, and are as they were.
+    unexpected_keys : list of str
+        Names that were given and are of none of the model's parameters.
+    """
+
+    missing_keys: list[str]
+    unexpected_keys: list[Any]
+
+
 def state(session: Session) -> dict[str, Array]:
     """See `Sequential.state_dict`."""
-    with session.turn:
-        return session.layout.copies(session.values)
-
-
-def load_state(session: Session, given: Mapping[str, ArrayLike]) -> None:
-    """See `Sequential.load_state_dict`."""
     layout = session.layout
     with session.turn:
-        checked = _checked("state", given, layout.shapes, session.dtype, layout.not_negative)
+        copies = layout.copies(session.values)
+    owners = list(dict.fromkeys(name.rpartition(".")[0] for name in copies))
+    statistic = {name: name not in layout.trained for name in copies}
+    ordered = sorted(copies, key=lambda n: (owners.index(n.rpartition(".")[0]), statistic[n]))
+    return {name: copies[name] for name in ordered}
+
+
+def load_state(session: Session, given: Mapping[str, ArrayLike], strict: bool) -> LoadedState:
+    """See `Sequential.load_state_dict`."""
+    layout = session.layout
+    _validate.boolean("strict", strict)
+    if not isinstance(given, Mapping):
+        hint = "; give its state_dict()" if hasattr(given, "state_dict") else ""
+        raise TypeError(f"state: expected a dict of arrays, got {type(given).__name__}{hint}")
+    with session.turn:
+        shapes = layout.shapes
+        found = state_names.translate(given, shapes)
+        missing = [name for name in shapes if name not in found.names]
+        if strict and (missing or found.unexpected):
+            raise KeyError(f"{_mismatch('state', shapes, missing, found.unexpected)}{found.hint}")
+        arrays = {name: _plain(given[key]) for name, key in found.names.items()}
+        asked = {name: shapes[name] for name in arrays}
+        checked = _checked("state", arrays, asked, session.dtype, layout.not_negative)
         _copy(checked, layout.views(session.values))
+    return LoadedState(missing, found.unexpected)
+
+
+def _plain(value: Any) -> Any:
+    """A tensor of PyTorch as an array, off its graph and its device; anything else as it is."""
+    if not callable(getattr(value, "detach", None)):
+        return value
+    tensor = value.detach().cpu()
+    try:
+        return tensor.numpy()
+    except TypeError:  # bfloat16, which NumPy has not and float32 holds
+        return tensor.float().numpy()
+
+
+def _mismatch(
+    argument: str, expected: Iterable[str], missing: list[str], foreign: list[Any]
+) -> str:
+    return (
+        f"{argument}: expected {', '.join(expected)}; missing: {', '.join(missing) or 'none'}; "
+        f"unexpected: {', '.join(map(str, foreign)) or 'none'}"
+    )
 
 
 def _checked(
@@ -47,15 +99,10 @@ def _checked(
     not_negative: Container[str] = (),
 ) -> dict[str, Array]:
     """The given arrays as ``dtype``, if they have the names, the shapes and the signs they should."""
-    if not isinstance(given, Mapping):
-        raise TypeError(f"{argument}: expected a dict of arrays, got {type(given).__name__}")
     missing = [name for name in shapes if name not in given]
     foreign = [name for name in given if name not in shapes]
     if missing or foreign:
-        raise KeyError(
-            f"{argument}: expected {', '.join(shapes)}; missing: {', '.join(missing) or 'none'}; "
-            f"unexpected: {', '.join(map(str, foreign)) or 'none'}"
-        )
+        raise KeyError(_mismatch(argument, shapes, missing, foreign))
     checked = {}
     for name, shape in shapes.items():
         label = f"{argument}[{name!r}]"
@@ -227,6 +274,7 @@ def save(session: Session, path: _npz.Path) -> None:
     _npz.write(path, pack(session))
 
 
+@_answers.answering
 def load(path: _npz.Path) -> Sequential:
     """Read a model that `Sequential.save` wrote, with its optimizer's state and what its layers carry.
 

@@ -6,9 +6,9 @@ is decoupled. Arithmetic is in the model's dtype.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vgcore import _validate, schedules
+from vgcore import _answers, _validate, schedules
 from vgcore.optimizers.adam import Adam, AdamW, NAdam
 from vgcore.optimizers.adaptive import AdaDelta, AdaGrad, RMSProp
 from vgcore.optimizers.base import Optimizer
@@ -69,3 +69,7 @@ def from_config(config: dict[str, Any]) -> Optimizer:
     if isinstance(arguments.get("learning_rate"), dict):
         arguments["learning_rate"] = schedules.from_config(arguments["learning_rate"])
     return _CLASSES[kind](**arguments)
+
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from vgcore import _validate
 from vgcore.optimizers.base import Optimizer
-from vgcore.schedules.base import Plateau, Rates, Schedule
+from vgcore.schedules.base import Epochs, Rates, Schedule, Seen
 
 
 class Course:
@@ -23,7 +21,7 @@ class Course:
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
         self._watching: Schedule | None = None
-        self._seen: Plateau | None = None
+        self._seen: Seen | None = None
 
     @property
     def schedule(self) -> Schedule | None:
@@ -32,7 +30,7 @@ class Course:
         return rate if isinstance(rate, Schedule) else None
 
     @property
-    def seen(self) -> Plateau | None:
+    def seen(self) -> Seen | None:
         """What the schedule has seen, if it watches."""
         schedule = self.schedule
         if schedule is None:
@@ -46,10 +44,19 @@ class Course:
 
     def resume(self, seen: Sequence[Any] | None) -> None:
         """Go on from a saved `seen`; TypeError or ValueError if it can be none of the schedule's."""
-        if (seen is None) != (self.seen is None):
+        start = None if self.schedule is None else self.schedule.start()
+        if (seen is None) != (start is None):
             raise ValueError(f"plateau: expected what the schedule has seen, got {seen!r}")
         self._watching = self.schedule
-        self._seen = None if seen is None else _plateau(*seen)
+        self._seen = None if seen is None or start is None else start.checked(*seen)
+
+    def check_single_steps(self) -> None:
+        """ValueError where a rate is that of an epoch, and steps by themselves are of none."""
+        if self.schedule is not None and isinstance(self.schedule.start(), Epochs):
+            raise ValueError(
+                "learning_rate: expected a schedule that counts steps, for only fit makes epochs; give "
+                f"per_epoch(..., steps=N), where an epoch is N steps, got {self.schedule!r}"
+            )
 
     def after_epoch(self, values: Mapping[str, float]) -> None:
         """Show the schedule an epoch's entries of `History`."""
@@ -77,11 +84,3 @@ class Course:
         if isinstance(number, Schedule):
             return float(self._scheduled(number, step, 1)[0])
         return number
-
-
-def _plateau(rate: Any, best: Any, bad_epochs: Any, cooldown: Any) -> Plateau:
-    """A checked `Plateau`; the best loss so far may be NaN or infinite."""
-    if best is not None and not (isinstance(best, float) and not math.isfinite(best)):
-        best = _validate.real("plateau", best)
-    counts = (_validate.integer("plateau", count, minimum=0) for count in (bad_epochs, cooldown))
-    return Plateau(_validate.real("plateau", rate, minimum=0), best, *counts)

@@ -1,41 +1,57 @@
-"""Learning rates that change as training goes on, counted in optimizer steps from 0.
+"""Learning rates that change as training goes on, counted in optimizer steps from 0, or in epochs.
 
 Given to an optimizer in place of a number: ``vg.SGD(vg.schedules.Cosine(0.1, steps=1000))``. A schedule is a
-pure function of the step. `ReduceOnPlateau` depends on what `fit` has seen as well, which the model keeps.
-Where PyTorch has a schedule of the kind (torch.optim.lr_scheduler, stepped after every optimizer step), rates
-are the same.
+pure function of the step, and its ``steps``, ``period`` and ``milestones`` are optimizer steps, one for each
+minibatch. In `per_epoch` they are epochs: ``per_epoch(Cosine(0.1, steps=30))``. `ReduceOnPlateau` looks at
+epochs and depends on what `fit` has seen, which the model keeps. Where PyTorch has a schedule of the kind
+(torch.optim.lr_scheduler, stepped after every optimizer step), rates are the same.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vgcore import _validate
-from vgcore.schedules.base import Plateau, Schedule
+from vgcore import _answers, _validate
+from vgcore.schedules.base import Epochs, Plateau, Schedule
 from vgcore.schedules.cosine import Cosine, OneCycle
-from vgcore.schedules.decay import Constant, Exponential, InverseTime, MultiStep, Step
+from vgcore.schedules.decay import (
+    Constant,
+    Exponential,
+    InverseTime,
+    Linear,
+    MultiStep,
+    Polynomial,
+    Step,
+)
+from vgcore.schedules.epochs import PerEpoch, per_epoch
 from vgcore.schedules.plateau import ReduceOnPlateau
 from vgcore.schedules.warmup import Warmup
 
 __all__ = [
     "Constant",
     "Cosine",
+    "Epochs",
     "Exponential",
     "InverseTime",
+    "Linear",
     "MultiStep",
     "OneCycle",
+    "PerEpoch",
     "Plateau",
+    "Polynomial",
     "ReduceOnPlateau",
     "Schedule",
     "Step",
     "Warmup",
     "from_config",
+    "per_epoch",
 ]
 
 _CLASSES: dict[str, type[Schedule]] = {
     kind.__name__: kind
     for kind in (
-        Constant, Step, MultiStep, Exponential, InverseTime, Cosine, OneCycle, Warmup, ReduceOnPlateau,
+        Constant, Step, MultiStep, Exponential, Linear, Polynomial, InverseTime, Cosine, OneCycle, Warmup,
+        PerEpoch, ReduceOnPlateau,
     )
 }  # fmt: skip
 
@@ -48,3 +64,7 @@ def from_config(config: dict[str, Any]) -> Schedule:
     }
     kind = _validate.one_of("schedule", arguments.pop("class"), _CLASSES)
     return _CLASSES[kind](**arguments)
+
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

@@ -1,4 +1,4 @@
-"""Rates that decay: in steps, exponentially, inversely to time; or do not."""
+"""Rates that decay: in steps, exponentially, in a line, inversely to time; or do not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import numpy as np
 
 from vgcore import _validate
 from vgcore._settings import Checks
-from vgcore.schedules.base import Rates, Schedule, Steps, count, not_negative, positive
+from vgcore.schedules.base import (
+    Rates,
+    Schedule,
+    Steps,
+    check_minimum,
+    count,
+    not_negative,
+    positive,
+)
 
 
 @dataclass
@@ -104,6 +112,67 @@ class Exponential(Schedule):
     def rates(self, steps: Steps) -> Rates:
         """``rate factor^s``."""
         return self.rate * self.factor ** steps.astype(float)
+
+
+@dataclass
+class Linear(Schedule):
+    """A straight line from ``rate`` at step 0 to ``end_rate`` at step ``steps``, where it stays (LinearLR).
+
+    Parameters
+    ----------
+    rate : float, >= 0
+    steps : int, >= 1
+    end_rate : float, >= 0
+        Below or above ``rate``.
+    """
+
+    rate: float
+    steps: int
+    end_rate: float = 0.0
+
+    checks: ClassVar[Checks] = {"rate": not_negative, "steps": count, "end_rate": not_negative}
+
+    def rates(self, steps: Steps) -> Rates:
+        """``rate + (end_rate - rate) min(s / steps, 1)``."""
+        share: Rates = np.minimum(steps / self.steps, 1)
+        # so that the end is end_rate itself
+        return self.rate * (1 - share) + self.end_rate * share
+
+
+@dataclass
+class Polynomial(Schedule):
+    """``min_rate + (rate - min_rate) (1 - s / steps)^power`` at step s, ``min_rate`` from then on.
+
+    PolynomialLR, and Keras's PolynomialDecay, whose ``end_learning_rate`` is ``min_rate``. A power of 0.9 is
+    that of semantic segmentation (Chen et al. 2018, arXiv 1606.00915, section 4.1.2).
+
+    Parameters
+    ----------
+    rate : float, >= 0
+    steps : int, >= 1
+    power : float, > 0
+    min_rate : float, >= 0
+    """
+
+    rate: float
+    steps: int
+    power: float = 1.0
+    min_rate: float = 0.0
+
+    checks: ClassVar[Checks] = {
+        "rate": not_negative,
+        "steps": count,
+        "power": positive,
+        "min_rate": not_negative,
+    }
+
+    def __post_init__(self) -> None:
+        check_minimum(self.min_rate, self.rate)
+
+    def rates(self, steps: Steps) -> Rates:
+        """``min_rate + (rate - min_rate) (1 - min(s / steps, 1))^power``."""
+        left: Rates = 1 - np.minimum(steps / self.steps, 1)
+        return self.min_rate + (self.rate - self.min_rate) * left**self.power
 
 
 @dataclass

@@ -16,6 +16,7 @@ from vgcore.schedules.base import (
     Plateau,
     Rates,
     Schedule,
+    Seen,
     Steps,
     check_minimum,
     not_negative,
@@ -78,9 +79,9 @@ class ReduceOnPlateau(Schedule):
         """The first rate, and nothing seen."""
         return Plateau(self.rate)
 
-    def after_epoch(self, seen: Plateau | None, values: Mapping[str, float]) -> Plateau:
+    def after_epoch(self, seen: Seen | None, values: Mapping[str, float]) -> Plateau:
         """One more epoch, good or bad."""
-        rate, best, bad_epochs, cooldown = seen or self.start()
+        rate, best, bad_epochs, cooldown = self._plateau(seen)
         value = values[self.monitor]
         bad_epochs += 1
         if not math.isnan(value) and (best is None or value < best * (1 - self.threshold)):
@@ -91,6 +92,9 @@ class ReduceOnPlateau(Schedule):
             rate, bad_epochs, cooldown = max(rate * self.factor, self.min_rate), 0, self.cooldown
         return Plateau(rate, best, bad_epochs, cooldown)
 
-    def given(self, seen: Plateau | None) -> Constant:
+    def given(self, seen: Seen | None) -> Constant:
         """The rate as it is now."""
-        return Constant((seen or self.start()).rate)
+        return Constant(self._plateau(seen).rate)
+
+    def _plateau(self, seen: Seen | None) -> Plateau:
+        return seen if isinstance(seen, Plateau) else self.start()

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from vgcore import _validate
 from vgcore._settings import Checks
-from vgcore.schedules.base import Plateau, Rates, Schedule, Steps, count
-
-
-def _schedule(name: str, value: Any) -> Schedule:
-    if not isinstance(value, Schedule):
-        raise TypeError(f"{name}: expected a Schedule, got {value!r} ({type(value).__name__})")
-    return value
+from vgcore.schedules.base import Rates, Schedule, Seen, Steps, count, given_schedule
 
 
 @dataclass
@@ -41,7 +35,7 @@ class Warmup(Schedule):
     start_factor: float = 0.0
 
     checks: ClassVar[Checks] = {
-        "schedule": _schedule,
+        "schedule": given_schedule,
         "steps": count,
         "start_factor": partial(_validate.real, minimum=0, maximum=1),
     }
@@ -56,14 +50,14 @@ class Warmup(Schedule):
         """The schedule's."""
         return self.schedule.monitored()
 
-    def start(self) -> Plateau | None:
+    def start(self) -> Seen | None:
         """The schedule's."""
         return self.schedule.start()
 
-    def after_epoch(self, seen: Plateau | None, values: Mapping[str, float]) -> Plateau | None:
+    def after_epoch(self, seen: Seen | None, values: Mapping[str, float]) -> Seen | None:
         """The schedule's."""
         return self.schedule.after_epoch(seen, values)
 
-    def given(self, seen: Plateau | None) -> Schedule:
+    def given(self, seen: Seen | None) -> Schedule:
         """The same in front of the schedule as it stands."""
         return replace(self, schedule=self.schedule.given(seen))
