@@ -245,6 +245,7 @@ RIGHT = {
     "activation": lambda: "tanh",
     "layer": lambda: vg.RNN(3),
     "layers": lambda: [vg.Dense(4)],
+    "branches": lambda: [vg.Dense(4), vg.Dense(4)],
     "rate": lambda: 0.1,
     "steps": lambda: 5,
     "period": lambda: 3,

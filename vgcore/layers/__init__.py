@@ -11,6 +11,7 @@ from vgcore.layers.embedding import Embedding
 from vgcore.layers.gru import GRU
 from vgcore.layers.highway import Highway
 from vgcore.layers.lstm import LSTM
+from vgcore.layers.parallel import Parallel
 from vgcore.layers.pooling import AvgPool, GlobalAvgPool, MaxPool, Subsample
 from vgcore.layers.prelu import PReLU
 from vgcore.layers.reshape import Flatten, Reshape
@@ -38,6 +39,7 @@ __all__ = [
     "LayerNorm",
     "MaxPool",
     "PReLU",
+    "Parallel",
     "RMSNorm",
     "Reshape",
     "Residual",
