@@ -103,6 +103,7 @@ LEGAL = {
     "rate": NOT_NEGATIVE,
     "recurrent_activation": OPTIONAL,
     "recurrent_dropout": SHARE,
+    "dropout": "0",
     "recurrent_initializer": "function",
     "reset_after": SWITCH,
     "return_sequences": SWITCH,

@@ -392,7 +392,11 @@ def assert_refused(make, error, fragments):
         ({"bias_initializer": 0}, TypeError, ["bias_initializer: ", "0"]),
         ({"name": "a.b"}, ValueError, ["name: ", "'a.b'"]),
         ({"peephole": True}, TypeError, ["'peephole'"]),
-        ({"dropout": 0.5}, TypeError, ["'dropout'"]),
+        ({"dropouts": 0.5}, TypeError, ["'dropouts'", "num_layers, dropout"]),
+        ({"dropout": 0.5}, ValueError, ["dropout: ", "num_layers", "0.5"]),
+        ({"num_layers": 2, "dropout": 1}, ValueError, ["dropout: ", "below 1"]),
+        ({"num_layers": 0}, ValueError, ["num_layers: ", "at least 1", "0"]),
+        ({"num_layers": 2.0}, TypeError, ["num_layers: ", "integer", "2.0"]),
     ],
     ids=str,
 )
