@@ -193,7 +193,7 @@ def test_an_entry_of_states_is_nested_as_its_layers_are(layer, wanted):
     first, second = (part for part in np.split(x, [2], axis=1))
     _, middle = model.predict(first, return_state=True)
     if not any(walk.reverse for walk in model.layers[0].walks()):
-        again, end = model.predict(second, initial_state=middle, return_state=True)
+        _, end = model.predict(second, initial_state=middle, return_state=True)
         for one, other in zip(leaves(end), leaves(states), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15)
 
@@ -207,7 +207,7 @@ def test_initial_states_that_do_not_fit_a_stack_are_named():
         (((zeros, zeros), zeros), ["initial_state[0][1]: ", "(h, c)", "ndarray"]),
         ((None, (zeros, zeros[:, 1:])), ["initial_state[0][1][1]: ", "(20, 4)", "(20, 3)"]),
     ):
-        with pytest.raises(ValueError) as caught:
+        with pytest.raises(ValueError, match=r"^initial_state\[0\]") as caught:
             model.predict(x, initial_state=[entry])
         for fragment in fragments:
             assert fragment in str(caught.value)

@@ -330,7 +330,6 @@ def test_compile(kind, call, error, fragments):
             ("two", (X[0], "gru1", [1]), ValueError, ["x: ", "(n, time, 4)", "(6, 4)"]),
             ("two", (X * np.nan, "gru1", [1]), ValueError, ["x: ", "finite", "nan"]),
             ("both", (X, "bidirectional1", [1]), ValueError, ["layer: ", "one direction"]),
-            ("backwards", (X, "gru1", [1]), ValueError, ["layer: ", "gru1", "backwards"]),
             ("dense", (X, "dense1", [1]), ValueError, ["layer: ", "no recurrent layer"]),
             ("embedding", (TOKENS, "embedding1", [1]), ValueError, ["layer: ", "rnn1"]),
         )

@@ -212,7 +212,9 @@ class Recurrent(Walking):
             )
         self.recurrent_dropout = recurrent_dropout
         self.use_bias = _validate.boolean("use_bias", use_bias)
-        self.num_layers = _validate.integer("num_layers", num_layers, minimum=1, maximum=_MOST_LAYERS)
+        self.num_layers = _validate.integer(
+            "num_layers", num_layers, minimum=1, maximum=_MOST_LAYERS
+        )
         self.dropout = dropout
         self.weight_initializer, self.recurrent_initializer, self.bias_initializer = (
             Stacked(initializers.get(given, self.activation, argument), len(self.gates))
