@@ -354,7 +354,8 @@ class Sequential:
             As in `fit`; outputs behind a sample's length are 0.
         initial_state : list, optional
             What the recurrent layers start from instead of their own: one entry per layer, an array
-            (n, units), a pair (h, c) for an LSTM, a pair of entries for a bidirectional layer, or None.
+            (n, units), a pair (h, c) for an LSTM, a pair of entries for a bidirectional layer, a tuple
+            of entries for a block or for the layers of ``num_layers``, or None.
             Stateful layers keep what they carry.
         return_state : bool
             Return (outputs, states), the states each sample ended in, in the same form.
