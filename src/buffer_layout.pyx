@@ -175,7 +175,7 @@ cdef class BufferLayout:
         cdef Plan *plan = self.plan
         cdef Op *op = &plan.op[begin]
         cdef Op *giver
-        cdef Py_ssize_t source = self._layer_of(begin + op.source), i
+        cdef Py_ssize_t source = self._layer_of(begin + op.source), second, i
         cdef Matrix x = plan.input, dx = plan.input_gradient
         if source >= 0:
             giver = &plan.op[source]
@@ -185,9 +185,10 @@ cdef class BufferLayout:
             plan.op[i].x, plan.op[i].dx = x, dx
             plan.op[i].adds_dx = i + 1 < end
         if op.second < 0:
-            giver = &plan.op[self._layer_of(begin + op.second)]
-            op.x2 = whole(giver.h, op.h.cols)
-            op.dx2 = whole(giver.dh2 if giver.fork else giver.dh, op.h.cols)
+            second = self._layer_of(begin + op.second)
+            giver = &plan.op[second]
+            op.x2 = whole(giver.h, self._layer(second)[1])
+            op.dx2 = whole(giver.dh2 if giver.fork else giver.dh, op.x2.cols)
 
     cdef (Py_ssize_t, Py_ssize_t) _layer(self, Py_ssize_t begin) noexcept:
         """Where the layer that begins with an op ends, and its columns."""

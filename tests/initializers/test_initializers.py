@@ -1,5 +1,6 @@
 """Initializers: their statistics against closed forms, their structure, names and errors."""
 
+import functools
 import itertools
 import math
 import re
@@ -253,6 +254,79 @@ def test_custom_function():
     assert seen == [((2, 3), np.float64)]
 
 
+class Plain:
+    def __call__(self, shape):
+        return np.full(shape, 2.0)
+
+
+OF_SHAPE_ALONE = [
+    np.ones,
+    np.zeros,
+    np.random.default_rng(0).standard_normal,
+    functools.partial(np.full, fill_value=0.5),
+    lambda shape: np.arange(math.prod(shape)).reshape(shape),
+    lambda shape, scale=0.5: scale * np.ones(shape),
+    lambda shape: [[0.25] * shape[1]] * shape[0] if len(shape) > 1 else [0] * shape[0],
+    Plain(),
+]
+
+
+@pytest.mark.parametrize("function", OF_SHAPE_ALONE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_function_of_the_shape_alone(function, dtype):
+    x = values(vi.get(function), (2, 3), dtype=dtype)
+    assert x.dtype == dtype
+    if function is not OF_SHAPE_ALONE[2]:
+        np.testing.assert_array_equal(x, np.asarray(function((2, 3)), dtype))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda shape, rng, dtype: rng.normal(size=shape),
+        lambda shape, generator, dtype=None: generator.normal(size=shape),
+        lambda shape, rng=None, dtype=None: rng.normal(size=shape),
+        lambda shape, generator=None, dtype=None: generator.normal(size=shape),
+        lambda *given: given[1].normal(size=given[0]),
+    ],
+)
+def test_a_function_that_takes_a_generator_gets_the_models(function):
+    expected = np.random.default_rng(5).normal(size=(2, 3))
+    np.testing.assert_array_equal(values(vi.get(function), (2, 3), seed=5), expected)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda f: vg.Dense(3, weight_initializer=f, bias_initializer=f),
+        lambda f: vg.Conv1d(3, 2, weight_initializer=f, bias_initializer=f),
+        lambda f: vg.GRU(3, weight_initializer=f, recurrent_initializer=f, bias_initializer=f),
+        lambda f: vg.LSTM(3, num_layers=2, weight_initializer=f, recurrent_initializer=f,
+                          bias_initializer=f, unit_forget_bias=False),
+    ],
+)  # fmt: skip
+def test_a_function_of_the_shape_is_taken_wherever_an_initializer_is(layer, tmp_path):
+    model = vg.Sequential([layer(lambda shape: np.full(shape, 0.125))], input_shape=(4, 3))
+    model.save(tmp_path / "model")  # what an initializer has done is in the parameters
+    for each in (model, vg.load(tmp_path / "model")):
+        assert all((value == 0.125).all() for value in each.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda shape: np.ones(shape[::-1]), ValueError, r"dense1\.weight: .* shape \(3, 4\), got"),
+        (lambda shape: np.full(shape, np.nan), ValueError, r"dense1\.weight: .*finite.*nan"),
+        (lambda shape: 1.0, ValueError, r"dense1\.weight: .* shape \(3, 4\), got shape \(\)"),
+        (lambda shape: np.full(shape, "x"), TypeError, r"dense1\.weight: .*real numbers"),
+        (lambda: 1.0, TypeError, r"dense1\.weight: "),
+    ],
+)
+def test_what_a_function_of_the_shape_gives_is_checked(function, error, message):
+    with pytest.raises(error, match=message):
+        vg.Sequential([vg.Dense(3, weight_initializer=function)], input_shape=4)
+
+
 def test_gains():
     ones = ("identity", "linear", "sigmoid", "softplus", "softsign", "hard_sigmoid", "softmax")
     assert {vi.gain(name) for name in ones} == {1.0}
@@ -450,7 +524,7 @@ BAD_PARAMETERS = [
     (
         lambda: vi.get(3, argument="bias_init"),
         TypeError,
-        "bias_init: expected a name, an Initializer or a function of (shape, rng, dtype), got 3",
+        "bias_init: expected a name, an Initializer or a function of shape or (shape, rng, dtype), got 3",
     ),
     (lambda: vi.get(None), TypeError, "initializer: expected a name, an Initializer or"),
     (lambda: vi.get(vi.Zeros), TypeError, "initializer: expected a name, an Initializer or"),

@@ -390,6 +390,11 @@ OPTIONS = {
                                 return_sequences=True), name="both"),
         vg.Bidirectional(vg.LSTM(2, vg.elu(0.5), peepholes=True), name="last"),
     ],
+    "stack": lambda: [vg.LSTM(3, num_layers=3, dropout=0.25, recurrent_dropout=0.1, peepholes=True)],
+    "stateful stack": lambda: [vg.RNN(3, num_layers=2, stateful=True, return_sequences=True)],
+    "stack both ways": lambda: [
+        vg.Bidirectional(vg.GRU(2, num_layers=2, dropout=0.5, initial_state="learned"), name="all")
+    ],
     "both ways, plain": lambda: [vg.Bidirectional(vg.RNN(2, "relu", stateful=True))],
     "embedding": lambda: [vg.Embedding(7, 3, name="table"), vg.LSTM(4, return_sequences=True),
                           vg.Dense(2, "gelu")],

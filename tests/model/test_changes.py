@@ -21,7 +21,10 @@ ALONE = {
     "rnn": lambda: vg.RNN(3),
     "lstm": lambda: vg.LSTM(3, peepholes=True, initial_state="learned"),
     "gru": lambda: vg.GRU(3),
+    "stack": lambda: vg.LSTM(3, num_layers=2, dropout=0.1),
     "bidirectional": lambda: vg.Bidirectional(vg.LSTM(3)),
+    "stack both ways": lambda: vg.Bidirectional(vg.RNN(3, num_layers=2)),
+    "parallel": lambda: vg.Parallel([vg.Dense(3), [vg.Dense(4), vg.Dense(3)]]),
     "residual": lambda: vg.Residual([vg.Dense(3)], shortcut=[vg.Dense(3)], gate=0.5),
     "highway": lambda: vg.Highway(),
     "conv2d": lambda: vg.Conv2d(3, 2),
@@ -39,7 +42,7 @@ ALONE = {
     "prelu": lambda: vg.PReLU(),
     "activation": lambda: vg.Activation("relu"),
 }
-FREE = {"name", "rate", "recurrent_dropout"}
+FREE = {"name", "rate", "recurrent_dropout", "dropout"}
 
 
 def with_parts(layer):
@@ -87,7 +90,8 @@ def models():
         vg.Activation("tanh"),
         vg.Dense(3),
     ]
-    steps = [vg.Conv1d(3, 2), vg.Flatten(), vg.Dense(3)]
+    branches = vg.Parallel([vg.Conv1d(3, 1), [vg.Dense(2), vg.Dense(3)]])
+    steps = [vg.Conv1d(3, 2), branches, vg.Flatten(), vg.Dense(3)]
     return [
         vg.Sequential(sequences, input_shape=(None,), seed=0),
         vg.Sequential(images, input_shape=24, seed=0),

@@ -330,7 +330,6 @@ def test_compile(kind, call, error, fragments):
             ("two", (X[0], "gru1", [1]), ValueError, ["x: ", "(n, time, 4)", "(6, 4)"]),
             ("two", (X * np.nan, "gru1", [1]), ValueError, ["x: ", "finite", "nan"]),
             ("both", (X, "bidirectional1", [1]), ValueError, ["layer: ", "one direction"]),
-            ("backwards", (X, "gru1", [1]), ValueError, ["layer: ", "gru1", "backwards"]),
             ("dense", (X, "dense1", [1]), ValueError, ["layer: ", "no recurrent layer"]),
             ("embedding", (TOKENS, "embedding1", [1]), ValueError, ["layer: ", "rnn1"]),
         )
@@ -392,7 +391,11 @@ def assert_refused(make, error, fragments):
         ({"bias_initializer": 0}, TypeError, ["bias_initializer: ", "0"]),
         ({"name": "a.b"}, ValueError, ["name: ", "'a.b'"]),
         ({"peephole": True}, TypeError, ["'peephole'"]),
-        ({"dropout": 0.5}, TypeError, ["'dropout'"]),
+        ({"dropouts": 0.5}, TypeError, ["'dropouts'", "num_layers, dropout"]),
+        ({"dropout": 0.5}, ValueError, ["dropout: ", "num_layers", "0.5"]),
+        ({"num_layers": 2, "dropout": 1}, ValueError, ["dropout: ", "below 1"]),
+        ({"num_layers": 0}, ValueError, ["num_layers: ", "at least 1", "0"]),
+        ({"num_layers": 2.0}, TypeError, ["num_layers: ", "integer", "2.0"]),
     ],
     ids=str,
 )

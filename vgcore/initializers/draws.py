@@ -9,6 +9,7 @@ Defaults are those of ``torch.nn.init``.
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import abstractmethod
 from collections.abc import Callable
@@ -315,7 +316,11 @@ class Critical(Initializer):
 
 @dataclass(frozen=True)
 class Custom(Initializer):
-    """The values of ``function(shape, rng, float64)``, copied, cast to the model's dtype."""
+    """The values of ``function(shape)`` or ``function(shape, rng, float64)``, cast to the model's dtype.
+
+    A function gets the shape alone if it requires no more, such as `numpy.ones`; a second argument that
+    is called ``rng`` or ``generator`` is given though it need not be.
+    """
 
     function: Callable[..., Any]
 
@@ -324,12 +329,25 @@ class Custom(Initializer):
             raise TypeError(f"function: expected a function, got {self.function!r}")
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Draw:
-        values = array(f"{self}", self.function(shape, rng, np.dtype(np.float64)))
+        more = (rng, np.dtype(np.float64)) if _takes_more(self.function) else ()
+        values = array(f"{self}", self.function(shape, *more))
         if values.shape != shape:
             raise ValueError(f"{self}: expected values of shape {shape}, got shape {values.shape}")
         if values.dtype.kind not in "fiub":
             raise TypeError(f"{self}: expected real numbers, got {described(values)}")
         return np.array(values, np.float64)
+
+
+def _takes_more(function: Callable[..., Any]) -> bool:
+    """Whether it takes a generator and a dtype besides the shape."""
+    try:
+        given = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of some functions in C
+        return False
+    if any(p.kind is p.VAR_POSITIONAL for p in given):
+        return True
+    more = [p for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][1:]
+    return any(p.default is p.empty or p.name in ("rng", "generator") for p in more)
 
 
 _GAINS = {
@@ -415,7 +433,7 @@ def get(
 ) -> Initializer:
     """Return the initializer that a user's argument means.
 
-    ``spec`` is a name of `names`, an initializer, or a function of ``(shape, rng, dtype)``;
+    ``spec`` is a name of `names`, an initializer, or a function of ``shape`` or of ``(shape, rng, dtype)``;
     ``activation`` is what follows the weight, its `gain` scales ``he_*`` and ``kaiming_*``, and
     ``critical`` is that of it;
     ``argument`` is the user's word for it: a ValueError (unknown name, with the near ones) or
@@ -428,6 +446,6 @@ def get(
     if callable(spec) and not isinstance(spec, type):
         return Custom(spec)
     raise TypeError(
-        f"{argument}: expected a name, an Initializer or a function of (shape, rng, dtype), "
+        f"{argument}: expected a name, an Initializer or a function of shape or (shape, rng, dtype), "
         f"got {spec!r}"
     )

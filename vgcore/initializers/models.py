@@ -197,13 +197,13 @@ def fixup(model: Sequential) -> dict[str, float]:
 
 def _named(layers: Iterable[Layer], prefix: str) -> Iterator[tuple[str, Layer]]:
     """Each layer under its name, those inside blocks too."""
-    from vgcore.layers import Residual
+    from vgcore.layers.block import Block
 
     for layer in layers:
         name = f"{prefix}{layer.name}"
         yield name, layer
-        if isinstance(layer, Residual):
-            yield from _named([*layer.layers, *layer.shortcut], f"{name}.")
+        if isinstance(layer, Block):
+            yield from _named(layer.members(), f"{name}.")
 
 
 def _check_model(model: Sequential) -> None:

@@ -14,6 +14,7 @@ from vgcore.layers.embedding import Embedding
 from vgcore.layers.gru import GRU
 from vgcore.layers.highway import Highway
 from vgcore.layers.lstm import LSTM
+from vgcore.layers.parallel import Parallel
 from vgcore.layers.pooling import AvgPool, GlobalAvgPool, MaxPool, Subsample
 from vgcore.layers.prelu import PReLU
 from vgcore.layers.reshape import Flatten, Reshape
@@ -41,6 +42,7 @@ __all__ = [
     "LayerNorm",
     "MaxPool",
     "PReLU",
+    "Parallel",
     "RMSNorm",
     "Reshape",
     "Residual",

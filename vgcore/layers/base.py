@@ -112,7 +112,7 @@ class View:
         except KeyError:
             raise AttributeError(
                 f"{layer.name or type(layer).__name__}: no {self.name} yet or at all; a layer gets "
-                "its parameters when a model is made of it"
+                "its parameters when a model is made of it, and those of a stack are its layers'"
             ) from None
 
     def __set__(self, layer: Layer, value: ArrayLike) -> None:

@@ -19,10 +19,10 @@ from vgcore.layers.base import (
     make,
 )
 from vgcore.layers.membership import Member, claim
-from vgcore.layers.recurrent import Recurrent
+from vgcore.layers.recurrent import Recurrent, Walking
 
 
-class Bidirectional(Layer):
+class Bidirectional(Walking):
     """A recurrent layer and its twin that walks backwards, their outputs side by side.
 
     Outputs are (n, time, 2 units), or (n, 2 units) of where each walk ends: timestep T - 1 forwards, 0
@@ -31,14 +31,17 @@ class Bidirectional(Layer):
     Parameters
     ----------
     layer : RNN, LSTM or GRU
-        The one that walks forwards; its options are those of both.
+        The one that walks forwards; its options are those of both. With ``num_layers`` each layer of the
+        stack goes in both directions and reads what both below it gave.
     name : str, optional
 
     Attributes
     ----------
     forward_layer, backward_layer : RNN, LSTM or GRU
         Their parameters are the model's under PyTorch's names: the backward one's with the suffix
-        ``_reverse``.
+        ``_reverse``. Of a stack they have no parameters, but the rates, which may be assigned.
+    layers : tuple of Bidirectional
+        Those of a stack, "bidirectional1.0", ...
 
     Raises
     ------
@@ -57,9 +60,21 @@ class Bidirectional(Layer):
             raise ValueError("layer: expected one with go_backwards=False, got True")
         check_free("layer", layer)
         self.forward_layer = layer
-        self.backward_layer = layer.altered(go_backwards=True)
+        self.backward_layer = layer.altered(go_backwards=True, layers=(), _between=())
         self.stateful = layer.stateful
-        claim(self, self.members())
+        if layer.layers:
+            ones = (each.altered(name=None) for each in layer.layers if isinstance(each, Recurrent))
+            self.stack_up([Bidirectional(each) for each in ones], layer.dropout)
+        claim(self, self._directions)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Own both directions, of a stack too."""
+        super().__setstate__(state)
+        claim(self, self._directions)
+
+    @property
+    def _directions(self) -> tuple[Recurrent, Recurrent]:
+        return self.forward_layer, self.backward_layer
 
     @property
     def _sides(self) -> list[tuple[Recurrent, str]]:
@@ -78,22 +93,28 @@ class Bidirectional(Layer):
         """That of both."""
         return self.forward_layer.output_activation
 
-    def members(self) -> list[Layer]:
-        """Both directions."""
-        return [self.forward_layer, self.backward_layer]
+    def members(self) -> tuple[Layer, ...]:
+        """Both directions, or the layers of a stack."""
+        return super().members() or self._directions
 
     def change(self, member: Member, name: str, value: Any) -> None:
         """Assign an attribute of both directions."""
+        owner = self._owner()
+        if member not in self._directions or isinstance(owner, Bidirectional):
+            super().change(member, name, value)
         if name == "name":
             raise AttributeError(
                 f"name: both directions go by that of {self.name}; assign it there"
             )
         with self.changing(name):
-            for side, _ in self._sides:
+            for side in self._directions:
                 side.keep(name, value)
+            self.share(name, value)
 
     def walks(self) -> list[Walk]:
-        """Forwards, then backwards."""
+        """Forwards, then backwards; of a stack layer by layer."""
+        if self.layers:
+            return super().walks()
         return [
             dataclasses.replace(walk, suffix=suffix)
             for (side, _), suffix in zip(self._sides, (".forward", ".backward"), strict=True)
@@ -101,11 +122,13 @@ class Bidirectional(Layer):
         ]
 
     def columns(self) -> list[Column]:
-        """Forwards, then backwards."""
-        return [Column(walk.suffix) for walk in self.walks()]
+        """Forwards, then backwards; of a stack layer by layer."""
+        return super().columns() if self.layers else [Column(walk.suffix) for walk in self.walks()]
 
     def parameters(self, input_shape: Shape) -> list[Parameter]:
-        """Those of both, the backward one's with a suffix."""
+        """Those of both, the backward one's with a suffix; of a stack layer by layer."""
+        if self.layers:
+            return super().parameters(input_shape)
         return [
             dataclasses.replace(parameter, name=parameter.name + suffix, operation=number)
             for number, (side, suffix) in enumerate(self._sides)
@@ -115,12 +138,16 @@ class Bidirectional(Layer):
     def adopt(self, views: dict[str, Array]) -> None:
         """Share the parameters out to both."""
         super().adopt(views)
+        if self.layers:
+            return
         reverse = {name for name in views if name.endswith("_reverse")}
         self.forward_layer.adopt({name: views[name] for name in views if name not in reverse})
         self.backward_layer.adopt({name.removesuffix("_reverse"): views[name] for name in reverse})
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
-        """Both walks, side by side."""
+        """Both walks, side by side; of a stack layer by layer."""
+        if self.layers:
+            return super().operations(input_shape, real_bytes)
         return [
             operation
             for side, suffix in self._sides

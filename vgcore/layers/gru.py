@@ -47,11 +47,11 @@ class GRU(Recurrent):
         reset_after: bool = True,
         **options: Any,
     ) -> None:
-        super().__init__(units, activation, **options)
         self.recurrent_activation = activations.unitwise(
             recurrent_activation, "recurrent_activation"
         )
         self.reset_after = _validate.boolean("reset_after", reset_after)
+        super().__init__(units, activation, **options)
 
     def cell_options(self) -> dict[str, Any]:
         """The gates' activation, and where the reset acts."""

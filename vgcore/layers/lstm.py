@@ -75,12 +75,12 @@ class LSTM(Recurrent):
         peepholes: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(units, activation, **options)
         self.recurrent_activation = activations.unitwise(
             recurrent_activation, "recurrent_activation"
         )
         self.unit_forget_bias = _validate.boolean("unit_forget_bias", unit_forget_bias)
         self.peepholes = _validate.boolean("peepholes", peepholes)
+        super().__init__(units, activation, **options)
 
     def biases(self) -> tuple[Initializer, Initializer]:
         """A sum of 1 for the forget gate, if wanted."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -11,13 +10,11 @@ from vgcore._core import residual
 from vgcore._core.op import Operation
 from vgcore.activations import Activation
 from vgcore.layers.base import (
-    Array,
     Column,
     Layer,
     Parameter,
     Shape,
     View,
-    Walk,
     check_once,
     describe,
     features,
@@ -26,10 +23,11 @@ from vgcore.layers.base import (
     name_layers,
     places,
 )
+from vgcore.layers.block import Block
 from vgcore.layers.membership import claim
 
 
-class Residual(Layer):
+class Residual(Block):
     """``h = f(skip(x) + g body(x))``: layers with a skip connection around them.
 
     The gradient that reaches x is ``dL/dx = skip'(x)^T delta + g body'(x)^T delta``: with an identity skip
@@ -69,6 +67,7 @@ class Residual(Layer):
     """
 
     kind: ClassVar[str] = "residual"
+    ahead = 1
     gate = View()
 
     def __init__(
@@ -89,19 +88,19 @@ class Residual(Layer):
         self.activation = activations.unitwise(activation)
         self.output_activation = self.activation.name
         self.gate_start = None if gate is None else _validate.real("gate", gate)
-        for trait in ("stateful", "meets", "fixes_time"):
-            setattr(self, trait, any(getattr(layer, trait) for layer in self.members()))
+        self.gather_traits()
         name_layers(self.members())
         claim(self, self.members())
 
-    def members(self) -> tuple[Layer, ...]:
-        """The layers of both branches."""
-        return (*self.layers, *self.shortcut)
+    @property
+    def stacks(self) -> Sequence[Sequence[Layer]]:
+        """The body, then the skip."""
+        return self.layers, self.shortcut
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """That of the body, which must be that of the skip."""
-        body = self._shapes(self.layers, input_shape)[-1]
-        skip = self._shapes(self.shortcut, input_shape)[-1]
+        body = self.shapes(self.layers, input_shape)[-1]
+        skip = self.shapes(self.shortcut, input_shape)[-1]
         if body != skip:
             hint = "" if self.shortcut else "; a projection goes into shortcut=[...]"
             raise ValueError(
@@ -110,96 +109,24 @@ class Residual(Layer):
             )
         return body
 
-    def _shapes(self, layers: Sequence[Layer], input_shape: Shape) -> list[Shape]:
-        """The input's shape, and each layer's output's."""
-        shapes = [input_shape]
-        for layer in layers:
-            if layer.vocabulary is not None:
-                raise ValueError(f"{self.name}.{layer.name}: takes integers, so it must be first")
-            try:
-                shapes.append(layer.output_shape(shapes[-1]))
-            except ValueError as error:
-                raise ValueError(f"{self.name}.{error}") from error
-        return shapes
-
-    def branches(self, input_shape: Shape) -> list[tuple[Sequence[Layer], list[Shape], int]]:
-        """The body, then the skip, if it has layers."""
-        behind_body = 1 + sum(len(layer.columns()) for layer in self.layers)
-        return [
-            (layers, self._shapes(layers, input_shape), first)
-            for layers, first in ((self.layers, 1), (self.shortcut, behind_body))
-            if layers
-        ]
-
-    def _members(self, input_shape: Shape) -> list[tuple[Layer, Shape, int]]:
-        """Each layer of the body and of the skip, its input's shape, and its first operation's number."""
-        found = []
-        for layers, shapes, number in self.branches(input_shape):
-            for layer, shape in zip(layers, shapes, strict=False):
-                found.append((layer, shape, number))
-                number += len(layer.columns())
-        return found
-
-    def least_rows(self, input_shape: Shape, times: int) -> int:
-        """As many as the layer that wants most."""
-        return max(layer.least_rows(shape, times) for layer, shape, _ in self._members(input_shape))
-
     def parameters(self, input_shape: Shape) -> list[Parameter]:
-        """Those of the layers, under their names, and the gate."""
-        parameters = [
-            dataclasses.replace(
-                mine, name=f"{layer.name}.{mine.name}", operation=number + mine.operation
-            )
-            for layer, shape, number in self._members(input_shape)
-            for mine in layer.parameters(shape)
-        ]
+        """Those of the layers, and the gate."""
+        parameters = super().parameters(input_shape)
         if self.gate_start is not None:
             start = initializers.Constant(self.gate_start)
             parameters.append(Parameter("gate", (1,), start, operation=len(self.columns()) - 1))
         return parameters
 
-    def adopt(self, views: dict[str, Array]) -> None:
-        """Share the parameters out to the layers."""
-        super().adopt(views)
-        for layer in self.members():
-            prefix = f"{layer.name}."
-            layer.adopt(
-                {
-                    name.removeprefix(prefix): v
-                    for name, v in views.items()
-                    if name.startswith(prefix)
-                }
-            )
-
-    def walks(self) -> list[Walk]:
-        """Those of recurrent layers in the branches."""
-        return [
-            dataclasses.replace(walk, suffix=f".{layer.name}{walk.suffix}")
-            for layer in self.members()
-            for walk in layer.walks()
-        ]
-
     def columns(self) -> list[Column]:
         """The fork, which tells of the branches; the layers; and the sum, under the block's own name."""
-        inner = [
-            column._replace(suffix=f".{layer.name}{column.suffix}")
-            for layer in self.members()
-            for column in layer.columns()
-        ]
-        return [Column(shown=False), *inner, Column()]
+        return [Column(shown=False), *super().columns(), Column()]
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of residual.pyx around those of the layers."""
         around, behind = places(input_shape), self.output_shape(input_shape)
         fork = residual.fork(features(input_shape), real_bytes=real_bytes).lay(around, around)
-        operations = [fork]
-        body_end = 0
-        for layer, shape, number in self._members(input_shape):
-            mine = layer.planned(shape, real_bytes)
-            if self.shortcut and layer is self.shortcut[0]:
-                body_end = number - 1
-                mine[0].wire(source=-number)
-            operations += mine
+        operations = [fork, *super().operations(input_shape, real_bytes)]
+        behind_body = self.ahead + sum(len(layer.columns()) for layer in self.layers)
         join = residual.join(
             features(behind),
             gated=self.gate_start is not None,
@@ -209,14 +136,11 @@ class Residual(Layer):
             real_bytes=real_bytes,
         ).lay(places(behind), places(behind))
         if self.shortcut:
-            join.wire(source=body_end - len(operations), second=-1)
+            operations[behind_body].wire(source=-behind_body)
+            join.wire(source=behind_body - 1 - len(operations), second=-1)
         else:
             join.wire(source=-1, second=-len(operations))
         return [*operations, join]
-
-    def planned(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
-        """The operations, which know their places already."""
-        return self.operations(input_shape, real_bytes)
 
     def config(self) -> dict[str, Any]:
         """The layers of both branches, activation, gate and name."""

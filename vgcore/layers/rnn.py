@@ -42,9 +42,9 @@ class RNN(Recurrent):
         omega: float = 0.0,
         **options: Any,
     ) -> None:
-        super().__init__(units, activation, **options)
         self.omega = _validate.real("omega", omega, minimum=0)
         self.meets = self.omega > 0
+        super().__init__(units, activation, **options)
 
     @property
     def output_activation(self) -> str:  # type: ignore[override]

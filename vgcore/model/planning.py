@@ -16,6 +16,7 @@ from vgcore._core.program import Program
 from vgcore.layers.base import Layer, Shape, features, is_image
 from vgcore.model import threads
 from vgcore.model.compiling import Compiled
+from vgcore.model.steps import order_by_length
 
 Array = NDArray[Any]
 
@@ -62,12 +63,24 @@ class Stack:
             for layers, shapes, first in self.layers[0].branches(self.shapes[0])
         ]
 
-    def outputs(self, x: Array) -> Array:
-        """What the layers make of inputs, as they are when predicting."""
+    def outputs(
+        self, x: Array, lengths: Array | None = None, initial: Sequence[Array | None] = ()
+    ) -> Array:
+        """What the layers make of inputs, as they are when predicting.
+
+        ``initial``: what each state starts from, where it is not the layer's own.
+        """
         times = x.shape[1] if self.takes_time else 1
         shape = (times if size is None else size for size in self.shapes[-1])
         outputs = np.zeros((len(x), *shape), self.vectors[0].dtype)
-        self.program(forward_only(), len(x), times).forward(x, outputs)
+        self.program(forward_only(), len(x), times).forward(
+            x,
+            outputs,
+            batch=len(x),
+            order=order_by_length(None, lengths, len(x)),
+            lengths=lengths,
+            states=[(each, None, None, False) for each in initial],
+        )
         return outputs
 
     @property

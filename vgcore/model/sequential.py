@@ -422,7 +422,8 @@ class Sequential:
             As in `fit`; outputs behind a sample's length are 0.
         initial_state : list, optional
             What the recurrent layers start from instead of their own: one entry per layer, an array
-            (n, units), a pair (h, c) for an LSTM, a pair of entries for a bidirectional layer, or None.
+            (n, units), a pair (h, c) for an LSTM, a pair of entries for a bidirectional layer, a tuple
+            of entries for a block or for the layers of ``num_layers``, or None.
             Stateful layers keep what they carry.
         return_state : bool
             Return (outputs, states), the states each sample ended in, in the same form.
@@ -467,7 +468,16 @@ class Sequential:
         with self.session.turn:
             self.session.carried = None
 
-    def state_jacobian(self, x: ArrayLike, layer: str, lags: Iterable[int]) -> Jacobian:
+    def state_jacobian(
+        self,
+        x: ArrayLike,
+        layer: str,
+        lags: Iterable[int],
+        *,
+        lengths: ArrayLike | None = None,
+        align: Literal["start", "end"] = "end",
+        initial_state: Sequence[Any] | None = None,
+    ) -> Jacobian:
         """Norms of dh_T/dh_{T-k} of a recurrent layer: how far back its last state can feel.
 
         The product of one-step Jacobians that Pascanu, Mikolov and Bengio 2013 (eq. 5 to 7) bound: where
@@ -478,18 +488,35 @@ class Sequential:
         ----------
         x : array_like, (n, time, features) or integers (n, time)
         layer : str
-            Name of an RNN, LSTM or GRU layer.
+            Name of an RNN, LSTM or GRU layer, as in ``flow.time``: "bidirectional1.forward" or ".backward",
+            "lstm1.0" of a stack, "residual1.gru1" in a block.
         lags : iterable of int
-            k, each 0 to time; h_0 before the first timestep is that of lag time.
+            k, each 0 to time; h_0 before the first timestep is that of lag time. A walk backwards in time
+            counts from where it ends, the first timestep: there it is dh at timestep 0 by dh at timestep k.
+        lengths : array_like of int, (n,), optional
+            As in `fit`: T is each sample's own last timestep.
+        align : {"end", "start"}
+            Which k steps of the walk: the last ones, or the first, dh_k/dh_0.
+        initial_state : list, optional
+            What the layers start from, as in `predict`.
 
         Returns
         -------
         Jacobian
-            ``spectral`` and ``frobenius``, each (n, len(lags)).
+            ``spectral`` and ``frobenius``, each (n, len(lags)); NaN where a sample has fewer than k
+            timesteps.
         """
         from vgcore.theory import jacobian
 
-        return jacobian.state_jacobian(self.session, x, layer, lags)
+        return jacobian.state_jacobian(
+            self.session,
+            x,
+            layer,
+            lags,
+            lengths=lengths,
+            align=align,
+            initial_state=initial_state,
+        )
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters by name: "dense1.weight" (out, in), "dense1.bias" (out,), ..."""

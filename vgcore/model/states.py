@@ -1,12 +1,14 @@
 """The states that recurrent layers start from and end in, as users see them and as the engine does.
 
-Users give and get one entry per recurrent layer: an array h (n, units), a pair (h, c) of an LSTM, and a
-pair of entries, forwards and backwards, of a bidirectional layer. The engine takes a flat list of arrays.
+Users give and get one entry per recurrent layer: an array h (n, units), a pair (h, c) of an LSTM, a pair of
+entries, forwards and backwards, of a bidirectional layer, and of a stack or a block a tuple with one entry
+for each of its recurrent layers. The engine takes a flat list of arrays.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -67,18 +69,40 @@ def empty(layers: Sequence[Layer], samples: int, dtype: DTypeLike) -> list[Array
     return [np.zeros((samples, state.units), dtype) for state in listed(layers)]
 
 
+@dataclass(frozen=True)
+class Nest:
+    """What has a tuple of entries: their names, and what each is."""
+
+    names: tuple[str, ...]
+    entries: tuple[Nest | Walk, ...]
+
+
+def nest(layer: Layer) -> Nest | Walk:
+    """The walks of a layer as they are named within each other; a single one stands for what it is in."""
+    return _nest([(walk.suffix.split(".")[1:], walk) for walk in layer.walks()])
+
+
+def _nest(walks: list[tuple[list[str], Walk]]) -> Nest | Walk:
+    if len(walks) == 1:
+        return walks[0][1]
+    within: dict[str, list[tuple[list[str], Walk]]] = {}
+    for (name, *rest), walk in walks:
+        within.setdefault(name, []).append((rest, walk))
+    entries = tuple(_nest(each) for each in within.values())
+    return entries[0] if len(entries) == 1 else Nest(tuple(within), entries)
+
+
 def nested(layers: Sequence[Layer], flat: Sequence[Array]) -> list[Any]:
     """A flat list as users see it."""
     arrays = iter(flat)
-    return [_alone([_entry(walk, arrays) for walk in layer.walks()]) for layer in recurrent(layers)]
+    return [_entry(nest(layer), arrays) for layer in recurrent(layers)]
 
 
-def _entry(walk: Walk, arrays: Iterator[Array]) -> Any:
-    return _alone([next(arrays) for _ in walk.states])
-
-
-def _alone(entries: list[Any]) -> Any:
-    return entries[0] if len(entries) == 1 else tuple(entries)
+def _entry(wanted: Nest | Walk, arrays: Iterator[Array]) -> Any:
+    if isinstance(wanted, Nest):
+        return tuple(_entry(each, arrays) for each in wanted.entries)
+    found = tuple(next(arrays) for _ in wanted.states)
+    return found[0] if len(found) == 1 else found
 
 
 def flat(
@@ -100,17 +124,26 @@ def flat(
         )
     arrays: list[Array | None] = []
     for place, (entry, layer) in enumerate(zip(given, wanted, strict=True)):
-        label = f"{argument}[{place}]"
-        walks = layer.walks()
-        directions = tuple(walk.suffix.removeprefix(".") for walk in walks)
-        for walk, (mine, part) in zip(walks, _parts(label, entry, directions, layer), strict=True):
+        for walk, label, part in _flat(f"{argument}[{place}]", entry, nest(layer), layer):
             if part is not None and walk.learned:
-                raise ValueError(f"{mine}: {layer.name} learns its initial state; expected None")
-            for where, value in _parts(mine, part, walk.states, layer):
+                raise ValueError(f"{label}: {layer.name} learns its initial state; expected None")
+            for where, value in _parts(label, part, walk.states, layer):
                 arrays.append(
                     None if value is None else _state(where, value, (samples, walk.units), dtype)
                 )
     return arrays
+
+
+def _flat(
+    argument: str, entry: Any, wanted: Nest | Walk, layer: Layer
+) -> Iterator[tuple[Walk, str, Any]]:
+    """Each walk, where its entry stands, and the entry."""
+    if isinstance(wanted, Walk):
+        yield wanted, argument, entry
+        return
+    parts = _parts(argument, entry, wanted.names, layer)
+    for (label, part), each in zip(parts, wanted.entries, strict=True):
+        yield from _flat(label, part, each, layer)
 
 
 def initial(session: Session, given: Sequence[Any] | None, rows: int) -> list[Array | None]:

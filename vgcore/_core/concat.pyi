@@ -1,0 +1,3 @@
+from vgcore._core.op import Operation
+
+def operation(first: int, second: int, *, real_bytes: int) -> Operation: ...
