@@ -83,14 +83,16 @@ class OnProgress(Callback):
 
 
 class Hooks:
-    """The hooks of some callbacks, in order."""
+    """The hooks of those that show a run, and of some callbacks, in order."""
 
-    def __init__(self, callbacks: Iterable[Any]) -> None:
+    def __init__(self, callbacks: Iterable[Any], shown: Sequence[Callback] = ()) -> None:
         if callable(callbacks) or hasattr(callbacks, "on_epoch_end"):
             raise TypeError(f"callbacks: expected a sequence of callbacks, got {callbacks!r}")
         given = list(_validate.items("callbacks", callbacks, "a sequence of callbacks"))
         self._hooks: dict[str, list[Callable[..., Any]]] = {name: [] for name in _HOOKS}
         self._steps: list[tuple[int, Callable[..., Any]]] = []
+        for callback in shown:
+            self._take("verbose", callback)
         for place, callback in enumerate(given):
             self._take(f"callbacks[{place}]", callback)
 
@@ -214,6 +216,8 @@ class EarlyStopping(Callback):
     mode : {"auto", "min", "max"}
         What is better; "auto": for accuracy, top_k and r2 the larger, else the smaller.
 
+    Training that an exception or Ctrl-C ends stays as it was left.
+
     Attributes
     ----------
     best_epoch : int or None
@@ -297,7 +301,7 @@ class Checkpoint(Callback):
             )
         self.best = "val_loss" if best is True else best
         self._best = _Best(self.best, "auto") if self.best else None
-        self._fields = [field for _, field, _, _ in string.Formatter().parse(self.path) if field]
+        self._fields = _fields_of(self.path)
         self._model: Sequential | None = None
 
     def on_train_begin(self, model: Sequential) -> None:
@@ -323,7 +327,23 @@ class Checkpoint(Callback):
             raise ValueError(
                 f"path: expected names out of {', '.join(values)}, got {', '.join(unknown)}"
             )
-        return self.path.format(**values) if self._fields else self.path
+        try:
+            return self.path.format(**values) if self._fields else self.path
+        except ValueError as error:
+            raise ValueError(
+                f"path: expected a pattern of str.format, got {self.path!r}: {error}"
+            ) from None
+
+
+def _fields_of(path: str) -> list[str]:
+    """The names that a path is filled in with."""
+    try:
+        fields = [field for _, field, _, _ in string.Formatter().parse(path) if field is not None]
+    except ValueError as error:
+        raise ValueError(f"path: expected a pattern of str.format, got {path!r}: {error}") from None
+    if any(not field.isidentifier() for field in fields):
+        raise ValueError(f"path: expected names in braces, such as {{epoch}}, got {path!r}")
+    return fields
 
 
 class CSVLogger(Callback):
@@ -342,19 +362,23 @@ class CSVLogger(Callback):
         self._columns: list[str] | None = None
 
     def on_train_begin(self, model: Sequential) -> None:
-        """Begin anew, or read the columns of the file that is there."""
+        """Begin a file, or read the columns of the one that is there."""
         self._columns = None
-        if self.append and os.path.exists(self.path):
-            with open(self.path, newline="", encoding="utf-8") as file:
-                self._columns = next(csv.reader(file), None)
+        with open(self.path, "a+" if self.append else "w+", newline="", encoding="utf-8") as file:
+            file.seek(0)
+            self._columns = next(csv.reader(file), None)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write a line, and what is above it if it is the first."""
         values = {"epoch": epoch, **logs}
         values = {name: value for name, value in values.items() if isinstance(value, int | float)}
-        if self._columns is None:
-            self._columns = list(values)
-            with open(self.path, "w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerow(self._columns)
         with open(self.path, "a", newline="", encoding="utf-8") as file:
+            if self._columns is None:
+                self._columns = list(values)
+                csv.writer(file).writerow(self._columns)
+            if {*values} - {*self._columns}:
+                raise ValueError(
+                    f"path: expected a file with the columns {', '.join(values)}, got {self.path} with "
+                    f"{', '.join(self._columns)}"
+                )
             csv.writer(file).writerow(values.get(name, "") for name in self._columns)

@@ -91,13 +91,16 @@ def with_targets(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     suffix: str = "",
+    whole: bool = True,
 ) -> Data:
-    """Inputs, targets and weights of a network."""
+    """Inputs, targets and weights of a network; of the ``whole`` of samples some must weigh anything."""
     compiled = session.compiled
     data = samples(session, x, given_lengths, suffix)
     shape = session.output_shape(data.x)
     goal = targets(f"y{suffix}", y, shape, compiled.loss, session.dtype)
-    weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(data.x), data.lengths, shape)
+    weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(data.x), shape)
+    if whole and weights is not None:
+        _check_some(f"sample_weight{suffix}", weights, data.lengths)
     if class_weight is not None:
         by_class = _by_class(class_weight, goal, compiled.loss, shape)
         weights = by_class if weights is None else _product(by_class, weights)
@@ -108,7 +111,6 @@ def _by_sample(
     argument: str,
     value: ArrayLike | None,
     samples: int,
-    valid: Array | None,
     shape: tuple[int, ...],
 ) -> Array | None:
     """``sample_weight`` of outputs of ``shape``: (n,) or, where they are sequences, (n, time)."""
@@ -123,12 +125,15 @@ def _by_sample(
     weights = _validate.finite(argument, given, np.float64)
     if weights.min() < 0:
         raise ValueError(f"{argument}: expected weights of at least 0, got {weights.min():g}")
-    counted = weights
-    if weights.ndim == 2 and valid is not None:
-        counted = weights[np.arange(weights.shape[1]) < valid[:, np.newaxis]]
-    if not counted.any():
-        raise ValueError(f"{argument}: expected some weight above 0, got zeros alone")
     return weights
+
+
+def _check_some(argument: str, weights: Array, valid: Array | None) -> None:
+    """Raise if all weights, but for padding, are 0."""
+    if weights.ndim == 2 and valid is not None:
+        weights = weights[np.arange(weights.shape[1]) < valid[:, np.newaxis]]
+    if not weights.any():
+        raise ValueError(f"{argument}: expected some weight above 0, got zeros alone")
 
 
 def _by_class(given: Any, goal: Array, loss: Loss, shape: tuple[int, ...]) -> Array:

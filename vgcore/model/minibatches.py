@@ -29,14 +29,13 @@ class Minibatches:
     """
 
     def __init__(self, argument: str, given: Iterable[Any]) -> None:
-        self.argument, self.given = argument, given
-        try:
-            self.once = iter(given) is given
-        except TypeError:
+        if not isinstance(given, Iterable):
             raise TypeError(
                 f"{argument}: expected arrays x and y, or an iterable of minibatches (x, y), got "
                 f"{_validate.kind(given)}"
-            ) from None
+            )
+        self.argument, self.given = argument, given
+        self.once = isinstance(given, Iterator)
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """What messages call each minibatch, and its parts by name."""
@@ -79,6 +78,7 @@ def checked(
         given.get("sample_weight"),
         class_weight,
         suffix=suffix,
+        whole=False,
     )
 
 
@@ -109,11 +109,12 @@ def given_validation(session: Session, given: Any) -> Data | Minibatches | None:
 
 def _is_pair(given: Any) -> bool:
     """Whether a list is [x, y] and not one of minibatches."""
-    return (
-        isinstance(given, list)
-        and len(given) == 2
-        and not all(isinstance(each, tuple | Mapping) for each in given)
-    )
+
+    def is_minibatch(each: Any) -> bool:
+        is_arrays = isinstance(each, list) and len(each) == 2 and hasattr(each[0], "__array__")
+        return is_arrays or isinstance(each, tuple | Mapping)
+
+    return isinstance(given, list) and len(given) == 2 and not all(map(is_minibatch, given))
 
 
 def split(data: Data, share: float) -> tuple[Data, Data]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from vgcore import _validate
 from vgcore._extras import missing
 from vgcore.model.callbacks import Callback, Logs
 from vgcore.model.history import Progress
@@ -39,8 +40,9 @@ def _of_verbosity(verbose: int | str) -> list[Callback]:
         if not _watched():
             return []
         return [Bar(_DELAY)] if _tqdm() is not None else [Lines(_DELAY)]
-    if isinstance(verbose, bool) or not isinstance(verbose, int) or verbose not in (0, 1, 2):
+    if isinstance(verbose, str):
         raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {verbose!r}")
+    verbose = _validate.integer("verbose", verbose, minimum=0, maximum=2)
     if verbose == 1 and _tqdm() is None:
         raise ModuleNotFoundError(missing("tqdm", "progress", "verbose=1 needs"), name="tqdm")
     of_mode: list[list[Callback]] = [[], [Bar()], [Lines()]]

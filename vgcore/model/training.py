@@ -62,12 +62,18 @@ def fit(
     """See `Sequential.fit`."""
     session = model.session
     epochs = _validate.integer("epochs", epochs, minimum=1)
+    batch_size = _validate.integer("batch_size", batch_size, minimum=1)
+    _validate.boolean("shuffle", shuffle)
+    _validate.boolean("drop_last", drop_last)
     initial_epoch = _validate.integer("initial_epoch", initial_epoch, minimum=0, maximum=epochs)
     validation: Data | Minibatches | None = None
     source: _Samples | _Stream
     if y is None and not isinstance(x, np.ndarray):
         minibatches.refuse_with_minibatches(
-            lengths=lengths, sample_weight=sample_weight, validation_split=validation_split
+            lengths=lengths,
+            sample_weight=sample_weight,
+            validation_split=validation_split,
+            drop_last=drop_last or None,
         )
         if class_weight == "balanced":
             raise ValueError(
@@ -88,13 +94,12 @@ def fit(
         raise ValueError(
             "validation_data: expected (x, y), for the learning rate is reduced on val_loss; got None"
         )
-    given = Hooks(callbacks)
     with progress.shown(verbose) as shown:
+        hooks = Hooks(callbacks, shown)
         if track is not None and not isinstance(track, GradientFlow):
             raise TypeError(f"track: expected a GradientFlow, got {type(track).__name__}")
         if track is not None:
             records.attach(track, session.layout, session.layers, session.run)
-        hooks = Hooks([*shown, *callbacks]) if shown else given
         return _Fit(model, source, range(initial_epoch, epochs), validation, track, hooks).run()
 
 
@@ -106,9 +111,6 @@ class _Samples:
     def __init__(
         self, session: Session, data: Data, batch_size: int, shuffle: bool, drop_last: bool
     ) -> None:
-        _validate.boolean("shuffle", shuffle)
-        _validate.boolean("drop_last", drop_last)
-        batch_size = _validate.integer("batch_size", batch_size, minimum=1)
         samples = len(data.x)
         if drop_last and samples < batch_size:
             raise ValueError(
@@ -222,6 +224,7 @@ class _Fit:
         self.before = 0  # steps of the parts before
         self.whole: int | None = None  # steps of the call
         self.room = _FIRST_STEPS
+        self.told = -math.inf  # when callbacks were told of the progress
         self.recorded = 0 if track is None else len(track)
         self._count(0)
 
@@ -346,8 +349,9 @@ class _Fit:
         """Tell callbacks; whether one wants to stop."""
         loss = float(self.losses[self.done - 1])
         stop = self.hooks.call_step(self.session.step, lambda: self._step_logs(epoch, loss))
-        if self.hooks.wants("on_progress"):
-            over = self.done == len(self.losses) and isinstance(self.source, _Samples)
+        over = self.done == len(self.losses) and isinstance(self.source, _Samples)
+        if self.hooks.wants("on_progress") and (over or time.monotonic() > self.told + _BREATH):
+            self.told = time.monotonic()
             stop |= self.hooks.call(
                 "on_progress",
                 Progress(epoch + over, self.epochs.stop, self.before + self.done, self.whole, loss),

@@ -25,7 +25,7 @@ def history(
     color: Any = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw an entry of a `History` over the epochs, and that of the validation data beside it.
+    """Draw an entry of a `History` over the epochs, and that of the validation data on the same Axes.
 
     What the axis cannot show stands as what it is, as in `vgcore.plot.flow`.
 
