@@ -15,6 +15,10 @@ _INITIALIZER = "it is a name, as in vg.Dense(10, weight_initializer='glorot_unif
 _NO_PYTHON = "no Python runs inside a step; layers are those of vg.layers"
 _COMPILED = "everything is compiled and runs on the CPU: leave it out"
 _WHOLE = "an epoch is all samples once, in steps of batch_size="
+INPUTS = (
+    "layers find out how many inputs they have: vg.Dense(units) is PyTorch's Linear(inputs, units)"
+)
+_LAYERS = "layers are a list, as in vg.Sequential([vg.Dense(10)], input_shape=4)"
 _OPTIMIZERS = "vgcore has none; vg.Adam, vg.NAdam and vg.RMSProp are its relatives"
 
 # Attributes of the package and its rooms; capitals and underscores do not count
@@ -230,6 +234,9 @@ KEYWORDS = {
     "map_location": _COMPILED,
 }
 
+# Where there are too many arguments without a keyword
+SURPLUS = {"Sequential.__init__": _LAYERS}
+
 # Attributes of objects, by their class or one of its bases
 MEMBERS = {
     "Sequential": {
@@ -247,8 +254,8 @@ MEMBERS = {
         "set_weights": "load_state_dict",
         "load_weights": "vg.load reads a whole model, load_state_dict takes arrays",
         "save_weights": "save",
-        "add": "layers are a list, as in vg.Sequential([vg.Dense(10)], input_shape=4)",
-        "append": "layers are a list, as in vg.Sequential([vg.Dense(10)], input_shape=4)",
+        "add": _LAYERS,
+        "append": _LAYERS,
         "get_layer": "it is a list, layers",
         "modules": "layers",
         "children": "layers",
