@@ -246,6 +246,11 @@ def test_epochs_are_counted_however_long_they_are():
     model.fit(x, y, epochs=5, batch_size=4, callbacks=[stop])
     assert model.history.history["learning_rate"] == pytest.approx([0.25])
     assert model.session.description()["plateau"] == (4,)
+    model.fit(
+        [(x[:5], y[:5]), (x[5:], y[5:])], epochs=2
+    )  # nobody says how many minibatches there are
+    assert model.history["learning_rate"] == pytest.approx([0.2, 0.2])
+    assert model.session.description()["plateau"] == (6,)
 
 
 @pytest.mark.parametrize("before", [0, 5])
