@@ -83,10 +83,19 @@ def test_answers_exist(word, answer):
 
 KINDS = {
     "loss": lambda name: network().compile(name),
+    "metrics": lambda name: (
+        classifier().compile("categorical_crossentropy", metrics=[name])
+        if name != "r2"
+        else network().compile(metrics=[name])
+    ),
     "optimizer": optimizers.get,
     "activation": vg.activations.get,
     "initializer": initializers.get,
 }
+
+
+def classifier():
+    return vg.Sequential([vg.Dense(7, "softmax")], input_shape=4)
 
 
 def network():
@@ -243,6 +252,47 @@ def test_members(kind, word):
         with pytest.raises(AttributeError) as caught:
             setattr(each, word, 1)
         assert str(caught.value).endswith(answer)
+
+
+def test_layers_one_by_one():
+    """PyTorch's Sequential takes them as arguments."""
+    with pytest.raises(
+        TypeError, match=r"takes 2 positional arguments .*; layers are a list, as in"
+    ):
+        vg.Sequential(vg.Dense(3), vg.Dense(2), input_shape=4)
+    with pytest.raises(TypeError, match="layers: expected a sequence of layers, got Dense"):
+        vg.Sequential(vg.Dense(3), input_shape=4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: vg.Dense(784, 10),
+        lambda: vg.Conv2d(1, 32, 3),
+        lambda: vg.LSTM(10, 20),
+        lambda: vg.BatchNorm(64),
+    ],
+)
+def test_numbers_of_inputs(make):
+    """PyTorch's layers take them; here that place is the activation's."""
+    resolves(foreign.INPUTS.replace("(inputs, units)", ""))
+    with pytest.raises(
+        TypeError, match=r"activation: expected a name .* got int; layers find out how"
+    ):
+        make()
+
+
+def test_objects_in_the_place_of_names():
+    class CrossEntropyLoss:
+        """As PyTorch's."""
+
+    for given in (CrossEntropyLoss(), CrossEntropyLoss):
+        with pytest.raises(
+            TypeError, match=r"loss: expected a name \(str\), got .*calls it 'sparse_"
+        ):
+            network().compile(given)
+    with pytest.raises(TypeError, match=r"loss: expected a name \(str\), got int$"):
+        network().compile(3)
 
 
 # ---- slips of the keyboard

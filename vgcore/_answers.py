@@ -15,7 +15,7 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vgcore.foreign import ATTRIBUTES, KEYWORDS, MEMBERS, NAMES
+from vgcore.foreign import ATTRIBUTES, INPUTS, KEYWORDS, MEMBERS, NAMES, SURPLUS
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -43,6 +43,13 @@ def name(argument: str, value: str) -> str:
     known = NAMES.get(argument.rpartition("_")[2], {})
     plain = _plain(value)
     return _said(known.get(plain) or known.get(plain.removesuffix("loss")))
+
+
+def no_name(argument: str, value: Any) -> str:
+    """What to say of an object where a name is expected: a loss of PyTorch, or a number of inputs."""
+    if argument.endswith("activation") and isinstance(value, int) and not isinstance(value, bool):
+        return _said(INPUTS)
+    return name(argument, getattr(value, "__name__", type(value).__name__))
 
 
 def attributes(module: str) -> Callable[[str], Any]:
@@ -138,8 +145,11 @@ def answering(function: Any) -> Any:
     def called(*arguments: Any, **options: Any) -> Any:
         try:
             return function(*arguments, **options)
-        except TypeError:
+        except TypeError as error:
             refuse_keywords(function, options)
+            answer = SURPLUS.get(function.__qualname__)
+            if answer is not None and " positional arguments " in str(error):
+                raise TypeError(f"{error}{_said(answer)}") from None
             raise
 
     return called

@@ -20,7 +20,10 @@ def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
     """Return ``value`` if it is one of ``options``; else raise with the near misses."""
     options = list(options)
     if not isinstance(value, str):
-        raise TypeError(f"{argument}: expected a name (str), got {type(value).__name__}")
+        raise TypeError(
+            f"{argument}: expected a name (str), got {type(value).__name__}"
+            f"{_answers.no_name(argument, value)}"
+        )
     if value in options:
         return value
     hint = _answers.name(argument, value)

@@ -15,6 +15,10 @@ _INITIALIZER = "it is a name, as in vg.Dense(10, weight_initializer='glorot_unif
 _NO_PYTHON = "no Python runs inside a step; layers are those of vg.layers"
 _COMPILED = "everything is compiled and runs on the CPU: leave it out"
 _WHOLE = "an epoch is all samples once, in steps of batch_size="
+INPUTS = (
+    "layers find out how many inputs they have: vg.Dense(units) is PyTorch's Linear(inputs, units)"
+)
+_LAYERS = "layers are a list, as in vg.Sequential([vg.Dense(10)], input_shape=4)"
 _OPTIMIZERS = "vgcore has none; vg.Adam, vg.NAdam and vg.RMSProp are its relatives"
 
 # Attributes of the package and its rooms; capitals and underscores do not count
@@ -51,7 +55,8 @@ ATTRIBUTES = {
     "timedistributed": "vg.Dense, norms and activations work at every timestep by themselves",
     "masking": "it is lengths= of vg.Sequential.fit and its other verbs",
     "packpaddedsequence": "it is lengths= of vg.Sequential.fit and its other verbs",
-    "add": "branches are added by vg.Residual",
+    "add": "branches are added by vg.Residual and vg.Parallel",
+    "concatenate": "branches stand side by side in vg.Parallel",
     "zeropadding2d": "it is padding= of vg.Conv2d",
     "input": "it is input_shape= of vg.Sequential",
     "inputlayer": "it is input_shape= of vg.Sequential",
@@ -94,10 +99,18 @@ ATTRIBUTES = {
     **dict.fromkeys(
         (
             "crossentropyloss", "categoricalcrossentropy", "sparsecategoricalcrossentropy", "nllloss",
+            "l1loss", "smoothl1loss", "kldivloss", "poissonnllloss", "meanabsoluteerror", "kldivergence",
             "mseloss", "meansquarederror", "bceloss", "bcewithlogitsloss", "binarycrossentropy",
         ),
         _LOSS,
     ),
+    "earlystopping": "vg.callbacks.EarlyStopping",
+    "modelcheckpoint": "vg.callbacks.Checkpoint",
+    "csvlogger": "vg.callbacks.CSVLogger",
+    "lambdacallback": "a callback is any callable of an epoch and its logs, or a vg.callbacks.Callback",
+    "accuracyscore": "it is a name in metrics= of vg.Sequential.compile",
+    "r2score": "it is a name in metrics= of vg.Sequential.compile",
+    "confusionmatrix": "it is a name in metrics= of vg.Sequential.compile",
     "rmsprop": "vg.RMSProp",
     "adagrad": "vg.AdaGrad",
     "adadelta": "vg.AdaDelta",
@@ -216,6 +229,10 @@ KEYWORDS = {
     "max_iter": "epochs",
     "max_epochs": "epochs",
     "eval_set": "validation_data",
+    "validation_fraction": "validation_split",
+    "validation_freq": "validation data are looked at after every epoch",
+    "early_stopping": "it is vg.callbacks.EarlyStopping in callbacks= of vg.Sequential.fit",
+    "callback": "callbacks",
     "X": "x",
     "steps_per_epoch": _WHOLE,
     "validation_steps": _WHOLE,
@@ -224,11 +241,17 @@ KEYWORDS = {
     ),
     "predict.batch_size": "it cuts samples into minibatches by itself",
     "predict.verbose": "it prints nothing",
+    "evaluate.batch_size": "it cuts samples into minibatches by itself",
+    "evaluate.verbose": "it prints nothing",
+    "return_dict": "what it returns has names",
     "hidden_layer_sizes": "layers= are objects, as in vg.Sequential([vg.Dense(100, 'relu')], input_shape=4)",
     "random_state": "seed",
     "custom_objects": "files hold vgcore's own layers alone",
     "map_location": _COMPILED,
 }
+
+# Where there are too many arguments without a keyword
+SURPLUS = {"Sequential.__init__": _LAYERS}
 
 # Attributes of objects, by their class or one of its bases
 MEMBERS = {
@@ -247,8 +270,8 @@ MEMBERS = {
         "set_weights": "load_state_dict",
         "load_weights": "vg.load reads a whole model, load_state_dict takes arrays",
         "save_weights": "save",
-        "add": "layers are a list, as in vg.Sequential([vg.Dense(10)], input_shape=4)",
-        "append": "layers are a list, as in vg.Sequential([vg.Dense(10)], input_shape=4)",
+        "add": _LAYERS,
+        "append": _LAYERS,
         "get_layer": "it is a list, layers",
         "modules": "layers",
         "children": "layers",
@@ -271,6 +294,7 @@ MEMBERS = {
         "half": "dtype= is float32 or float64",
         "register_forward_hook": "it is track= of vg.Sequential.fit: a vg.GradientFlow",
         "to_json": "save",
+        "stop_training": "training stops where one of callbacks= of vg.Sequential.fit returns True",
         "learning_rate": "it is optimizer.learning_rate of a model",
     },
     "Layer": {
@@ -317,9 +341,22 @@ NAMES = {
         "bce": "'binary_crossentropy'",
         "logistic": "'binary_crossentropy'",
         "bcewithlogits": "'binary_crossentropy' behind a layer without an activation takes logits",
+        "l1": "'mae'",
+        "absoluteerror": "'mae'",
+        "smoothl1": "'huber'",
+        "kld": "'kl_divergence'",
+        "multilabelsoftmargin": "'multilabel_crossentropy'",
         "l2": "'mse'",
         "squarederror": "'mse'",
         "rmse": "'mse'",
+    },
+    "metrics": {
+        **dict.fromkeys(
+            ("binaryaccuracy", "categoricalaccuracy", "sparsecategoricalaccuracy", "accuracyscore"),
+            "'accuracy'",
+        ),
+        "topkcategoricalaccuracy": "'top_5', or of another number",
+        "r2score": "'r2'",
     },
     "optimizer": {
         "gd": "'sgd'",

@@ -237,6 +237,20 @@ def test_several_inputs(x, verb):
     assert_same_bits(model.state_dict(), before)
 
 
+def test_parts_in_the_order_of_sklearn():
+    """x_train, x_test, y_train, y_test of what gives x and y together."""
+    x, labels = np.random.default_rng(0).normal(size=(30, 4)), np.arange(30) % 3
+    x_train, _, y_train, _ = vg.data.train_test_split(x, labels, test_size=0.5)
+    model = compiled([vg.Dense(3, "softmax")], "sparse_categorical_crossentropy", 4)
+    refused(
+        lambda: model.fit(x_train, y_train),
+        "y: expected integer class labels", "train_test_split gives x_train, y_train, x_test, y_test",
+        error=TypeError,
+    )  # fmt: skip
+    with pytest.raises(TypeError, match=r"got dtype float64$"):
+        model.fit(x, x[:, 0])
+
+
 def test_a_list_of_samples_is_one_input():
     model = compiled([vg.Dense(2)], "mse", 4)
     assert model.predict(list(A)).shape == (6, 2)

@@ -248,3 +248,23 @@ def test_layers_of_one_stack(given):
     names, unexpected, hint = state_names.translate(state, ours)
     assert names == {name: key for key, name in theirs.items()}
     assert (unexpected, hint) == ([], "")
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell", ["RNN", "LSTM", "GRU"])
+def test_stacks_of_pytorch(cell, bidirectional):
+    torch = pytest.importorskip("torch")
+    stack = getattr(torch.nn, cell)(
+        5, 3, num_layers=3, bidirectional=bidirectional, batch_first=True
+    ).double()
+    head = torch.nn.Linear(3 + 3 * bidirectional, 2).double()
+    theirs = {f"stack.{key}": value for key, value in stack.state_dict().items()}
+    theirs |= {f"head.{key}": value for key, value in head.state_dict().items()}
+    layer = getattr(vg, cell)(3, num_layers=3, return_sequences=True)
+    layers = [vg.Bidirectional(layer) if bidirectional else layer, vg.Dense(2)]
+    model = vg.Sequential(layers, input_shape=(None, 5), dtype="float64")
+    assert model.load_state_dict(theirs) == ([], [])
+    x = np.random.default_rng(0).normal(size=(4, 6, 5))
+    expected = head(stack(torch.tensor(x))[0]).detach().numpy()
+    np.testing.assert_allclose(model.predict(x), expected, rtol=1e-10)

@@ -214,7 +214,8 @@ def test_training_goes_on_bitwise_after_load(schedule, tmp_path):
     loaded = vg.load(tmp_path / "model")
     assert loaded.optimizer == model.optimizer
     assert loaded.session.description() == model.session.description()
-    one, other = (each.fit(x, y, epochs=6, batch_size=4).history for each in (model, loaded))
+    one, other = (dict(each.fit(x, y, epochs=6, batch_size=4)) for each in (model, loaded))
+    assert one.pop("seconds") and other.pop("seconds")
     assert one == other
     assert_same_bits(loaded.session.vectors(), model.session.vectors())
     model.compile(SPARSE, vg.SGD(schedule))
@@ -241,9 +242,15 @@ def test_epochs_are_counted_however_long_they_are():
     assert model.history.history["learning_rate"] == pytest.approx([0.4, 0.35])
     model.fit(x, y, batch_size=14)
     assert model.history.history["learning_rate"] == pytest.approx([0.3])
-    model.fit(x, y, epochs=5, batch_size=4, callback=lambda progress: True)
+    stop = vg.callbacks.OnProgress(lambda progress: True)
+    model.fit(x, y, epochs=5, batch_size=4, callbacks=[stop])
     assert model.history.history["learning_rate"] == pytest.approx([0.25])
     assert model.session.description()["plateau"] == (4,)
+    model.fit(
+        [(x[:5], y[:5]), (x[5:], y[5:])], epochs=2
+    )  # nobody says how many minibatches there are
+    assert model.history["learning_rate"] == pytest.approx([0.2, 0.2])
+    assert model.session.description()["plateau"] == (6,)
 
 
 @pytest.mark.parametrize("before", [0, 5])
@@ -302,7 +309,7 @@ def test_a_number_may_be_assigned_in_place_of_a_schedule():
 
     history = model.fit(x, y, epochs=3, callbacks=[vg.callbacks.OnProgress(end)]).history
     assert history["learning_rate"] == [0.25, 0.25, 0.25]  # it was assigned before the epoch's end
-    assert "learning_rate" not in model.fit(x, y).history
+    assert model.fit(x, y).history["learning_rate"] == [0.25]
     optimizer.learning_rate = Step(0.5, 1)
     assert model.fit(x, y).history["learning_rate"] == [0.5 * 0.1**4]
 

@@ -57,8 +57,10 @@ def train_on_batch(
     data = inputs.to_train(session, x, y, lengths, sample_weight)
     with session.turn:
         inputs.check_compiled(session, data)
-        if type(session.compiled.optimizer.learning_rate) is not float:  # quick: bench D1
-            session.compiled.course.check_single_steps()
+        chosen = session.chosen
+        assert chosen is not None
+        if type(chosen.optimizer.learning_rate) is not float:  # a quick look: bench D1
+            chosen.course.check_single_steps()
         plain = lengths is None and sample_weight is None and initial_state is None
         if plain and not session.stateful:
             program = session.program(len(data.x), data.times)
