@@ -96,8 +96,11 @@ cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_
     cdef Py_ssize_t r
     if plan.ignoring:
         count = counted_rows(run, share, time0, time1)
-    elif not plan.mean_over_places:
+    elif not plan.mean_over_places and (last_op(plan).h_places != TIMESTEPS or run.lengths == NULL):
         count = share.step.rows
+    elif not plan.mean_over_places:
+        for r in range(share.step.rows):
+            count += run.lengths[sample_of(run, share, r)] > 0
     elif last_op(plan).h_places != TIMESTEPS:
         count = share.step.rows * last_op(plan).h_places
     elif run.lengths == NULL:

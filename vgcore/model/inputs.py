@@ -120,6 +120,8 @@ def _by_sample(
     if value is None:
         return None
     given = _validate.array(argument, value)
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"{argument}: expected real numbers, got {_validate.described(given)}")
     shapes = [(samples,), shape[:2]] if len(shape) == 3 else [(samples,)]
     if given.shape not in shapes:
         raise ValueError(
