@@ -11,7 +11,7 @@ from .op cimport (
     Op, OpTaps, PER_CHUNK, PER_STATE, PER_STEP, PER_THREAD, Parameter, SHARED, State, TIMESTEPS, block,
     chunk_count, from_row, row_chunks,
 )
-from .plan cimport ALIGNMENT, OpBook, Plan, REFUSE, writes
+from .plan cimport ALIGNMENT, OpBook, Plan, writes
 from .simd cimport BINARY_STATES, Matrix, Norms, PADDED, Taps
 
 
@@ -240,7 +240,7 @@ cdef class BufferLayout:
             for j in range(op.states):
                 if self.windows > 1 or plan.truncated:
                     plan.book[i].saved[j] = self.arena.matrix(self.windows * plan.batch, op.h.cols, real)
-                if plan.guard == REFUSE:
+                if plan.keeps:
                     plan.book[i].kept[j] = self.arena.matrix(plan.batch, op.h.cols, real)
             self._lay_norms(op, &plan.book[i])
         plan.op_norms = self.arena.doubles(plan.ops)
@@ -265,7 +265,7 @@ cdef class BufferLayout:
                 gradient_norms += chunks
             if writes(self.plan, True):
                 p.treated_norms = self.arena.doubles(chunks)
-            if self.plan.guard == REFUSE and not p.trained:
+            if self.plan.keeps and not p.trained:
                 p.kept = self.arena.take(p.padded * real)
             if self.plan.treatment.clip_adaptive < INFINITY:
                 p.factors = self.arena.take(2 * PADDED(p.value.cols) * real)

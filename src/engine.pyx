@@ -21,6 +21,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
+from .custom_loss cimport answered, hand_outputs, losses_of, take_answers
 from .guard cimport is_sound, keep_statistics, take_back
 from .op cimport Op, OpTaps, Parameter, TIMESTEPS, places_in, rows_end
 from .plan cimport IGNORE, Plan, REFUSE, Run, waits
@@ -95,8 +96,11 @@ cdef double loss_scale(const Run *run, const Share *share, Py_ssize_t time0, Py_
     cdef Py_ssize_t r
     if plan.ignoring:
         count = counted_rows(run, share, time0, time1)
-    elif not plan.mean_over_places:
+    elif not plan.mean_over_places and (last_op(plan).h_places != TIMESTEPS or run.lengths == NULL):
         count = share.step.rows
+    elif not plan.mean_over_places:
+        for r in range(share.step.rows):
+            count += run.lengths[sample_of(run, share, r)] > 0
     elif last_op(plan).h_places != TIMESTEPS:
         count = share.step.rows * last_op(plan).h_places
     elif run.lengths == NULL:
@@ -203,6 +207,14 @@ cdef void end_step(Run *run, Barrier *barrier, Py_ssize_t done) noexcept nogil:
     run.step_begin = now
 
 
+cdef bint failed(Run *run, Barrier *barrier, int thread) noexcept nogil:
+    """Whether the loss's function has raised, which dismisses the team."""
+    if run.failed and thread == 0:
+        run.stop = True
+        dismiss(barrier)
+    return run.failed
+
+
 cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nogil:
     """Steps, from `run.first` on, until the team is dismissed: the task of each of its threads."""
     cdef Run *run = <Run *>argument
@@ -232,10 +244,10 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
             if run.updating:
                 plan.time += 1
                 begin_update(plan)
-                if plan.guard == REFUSE:
+                if plan.keeps:
                     keep_statistics(plan)
         train_windows(run, &share, s, first_window, last_window, deepest, tapped, barrier)
-        if thread == 0:
+        if not failed(run, barrier, thread) and thread == 0:
             run.broken = run.updating and plan.guard != IGNORE and not is_sound(run, s)
             end_step(run, barrier, s + 1)
         if barrier_wait(barrier):
@@ -252,13 +264,20 @@ cdef void train_windows(
     cdef LossCall loss = loss_call(run)
     cdef Rows rows
     cdef Py_ssize_t window, time0 = first_window * plan.times
+    cdef Py_ssize_t time1 = min((last_window + 1) * plan.times, run.times)
     cdef bint complete
     cdef int index
-    loss.scale = loss_scale(run, share, time0, min((last_window + 1) * plan.times, run.times))
+    loss.scale = loss_scale(run, share, time0, time1)
     for window in range(first_window, last_window + 1):
         next_window(run, share, window, deepest < last_window)
         forward_ops(run, share, barrier)
+        if run.function != NULL and runs_now(share, last.h_places):
+            hand_outputs(run, share)
         leave_window(run, share)
+    if run.function != NULL and not answered(run, share, loss.scale, time0, time1, barrier):
+        if run.updating:
+            take_back(run, share)
+        return
     prefetch_rows(run, share)
     clear_carry(plan, share)
     for window in range(last_window, deepest - 1, -1):
@@ -271,13 +290,18 @@ cdef void train_windows(
             if plan.truncated:
                 truncate_carry(plan, share)
         if runs_now(share, last.h_places):
-            gather_targets(run, share)
-            rows = rows_at(share, last.h_places)
-            plan.leaf.loss(
-                plan.row_loss, plan.output_gradient, plan.logits, plan.target, &loss, &rows
-            )
+            if run.function != NULL:
+                take_answers(run, share)
+            else:
+                gather_targets(run, share)
+                rows = rows_at(share, last.h_places)
+                plan.leaf.loss(
+                    plan.row_loss, plan.output_gradient, plan.logits, plan.target, &loss, &rows
+                )
             if run.outputs != NULL:
-                write_places(run, share, run.outputs, plan.output, last.h_places, plan.image_output)
+                write_places(
+                    run, share, run.outputs, plan.output, last.h_places, plan.image_output, False
+                )
         for index in range(plan.ops - 1, -1, -1):
             if runs_now(share, plan.op[index].x_places):
                 backward_op(
@@ -292,7 +316,7 @@ cdef void train_windows(
             plan.leaf.clear_ended(plan.input_gradient, &share.sequences)
             write_places(
                 run, share, run.input_gradient, plan.input_gradient, plan.op[0].x_places,
-                plan.image_input,
+                plan.image_input, False,
             )
         if complete:
             write_states(run, share, True)
@@ -331,7 +355,9 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
             if not runs_now(&share, last.h_places):
                 continue
             rows = rows_at(&share, last.h_places)
-            if run.losses != NULL:
+            if run.function != NULL:
+                hand_outputs(run, &share)
+            elif run.losses != NULL:
                 gather_targets(run, &share)
                 plan.leaf.loss(
                     plan.row_loss, plan.output_gradient, plan.logits, plan.target, &loss, &rows
@@ -340,9 +366,14 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
                     for r in range(rows.begin, rows_end(&rows, t)):
                         sample = sample_of(run, &share, r)
                         run.losses[sample] += plan.row_loss[t * rows.stride + r]
-            write_places(run, &share, run.outputs, plan.output, last.h_places, plan.image_output)
+            write_places(
+                run, &share, run.outputs, plan.output, last.h_places, plan.image_output, False
+            )
+        if run.function != NULL and answered(run, &share, loss.scale, 0, run.times, barrier):
+            for r in range(share.vectors.begin, share.vectors.end):
+                run.losses[sample_of(run, &share, r)] += losses_of(run, r)
         first += run.batch
-        if thread == 0:
+        if not failed(run, barrier, thread) and thread == 0:
             end_step(run, barrier, first)
         if barrier_wait(barrier):  # rows of the next minibatch may lie where others still write
             return

@@ -1,5 +1,6 @@
 """What a program is made of (`Plan`), and one call of it (`Run`)."""
 
+from cpython.object cimport PyObject
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 
@@ -82,6 +83,7 @@ ctypedef struct Plan:
     Treatment treatment
     double noise_deviation    # at this step
     double *op_norms          # (ops,) of gradients, amplified; 0 of those that are frozen
+    bint keeps                # what a step may have to give back
     bint wants_initial        # dL/d initial states are read when the step is complete
     Guard guard
     int64_t time              # optimizer steps done
@@ -124,6 +126,11 @@ ctypedef struct Run:
     const double *rates       # (steps,) learning rates, or NULL
     double *losses            # (steps,) or, forward only, (samples,)
     double *right             # (steps,) the sum of how right each row is, or NULL
+    PyObject *function        # the loss is one of Python's (custom_loss.pyx), or NULL
+    char *function_outputs    # (batch, [times,] outputs) of a minibatch, for it; as images, if they are,
+    char *function_gradients  # and dL/d those from it
+    double *function_losses   # (batch, places)
+    bint failed               # it has raised
     char *outputs             # (samples, [times,] outputs), or NULL
     char *input_gradient      # (samples, [times,] inputs), or NULL
     const int64_t *record     # (steps,) row of the record, or -1

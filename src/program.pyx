@@ -1,5 +1,6 @@
 """A network that is planned and runs: the object that Python holds."""
 
+from cpython.object cimport PyObject
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -37,22 +38,23 @@ cdef class Program:
     cdef double step_flops, row_flops
     cdef StateArrays *state
     cdef Pace training_pace, forward_pace
-    cdef bint last_broken
+    cdef bint last_broken, custom, asking
 
     def __cinit__(
         self, list operations, list offsets, values, gradients, list states, *,
         Py_ssize_t batch, Py_ssize_t times, Py_ssize_t windows, bint truncated, bint input_gradient,
         bint image_input, bint image_output,
-        bint refuses, dict loss, bint sparse, bint ignoring, bint fused, bint apply_activation,
+        bint refuses, dict loss, bint custom, bint sparse, bint ignoring, bint fused, bint apply_activation,
         bint mean_over_outputs, bint mean_over_places, int rule, dict update, dict treatment, list rates,
         frozenset undecayed, int threads, uint64_t seed,
     ):
         """`offsets[i][j]`: the first element of parameter j of operation i in the flat vectors `values`,
         `gradients` and `states` (at most RULE_STATES). `input_gradient`: of x and of initial states, too.
         `refuses`: steps whose loss or gradient is not finite. `loss`: the numbers of a LossCall and of its
-        Judge. `ignoring`: labels may be below 0. `image_input`, `image_output`: arrays
-        outside have the channels before the places. `rates`: each operation's factor of the learning
-        rate, 0 to leave it as it is. `undecayed`: the offsets of parameters without weight decay."""
+        Judge; `custom`: a function of Python's takes its place. `ignoring`: labels may be below 0.
+        `image_input`, `image_output`: arrays outside have the channels before the places. `rates`: each
+        operation's factor of the learning rate, 0 to leave it as it is. `undecayed`: the offsets of
+        parameters without weight decay."""
         cdef Operation operation
         cdef Py_ssize_t real_bytes = values.itemsize
         self.borrowed = (operations, values, gradients, states)
@@ -83,6 +85,8 @@ cdef class Program:
         self.plan.truncated = truncated
         self.plan.wants_initial = input_gradient
         self.plan.guard = REFUSE if refuses else IGNORE
+        self.plan.keeps = refuses or custom
+        self.custom = custom
         self.plan.sparse = sparse
         self.plan.ignoring = ignoring
         self.plan.loss = LossCall(
@@ -226,6 +230,8 @@ cdef class Program:
         """A run over samples x and their targets y (None: outputs only). extra: lengths; weights; states, a
         list of (initial, final, gradient, by_row) per state of each op, whose arrays may be None."""
         cdef Run run
+        if self.asking:
+            raise RuntimeError("loss: expected a function that does not run the model whose loss it is")
         memset(&run, 0, sizeof(Run))
         run.plan = &self.plan
         cdef Py_ssize_t places = self.plan.op[0].x_places
@@ -243,7 +249,7 @@ cdef class Program:
             run.order = <const int64_t *>data_of(order)
         if y is not None and self.plan.sparse:
             run.labels = <const int64_t *>data_of(y)
-        elif y is not None:
+        elif y is not None and not self.custom:
             run.y = self._outside(
                 y, self.plan.target.cols, self.plan.image_output,
                 self.plan.op[self.plan.ops - 1].h_places,
@@ -254,6 +260,14 @@ cdef class Program:
         if extra:
             self._fill_extra(&run, extra)
         return run
+
+    cdef int _settle(self, dict extra, bint failed) except -1:
+        """Behind a run: raises what the loss's function has raised."""
+        self.asking = False
+        if failed:
+            error, extra["function"].error = extra["function"].error, None
+            raise error
+        return 0
 
     cdef Matrix _outside(self, array, Py_ssize_t cols, bint image, Py_ssize_t places) except *:
         """Samples outside: a row for each place, or for each image."""
@@ -279,6 +293,12 @@ cdef class Program:
                     arrays.final = <char *>data_of(final)
                 if gradient is not None:
                     arrays.gradient = <char *>data_of(gradient)
+        if extra.get("function") is not None:
+            function = extra["function"]
+            run.function = <PyObject *>function
+            run.function_outputs = <char *>data_of(function.outputs)
+            run.function_gradients = <char *>data_of(function.gradients)
+            run.function_losses = <double *>data_of(function.losses)
         if extra.get("input_gradient") is not None:
             run.input_gradient = <char *>data_of(extra["input_gradient"])
         return 0
@@ -302,7 +322,10 @@ cdef class Program:
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
-        see `_run`; input_gradient, like x, written.
+        see `_run`; input_gradient, like x, written; function, what computes a custom loss: an object with
+        buffers `outputs` and `gradients`, a minibatch's as `forward` writes them, and `losses` (batch,
+        places), which is called as function(first place in the order, rows, first timestep, one behind
+        the last, scale of losses and gradients). What it raises is raised, its step as if it had not been.
         """
         cdef Run run = self._run(x, y, order, batch, extra)
         if places is not None:
@@ -332,9 +355,11 @@ cdef class Program:
         run.done = &count if done is None else <int64_t *>data_of(done)
         run.most_threads = self._threads(batch, run.times)
         run.pace = &self.training_pace
+        self.asking = run.function != NULL
         with nogil:
             train(&run)
         self.last_broken = run.broken
+        self._settle(extra, run.failed)
         return run.done[0]
 
     def train_batch(self, x, y):
@@ -365,5 +390,7 @@ cdef class Program:
         run.done = &count
         if losses is not None:
             run.losses = <double *>data_of(losses)
+        self.asking = run.function != NULL
         with nogil:
             forward(&run)
+        self._settle(extra, run.failed)

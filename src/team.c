@@ -12,10 +12,16 @@ static unsigned flush_subnormals(void) {
     _mm_setcsr(before | FLUSH_AND_DENORMALS_ARE_ZERO);
     return before;
 }
+static unsigned keep_subnormals(void) {
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before & ~FLUSH_AND_DENORMALS_ARE_ZERO);
+    return before;
+}
 static void restore_subnormals(unsigned before) { _mm_setcsr(before); }
 static void relax(void) { _mm_pause(); }
 #else
 static unsigned flush_subnormals(void) { return 0; }
+static unsigned keep_subnormals(void) { return 0; }
 static void restore_subnormals(unsigned before) { (void)before; }
 static void relax(void) {}
 #endif
@@ -135,6 +141,9 @@ double vg_barrier_waited(vg_barrier *barrier) {
 }
 
 /* ---- workers */
+
+unsigned vg_team_step_out(void) { return keep_subnormals(); }
+void vg_team_step_in(unsigned inside) { restore_subnormals(inside); }
 
 static void run_member(team *mine, int thread) {
     const unsigned before = flush_subnormals();

@@ -52,6 +52,11 @@ void vg_team_leave(void);
 /* How many of the threads are the caller's, at clock time `now`. */
 int vg_team_share(double now);
 
+/* Around what a task calls that is no part of it: subnormals are numbers there. The first returns what the second
+ * takes. */
+unsigned vg_team_step_out(void);
+void vg_team_step_in(unsigned inside);
+
 /* Runs task(argument, t, barrier) for every t below barrier->threads, which is at most `threads`; returns when
  * all are done. */
 void vg_team_run(int threads, vg_task task, void *argument);

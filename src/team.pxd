@@ -15,6 +15,11 @@ ctypedef void (*Task)(void *argument, int thread, Barrier *barrier) noexcept nog
 cdef void enter() noexcept nogil
 cdef void leave() noexcept nogil
 
+# Around what a task calls that is no part of it: subnormals are numbers there. The first returns what the
+# second takes.
+cdef unsigned step_out() noexcept nogil
+cdef void step_in(unsigned inside) noexcept nogil
+
 # Threads to run on at clock time `now`, of the `most` that would pay with a CPU for each.
 cdef int threads_now(Pace *pace, int most, double now) noexcept nogil
 

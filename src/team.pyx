@@ -6,6 +6,8 @@ cdef extern from "team.h" nogil:
     void team_set_limit "vg_team_set_limit"(int threads)
     void team_enter "vg_team_enter"()
     void team_leave "vg_team_leave"()
+    unsigned team_step_out "vg_team_step_out"()
+    void team_step_in "vg_team_step_in"(unsigned inside)
     int team_limit "vg_team_limit"()
     int team_share "vg_team_share"(double now)
     void team_run "vg_team_run"(int threads, TeamTask task, void *argument)
@@ -32,6 +34,14 @@ cdef void enter() noexcept nogil:
 
 cdef void leave() noexcept nogil:
     team_leave()
+
+
+cdef unsigned step_out() noexcept nogil:
+    return team_step_out()
+
+
+cdef void step_in(unsigned inside) noexcept nogil:
+    team_step_in(inside)
 
 
 cdef inline int available(int most, double now) noexcept nogil:

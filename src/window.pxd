@@ -55,9 +55,21 @@ cdef Py_ssize_t living_rows(const Run *run, const Share *share, Py_ssize_t t) no
 
 cdef void clear_rows(const Plan *plan, Matrix m, const Rows *rows) noexcept nogil
 
-# Values at so many places, to an array (samples, places, cols) outside, or (samples, cols, places) of images.
+# Values at so many places, to an array (samples, places, cols) outside, or (samples, cols, places) of images;
+# `by_row`: its samples are the rows of the minibatch.
 cdef void write_places(
-    const Run *run, const Share *share, char *to, Matrix source, Py_ssize_t places, bint image
+    const Run *run, const Share *share, char *to, Matrix source, Py_ssize_t places, bint image, bint by_row
+) noexcept nogil
+
+# ... and from one.
+cdef void gather_numbers(
+    const Run *run, const Share *share, Matrix to, Matrix source, Py_ssize_t places, bint image, bint by_row
+) noexcept nogil
+
+# Doubles from an array (samples, places) or, not `by_place`, (samples,).
+cdef void gather_doubles(
+    const Run *run, const Share *share, double *to, const double *source, Py_ssize_t places, bint by_place,
+    bint by_row,
 ) noexcept nogil
 
 # Final states, or the gradients of the initial ones, to the arrays outside.

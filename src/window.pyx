@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 from .op cimport MAX_STATES, Op, State, Step, TIMESTEPS, from_row, rows_end
-from .plan cimport Plan, REFUSE, Run, StateArrays
+from .plan cimport Plan, Run, StateArrays
 from .simd cimport Matrix, ROW_CHUNK, Rows
 
 
@@ -71,25 +71,36 @@ cdef void gather_integers(
             to[t * rows.stride + r] = source[sample_of(run, share, r) * length + skipped + t]
 
 
-cdef void gather_weights(const Run *run, const Share *share, double *to, Py_ssize_t places) noexcept nogil:
+cdef inline Py_ssize_t place_of(
+    const Run *run, const Share *share, Py_ssize_t row, bint by_row
+) noexcept nogil:
+    """Where a row lies in an array of all samples or, `by_row`, of the minibatch."""
+    return row if by_row else sample_of(run, share, row)
+
+
+cdef void gather_doubles(
+    const Run *run, const Share *share, double *to, const double *source, Py_ssize_t places, bint by_place,
+    bint by_row,
+) noexcept nogil:
     cdef Rows rows = rows_at(share, places)
     cdef Py_ssize_t length = sample_length(run, places), skipped, sample, r, t
     skipped = share.time if places == TIMESTEPS else 0
     for r in range(rows.begin, rows.end):
-        sample = sample_of(run, share, r)
+        sample = place_of(run, share, r, by_row)
         for t in range(rows.times):
-            to[t * rows.stride + r] = run.weights[
-                sample * length + skipped + t if run.weights_by_place else sample
-            ]
+            to[t * rows.stride + r] = source[sample * length + skipped + t if by_place else sample]
 
 
 cdef void gather_numbers(
-    const Run *run, const Share *share, Matrix to, Matrix source, Py_ssize_t places, bint image
+    const Run *run, const Share *share, Matrix to, Matrix source, Py_ssize_t places, bint image,
+    bint by_row,
 ) noexcept nogil:
-    cdef const int64_t *order = run.order + share.first_sample if run.order != NULL else NULL
+    cdef const int64_t *order = NULL
     cdef Py_ssize_t length = sample_length(run, places)
     cdef Rows rows = rows_at(share, places)
-    if order == NULL:
+    if run.order != NULL and not by_row:
+        order = run.order + share.first_sample
+    elif not by_row:
         source = from_row(source, share.first_sample * (1 if image else length), run.plan.leaf)
     if image:
         run.plan.leaf.gather_images(to, source, order, &rows)
@@ -107,7 +118,7 @@ cdef void gather_inputs(const Run *run, const Share *share) noexcept nogil:
     if run.tokens != NULL:
         gather_integers(run, share, plan.tokens, run.tokens, plan.op[0].x_places)
     else:
-        gather_numbers(run, share, plan.input, run.x, plan.op[0].x_places, plan.image_input)
+        gather_numbers(run, share, plan.input, run.x, plan.op[0].x_places, plan.image_input, False)
 
 
 cdef void gather_targets(const Run *run, const Share *share) noexcept nogil:
@@ -117,9 +128,11 @@ cdef void gather_targets(const Run *run, const Share *share) noexcept nogil:
     if run.labels != NULL:
         gather_integers(run, share, plan.labels, run.labels, places)
     elif run.y.data != NULL:
-        gather_numbers(run, share, plan.target, run.y, places, plan.image_output)
+        gather_numbers(run, share, plan.target, run.y, places, plan.image_output, False)
     if run.weights != NULL:
-        gather_weights(run, share, plan.row_weight, places)
+        gather_doubles(
+            run, share, plan.row_weight, run.weights, places, run.weights_by_place, False
+        )
 
 
 cdef void prefetch_rows(const Run *run, const Share *share) noexcept nogil:
@@ -145,10 +158,10 @@ cdef void begin_states(const Run *run, const Share *share) noexcept nogil:
                 given = Matrix(data=<void *>arrays.initial, ld=initial.cols, cols=initial.cols)
                 if arrays.by_row:
                     plan.leaf.gather(initial, given, NULL, &share.vectors)
-                    if plan.guard == REFUSE:
+                    if plan.keeps:
                         plan.leaf.gather(plan.book[index].kept[i], given, NULL, &share.vectors)
                 else:
-                    gather_numbers(run, share, initial, given, 1, False)
+                    gather_numbers(run, share, initial, given, 1, False, False)
             elif op.state[i].parameter >= 0:
                 plan.leaf.broadcast(
                     initial, op.parameter[op.state[i].parameter].value.data, &share.vectors
@@ -198,7 +211,7 @@ cdef void write_rows(
     for t in range(rows.times):
         end = rows_end(rows, t)
         for r in range(rows.begin, end):
-            place = r if by_row else sample_of(run, share, r)
+            place = place_of(run, share, r, by_row)
             if length > 1:
                 place = place * length + share.time + t
             memcpy(
@@ -234,17 +247,18 @@ cdef void write_kept_states(const Run *run, const Share *share) noexcept nogil:
 
 
 cdef void write_places(
-    const Run *run, const Share *share, char *to, Matrix source, Py_ssize_t places, bint image
+    const Run *run, const Share *share, char *to, Matrix source, Py_ssize_t places, bint image,
+    bint by_row,
 ) noexcept nogil:
     cdef Rows rows = rows_at(share, places)
     cdef Py_ssize_t sample_bytes, r
     if not image:
-        write_rows(run, share, to, source, &rows, sample_length(run, places), False)
+        write_rows(run, share, to, source, &rows, sample_length(run, places), by_row)
         return
     sample_bytes = places * source.cols * <Py_ssize_t>run.plan.leaf.real_bytes
     for r in range(rows.begin, rows.end):
         run.plan.leaf.write_image(
-            to + sample_of(run, share, r) * sample_bytes, from_row(source, r, run.plan.leaf),
+            to + place_of(run, share, r, by_row) * sample_bytes, from_row(source, r, run.plan.leaf),
             places, rows.stride,
         )
 

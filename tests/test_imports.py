@@ -29,7 +29,7 @@ ENGINE_FLOORS = [
     ["window"],
     ["record"],
     ["treatment"],
-    ["guard"],
+    ["guard", "custom_loss"],
     ["engine"],
     ["program"],
 ]
@@ -53,7 +53,7 @@ FLOORS = [
     ],
     ["model.threads", "model.generators"],
     ["model.inputs", "model.compiling", "model.records", "model.history", "model.summary"],
-    ["model.planning", "model.steps"],
+    ["model.planning", "model.steps", "model.custom_loss"],
     ["model.session"],
     ["model.divergence"],
     ["model.inference", "model.storage"],

@@ -31,6 +31,7 @@ cross-entropies an identity output is taken as logits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -100,6 +101,8 @@ _KINDS = {
         categorical=True,
     ),
 }
+# Of the engine's own kinds it takes none: it is asked in their place
+_CUSTOM = _Kind("linear", whole=True)
 _ALIASES = {
     "mean_squared_error": "mse",
     "mean_absolute_error": "mae",
@@ -131,12 +134,46 @@ class Huber:
 
 
 @dataclass(frozen=True)
+class Custom:
+    """A loss of one's own: a function of NumPy arrays, called once a minibatch.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(y, h)`` returns each sample's loss and its gradient with respect to h. h is what the
+        output layer makes of a minibatch, behind its activation: (n, outputs), (n, time, outputs) or (n,
+        channels, height, width), 0 behind a sequence's end. It is valid during the call. y is what was
+        passed with these samples: any array of a row each, of the user's own dtype and shape.
+
+        The losses are (n,) or, where there is an output for every timestep or pixel, of each of them, (n,
+        time) or (n, height, width); the gradient has the shape of h. A loss that is a mean over outputs is
+        averaged by the function; over the batch, and over the timesteps that are valid, it is averaged here,
+        or summed over these with ``reduction="batchmean"``. Losses (n,) of whole sequences are averaged over
+        the batch either way.
+
+    Notes
+    -----
+    Each chunk of time that is a step of its own, as with ``tbptt``, is a minibatch; y is cut with it where
+    its second axis is time. What the function raises is raised, and the step is as if it had not been. It
+    may not run the model. A model with it can be trained, but not be saved or copied.
+    """
+
+    function: Callable[[Any, Any], tuple[Any, Any]]
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise TypeError(
+                f"function: expected a function of y and h, got {_validate.kind(self.function)}"
+            )
+
+
+@dataclass(frozen=True)
 class Loss:
     """A loss, its reduction and the activation of the output layer it follows.
 
     ``fusible``: it may compute that activation in the layer's stead. ``parameter``: Huber's bound.
     ``label_smoothing``: the share of a target that is spread over all classes. ``ignore_index``: the label
-    that does not count.
+    that does not count. ``function``: of a `Custom` loss.
     """
 
     name: str
@@ -146,11 +183,12 @@ class Loss:
     parameter: float = 0.0
     label_smoothing: float = 0.0
     ignore_index: int | None = None
+    function: Callable[[Any, Any], tuple[Any, Any]] | None = None
 
     @property
     def kind(self) -> _Kind:
         """What is particular to it."""
-        return _KINDS[self.name]
+        return _CUSTOM if self.function is not None else _KINDS[self.name]
 
     @property
     def sparse(self) -> bool:
@@ -227,7 +265,12 @@ class Loss:
         }
 
     def spec(self) -> str | list[Any]:
-        """What `get` makes it of, as JSON can hold it."""
+        """What `get` makes it of, as JSON can hold it; ValueError for a function."""
+        if self.function is not None:
+            raise ValueError(
+                "loss: expected one of vgcore's own, to save or copy a model, got Custom, whose function no "
+                "file can hold"
+            )
         return [self.name, self.parameter] if self.name == "huber" else self.name
 
 
@@ -249,7 +292,7 @@ def named(spec: str | list[Any] | tuple[Any, ...]) -> str | Huber:
 
 
 def get(
-    spec: str | Huber,
+    spec: str | Huber | Custom,
     reduction: str,
     output: str,
     fusible: bool = True,
@@ -269,13 +312,16 @@ def get(
     """
     _validate.one_of("reduction", reduction, ("mean", "batchmean"))
     smoothing = _validate.real("label_smoothing", label_smoothing, minimum=0, below=1)
+    function = None
     if isinstance(spec, Huber):
         name, parameter = "huber", spec.delta
+    elif isinstance(spec, Custom):
+        name, parameter, function = "Custom", 0.0, spec.function
     else:
         name = _validate.one_of("loss", spec, [*_KINDS, *_ALIASES])
         name = _ALIASES.get(name, name)
         parameter = _KINDS[name].parameter
-    kind = _KINDS[name]
+    kind = _CUSTOM if function is not None else _KINDS[name]
     if kind.outputs is not None and output not in kind.outputs:
         meaning = "the logarithm of the rate" if name == "poisson" else "the outputs are logits"
         raise ValueError(
@@ -291,7 +337,7 @@ def get(
                 f"ignore_index: expected None, for targets of {name} are no integer labels; got "
                 f"{ignore_index}"
             )
-    return Loss(name, reduction, output, fusible, parameter, smoothing, ignore_index)
+    return Loss(name, reduction, output, fusible, parameter, smoothing, ignore_index, function)
 
 
 if not TYPE_CHECKING:  # for whom there is nothing but what is declared

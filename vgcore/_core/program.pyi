@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -7,6 +7,13 @@ from vgcore._core.op import Operation
 
 Array = NDArray[Any]
 StateArrays = tuple[Array | None, Array | None, Array | None, bool]
+
+class LossFunction(Protocol):
+    outputs: Array
+    gradients: Array
+    losses: Array
+    error: BaseException | None
+    def __call__(self, first: int, rows: int, begin: int, end: int, scale: float) -> None: ...
 
 class Program:
     time: int
@@ -29,6 +36,7 @@ class Program:
         image_output: bool,
         refuses: bool,
         loss: dict[str, Any],
+        custom: bool,
         sparse: bool,
         ignoring: bool,
         fused: bool,
@@ -83,6 +91,7 @@ class Program:
         weights: Array | None = None,
         states: Sequence[StateArrays] = (),
         input_gradient: Array | None = None,
+        function: LossFunction | None = None,
     ) -> int: ...
     def train_batch(self, x: Array, y: Array) -> float: ...
     def forward(
@@ -97,4 +106,5 @@ class Program:
         lengths: Array | None = None,
         weights: Array | None = None,
         states: Sequence[StateArrays] = (),
+        function: LossFunction | None = None,
     ) -> None: ...

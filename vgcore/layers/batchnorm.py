@@ -76,7 +76,7 @@ class BatchNorm(Normalisation):
     def least_rows(self, input_shape: Shape, times: int) -> int:
         """Two, where each row has but one value of a feature."""
         count = places(input_shape)
-        return 2 if (times if count == TIMESTEPS else count) == 1 else 1
+        return 2 if (times if count == TIMESTEPS else count) <= 1 else 1
 
     def parameters(self, input_shape: Shape) -> list[Parameter]:
         """The running statistics, and what is learned."""

@@ -80,7 +80,7 @@ class Compiled:
 def choose(
     session: Session,
     *,
-    loss: str | losses.Huber,
+    loss: str | losses.Huber | losses.Custom,
     optimizer: str | optimizers.Optimizer,
     reduction: losses.Reduction,
     ignore_index: int | None,

@@ -12,7 +12,7 @@ from vgcore import _validate
 from vgcore.layers.base import features
 from vgcore.losses import Loss
 from vgcore.metrics import Accuracy, Metric, Totals, get_all
-from vgcore.model import inputs, minibatches, states
+from vgcore.model import custom_loss, inputs, minibatches, states
 from vgcore.model.history import Evaluation
 from vgcore.model.inputs import Data
 from vgcore.model.minibatches import Minibatches
@@ -62,16 +62,18 @@ def _forward(
     """Outputs of checked inputs; given targets, ``sample_losses`` gets each sample's summed loss."""
     outputs = np.zeros(session.output_shape(data.x), session.dtype)
     batch = min(len(data.x), _BATCH)
+    order = order_by_length(None, data.lengths, batch)
     session.forward_program(batch, data.times).forward(
         data.x,
         outputs,
         None if sample_losses is None else data.y,
         sample_losses,
         batch=batch,
-        order=order_by_length(None, data.lengths, batch),
+        order=order,
         lengths=data.lengths,
         weights=data.weights if sample_losses is not None else None,
         states=entries,
+        function=None if sample_losses is None else custom_loss.of(session, data, batch, order),
     )
     return outputs
 
@@ -132,7 +134,8 @@ def _add(session: Session, data: Data, totals: Totals) -> tuple[float, float]:
     if counts is None:
         counts = np.ones((len(data.x), inputs.places_of(session, data)), bool)
     divisor = counts.sum() if loss.reduction == "mean" else counts.any(axis=1).sum()
-    totals.add(*inputs.compared(data, outputs, counts))
+    if totals.metrics:
+        totals.add(*inputs.compared(data, outputs, counts))
     return float(sample_losses.sum()), float(divisor)
 
 

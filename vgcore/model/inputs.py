@@ -98,6 +98,11 @@ def with_targets(
     data = samples(session, x, given_lengths, suffix)
     shape = session.output_shape(data.x)
     goal = targets(f"y{suffix}", y, shape, compiled.loss, session.dtype)
+    if compiled.loss.function is not None and compiled.metrics and goal.shape != shape:
+        raise ValueError(
+            f"y{suffix}: expected shape {shape}, for {compiled.metrics[0].name} compares it with the "
+            f"outputs; got {goal.shape}"
+        )
     weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(data.x), shape)
     if whole and weights is not None:
         _check_some(f"sample_weight{suffix}", weights, data.lengths)
@@ -117,6 +122,8 @@ def _by_sample(
     if value is None:
         return None
     given = _validate.array(argument, value)
+    if given.dtype.kind not in "fiub":
+        raise TypeError(f"{argument}: expected real numbers, got {_validate.described(given)}")
     shapes = [(samples,), shape[:2]] if len(shape) == 3 else [(samples,)]
     if given.shape not in shapes:
         raise ValueError(
@@ -210,6 +217,10 @@ def compared(data: Data, outputs: Array, counts: NDArray[np.bool_]) -> tuple[Arr
 
     assert data.compiled is not None
     sparse = data.compiled.loss.sparse
+    if data.compiled.loss.function is not None and data.y.shape != outputs.shape:
+        raise ValueError(
+            f"metrics: expected none, for y has shape {data.y.shape} and the outputs {outputs.shape}"
+        )
     return by_place(outputs), data.y.reshape(counts.shape)[counts] if sparse else by_place(data.y)
 
 
@@ -375,6 +386,8 @@ def targets(
         raise TypeError(f"{argument}: expected {kind}, got None")
     samples, axis = shape[0], 1 if len(shape) == 4 else len(shape) - 1
     units = shape[axis]
+    if loss.function is not None:
+        return _rows(argument, value, samples)
     if loss.sparse:
         return labels(argument, value, shape[:axis] + shape[axis + 1 :], units, loss.ignore_index)
     given = _validate.array(argument, value)
@@ -385,14 +398,21 @@ def targets(
             f"{argument}: {loss.name} expects targets of shape {shape}, got "
             f"{given.shape}; for integer labels use sparse_categorical_crossentropy"
         )
-    given = numbers(argument, given, shape[1:], dtype)
-    if len(given) != samples:
-        raise ValueError(
-            f"{argument}: expected as many rows as x has samples ({samples}), got {len(given)}"
-        )
+    given = _rows(argument, numbers(argument, given, shape[1:], dtype), samples)
     _check_range(argument, given, loss)
     if loss.signed and not np.all(np.abs(given) == 1):
         return _signed(argument, given, loss)
+    return given
+
+
+def _rows(argument: str, value: ArrayLike, samples: int) -> Array:
+    """An array of a row for each sample."""
+    given = _validate.array(argument, value)
+    if given.ndim == 0 or len(given) != samples:
+        came = len(given) if given.ndim else f"shape {given.shape}"
+        raise ValueError(
+            f"{argument}: expected as many rows as x has samples ({samples}), got {came}"
+        )
     return given
 
 

@@ -62,7 +62,7 @@ def train_on_batch(
         if type(chosen.optimizer.learning_rate) is not float:  # a quick look: bench D1
             chosen.course.check_single_steps()
         plain = lengths is None and sample_weight is None and initial_state is None
-        if plain and not session.stateful:
+        if plain and not session.stateful and session.compiled.loss.function is None:
             program = session.program(len(data.x), data.times)
             if program.longest == program.times >= data.times and not session.compiled.tbptt:
                 return _one_step(session, program, data)

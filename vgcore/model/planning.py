@@ -169,6 +169,7 @@ class Stack:
             image_output=is_image(self.shapes[-1]),
             refuses=compiled.refuses,
             loss=loss.numbers(features(self.shapes[-1])),
+            custom=loss.function is not None,
             sparse=loss.sparse,
             ignoring=loss.ignore_index is not None,
             fused=loss.fused,

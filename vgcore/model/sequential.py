@@ -130,7 +130,7 @@ class Sequential:
 
     def compile(
         self,
-        loss: str | losses.Huber = "mse",
+        loss: str | losses.Huber | losses.Custom = "mse",
         optimizer: str | optimizers.Optimizer = "sgd",
         *,
         reduction: losses.Reduction = "mean",
@@ -158,8 +158,8 @@ class Sequential:
 
         Parameters
         ----------
-        loss : str or Huber
-            A name of `vgcore.losses`, or a loss of its own arguments.
+        loss : str, Huber or Custom
+            A name of `vgcore.losses`, a loss of its own arguments, or a function of one's own.
         optimizer : str or Optimizer
         reduction : {"mean", "batchmean"}
             Of the loss over the outputs; see `vgcore.losses`.

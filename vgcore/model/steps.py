@@ -81,16 +81,15 @@ def of_pass(
         return np.add.reduceat(_in_chunks(values, order, chunks), first)
 
     alive = np.ones((len(first), len(chunks)), bool)
-    if session.gives_time and data.lengths is not None:
+    if updating and session.gives_time and data.lengths is not None:
         alive = in_steps(np.arange(data.times) < data.lengths[:, np.newaxis]) > 0
     if session.compiled.loss.reduction == "mean":
         weights = shares = in_steps(counts)
     else:
-        weights = np.broadcast_to(rows[:, np.newaxis], alive.shape)
-        whole = rows
+        whole = np.add.reduceat(_in_order(counts, order).any(axis=1), first, dtype=np.int64)
+        weights = np.broadcast_to(whole[:, np.newaxis], alive.shape)
         if session.compiled.loss.ignore_index is not None:
             weights = np.add.reduceat(_in_chunks(counts, order, chunks) > 0, first, dtype=np.int64)
-            whole = np.add.reduceat(_in_order(counts, order).any(axis=1), first, dtype=np.int64)
         each = whole[:, np.newaxis] / np.maximum(alive.sum(axis=1, keepdims=True), 1)
         shares = np.broadcast_to(each, alive.shape)
     judged = None

@@ -15,6 +15,7 @@ from vgcore._core.program import Program
 from vgcore.flow import GradientFlow
 from vgcore.metrics import Totals
 from vgcore.model import (
+    custom_loss,
     divergence,
     inference,
     inputs,
@@ -458,6 +459,7 @@ def run_steps(
         "outputs": outputs,
         "lengths": data.lengths,
         "weights": data.weights,
+        "function": custom_loss.of(session, data, steps.batch, steps.order),
         "rates": session.compiled.course.rates(first, count) if updating else None,
         **extra,
     }
