@@ -38,9 +38,9 @@ FLOORS = [
     ["_locks"],
     ["foreign"],
     ["_answers"],
-    ["_validate", "_settings", "_npz", "_extras", "consoles"],
+    ["_validate", "_settings", "_npz", "_extras", "_frames", "consoles"],
     ["activations", "losses", "schedules", "theory.meanfield", "theory", "data"],
-    ["initializers", "optimizers", "treatment", "layers"],
+    ["metrics", "initializers", "optimizers", "treatment", "layers"],
     ["flow"],
     [
         "model.parameters",
@@ -53,8 +53,8 @@ FLOORS = [
     ],
     ["model.threads", "model.generators"],
     ["model.inputs", "model.compiling", "model.records", "model.history", "model.summary"],
-    ["model.planning", "model.steps", "model.custom_loss"],
-    ["model.session"],
+    ["model.planning", "model.steps", "model.custom_loss", "model.minibatches", "model.callbacks"],
+    ["model.session", "model.progress"],
     ["model.divergence"],
     ["model.inference", "model.storage"],
     ["model.training"],
@@ -71,6 +71,7 @@ FLOORS = [
 # Functions that reach upwards when they are called: what they make or draw lies above them
 UPWARDS = {
     ("flow", "plot"),
+    ("model.history", "plot"),
     ("initializers", "layers"),
     ("initializers", "model"),
     ("initializers", "model.inputs"),

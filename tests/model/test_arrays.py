@@ -107,7 +107,7 @@ def test_what_is_no_array_of_numbers_is_refused_by_name(kind):
     model = dense()
     with pytest.raises(TypeError, match=r"^x: expected real numbers, got dtype"):
         model.predict(NONE[kind])
-    with pytest.raises(TypeError, match=r"^y: expected integer class labels, got None"):
+    with pytest.raises(TypeError, match=r"^y: expected integer class labels, got (dtype|None)"):
         model.fit(X, NONE[kind])
     with pytest.raises((TypeError, ValueError), match=r"^dense1\.weight: expected"):
         model.layers[0].weight = NONE[kind]

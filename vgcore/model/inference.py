@@ -110,7 +110,8 @@ def measure(session: Session, given: Data | Minibatches, metrics: Iterable[Metri
         more, counted = _add(session, data, totals)
         total, divisor = total + more, divisor + counted
     if empty:
-        raise ValueError("x: expected at least one minibatch, got none")
+        argument = given.argument if isinstance(given, Minibatches) else "x"
+        raise ValueError(f"{argument}: expected at least one minibatch, got none")
     return Evaluation.of(total / divisor if divisor else 0.0, totals.values())
 
 

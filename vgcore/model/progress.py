@@ -36,7 +36,7 @@ def _of_verbosity(verbose: int | str) -> list[Callback]:
     ModuleNotFoundError
         If a bar is asked for and tqdm is not installed.
     """
-    if verbose == "auto":
+    if isinstance(verbose, str) and verbose == "auto":
         if not _watched():
             return []
         return [Bar(_DELAY)] if _tqdm() is not None else [Lines(_DELAY)]
