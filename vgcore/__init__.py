@@ -16,7 +16,7 @@ from vgcore import (
 from vgcore._core.simd import level as cpu_level
 from vgcore._version import __version__
 from vgcore.activations import elu, leaky_relu
-from vgcore.flow import GradientFlow
+from vgcore.flow import GradientFlow, concat
 from vgcore.layers import (
     GRU,
     LSTM,
@@ -102,6 +102,7 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "concat",
     "cpu_level",
     "critical",
     "data",

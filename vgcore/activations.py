@@ -51,6 +51,16 @@ class Activation:
         _validate.real("alpha", self.alpha, **least)
 
     @property
+    def spec(self) -> str | Activation:
+        """What one writes for it: the name, if that says all."""
+        return self.name if self == get(self.name) else self
+
+    def __repr__(self) -> str:
+        """Show what makes it."""
+        plain = f"Activation({self.name!r})"
+        return plain if self == get(self.name) else f"{self.name}({self.alpha:g})"
+
+    @property
     def code(self) -> int:
         """The engine's number for it."""
         return simd.ACTIVATIONS[self.name]

@@ -1,7 +1,8 @@
 """What was seen while a network trained: `GradientFlow`, filled by whoever measures."""
 
+from vgcore.flow.joining import concat
 from vgcore.flow.rates import Rate, geometric
 from vgcore.flow.record import FIELDS, TIME_FIELDS, Steps, Walk
 from vgcore.flow.tracker import GradientFlow
 
-__all__ = ["FIELDS", "TIME_FIELDS", "GradientFlow", "Rate", "Steps", "Walk", "geometric"]
+__all__ = ["FIELDS", "TIME_FIELDS", "GradientFlow", "Rate", "Steps", "Walk", "concat", "geometric"]

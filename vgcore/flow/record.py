@@ -81,6 +81,19 @@ class Steps(NamedTuple):
         return {**columns, **self.fields, **self.time}
 
 
+class ByWalk(dict[str, Any]):
+    """Arrays by walk; a name that is not there is answered with those that begin so."""
+
+    def __missing__(self, name: str) -> Any:
+        """Name the walks there are."""
+        inner = [walk for walk in self if walk.startswith(f"{name}.")]
+        if inner:
+            raise KeyError(f"{name}: it has {' and '.join(inner)}")
+        raise KeyError(
+            f"{name}: expected one of {', '.join(self) or 'none, for no layer walks through time'}"
+        )
+
+
 class Source(Protocol):
     """Steps that somebody is measuring, or has measured if it is not ``open`` any more."""
 

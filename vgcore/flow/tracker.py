@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore import _npz, _validate
+from vgcore import _html, _npz, _validate
+from vgcore._frames import dataframe
 from vgcore._locks import lock_of
+from vgcore.flow import frames
 from vgcore.flow.rates import Rate, geometric
 from vgcore.flow.record import (
     FIELDS,
     GATE_FIELDS,
     TIME_FIELDS,
+    ByWalk,
     Column,
     Declaration,
     Source,
@@ -27,6 +30,7 @@ from vgcore.flow.record import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
 Array = NDArray[np.float64]
 
@@ -133,14 +137,102 @@ class GradientFlow:
 
     def __repr__(self) -> str:
         """Say how much is recorded of what."""
-        return f"<GradientFlow: {len(self)} steps of {len(self._declared.layers)} layers>"
+        return f"<{self._title()}>"
+
+    def _title(self) -> str:
+        whole = f"GradientFlow: {len(self)} steps of {len(self._declared.layers)} layers"
+        return f"{whole}, {self.step[0]} to {self.step[-1]}" if len(self) else whole
+
+    def _repr_html_(self) -> str:
+        """Show the last step in a notebook."""
+        if not len(self):
+            return _html.table(self._title(), ["layer"], [(name,) for name in self.layers])
+        shown = [name for name in FIELDS if not np.isnan(getattr(self, name)[-1]).all()]
+        rows = [
+            (name, *(float(getattr(self, field)[-1, place]) for field in shown))
+            for place, name in enumerate(self.layers)
+        ]
+        caption = f"{self._title()}; at step {self.step[-1]}, loss {self.loss[-1]:.4g}"
+        return _html.table(caption, ["layer", *(name.replace("_", " ") for name in shown)], rows)
+
+    def __dir__(self) -> list[str]:
+        """The fields, and what users call."""
+        own = [name for name in super().__dir__() if not name.startswith("_")]
+        return sorted({*own, *FIELDS, *TIME_FIELDS, "step", "loss"} - {"follow", "wants"})
+
+    def __getitem__(self, place: int | slice) -> GradientFlow:
+        """The steps at some places of the record, counted as in a list, as a record of its own."""
+        if isinstance(place, slice):
+            some = place
+        elif isinstance(place, int | np.integer) and not isinstance(place, bool):
+            if not -len(self) <= place < len(self):
+                raise IndexError(f"expected a place in a record of {len(self)} steps, got {place}")
+            some = slice(int(place), int(place) + 1 or None)
+        else:
+            raise TypeError(
+                f"expected a place or a slice of the record, got {place!r} ({_validate.kind(place)})"
+            )
+        columns = {name: rows[some].copy() for name, rows in self._rows().items()}
+        return self._of(columns)
+
+    def _of(self, columns: Mapping[Any, NDArray[Any]]) -> GradientFlow:
+        """A record of the same layers with other rows."""
+        flow = type(self).__new__(type(self))
+        state = {"every": self._every, "steps": self._steps, "declared": self._declared}
+        flow.__setstate__({**state, "columns": dict(columns)})
+        return flow
+
+    def joined(self, others: Iterable[GradientFlow]) -> GradientFlow:
+        """A new record of these steps and, behind them, those of others; see `vgcore.concat`."""
+        joined = self[:]
+        for place, other in enumerate(others, 1):
+            if other._declared != self._declared:
+                raise ValueError(
+                    f"flows[{place}]: expected a record of the layers {_names(self._declared.layers)}, got one "
+                    f"of {_names(other._declared.layers)}"
+                )
+            rows = other._rows()
+            if len(joined) and len(other) and rows["step"][0] <= joined.step[-1]:
+                raise ValueError(
+                    f"flows[{place}]: expected steps behind {joined.step[-1]}, got {rows['step'][0]}"
+                )
+            for name, column in joined._columns.items():
+                column.append(rows[name])
+        return joined
+
+    def to_dataframe(self, *, time: bool = False) -> DataFrame:
+        """The record as a pandas DataFrame.
+
+        Parameters
+        ----------
+        time : bool
+            What is recorded of timesteps instead.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each step and layer, with columns step, loss, layer and a column for each field; of
+            timesteps, a row for each step, walk and timestep, with a column for each gate: "time_gate_i".
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed.
+        """
+        _validate.boolean("time", time)
+        rows = self._rows()
+        return dataframe(
+            frames.of_time(rows, self._declared) if time else frames.of_layers(rows, self.layers)
+        )
 
     def __getattr__(self, name: str) -> Any:
         """Give a recorded field."""
         if name in TIME_FIELDS:
             self._settle()
             walks = self._declared.walks
-            return {w: self._columns[name, w].rows for w in walks if (name, w) in self._columns}
+            return ByWalk(
+                {w: self._columns[name, w].rows for w in walks if (name, w) in self._columns}
+            )
         if name in FIELDS or name in ("step", "loss"):
             self._settle()
             return self._columns[name].rows

@@ -7,6 +7,7 @@ vector of a model, when a model takes it in.
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -195,6 +196,23 @@ class Layer(Member):
     def __init__(self, name: str | None = None) -> None:
         self.name = name
 
+    def __repr__(self) -> str:
+        """Show a call that makes such a layer: what is not as by default."""
+        shown = [repr(list(self.members()))] if self.members() else []
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            value = getattr(self, name, None) if name in (*self.arguments, "name") else None
+            if isinstance(value, Activation):
+                value = None if value == activations.get(parameter.default) else value.spec
+            if value is not None and value != parameter.default and not _holds_layers(value):
+                required = parameter.default is parameter.empty
+                shown.append(repr(value) if required else f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __dir__(self) -> list[str]:
+        """The constructor's arguments, the parameters, and what users call."""
+        own = {*inspect.signature(type(self)).parameters, *self.views, "views"}
+        return sorted(name for name in {*own, *self.free} if hasattr(self, name))
+
     def _label(self) -> str:
         return f"{self.name or type(self).__name__}."
 
@@ -283,6 +301,13 @@ class Layer(Member):
             if name.endswith("activation"):
                 options[name] = activations.with_alpha(*options[name])
         return cls(**options)
+
+
+def _holds_layers(value: Any) -> bool:
+    """Whether it is a layer, or some, which stand in front of the other arguments."""
+    return isinstance(value, Layer) or (
+        isinstance(value, tuple | list) and any(map(_holds_layers, value))
+    )
 
 
 def features(input_shape: Shape) -> int:

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
+from vgcore import _html
 from vgcore._frames import Index, dataframe
 
 if TYPE_CHECKING:
@@ -134,6 +137,16 @@ class History(Mapping[str, list[Any]]):
         last = {name: values[-1] for name, values in self.items() if values}
         numbers = ", ".join(f"{k} {v:.4g}" for k, v in last.items() if isinstance(v, int | float))
         return f"<History of {len(self.epoch)} epochs{': ' if numbers else ''}{numbers}>"
+
+    def _repr_html_(self) -> str:
+        """Show the numbers of each epoch in a notebook."""
+        names = [
+            name for name, values in self.items() if all(np.ndim(each) == 0 for each in values)
+        ]
+        rows = [
+            (epoch, *(self[name][row] for name in names)) for row, epoch in enumerate(self.epoch)
+        ]
+        return _html.table(f"History of {len(self.epoch)} epochs", ["epoch", *names], rows)
 
     def append(self, epoch: int, values: Mapping[str, Any]) -> None:
         """Add the values of one more epoch; NaN stands for what it has not, or those before had not."""

@@ -17,7 +17,7 @@ from vgcore.model import compiling, inference, passes, storage, training
 from vgcore.model.history import Evaluation, History
 from vgcore.model.parameters import Layout
 from vgcore.model.session import Session
-from vgcore.model.summary import Summary, summarize
+from vgcore.model.summary import Summary, summarize, summary_html
 from vgcore.treatment import Amplification, GradientNoise
 
 if TYPE_CHECKING:
@@ -80,6 +80,11 @@ class Sequential:
             raise AttributeError(
                 f"{name}: of a {type(self).__name__} it is read-only; make a new one"
             )
+        if type(self) is Sequential and name != "session":
+            raise AttributeError(
+                f"{name}: a Sequential has no such attribute; what it is made of may be changed through its "
+                "layers, how it trains by compile"
+            )
         hint = _answers.member(self, name)
         if hint:
             raise AttributeError(f"{name}: nothing of a {type(self).__name__}{hint}")
@@ -87,6 +92,23 @@ class Sequential:
 
     if not TYPE_CHECKING:  # for whom there is nothing but what is declared
         __getattr__ = _answers.refuse_member
+
+    def __repr__(self) -> str:
+        """Show the layers, and what it is compiled with."""
+        layers = ",\n".join(f"    {layer!r}" for layer in self.layers)
+        chosen = self.session.chosen
+        compiled = "" if chosen is None else f"  # {chosen.loss.name}, {chosen.optimizer!r}"
+        return f"Sequential([\n{layers},\n], input_shape={self.input_shape}){compiled}"
+
+    def _repr_html_(self) -> str:
+        """Show the layers in a notebook."""
+        return summary_html(self.session)
+
+    def __dir__(self) -> list[str]:
+        """What users read and call."""
+        return [
+            name for name in super().__dir__() if not name.startswith("_") and name != "session"
+        ]
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -435,6 +457,8 @@ class Sequential:
             initial_state=initial_state,
             return_state=return_state,
         )
+
+    __call__ = predict
 
     def evaluate(
         self,

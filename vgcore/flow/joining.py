@@ -1,0 +1,38 @@
+"""Records that become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from vgcore import _validate
+from vgcore.flow.tracker import GradientFlow
+
+
+def concat(flows: Iterable[GradientFlow]) -> GradientFlow:
+    """Join records of the same layers, one behind the other, into a new one.
+
+    Parameters
+    ----------
+    flows : sequence of GradientFlow
+        Their steps must rise from each to the next, as those of one training do.
+
+    Returns
+    -------
+    GradientFlow
+        It shares nothing with them, and goes on with a model of the same layers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are none, one is no `GradientFlow`, layers differ, or steps do not rise.
+    """
+    given = list(_validate.items("flows", flows, "a sequence of GradientFlow"))
+    for place, flow in enumerate(given):
+        if not isinstance(flow, GradientFlow):
+            raise TypeError(
+                f"flows[{place}]: expected a GradientFlow, got {flow!r} ({_validate.kind(flow)})"
+            )
+    if not given:
+        raise ValueError("flows: expected at least one GradientFlow, got none")
+    first: GradientFlow = given[0]
+    return first.joined(given[1:])
