@@ -181,6 +181,8 @@ cdef class BufferLayout:
             giver = &plan.op[source]
             x = whole(giver.h, self._layer(source)[1])
             dx = whole(giver.dh2 if gradients.is_second(begin, source) else giver.dh, x.cols)
+            if giver.fork and giver.dx.data == NULL and not giver.branches:
+                dx.data = NULL  # nobody reads it
         for i in range(begin, end):
             plan.op[i].x, plan.op[i].dx = x, dx
             plan.op[i].adds_dx = i + 1 < end

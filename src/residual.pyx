@@ -1,4 +1,4 @@
-"""The ends of a residual block: a fork before its branches, and a join behind them.
+"""The ends of a block: a fork before two branches, and a join behind them.
 
 fork:  both branches read x              dL/dx = what the body brings + what the skip brings
 join:  h = f(skip + g body)              delta = dL/dh * f'(skip + g body)
@@ -27,7 +27,7 @@ cdef void fork_forward(const Op *op, const Step *step, const Rows *rows) noexcep
 cdef void fork_backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
-    if taps != NULL:
+    if taps != NULL and op.branches:
         op.leaf.row_norms(taps.body, op.dh, rows)
         op.leaf.row_norms(taps.skip, op.dh2, rows)
     if op.dx.data != NULL:
@@ -114,11 +114,12 @@ JOIN = Kind(
 )
 
 
-def fork(Py_ssize_t units, *, Py_ssize_t real_bytes):
-    """Gives its input of `units` features to two branches."""
+def fork(Py_ssize_t units, *, bint tells, Py_ssize_t real_bytes):
+    """Gives its input of `units` features to two branches; `tells`: the tracker what they bring back."""
     cdef Operation made = Operation()
     set_up(made, &FORK, units, units, real_bytes)
-    made.op.fork = made.op.branches = True
+    made.op.fork = True
+    made.op.branches = tells
     return made
 
 

@@ -47,7 +47,7 @@ def network(layers, dtype="float64", optimizer="sgd", **options):
 def samples(model, n=20, times=5):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(n, times, 3))
-    return x, rng.normal(size=model.session.output_shape(x)), np.arange(n) % times + 1
+    return x, rng.normal(size=model.session.output_shape(x)), np.arange(n) % (times + 1)
 
 
 def leaves(nested):

@@ -123,9 +123,9 @@ class Parallel(Block):
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """Two readers to each fork and each join: a chain of forks, the branches, a chain of joins."""
-        around = places(input_shape)
+        units, around = features(input_shape), places(input_shape)
         operations = [
-            residual.fork(features(input_shape), real_bytes=real_bytes).lay(around, around)
+            residual.fork(units, tells=False, real_bytes=real_bytes).lay(around, around)
             for _ in range(self.ahead)
         ]
         operations += super().operations(input_shape, real_bytes)

@@ -124,8 +124,8 @@ class Residual(Block):
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of residual.pyx around those of the layers."""
         around, behind = places(input_shape), self.output_shape(input_shape)
-        fork = residual.fork(features(input_shape), real_bytes=real_bytes).lay(around, around)
-        operations = [fork, *super().operations(input_shape, real_bytes)]
+        fork = residual.fork(features(input_shape), tells=True, real_bytes=real_bytes)
+        operations = [fork.lay(around, around), *super().operations(input_shape, real_bytes)]
         behind_body = self.ahead + sum(len(layer.columns()) for layer in self.layers)
         join = residual.join(
             features(behind),
