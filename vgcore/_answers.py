@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from abc import ABCMeta
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vgcore.foreign import ATTRIBUTES, INPUTS, KEYWORDS, MEMBERS, NAMES, SURPLUS
@@ -32,7 +32,8 @@ def _said(answer: str | None) -> str:
     return f"; vgcore calls it {answer}" if renamed else f"; {answer}"
 
 
-def _near(word: str, options: Sequence[str]) -> str:
+@functools.lru_cache(maxsize=1024)  # getattr with a default asks in vain, and often for the same
+def _near(word: str, options: tuple[str, ...]) -> str:
     """The end of a message where a word may be a slip of the keyboard."""
     near = difflib.get_close_matches(word, options, n=2, cutoff=0.75)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
@@ -63,7 +64,7 @@ def attributes(module: str) -> Callable[[str], Any]:
             raise ImportError(
                 f"cannot import name {word!r} from {module!r}{_said(answer)}", name=module
             )
-        hint = _said(answer) or _near(word, vars(room).get("__all__", ()))
+        hint = _said(answer) or _near(word, tuple(vars(room).get("__all__", ())))
         raise AttributeError(
             f"module {module!r} has no attribute {word!r}{hint}", name=word, obj=room
         )
@@ -80,8 +81,10 @@ def member(owner: Any, word: str) -> str:
     return ""
 
 
-def _public(owner: Any) -> list[str]:
-    return [name for name in (*dir(type(owner)), *vars(owner)) if not name.startswith("_")]
+def _public(owner: object) -> tuple[str, ...]:
+    """Names of an object's attributes that are not the house's own."""
+    names = (*dir(type(owner)), *vars(owner))
+    return tuple(each for each in names if not each.startswith("_"))
 
 
 def refuse_member(self: Any, word: str) -> Any:
@@ -98,7 +101,7 @@ def refuse_member(self: Any, word: str) -> Any:
 
 def keyword(callee: str, word: str, parameters: Iterable[str]) -> str:
     """What to say of a keyword that a callable does not take."""
-    options = list(parameters)
+    options = tuple(parameters)
     for answer in (KEYWORDS.get(f"{callee}.{word}"), KEYWORDS.get(word)):
         if answer is not None and (not answer.isidentifier() or answer in options):
             return _said(answer)

@@ -344,7 +344,7 @@ def labels(
     given = _validate.array(argument, value)
     if given.dtype.kind not in "iu":
         hint = ""
-        if given.ndim > len(shape) and given.shape != (*shape, 1):
+        if given.dtype.kind == "f" and given.ndim > len(shape) and given.shape != (*shape, 1):
             hint = (
                 f" of shape {given.shape}; are they inputs? train_test_split gives x_train, y_train, x_test, "
                 "y_test"
