@@ -38,6 +38,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from vgcore import _answers, _validate
 from vgcore._core import simd
 
+__all__ = [
+    "Custom",
+    "Huber",
+    "Loss",
+    "get",
+]
+
 Reduction = Literal["mean", "batchmean"]
 
 
@@ -338,6 +345,11 @@ def get(
                 f"{ignore_index}"
             )
     return Loss(name, reduction, output, fusible, parameter, smoothing, ignore_index, function)
+
+
+def __dir__() -> list[str]:
+    """What users look for."""
+    return __all__
 
 
 if not TYPE_CHECKING:  # for whom there is nothing but what is declared

@@ -27,6 +27,16 @@ from numpy.typing import NDArray
 from vgcore import _validate
 from vgcore.losses import Loss
 
+__all__ = [
+    "R2",
+    "Accuracy",
+    "ConfusionMatrix",
+    "MeanAbsoluteError",
+    "Metric",
+    "TopK",
+    "get",
+]
+
 Array = NDArray[Any]
 
 
@@ -290,3 +300,8 @@ class Totals:
             for metric, total in zip(self.metrics, self._totals, strict=True)
             if total is not None
         }
+
+
+def __dir__() -> list[str]:
+    """What users look for."""
+    return __all__

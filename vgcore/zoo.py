@@ -24,6 +24,11 @@ from vgcore.layers import (
 )
 from vgcore.model import Sequential
 
+__all__ = [
+    "plain",
+    "resnet",
+]
+
 _STAGES = 3
 
 
@@ -118,3 +123,8 @@ def _pairs(depth: int, width: int) -> Iterator[tuple[int, int]]:
 def _convolution(filters: int, stride: int = 1) -> Conv2d:
     start = initializers.get("he_normal", "relu")
     return Conv2d(filters, 3, stride=stride, padding=1, use_bias=False, weight_initializer=start)
+
+
+def __dir__() -> list[str]:
+    """What users look for."""
+    return __all__

@@ -140,8 +140,11 @@ class GradientFlow:
         return f"<{self._title()}>"
 
     def _title(self) -> str:
-        whole = f"GradientFlow: {len(self)} steps of {len(self._declared.layers)} layers"
-        return f"{whole}, {self.step[0]} to {self.step[-1]}" if len(self) else whole
+        steps, layers = len(self), len(self._declared.layers)
+        which = f"step {self.step[0]}" if steps == 1 else f"{steps} steps"
+        if steps > 1:
+            which += f" ({self.step[0]} to {self.step[-1]})"
+        return f"GradientFlow: {which} of {layers} layer{'' if layers == 1 else 's'}"
 
     def _repr_html_(self) -> str:
         """Show the last step in a notebook."""
@@ -188,8 +191,8 @@ class GradientFlow:
         for place, other in enumerate(others, 1):
             if other._declared != self._declared:
                 raise ValueError(
-                    f"flows[{place}]: expected a record of the layers {_names(self._declared.layers)}, got one "
-                    f"of {_names(other._declared.layers)}"
+                    f"flows[{place}]: expected a record of the layers {_names(self._declared.layers)}, got "
+                    f"one of {_names(other._declared.layers)}"
                 )
             rows = other._rows()
             if len(joined) and len(other) and rows["step"][0] <= joined.step[-1]:

@@ -53,5 +53,11 @@ __all__ = [
     "names",
 ]
 
+
+def __dir__() -> list[str]:
+    """What users look for."""
+    return __all__
+
+
 if not TYPE_CHECKING:  # for whom there is nothing but what is declared
     __getattr__ = _answers.attributes(__name__)

@@ -12,6 +12,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
 
@@ -196,21 +197,28 @@ class Layer(Member):
     def __init__(self, name: str | None = None) -> None:
         self.name = name
 
+    def given(self) -> dict[str, Any]:
+        """The constructor's arguments, but for those that have done their work."""
+        return {name: getattr(self, name) for name in (*self.arguments, "name")}
+
     def __repr__(self) -> str:
         """Show a call that makes such a layer: what is not as by default."""
-        shown = [repr(list(self.members()))] if self.members() else []
-        for name, parameter in inspect.signature(type(self)).parameters.items():
-            value = getattr(self, name, None) if name in (*self.arguments, "name") else None
+        given, shown = self.given(), []
+        for name, parameter in _parameters(type(self)).items():
+            required = parameter.default is parameter.empty
+            value, default = given.get(name), None if required else parameter.default
             if isinstance(value, Activation):
-                value = None if value == activations.get(parameter.default) else value.spec
-            if value is not None and value != parameter.default and not _holds_layers(value):
-                required = parameter.default is parameter.empty
-                shown.append(repr(value) if required else f"{name}={value!r}")
+                value, default = value.spec, activations.get(default).spec
+            if isinstance(value, tuple) and isinstance(default, int) and len({*value}) == 1:
+                value = value[0]
+            if value is None or (value == default and not required):
+                continue
+            shown.append(repr(value) if required else f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __dir__(self) -> list[str]:
         """The constructor's arguments, the parameters, and what users call."""
-        own = {*inspect.signature(type(self)).parameters, *self.views, "views"}
+        own = {*_parameters(type(self)), *self.views, "views"}
         return sorted(name for name in {*own, *self.free} if hasattr(self, name))
 
     def _label(self) -> str:
@@ -284,10 +292,9 @@ class Layer(Member):
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal layer, as JSON can hold them."""
-        values = {name: getattr(self, name) for name in (*self.arguments, "name")}
         return {
             name: [value.name, value.alpha] if isinstance(value, Activation) else value
-            for name, value in values.items()
+            for name, value in self.given().items()
         }
 
     @classmethod
@@ -303,11 +310,16 @@ class Layer(Member):
         return cls(**options)
 
 
-def _holds_layers(value: Any) -> bool:
-    """Whether it is a layer, or some, which stand in front of the other arguments."""
-    return isinstance(value, Layer) or (
-        isinstance(value, tuple | list) and any(map(_holds_layers, value))
-    )
+@cache
+def _parameters(kind: type) -> dict[str, inspect.Parameter]:
+    """The arguments of a constructor, those that it hands on to its base's among them."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in kind.__mro__:
+        mine = inspect.signature(base).parameters if "__init__" in vars(base) else {}
+        for name, parameter in mine.items():
+            if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+                found.setdefault(name, parameter)
+    return found
 
 
 def features(input_shape: Shape) -> int:

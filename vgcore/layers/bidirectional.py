@@ -154,6 +154,10 @@ class Bidirectional(Walking):
             for operation in side.operations(input_shape, real_bytes, beside=bool(suffix))
         ]
 
+    def given(self) -> dict[str, Any]:
+        """The layer that goes forward, and name."""
+        return {"layer": self.forward_layer, "name": self.name}
+
     def config(self) -> dict[str, Any]:
         """The layer's class and options."""
         return {"layer": describe(self.forward_layer), "name": self.name}

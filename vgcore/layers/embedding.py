@@ -71,7 +71,7 @@ class Embedding(Layer):
         assert self.vocabulary is not None
         return [embedding.operation(self.vocabulary, self.units, real_bytes=real_bytes)]
 
-    def config(self) -> dict[str, Any]:
+    def given(self) -> dict[str, Any]:
         """Sizes and name; the initializer has done its work."""
         return {
             "num_embeddings": self.vocabulary,

@@ -156,6 +156,11 @@ class Parallel(Block):
             real_bytes=real_bytes,
         )
 
+    def given(self) -> dict[str, Any]:
+        """The branches, how they are merged, and name."""
+        branches = [layers[0] if len(layers) == 1 else [*layers] for layers in self._stacks]
+        return {"branches": branches, "merge": self.merge, "name": self.name}
+
     def config(self) -> dict[str, Any]:
         """The layers of all branches, how they are merged, and name."""
         return {

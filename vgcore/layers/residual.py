@@ -142,6 +142,16 @@ class Residual(Block):
             join.wire(source=-1, second=-len(operations))
         return [*operations, join]
 
+    def given(self) -> dict[str, Any]:
+        """The layers of both branches, activation, gate and name."""
+        return {
+            "layers": [*self.layers],
+            "shortcut": tuple(self.shortcut),
+            "activation": self.activation,
+            "gate": self.gate_start,
+            "name": self.name,
+        }
+
     def config(self) -> dict[str, Any]:
         """The layers of both branches, activation, gate and name."""
         return {

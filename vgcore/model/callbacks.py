@@ -23,6 +23,14 @@ import numpy as np
 from vgcore import _validate
 from vgcore.model.history import Progress
 
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "OnProgress",
+]
+
 if TYPE_CHECKING:
     from vgcore.model.sequential import Sequential
 
@@ -382,3 +390,8 @@ class CSVLogger(Callback):
                     f"{', '.join(self._columns)}"
                 )
             csv.writer(file).writerow(values.get(name, "") for name in self._columns)
+
+
+def __dir__() -> list[str]:
+    """What users look for."""
+    return __all__

@@ -12,3 +12,8 @@ from vgcore.plot.time import time
 from vgcore.plot.training import over_training
 
 __all__ = ["blank", "check_path", "flow", "history", "over_training", "panels", "time"]
+
+
+def __dir__() -> list[str]:
+    """What users look for."""
+    return __all__

@@ -66,5 +66,10 @@ def from_config(config: dict[str, Any]) -> Schedule:
     return _CLASSES[kind](**arguments)
 
 
+def __dir__() -> list[str]:
+    """What users look for."""
+    return __all__
+
+
 if not TYPE_CHECKING:  # for whom there is nothing but what is declared
     __getattr__ = _answers.attributes(__name__)

@@ -36,6 +36,14 @@ from vgcore import _validate, activations
 from vgcore._core import kernels
 from vgcore.activations import Activation
 
+__all__ = [
+    "CriticalPoint",
+    "chi",
+    "critical",
+    "depth_scale",
+    "length_map",
+]
+
 _KINKS = (-3.0, 0.0, 3.0)  # where any of the activations is not smooth
 _HALVES = np.ldexp(1.0, np.arange(-40, 1))  # panels that resolve an f which bends at 1/√q
 _FAR = 10.0  # standard deviations; e^-50 of the weight lies beyond
@@ -249,3 +257,8 @@ def _nodes(kinks: tuple[float, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
 def _gauss_legendre() -> tuple[NDArray[Any], NDArray[Any]]:
     node, weight = np.polynomial.legendre.leggauss(20)
     return node, weight
+
+
+def __dir__() -> list[str]:
+    """What users look for."""
+    return __all__
