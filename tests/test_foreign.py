@@ -351,7 +351,14 @@ def test_copies_and_pickles_ask_for_nothing_in_vain():
             assert type(made) is type(each)
 
 
-def test_attributes_of_ones_own_may_be_assigned_to_a_model():
-    made = model()
+def test_attributes_of_ones_own_class_may_be_assigned():
+    class Own(vg.Sequential):
+        pass
+
+    made = Own([vg.Dense(3)], input_shape=4)
     made.comment = "mine"
     assert made.comment == "mine"
+    with pytest.raises(
+        AttributeError, match="trainable: a Own has no such attribute; it is frozen="
+    ):
+        made.trainable = False

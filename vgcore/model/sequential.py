@@ -80,14 +80,12 @@ class Sequential:
             raise AttributeError(
                 f"{name}: of a {type(self).__name__} it is read-only; make a new one"
             )
-        if type(self) is Sequential and name != "session":
-            raise AttributeError(
-                f"{name}: a Sequential has no such attribute; what it is made of may be changed through its "
-                "layers, how it trains by compile"
-            )
         hint = _answers.member(self, name)
-        if hint:
-            raise AttributeError(f"{name}: nothing of a {type(self).__name__}{hint}")
+        if hint or (type(self) is Sequential and name != "session"):
+            hint = hint or (
+                "; what it is made of may be changed through its layers, how it trains by compile"
+            )
+            raise AttributeError(f"{name}: a {type(self).__name__} has no such attribute{hint}")
         super().__setattr__(name, value)
 
     if not TYPE_CHECKING:  # for whom there is nothing but what is declared
