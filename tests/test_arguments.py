@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 import vgcore as vg
-from vgcore import activations, data, initializers, layers, optimizers, schedules
+from vgcore import (
+    activations,
+    callbacks,
+    data,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    schedules,
+)
 from vgcore.layers.recurrent import Recurrent
 
 
@@ -54,7 +64,12 @@ LEGAL = {
     "bias_initializer": "function",
     "beta1": SHARE,
     "beta2": SHARE,
+    "append": SWITCH,
+    "best": "True text",
     "callbacks": EMPTY,
+    "delta": POSITIVE,
+    "min_delta": NOT_NEGATIVE,
+    "restore_best": SWITCH,
     "class_weight": "None {}",
     "drop_last": SWITCH,
     "ignore_index": OPTIONAL,
@@ -177,6 +192,7 @@ EXCEPT = {
     ("data.train_test_split", "test_size"): OPTIONAL,
     ("data.train_test_split", "train_size"): OPTIONAL,
     ("data.train_test_split", "stratify"): OPTIONAL,
+    ("EarlyStopping", "monitor"): "text",
     ("compile", "decay"): NONE_AT_ALL,
     ("compile", "metrics"): EMPTY,
     ("fit", "drop_last"): NONE_AT_ALL,  # there are fewer samples than a minibatch has
@@ -190,7 +206,11 @@ EXCEPT = {
     ("GRU", "initial_state"): NONE_AT_ALL,
 }
 # What a message calls an argument that names what another function was given
-CALLED = {"initializers.get": {"spec": "initializer"}, "activations.get": {"spec": "activation"}}
+CALLED = {
+    "initializers.get": {"spec": "initializer"},
+    "activations.get": {"spec": "activation"},
+    "metrics.get": {"spec": "metrics"},
+}
 # Arguments that are no user's: what to call another in messages
 INTERNAL = {("initializers.get", "argument"), ("activations.get", "argument")}
 
@@ -326,6 +346,20 @@ CALLS = [
     Call("Amplification", vg.Amplification, layers=lambda: ["a"], factor=lambda: 2.0),
     Call("GradientNoise", vg.GradientNoise),
     Call("GradientFlow", vg.GradientFlow),
+    Call("concat", vg.concat, flows=lambda: [vg.GradientFlow()]),
+    Call("Huber", losses.Huber),
+    Call("Custom", losses.Custom, function=lambda: lambda y, h: (y, h)),
+    Call("TopK", metrics.TopK),
+    Call("metrics.get", metrics.get, spec=lambda: "mae"),
+    Call("EarlyStopping", callbacks.EarlyStopping),
+    Call("OnProgress", callbacks.OnProgress, function=lambda: print),
+    Call(
+        "Checkpoint",
+        lambda **given: callbacks.Checkpoint(**given),
+        inspect.signature(callbacks.Checkpoint),
+        path=lambda: "model.npz",
+    ),
+    Call("CSVLogger", callbacks.CSVLogger, path=lambda: "log.csv"),
     Call(
         "time_rate",
         lambda **given: tracked().time_rate(**given),
@@ -420,16 +454,25 @@ def no_file(name):
 
 def test_everything_public_is_tried():
     tried = {call.name.rpartition(".")[2] for call in CALLS}
-    rooms = (vg, layers, initializers, schedules, optimizers, data)
+    rooms = (vg, layers, initializers, schedules, optimizers, data, losses, metrics, callbacks)
     public = {
         name
         for room in rooms
         for name in room.__all__
         if callable(getattr(room, name)) and not inspect.ismodule(getattr(room, name))
     }
-    bases = {"Layer", "Initializer", "Schedule", "Optimizer"}
-    results = {"Draw", "Scaled", "Plateau", "Epochs", "Course", "Text"}  # what functions give
+    bases = {"Layer", "Initializer", "Schedule", "Optimizer", "Metric", "Callback"}
+    results = {
+        "Draw",
+        "Scaled",
+        "Plateau",
+        "Epochs",
+        "Course",
+        "Text",
+        "Loss",
+    }  # what functions give
     nothing_to_give = {"get_num_threads", "digits", "names"}
+    nothing_to_give |= {"Accuracy", "MeanAbsoluteError", "R2", "ConfusionMatrix"}
     files = {"from_config"}  # whose contents are tried by the tests of files
     assert public - tried == bases | results | nothing_to_give | files
     verbs = {name for name in vars(vg.Sequential) if not name.startswith("_")}

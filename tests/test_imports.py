@@ -38,7 +38,7 @@ FLOORS = [
     ["_locks"],
     ["foreign"],
     ["_answers"],
-    ["_validate", "_settings", "_npz", "_extras", "_frames", "consoles"],
+    ["_validate", "_settings", "_npz", "_extras", "_frames", "_html", "consoles"],
     ["activations", "losses", "schedules", "theory.meanfield", "theory", "data"],
     ["metrics", "initializers", "optimizers", "treatment", "layers"],
     ["flow"],

@@ -25,7 +25,9 @@ def test_tab_finds_what_is_there_and_nothing_else(room):
 
 def network(name=None):
     model = vg.Sequential(
-        [vg.Bidirectional(vg.LSTM(3)), vg.Dense(2, "softmax", name=name)], input_shape=(4, 2), seed=0
+        [vg.Bidirectional(vg.LSTM(3)), vg.Dense(2, "softmax", name=name)],
+        input_shape=(4, 2),
+        seed=0,
     )
     model.compile("sparse_categorical_crossentropy", vg.Adam())
     return model
@@ -55,7 +57,7 @@ LAYERS = [
     "Dense(3)",
     "Dense(3, activation='relu', use_bias=False, name='a')",
     "Dense(3, activation=elu(0.5))",
-    "Conv2d(4, (2, 3), stride=2, padding='same')",
+    "Conv2d(4, (2, 3), stride=2, padding=1)",
     "LSTM(3, num_layers=2, dropout=0.1)",
     "Bidirectional(GRU(3, return_sequences=True))",
     "Residual([Dense(3, activation='tanh')], gate=0.5)",
@@ -164,7 +166,12 @@ def test_parts_of_a_record():
     assert len(part) == 10 and len(flow) == 9
     assert len(flow[5:5]) == 0 and flow[5:5].layers == flow.layers
     assert len(list(flow)) == 9
-    for place, error in ((9, IndexError), (-10, IndexError), ("delta", TypeError), (True, TypeError)):
+    for place, error in (
+        (9, IndexError),
+        (-10, IndexError),
+        ("delta", TypeError),
+        (True, TypeError),
+    ):
         with pytest.raises(error):
             flow[place]
 
@@ -221,8 +228,8 @@ def test_records_as_tables():
 
 def test_a_walk_that_is_two_is_told_with_both():
     _, flow = trained()
-    with pytest.raises(KeyError, match="bidirectional1.forward and bidirectional1.backward"):
+    with pytest.raises(KeyError, match=r"bidirectional1.forward and bidirectional1.backward"):
         flow.time["bidirectional1"]
-    with pytest.raises(KeyError, match="lstm9: expected one of bidirectional1.forward"):
+    with pytest.raises(KeyError, match=r"lstm9: expected one of bidirectional1.forward"):
         flow.time_gate["lstm9"]
     assert "lstm9" not in flow.time and flow.time.get("lstm9") is None

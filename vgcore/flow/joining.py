@@ -26,6 +26,8 @@ def concat(flows: Iterable[GradientFlow]) -> GradientFlow:
     TypeError, ValueError
         If there are none, one is no `GradientFlow`, layers differ, or steps do not rise.
     """
+    if isinstance(flows, GradientFlow):
+        raise TypeError("flows: expected a sequence of GradientFlow, got one")
     given = list(_validate.items("flows", flows, "a sequence of GradientFlow"))
     for place, flow in enumerate(given):
         if not isinstance(flow, GradientFlow):

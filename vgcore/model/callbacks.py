@@ -297,11 +297,12 @@ class Checkpoint(Callback):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], best: bool | str = False, every: int = 1
+        self,
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        best: bool | str = False,
+        every: int = 1,
     ) -> None:
-        self.path = os.fspath(path)
-        if not isinstance(self.path, str):
-            raise TypeError(f"path: expected a str or a path, got {_validate.kind(path)}")
+        self.path = _validate.path("path", path)
         self.every = _validate.integer("every", every, minimum=1)
         if not isinstance(best, bool | str):
             raise TypeError(
@@ -364,8 +365,10 @@ class CSVLogger(Callback):
         Go on with a file that is there, whose columns must be the same.
     """
 
-    def __init__(self, path: str | os.PathLike[str], append: bool = False) -> None:
-        self.path = os.fspath(path)
+    def __init__(
+        self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes], append: bool = False
+    ) -> None:
+        self.path = _validate.path("path", path)
         self.append = _validate.boolean("append", append)
         self._columns: list[str] | None = None
 
