@@ -64,13 +64,14 @@ INLINE Term poisson_exponent_term(double z, double y, double p) {
 
 INLINE double elementwise_row(Term (*term)(double, double, double), real *delta, const real *h, const real *y,
                               ptrdiff_t n, const vg_loss_call *call) {
+    const double scale = call->scale, parameter = call->parameter;
     double sum = 0;
     for (ptrdiff_t j = 0; j < n; j++) {
-        const Term at = term(h[j], y[j], call->parameter);
+        const Term at = term(h[j], y[j], parameter);
         sum += at.value;
-        delta[j] = (real)(call->scale * at.slope);
+        delta[j] = (real)(scale * at.slope);
     }
-    return sum * call->scale;
+    return sum * scale;
 }
 
 /* scale (softplus(z) - y log softplus(z)) of a rate softplus(z); far below 0 its logarithm is z */
@@ -120,6 +121,7 @@ static double binary_row(real *delta, const real *h, const real *y, ptrdiff_t n,
 INLINE double binary_logits_row(real *delta, real *h, const real *y, ptrdiff_t n, const vg_loss_call *call,
                                 const int states) {
     const vec kept = all((real)call->kept), spread = all((real)call->spread), scale = all((real)call->scale);
+    const int apply = !states && call->apply_activation;
     double sum = 0;
     for (ptrdiff_t j = 0; j < n; j += LANES) {
         const vec z = load(h + j), target = rounded(kept * load(y + j)) + spread;
@@ -130,7 +132,7 @@ INLINE double binary_logits_row(real *delta, real *h, const real *y, ptrdiff_t n
         const vec error = (rest * p - target * q) * scale;
         sum += lane_sum(keep(inside, vlog1p_unit(tail) + choose(positive, rest * z, -target * z)));
         store(delta + j, keep(inside, states ? error / (large * small) : error));
-        if (!states && call->apply_activation) store(h + j, vsigmoid(z));
+        if (apply) store(h + j, vsigmoid(z));
     }
     return sum * call->scale;
 }
@@ -140,7 +142,8 @@ INLINE double binary_logits_row(real *delta, real *h, const real *y, ptrdiff_t n
 static double categorical_logits_row(real *delta, real *h, const real *y, int64_t label, ptrdiff_t n,
                                      const vg_loss_call *call) {
     const real top = largest_of(h, n);
-    const vec kept = all((real)call->kept), spread = all((real)call->spread);
+    const vec kept = all((real)call->kept), spread = all((real)call->spread), scale = all((real)call->scale);
+    const int apply = call->apply_activation;
     double sum = 0, weight = 1, linear = 0;
     for (ptrdiff_t j = 0; j < n; j += LANES) {
         const vec e = keep(first(n - j), vexp(load(h + j) - top));
@@ -161,8 +164,8 @@ static double categorical_logits_row(real *delta, real *h, const real *y, int64_
     for (ptrdiff_t j = 0; j < n; j += LANES) {
         const vec p = load(delta + j) * (real)(1 / sum);
         const vec target = (y ? rounded(kept * load(y + j)) : all(0)) + spread;
-        if (call->apply_activation) store(h + j, p);
-        store(delta + j, keep(first(n - j), (p * (real)weight - target) * (real)call->scale));
+        if (apply) store(h + j, p);
+        store(delta + j, keep(first(n - j), (p * (real)weight - target) * scale));
     }
     if (!y) delta[label] -= (real)(call->kept * call->scale);
     return ((top + log(sum)) * weight - linear) * call->scale;
@@ -186,22 +189,34 @@ static double linear_row(real *delta, const real *h, const real *y, ptrdiff_t n,
     return sum * scale;
 }
 
-/* The first of the largest; -1 where any is NaN. */
+/* The first of the largest; the last of all where any is NaN. */
 static ptrdiff_t class_of(const real *x, ptrdiff_t n) {
+    const real top = largest_of(x, n);
     ptrdiff_t best = 0;
-    for (ptrdiff_t j = 0; j < n; j++) {
-        if (isnan(x[j])) return -1;
-        if (x[j] > x[best]) best = j;
-    }
+    while (best < n - 1 && x[best] != top) best++;
     return best;
+}
+
+/* Whether c is the first of the largest; never where any is NaN. */
+static int is_class(const real *x, ptrdiff_t n, ptrdiff_t c) {
+    const real top = largest_of(x, n);
+    whole before = 0;
+    if (x[c] != top) return 0;
+    for (ptrdiff_t j = 0; j < c; j++) before += x[j] == top;
+    return before == 0;
 }
 
 /* How right a row's outputs, or logits, are: 1 where the class is, or the share of labels that are. */
 static double judge(const real *h, const real *y, int64_t label, ptrdiff_t n, const vg_judge *judge) {
-    if (judge->by_class) return class_of(h, n) == (y ? class_of(y, n) : label);
-    double right = 0;
-    for (ptrdiff_t j = 0; j < n; j++) right += (h[j] > judge->middle) == (y[j] > judge->target_middle) && !isnan(h[j]);
-    return right / n;
+    const vec middle = all((real)judge->middle), target_middle = all((real)judge->target_middle);
+    vec right = {0};
+    if (judge->by_class) return is_class(h, n, y ? class_of(y, n) : label);
+    for (ptrdiff_t j = 0; j < n; j += LANES) {
+        const vec told = load(h + j), target = load(y + j);
+        const mask yes = (told > middle) & (target > target_middle), no = (told <= middle) & (target <= target_middle);
+        right += keep((yes | no) & first(n - j), all(1));
+    }
+    return lane_sum(right) / (double)n;
 }
 
 static double loss_row(real *d, real *h, const real *y, int64_t label, ptrdiff_t n, const vg_loss_call *call) {

@@ -220,10 +220,24 @@ static void column_products(void *db, vg_matrix x, vg_matrix dy, int add, ptrdif
 
 /* NaN if any is NaN. */
 static real largest_of(const real *x, ptrdiff_t n) {
-    real top = x[0];
-    for (ptrdiff_t j = 1; j < n; j++)
-        if (x[j] > top || isnan(x[j])) top = x[j];
-    return top;
+    real top = x[0], lanes[LANES];
+    if (n < LANES) {
+        for (ptrdiff_t j = 1; j < n; j++)
+            if (x[j] > top || isnan(x[j])) top = x[j];
+        return top;
+    }
+    vec tops = load(x);
+    for (ptrdiff_t j = LANES; j < n; j += LANES) {
+        const vec v = load(x + (n - j < LANES ? n - LANES : j));
+        tops = choose((v > tops) | (v != v), v, tops);
+    }
+    store(lanes, tops);
+    for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
+        for (ptrdiff_t i = 0; i < half; i++) {
+            const real v = lanes[i + half];
+            lanes[i] = (v > lanes[i]) | (v != v) ? v : lanes[i];
+        }
+    return lanes[0];
 }
 
 static void gather(vg_matrix y, vg_matrix x, const int64_t *order, const vg_rows *rows) {
