@@ -9,6 +9,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from vgcore._core import image_kernels, kernels, simd
+from vgcore._core.function import ActivationFunction
 from vgcore._core.neighbours import Window
 from workloads import Array
 
@@ -75,7 +76,7 @@ def test_activation(benchmark: BenchmarkFixture, name: str) -> None:
     """Time an activation of 32 x 100 elements."""
     benchmark.group = "activation"
     h, z = _filled(32, 100), _filled(32, 100)
-    benchmark(kernels.activation, h, z, simd.ACTIVATIONS[name], 1.0)
+    benchmark(kernels.activation, h, z, ActivationFunction(simd.ACTIVATIONS[name], 1.0))
 
 
 @pytest.mark.parametrize("function", [kernels.tanh, kernels.exp, np.tanh, np.exp])

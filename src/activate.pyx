@@ -1,5 +1,6 @@
 """An activation by itself: h = f(x), delta = dL/dx = dL/dh * f'(x)."""
 
+from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, Step, due_activation, pass_down, set_activation, set_up,
 )
@@ -10,7 +11,7 @@ cdef Kind ACTIVATE
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
     op.leaf.activation(
-        op.h, op.x, due_activation(op, step), op.alpha, rows
+        op.h, op.x, due_activation(op, step), rows
     )
     op.leaf.clear_ended(op.h, rows)
 
@@ -19,7 +20,7 @@ cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
     op.leaf.activation_backward(
-        op.dh, op.h, op.x, op.activation, op.alpha, op.fused,
+        op.dh, op.h, op.x, &op.activation, op.fused,
         &taps.layer if taps != NULL else NULL, rows,
     )
     pass_down(op, rows)
@@ -28,10 +29,11 @@ cdef void backward(
 ACTIVATE = Kind(forward=forward, meet_forward=NULL, backward=backward, meet_backward=NULL, gradient=NULL)
 
 
-def operation(Py_ssize_t units, *, int activation, double alpha, Py_ssize_t real_bytes):
+def operation(Py_ssize_t units, *, ActivationFunction activation not None, Py_ssize_t real_bytes):
     """The activation of `units` features."""
     cdef Operation made = Operation()
     set_up(made, &ACTIVATE, units, units, real_bytes)
-    set_activation(made, activation, alpha, False)
+    set_activation(made, activation)
+    made.op.keeps_z = False  # z is x
     made.op.in_place = True
     return made

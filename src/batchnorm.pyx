@@ -9,6 +9,7 @@ The rows of all threads meet twice: each thread sums its own, chunk by chunk, an
 thread joins the sums of all chunks for itself.
 """
 
+from .function cimport ActivationFunction
 from .normalisation cimport bias, gradient_from, set_up_normalisation, weight
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_CHUNK, PER_THREAD, Step, add_buffer, due_activation, of_thread,
@@ -56,7 +57,7 @@ cdef void normalise(const Op *op, const Step *step, const Rows *rows) noexcept n
     )
     op.leaf.normalise(
         op.h, op.z, op.x, normaliser(op, step), weight(op, STATISTICS), bias(op),
-        due_activation(op, step), op.alpha, rows,
+        due_activation(op, step), rows,
     )
     op.leaf.clear_ended(op.h, rows)
 
@@ -91,7 +92,7 @@ cdef void backward(
 ) noexcept nogil:
     op.leaf.normalise_backward(
         op.buffer[SUMS].matrix, op.dh, op.h, op.z, op.x, normaliser(op, step), weight(op, STATISTICS),
-        bias(op), op.activation, op.alpha, op.fused, &taps.layer if taps != NULL else NULL, rows,
+        bias(op), &op.activation, op.fused, &taps.layer if taps != NULL else NULL, rows,
     )
 
 
@@ -122,13 +123,12 @@ BATCH_NORM = Kind(
 
 
 def operation(
-    Py_ssize_t units, *, double momentum, double epsilon, bint scale, bint shift, int activation,
-    double alpha, bint keeps_z, Py_ssize_t real_bytes,
+    Py_ssize_t units, *, double momentum, double epsilon, bint scale, bint shift, ActivationFunction activation not None, Py_ssize_t real_bytes,
 ):
     """Batch normalisation of `units` columns."""
     cdef Operation made = Operation()
     set_up_normalisation(made, &BATCH_NORM, units, STATISTICS, scale, shift, epsilon, real_bytes)
-    set_activation(made, activation, alpha, keeps_z)
+    set_activation(made, activation)
     made.op.momentum = momentum
     add_buffer(made, PER_CHUNK, MOMENTS(units))
     add_buffer(made, PER_CHUNK, 2 * PADDED(units))

@@ -28,7 +28,7 @@ cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
     if taps != NULL:
-        op.leaf.activation_backward(op.dh, op.h, op.z, op.activation, op.alpha, True, &taps.layer, rows)
+        op.leaf.activation_backward(op.dh, op.h, op.z, &op.activation, True, &taps.layer, rows)
     copy(op, op.dx, left(op, op.dh), rows)
     copy(op, op.dx2, right(op, op.dh), rows)
 

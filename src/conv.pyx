@@ -6,6 +6,7 @@ dL/dx[q] = sum of delta[p] W_k^T over all (p, k) that see q
 dL/dW_k = sum of x[q]^T delta[p] over all (q, p) that meet in k        dL/db = sum of the rows of delta
 """
 
+from .function cimport ActivationFunction
 from .neighbours cimport Table
 from .neighbours import Window
 from .op cimport (
@@ -52,7 +53,7 @@ cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nog
         &geometry.forward, geometry.taps, geometry.groups, False, rows,
     )
     if not loss_activates(op, step):
-        op.leaf.activation(op.h, op.z, op.activation, op.alpha, &outputs)
+        op.leaf.activation(op.h, op.z, &op.activation, &outputs)
 
 
 cdef void backward(
@@ -61,7 +62,7 @@ cdef void backward(
     cdef const Geometry *geometry = <const Geometry *>op.tables
     cdef Rows outputs = spread(rows, op.h_places)
     op.leaf.activation_backward(
-        op.dh, op.h, op.z, op.activation, op.alpha, op.fused,
+        op.dh, op.h, op.z, &op.activation, op.fused,
         &taps.layer if taps != NULL else NULL, &outputs,
     )
     if op.dx.data != NULL:
@@ -94,8 +95,7 @@ CONVOLUTION = Kind(
 
 
 def operation(
-    window, Py_ssize_t channels, Py_ssize_t filters, *, Py_ssize_t groups, int activation, double alpha,
-    bint keeps_z, bint bias, Py_ssize_t real_bytes,
+    window, Py_ssize_t channels, Py_ssize_t filters, *, Py_ssize_t groups, ActivationFunction activation not None, bint bias, Py_ssize_t real_bytes,
 ):
     """A convolution of `channels` with `filters`; `window`: the arguments of a Window."""
     cdef Convolution made = Convolution()
@@ -109,7 +109,7 @@ def operation(
     )
     made.op.tables = &made.geometry
     set_up(made, &CONVOLUTION, channels, filters, real_bytes)
-    set_activation(made, activation, alpha, keeps_z)
+    set_activation(made, activation)
     made.op.bias = bias
     made.op.flops = 2.0 * len(seen.p) * depth * filters
     add_parameter(made, seen.taps * depth, filters)

@@ -5,6 +5,7 @@ delta = dL/dz = dL/dh * f'(z)
 dL/dx = delta W      dL/dW = delta^T x      dL/db = sum of the rows of delta
 """
 
+from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, Step, add_parameter, loss_activates, places_in, set_activation, set_up,
 )
@@ -20,7 +21,7 @@ cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nog
     cdef void *bias = op.parameter[BIAS].value.data if op.bias else NULL
     op.leaf.affine(op.z, op.x, op.parameter[WEIGHT].value, bias, False, rows)
     if not loss_activates(op, step):
-        op.leaf.activation(op.h, op.z, op.activation, op.alpha, rows)
+        op.leaf.activation(op.h, op.z, &op.activation, rows)
     op.leaf.clear_ended(op.h, rows)
 
 
@@ -28,7 +29,7 @@ cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
     op.leaf.activation_backward(
-        op.dh, op.h, op.z, op.activation, op.alpha, op.fused,
+        op.dh, op.h, op.z, &op.activation, op.fused,
         &taps.layer if taps != NULL else NULL, rows,
     )
     op.leaf.clear_ended(op.dh, rows)
@@ -56,13 +57,13 @@ DENSE = Kind(
 
 
 def operation(
-    Py_ssize_t inputs, Py_ssize_t outputs, *, int activation, double alpha, bint keeps_z, bint bias,
+    Py_ssize_t inputs, Py_ssize_t outputs, *, ActivationFunction activation not None, bint bias,
     Py_ssize_t real_bytes,
 ):
     """A dense layer of `inputs` features to `outputs` units."""
     cdef Operation made = Operation()
     set_up(made, &DENSE, inputs, outputs, real_bytes)
-    set_activation(made, activation, alpha, keeps_z)
+    set_activation(made, activation)
     made.op.bias = bias
     add_parameter(made, inputs, outputs)
     if bias:

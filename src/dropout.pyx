@@ -28,7 +28,7 @@ cdef void backward(
 ) noexcept nogil:
     if taps != NULL:
         op.leaf.activation_backward(
-            op.dh, op.h, op.h, op.activation, op.alpha, True, &taps.layer, rows
+            op.dh, op.h, op.h, &op.activation, True, &taps.layer, rows
         )
     drop(op, step, op.dh, op.dh, op.rate, rows)
     pass_down(op, rows)

@@ -19,7 +19,7 @@ cdef void backward(
 ) noexcept nogil:
     if taps != NULL:
         op.leaf.activation_backward(
-            op.dh, op.h, op.h, op.activation, op.alpha, True, &taps.layer, rows
+            op.dh, op.h, op.h, &op.activation, True, &taps.layer, rows
         )
     op.leaf.clear_ended(op.dh, rows)
 

@@ -93,7 +93,7 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
     )
     op.leaf.activation(
         block(gates, 0, 2 * n, op.leaf), block(z, 0, 2 * n, op.leaf),
-        op.gate_activation, op.gate_alpha, &now.rows,
+        &op.gate_activation, &now.rows,
     )
     if op.variant:
         op.leaf.affine_packed(
@@ -104,7 +104,7 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
         op.leaf.gru_gate(m, gates, seen, &now.rows)
         op.leaf.affine_packed(candidate, m, packed_candidate(op, step), NULL, True, &now.rows)
     op.leaf.activation(
-        block(gates, N * n, n, op.leaf), candidate, op.activation, op.alpha, &now.rows
+        block(gates, N * n, n, op.leaf), candidate, &op.activation, &now.rows
     )
     op.leaf.gru_output(h, gates, before, &now.rows)
 
@@ -148,8 +148,7 @@ cdef void cell_backward(
         op.leaf.slope(
             block(slopes, gate * n, n, op.leaf), block(gates, column * n, n, op.leaf),
             block(z, column * n, n, op.leaf),
-            op.activation if column == N else op.gate_activation,
-            op.alpha if column == N else op.gate_alpha,
+            &op.activation if column == N else &op.gate_activation,
             &layer if taps != NULL else NULL, &now.rows,
         )
     op.leaf.gru_backward(gates, carry, op.buffer[TOTAL].matrix, slopes, before, &now.rows)

@@ -4,11 +4,12 @@ g = f(x W^T + b)        t = gate(x W_t^T + b_t)        h = t g + (1 - t) x
 dL/dg = dL/dh t         dL/dt = dL/dh (g - x)          dL/dx = dL/dh (1 - t) + delta_g W + delta_t W_t
 """
 
+from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_STEP, Step, add_buffer, add_parameter, block, places_in,
     set_activation, set_up,
 )
-from .simd cimport Activation, Matrix, Rows, Taps
+from .simd cimport Matrix, Rows, Taps
 
 cdef enum:
     WEIGHT, WEIGHT_GATE, BIAS, BIAS_GATE
@@ -33,8 +34,8 @@ cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nog
             half(op, op.z, side), op.x, op.parameter[WEIGHT + side].value,
             op.parameter[BIAS + side].value.data, False, rows,
         )
-    op.leaf.activation(half(op, gates, 0), half(op, op.z, 0), op.activation, op.alpha, rows)
-    op.leaf.activation(half(op, gates, 1), half(op, op.z, 1), op.gate_activation, op.gate_alpha, rows)
+    op.leaf.activation(half(op, gates, 0), half(op, op.z, 0), &op.activation, rows)
+    op.leaf.activation(half(op, gates, 1), half(op, op.z, 1), &op.gate_activation, rows)
     op.leaf.highway_output(op.h, gates, op.x, rows)
     op.leaf.clear_ended(op.h, rows)
 
@@ -51,11 +52,11 @@ cdef void backward(
         of_gate.saturated = taps.gate_saturated[1]
     op.leaf.highway_backward(delta, op.dh, gates, op.x, rows)
     op.leaf.activation_backward(
-        half(op, delta, 1), half(op, gates, 1), half(op, op.z, 1), op.gate_activation, op.gate_alpha,
+        half(op, delta, 1), half(op, gates, 1), half(op, op.z, 1), &op.gate_activation,
         False, &of_gate if taps != NULL else NULL, rows,
     )
     op.leaf.activation_backward(
-        half(op, delta, 0), brought, half(op, op.z, 0), op.activation, op.alpha, False,
+        half(op, delta, 0), brought, half(op, op.z, 0), &op.activation, False,
         &taps.layer if taps != NULL else NULL, rows,
     )
     op.leaf.clear_ended(delta, rows)
@@ -93,15 +94,15 @@ HIGHWAY = Kind(
 
 
 def operation(
-    Py_ssize_t units, *, int activation, double alpha, int gate_activation, double gate_alpha,
+    Py_ssize_t units, *, ActivationFunction activation not None, ActivationFunction gate_activation not None,
     Py_ssize_t real_bytes,
 ):
     """A highway layer of `units`."""
     cdef Operation made = Operation()
     set_up(made, &HIGHWAY, units, units, real_bytes)
-    set_activation(made, activation, alpha, True)
-    made.op.gate_activation = <Activation>gate_activation
-    made.op.gate_alpha = gate_alpha
+    set_activation(made, activation)
+    made.op.keeps_z = True
+    made.op.gate_activation = gate_activation.function
     made.op.gates = 2
     made.op.branches = True
     made.op.z.cols = 2 * units

@@ -8,8 +8,9 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uint64_t
 
+from .function cimport ActivationFunction
 from .kernel_arrays cimport all_rows, as_matrix, expect, expect_lines, leaf_of, some_rows
-from .simd cimport Activation, Leaf, Norms, PACKED_SIZE, RULE_STATES, Rows, Rule, Update, advance
+from .simd cimport Leaf, Norms, PACKED_SIZE, RULE_STATES, Rows, Rule, Update, advance
 
 
 def matrix(Py_ssize_t rows, Py_ssize_t cols, dtype):
@@ -68,20 +69,20 @@ def column_sums(db, dy, *, bint add=False):
     leaf_of([db, dy]).column_sums(as_matrix(db).data, as_matrix(dy), add, len(dy), 0, dy.shape[1])
 
 
-def activation(h, z, int f, double alpha=0):
+def activation(h, z, ActivationFunction f not None):
     """h = f(z); both made by `matrix`."""
     expect("z", z, h.shape)
     cdef Rows rows = all_rows(h)
-    leaf_of([h, z]).activation(as_matrix(h), as_matrix(z), <Activation>f, alpha, &rows)
+    leaf_of([h, z]).activation(as_matrix(h), as_matrix(z), &f.function, &rows)
 
 
-def activation_backward(delta, h, z, int f, double alpha=0):
+def activation_backward(delta, h, z, ActivationFunction f not None):
     """delta *= f'(z); all made by `matrix`."""
     expect("h", h, delta.shape)
     expect("z", z, delta.shape)
     cdef Rows rows = all_rows(delta)
     leaf_of([delta, h, z]).activation_backward(
-        as_matrix(delta), as_matrix(h), as_matrix(z), <Activation>f, alpha, False, NULL, &rows
+        as_matrix(delta), as_matrix(h), as_matrix(z), &f.function, False, NULL, &rows
     )
 
 

@@ -17,7 +17,7 @@ from .recurrent cimport (
     BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_dropout_buffers, bring_back,
     hidden_seen, joint_backward, joint_forward, joint_gradient, recurrent_operation, taps_at,
 )
-from .simd cimport Activation, Matrix, PACKED_SIZE, Rows, Taps
+from .simd cimport Function, Matrix, PACKED_SIZE, Rows, Taps
 
 cdef enum:
     I, F, G, O, GATES
@@ -33,12 +33,8 @@ cdef enum:
 cdef Kind LSTM
 
 
-cdef inline Activation gate_activation(const Op *op, int gate) noexcept nogil:
-    return op.activation if gate == G else op.gate_activation
-
-
-cdef inline double gate_alpha(const Op *op, int gate) noexcept nogil:
-    return op.alpha if gate == G else op.gate_alpha
+cdef inline const Function *gate_activation(const Op *op, int gate) noexcept nogil:
+    return &op.activation if gate == G else &op.gate_activation
 
 
 cdef inline Matrix pre_activation(const Op *op) noexcept nogil:
@@ -65,7 +61,7 @@ cdef void activate(
     cdef Py_ssize_t n = op.h.cols
     op.leaf.activation(
         block(gates, gate * n, count * n, op.leaf), block(z, gate * n, count * n, op.leaf),
-        gate_activation(op, gate), gate_alpha(op, gate), rows,
+        gate_activation(op, gate), rows,
     )
 
 
@@ -88,7 +84,7 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
     if op.variant:
         op.leaf.add_scaled(block(z, O * n, n, op.leaf), c, peephole(op, 2), &now.rows)
     activate(op, gates, z, O, 1, &now.rows)
-    op.leaf.activation(squashed, c, op.activation, op.alpha, &now.rows)
+    op.leaf.activation(squashed, c, &op.activation, &now.rows)
     op.leaf.lstm_output(h, gates, squashed, &now.rows)
 
 
@@ -119,11 +115,11 @@ cdef void cell_backward(
         layer.saturated = here.gate_saturated[gate] if taps != NULL else NULL
         op.leaf.slope(
             block(slopes, gate * n, n, op.leaf), block(gates, gate * n, n, op.leaf),
-            block(z, gate * n, n, op.leaf), gate_activation(op, gate), gate_alpha(op, gate),
+            block(z, gate * n, n, op.leaf), gate_activation(op, gate),
             &layer if taps != NULL else NULL, &now.rows,
         )
     op.leaf.slope(
-        block(slopes, GATES * n, n, op.leaf), squashed, c, op.activation, op.alpha, NULL, &now.rows
+        block(slopes, GATES * n, n, op.leaf), squashed, c, &op.activation, NULL, &now.rows
     )
     if op.variant:
         for gate in range(3):

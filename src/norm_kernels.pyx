@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from .function cimport ActivationFunction
 from .kernel_arrays cimport all_rows, as_matrix, data_or_null, leaf_of, of_doubles, some_rows
 from .op cimport row_chunks
-from .simd cimport Activation, Leaf, MOMENTS, PADDED, Rows
+from .simd cimport Leaf, MOMENTS, PADDED, Rows
 
 
 def chunk_sums(Py_ssize_t rows, Py_ssize_t vectors, Py_ssize_t cols):
@@ -34,25 +35,25 @@ def normaliser(double[::1] mean, double[::1] variance, double epsilon, dtype):
 
 
 def normalise(
-    h, z, x, normaliser, weight, bias, int f, double alpha=0, *, Py_ssize_t places=1, part=None, ends=None
+    h, z, x, normaliser, weight, bias, ActivationFunction f not None, *, Py_ssize_t places=1, part=None, ends=None
 ):
     """z = standardised x times weight plus bias, h = f(z)."""
     cdef Rows rows = some_rows(x, places, part, ends)
     leaf_of([h, z, x, normaliser]).normalise(
         as_matrix(h), as_matrix(z), as_matrix(x), as_matrix(normaliser).data, data_or_null(weight),
-        data_or_null(bias), <Activation>f, alpha, &rows,
+        data_or_null(bias), &f.function, &rows,
     )
 
 
 def normalise_backward(
-    sums, delta, h, z, x, normaliser, weight, bias, int f, double alpha=0, *, Py_ssize_t places=1, part=None,
+    sums, delta, h, z, x, normaliser, weight, bias, ActivationFunction f not None, *, Py_ssize_t places=1, part=None,
     ends=None,
 ):
     """delta *= f'(z), and each chunk's sums of it and of it times standardised x."""
     cdef Rows rows = some_rows(x, places, part, ends)
     leaf_of([delta, h, z, x, normaliser]).normalise_backward(
         of_doubles(sums), as_matrix(delta), as_matrix(h), as_matrix(z), as_matrix(x),
-        as_matrix(normaliser).data, data_or_null(weight), data_or_null(bias), <Activation>f, alpha,
+        as_matrix(normaliser).data, data_or_null(weight), data_or_null(bias), &f.function,
         False, NULL, &rows,
     )
 
@@ -78,26 +79,26 @@ def join_chunks(sums, dtype, double scale=1):
 
 
 def row_normalise(
-    h, z, x, weight, bias, double epsilon, bint centred, int f, double alpha=0, *, Py_ssize_t places=1,
+    h, z, x, weight, bias, double epsilon, bint centred, ActivationFunction f not None, *, Py_ssize_t places=1,
     part=None, ends=None,
 ):
     """z = x standardised row by row, times weight plus bias, h = f(z)."""
     cdef Rows rows = some_rows(x, places, part, ends)
     leaf_of([h, z, x]).row_normalise(
         as_matrix(h), as_matrix(z), as_matrix(x), data_or_null(weight), data_or_null(bias), epsilon,
-        centred, <Activation>f, alpha, &rows,
+        centred, &f.function, &rows,
     )
 
 
 def row_normalise_backward(
-    sums, dx, delta, h, z, x, weight, double epsilon, bint centred, int f, double alpha=0, *,
+    sums, dx, delta, h, z, x, weight, double epsilon, bint centred, ActivationFunction f not None, *,
     bint add=False, bint accumulating=False, Py_ssize_t places=1, part=None, ends=None,
 ):
     """delta *= f'(z), each chunk's sums, and dx."""
     cdef Rows rows = some_rows(x, places, part, ends)
     leaf_of([dx, delta, h, z, x]).row_normalise_backward(
         of_doubles(sums), as_matrix(dx), as_matrix(delta), as_matrix(h), as_matrix(z), as_matrix(x),
-        data_or_null(weight), epsilon, centred, <Activation>f, alpha, False, add, accumulating, NULL,
+        data_or_null(weight), epsilon, centred, &f.function, False, add, accumulating, NULL,
         &rows,
     )
 

@@ -12,7 +12,8 @@ Names: x the input, z the pre-activation, h the output; a leading d means the gr
 
 from libc.stdint cimport int64_t, uint64_t
 
-from .simd cimport Activation, IDENTITY, Leaf, Matrix, Norms, ROW_CHUNK, RULE_STATES, Rows, Taps
+from .function cimport ActivationFunction
+from .simd cimport Function, Leaf, Matrix, NO_ACTIVATION, Norms, ROW_CHUNK, RULE_STATES, Rows, Taps
 
 cdef enum:
     TIMESTEPS = 0  # of x or h: as many places as the window has timesteps
@@ -114,10 +115,8 @@ ctypedef struct Op:
     int stream         # its number in the program: random numbers are its own
     int source         # whose h is x, counted from this op: -1 is the one before
     int second         # whose h is x2, counted likewise; 0: there is none
-    Activation activation
-    double alpha       # the activation's parameter
-    Activation gate_activation
-    double gate_alpha
+    Function activation
+    Function gate_activation
     int gates
     bint keeps_z       # z has a buffer of its own, else it shares h's
     bint fused         # the loss applies the activation and returns dL/dz
@@ -168,7 +167,7 @@ cdef void set_up(
     Operation made, const Kind *kind, Py_ssize_t inputs, Py_ssize_t outputs, Py_ssize_t real_bytes
 )
 
-cdef void set_activation(Operation made, int activation, double alpha, bint keeps_z)
+cdef void set_activation(Operation made, ActivationFunction activation)
 
 
 cdef inline Py_ssize_t row_chunks(Py_ssize_t rows) noexcept nogil:
@@ -247,9 +246,9 @@ cdef inline bint loss_activates(const Op *op, const Step *step) noexcept nogil:
     return op.fused and step.loss_follows and not op.keeps_z
 
 
-cdef inline Activation due_activation(const Op *op, const Step *step) noexcept nogil:
+cdef inline const Function *due_activation(const Op *op, const Step *step) noexcept nogil:
     """The activation of h, unless the loss that follows applies it."""
-    return IDENTITY if loss_activates(op, step) else op.activation
+    return &NO_ACTIVATION if loss_activates(op, step) else &op.activation
 
 
 cdef inline void pass_down(const Op *op, const Rows *rows) noexcept nogil:

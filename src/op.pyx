@@ -1,4 +1,5 @@
-from .simd cimport Activation, IDENTITY, leaf_table
+from .function cimport ActivationFunction
+from .simd cimport NO_ACTIVATION, leaf_table
 
 
 cdef class Operation:
@@ -27,13 +28,12 @@ cdef void set_up(
 ):
     made.op.kind = kind
     made.op.leaf = leaf_table(real_bytes)
-    made.op.activation = IDENTITY
+    made.op.activation = made.op.gate_activation = NO_ACTIVATION
     made.op.gates = 1
     made.op.x.cols = inputs
     made.op.h.cols = outputs
 
 
-cdef void set_activation(Operation made, int activation, double alpha, bint keeps_z):
-    made.op.activation = <Activation>activation
-    made.op.alpha = alpha
-    made.op.keeps_z = keeps_z
+cdef void set_activation(Operation made, ActivationFunction activation):
+    made.op.activation = activation.function
+    made.op.keeps_z = activation.keeps_z

@@ -34,7 +34,7 @@ cdef void tap(const Op *op, const OpTaps *taps, const Rows *rows) noexcept nogil
     cdef Rows outputs = spread(rows, op.h_places)
     if taps != NULL:
         op.leaf.activation_backward(
-            op.dh, op.h, op.z, op.activation, op.alpha, True, &taps.layer, &outputs
+            op.dh, op.h, op.z, &op.activation, True, &taps.layer, &outputs
         )
 
 

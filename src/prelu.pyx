@@ -30,7 +30,7 @@ cdef void backward(
     )
     if taps != NULL:
         op.leaf.activation_backward(
-            op.dh, op.h, op.h, op.activation, op.alpha, True, &taps.layer, rows
+            op.dh, op.h, op.h, &op.activation, True, &taps.layer, rows
         )
     pass_down(op, rows)
 

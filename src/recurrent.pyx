@@ -9,11 +9,12 @@ Timesteps at which a row is not alive hold the row's initial state in h: finite,
 walk starts from. dL/dz is 0 there, so that the gradients of the weights are one product over all rows.
 """
 
+from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_ROW, PER_STATE, State, Step, add_buffer, add_parameter,
     from_row, of_thread, places_in, row_chunks, rows_end, set_activation, set_up, taps_from,
 )
-from .simd cimport Activation, Matrix, ROW_CHUNK, Rows
+from .simd cimport Matrix, ROW_CHUNK, Rows
 
 
 cdef inline bint gives_sequence(const Op *op) noexcept nogil:
@@ -264,9 +265,11 @@ cdef Operation recurrent_operation(
     cdef Operation made = Operation()
     cdef int i
     set_up(made, kind, inputs, units, real_bytes)
-    set_activation(made, options["activation"], options["alpha"], options["keeps_z"])
-    made.op.gate_activation = <Activation><int>options.get("gate_activation", 0)
-    made.op.gate_alpha = options.get("gate_alpha", 0)
+    set_activation(made, options["activation"])
+    cdef ActivationFunction gate_activation = options.get("gate_activation")
+    if gate_activation is not None:
+        made.op.gate_activation = gate_activation.function
+        made.op.keeps_z |= gate_activation.keeps_z
     made.op.gates = blocks
     made.op.reverse = options["reverse"]
     made.op.beside = options["beside"]

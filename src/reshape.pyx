@@ -32,7 +32,7 @@ cdef void backward(
     cdef Layout dx = layout(op.dx, op.x_places, step, images.x)
     if taps != NULL:
         op.leaf.activation_backward(
-            op.dh, op.h, op.z, op.activation, op.alpha, True, &taps.layer, &outputs
+            op.dh, op.h, op.z, &op.activation, True, &taps.layer, &outputs
         )
     if op.dx.data != NULL:
         op.leaf.relayout(&dx, &dh, op.adds_dx, rows)

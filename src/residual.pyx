@@ -7,6 +7,7 @@ join:  h = f(skip + g body)              delta = dL/dh * f'(skip + g body)
 g is learned (ReZero starts it at 0) or, without a parameter, 1.
 """
 
+from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, SHARED, Step, add_buffer, add_parameter, block_of_places, from_row,
     loss_activates, places_in, row_chunks, set_activation, set_up, taps_from,
@@ -51,7 +52,7 @@ cdef void join_forward(const Op *op, const Step *step, const Rows *rows) noexcep
         z = at_place(op, op.z, p, rows)
         op.leaf.add_multiple(z, at_place(op, op.x2, p, rows), at_place(op, op.x, p, rows), gate(op), &some)
         if not loss_activates(op, step):
-            op.leaf.activation(at_place(op, op.h, p, rows), z, op.activation, op.alpha, &some)
+            op.leaf.activation(at_place(op, op.h, p, rows), z, &op.activation, &some)
         op.leaf.clear_ended(at_place(op, op.h, p, rows), &some)
         p += some.times
 
@@ -69,7 +70,7 @@ cdef void join_backward(
         if taps != NULL:
             layer = taps_from(&taps.layer, p * chunks)
         op.leaf.activation_backward(
-            delta, at_place(op, op.h, p, rows), at_place(op, op.z, p, rows), op.activation, op.alpha,
+            delta, at_place(op, op.h, p, rows), at_place(op, op.z, p, rows), &op.activation,
             op.fused, &layer if taps != NULL else NULL, &some,
         )
         op.leaf.clear_ended(delta, &some)
@@ -124,12 +125,12 @@ def fork(Py_ssize_t units, *, bint tells, Py_ssize_t real_bytes):
 
 
 def join(
-    Py_ssize_t units, *, bint gated, int activation, double alpha, bint keeps_z, Py_ssize_t real_bytes
+    Py_ssize_t units, *, bint gated, ActivationFunction activation not None, Py_ssize_t real_bytes
 ):
     """Adds two branches of `units` features; the second is the skip."""
     cdef Operation made = Operation()
     set_up(made, &JOIN, units, units, real_bytes)
-    set_activation(made, activation, alpha, keeps_z)
+    set_activation(made, activation)
     if gated:
         add_parameter(made, 1, 1)
         add_buffer(made, SHARED, units)

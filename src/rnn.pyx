@@ -47,7 +47,7 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
         z, from_row(hidden_seen(op, step), now.before, op.leaf), of_thread(op, step, PACKED), NULL, True,
         &now.rows,
     )
-    op.leaf.activation(from_row(h, now.row, op.leaf), z, op.activation, op.alpha, &now.rows)
+    op.leaf.activation(from_row(h, now.row, op.leaf), z, &op.activation, &now.rows)
 
 
 cdef void backward(
@@ -72,7 +72,7 @@ cdef void regularise(const Op *op, const Step *step, const Rows *rows) noexcept 
     cdef Matrix delta = from_row(op.buffer[TOTAL].matrix, later, op.leaf)
     op.leaf.slope(
         slopes, from_row(op.state[0].sequence, earlier, op.leaf),
-        from_row(pre_activation(op), earlier, op.leaf), op.activation, op.alpha, NULL, &both,
+        from_row(pre_activation(op), earlier, op.leaf), &op.activation, NULL, &both,
     )
     drop_hidden(op, step, slopes, &both)
     op.leaf.affine_input(back, delta, op.parameter[WEIGHT_HH].value, False, &both)
@@ -99,7 +99,7 @@ cdef void cell_backward(
     if op.loss_reads_z:
         op.leaf.sigmoid_backward(delta, z, &now.rows)
     op.leaf.activation_backward(
-        delta, from_row(op.state[0].sequence, now.row, op.leaf), z, op.activation, op.alpha,
+        delta, from_row(op.state[0].sequence, now.row, op.leaf), z, &op.activation,
         op.loss_reads_z, &here.layer if taps != NULL else NULL, &now.rows,
     )
     if step.wants_initial or not now.done:

@@ -7,6 +7,7 @@ dL/dx = (e - mean of e - v mean of (e v)) / sqrt(variance + epsilon), e = delta 
         in RMS norm
 """
 
+from .function cimport ActivationFunction
 from .normalisation cimport bias, gradient_from, set_up_normalisation, weight
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_CHUNK, Step, add_buffer, due_activation, set_activation,
@@ -23,7 +24,7 @@ cdef Kind ROW_NORM
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
     op.leaf.row_normalise(
         op.h, op.z, op.x, weight(op, STATISTICS), bias(op), op.epsilon, op.variant,
-        due_activation(op, step), op.alpha, rows,
+        due_activation(op, step), rows,
     )
     op.leaf.clear_ended(op.h, rows)
 
@@ -35,8 +36,8 @@ cdef void backward(
     if op.parameters > 0:
         sums = op.buffer[SUMS].matrix
     op.leaf.row_normalise_backward(
-        sums, op.dx, op.dh, op.h, op.z, op.x, weight(op, STATISTICS), op.epsilon, op.variant, op.activation,
-        op.alpha, op.fused, op.adds_dx, step.accumulating, &taps.layer if taps != NULL else NULL, rows,
+        sums, op.dx, op.dh, op.h, op.z, op.x, weight(op, STATISTICS), op.epsilon, op.variant, &op.activation,
+        op.fused, op.adds_dx, step.accumulating, &taps.layer if taps != NULL else NULL, rows,
     )
 
 
@@ -52,13 +53,12 @@ ROW_NORM = Kind(
 
 
 def operation(
-    Py_ssize_t units, *, bint centred, double epsilon, bint scale, bint shift, int activation, double alpha,
-    bint keeps_z, Py_ssize_t real_bytes,
+    Py_ssize_t units, *, bint centred, double epsilon, bint scale, bint shift, ActivationFunction activation not None, Py_ssize_t real_bytes,
 ):
     """Normalisation of rows of `units` columns: layer norm if `centred`, else RMS norm."""
     cdef Operation made = Operation()
     set_up_normalisation(made, &ROW_NORM, units, STATISTICS, scale, shift, epsilon, real_bytes)
-    set_activation(made, activation, alpha, keeps_z)
+    set_activation(made, activation)
     made.op.variant = centred
     if made.op.parameters > 0:
         add_buffer(made, PER_CHUNK, 2 * PADDED(units))

@@ -46,6 +46,11 @@ cdef extern from "simd/leaf.h" nogil:
     ctypedef enum Activation "vg_activation":
         IDENTITY "VG_IDENTITY"
 
+    ctypedef struct Function "vg_function":
+        Activation kind
+        double alpha
+    const Function NO_ACTIVATION "VG_NO_ACTIVATION"
+
     ctypedef enum LossKind "vg_loss":
         BINARY_STATES "VG_BINARY_STATES"
 
@@ -147,15 +152,15 @@ cdef extern from "simd/leaf.h" nogil:
         ) noexcept nogil
         void (*relayout)(const Layout *y, const Layout *x, bint add, const Rows *rows) noexcept nogil
         void (*activation)(
-            Matrix h, Matrix z, Activation f, double alpha, const Rows *rows
+            Matrix h, Matrix z, const Function *f, const Rows *rows
         ) noexcept nogil
         void (*activation_backward)(
-            Matrix delta, Matrix h, Matrix z, Activation f, double alpha, bint done,
+            Matrix delta, Matrix h, Matrix z, const Function *f, bint done,
             const Taps *taps, const Rows *rows,
         ) noexcept nogil
         void (*sigmoid_backward)(Matrix delta, Matrix z, const Rows *rows) noexcept nogil
         void (*slope)(
-            Matrix s, Matrix h, Matrix z, Activation f, double alpha, const Taps *taps, const Rows *rows
+            Matrix s, Matrix h, Matrix z, const Function *f, const Taps *taps, const Rows *rows
         ) noexcept nogil
         Py_ssize_t (*dead_units)(
             const void *slopes, Py_ssize_t stride, int threads, Py_ssize_t n
@@ -195,11 +200,11 @@ cdef extern from "simd/leaf.h" nogil:
         ) noexcept nogil
         void (*normalise)(
             Matrix h, Matrix z, Matrix x, const void *normaliser, const void *weight, const void *bias,
-            Activation f, double alpha, const Rows *rows,
+            const Function *f, const Rows *rows,
         ) noexcept nogil
         void (*normalise_backward)(
             Matrix sums, Matrix delta, Matrix h, Matrix z, Matrix x, const void *normaliser,
-            const void *weight, const void *bias, Activation f, double alpha, bint done,
+            const void *weight, const void *bias, const Function *f, bint done,
             const Taps *taps, const Rows *rows,
         ) noexcept nogil
         void (*normalise_input)(
@@ -213,11 +218,11 @@ cdef extern from "simd/leaf.h" nogil:
         void (*widen)(double *y, const void *x, Py_ssize_t n) noexcept nogil
         void (*row_normalise)(
             Matrix h, Matrix z, Matrix x, const void *weight, const void *bias, double epsilon,
-            bint centred, Activation f, double alpha, const Rows *rows,
+            bint centred, const Function *f, const Rows *rows,
         ) noexcept nogil
         void (*row_normalise_backward)(
             Matrix sums, Matrix dx, Matrix delta, Matrix h, Matrix z, Matrix x, const void *weight,
-            double epsilon, bint centred, Activation f, double alpha, bint done, bint add,
+            double epsilon, bint centred, const Function *f, bint done, bint add,
             bint accumulating, const Taps *taps, const Rows *rows,
         ) noexcept nogil
         void (*prelu)(Matrix h, Matrix x, const void *a, bint shared, const Rows *rows) noexcept nogil

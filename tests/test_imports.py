@@ -20,6 +20,7 @@ PACKAGE, ENGINE = ROOT / "vgcore", ROOT / "src"
 # not named of the engine stands where "*" does; of a room, where the room does.
 ENGINE_FLOORS = [
     ["simd"],
+    ["function"],
     ["op", "arrays", "gradient_buffers", "team"],
     ["neighbours", "recurrent", "normalisation", "kernel_arrays"],
     ["*"],

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from vgcore import _answers, _validate
 from vgcore._core import simd
+from vgcore._core.function import ActivationFunction
 
 _ALIASES = {"linear": "identity", "swish": "silu"}
 _KEEPS_Z = {"elu", "selu", "gelu", "silu", "softplus", "softsign"}
@@ -61,14 +62,11 @@ class Activation:
         return plain if self == get(self.name) else f"{self.name}({self.alpha:g})"
 
     @property
-    def code(self) -> int:
-        """The engine's number for it."""
-        return simd.ACTIVATIONS[self.name]
-
-    @property
-    def keeps_z(self) -> bool:
-        """Whether its derivative is taken from the pre-activation instead of the output."""
-        return self.name in _KEEPS_Z
+    def function(self) -> ActivationFunction:
+        """What the engine's kernels get."""
+        return ActivationFunction(
+            simd.ACTIVATIONS[self.name], self.alpha, keeps_z=self.name in _KEEPS_Z
+        )
 
 
 def leaky_relu(alpha: float = 0.01) -> Activation:

@@ -125,14 +125,14 @@ static void softmax_row(real *h, const real *z, ptrdiff_t n) {
 }
 
 /* Calls DO(name, steepest slope) for the activation f that works element by element. */
-#define FOR_ACTIVATION(f, alpha, DO)                                                            \
-    switch (f) {                                                                                \
+#define FOR_ACTIVATION(f, DO)                                                                   \
+    switch ((f)->kind) {                                                                        \
     case VG_IDENTITY: DO(identity, 1) break;                                                    \
     case VG_SIGMOID: DO(sigmoid, 0.25) break;                                                   \
     case VG_TANH: DO(tanh, 1) break;                                                            \
     case VG_RELU: DO(relu, 1) break;                                                            \
-    case VG_LEAKY_RELU: DO(leaky_relu, alpha > 1 ? alpha : 1) break;                            \
-    case VG_ELU: DO(elu, alpha > 1 ? alpha : 1) break;                                          \
+    case VG_LEAKY_RELU: DO(leaky_relu, no_less((f)->alpha, 1)) break;                           \
+    case VG_ELU: DO(elu, no_less((f)->alpha, 1)) break;                                         \
     case VG_SELU: DO(selu, SELU_SCALE *SELU_ALPHA) break;                                       \
     case VG_GELU: DO(gelu, 1.1289) break;                                                       \
     case VG_SILU: DO(silu, 1.0998) break;                                                       \
@@ -142,12 +142,12 @@ static void softmax_row(real *h, const real *z, ptrdiff_t n) {
     case VG_SOFTMAX: break;                                                                     \
     }
 
-static void activation(vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_rows *rows) {
-    if (f == VG_SOFTMAX)
+static void activation(vg_matrix h, vg_matrix z, const vg_function *f, const vg_rows *rows) {
+    if (f->kind == VG_SOFTMAX)
         FOR_ROWS(r, rows)
             softmax_row((real *)h.data + r * h.ld, (const real *)z.data + r * z.ld, h.cols);
-#define DO(name, steepest) value_rows(name##_value, h, z, alpha, rows);
-    FOR_ACTIVATION(f, alpha, DO)
+#define DO(name, steepest) value_rows(name##_value, h, z, f->alpha, rows);
+    FOR_ACTIVATION(f, DO)
 #undef DO
 }
 
@@ -273,21 +273,21 @@ INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matr
     }
 }
 
-static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, vg_activation f, double alpha,
+static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, const vg_function *f,
                                 int done, const vg_taps *taps, const vg_rows *rows) {
-    if (f == VG_SOFTMAX) {
+    if (f->kind == VG_SOFTMAX) {
         if (!done)
             FOR_ROWS(r, rows)
                 softmax_backward((real *)delta.data + r * delta.ld, (const real *)h.data + r * h.ld, h.cols);
         if (taps) /* saturation and the slope of one unit are the sigmoid's, h (1 - h) */
-            slope_rows_tapped(sigmoid_slope, delta, h, z, alpha, 0.25, 1, taps, rows);
+            slope_rows_tapped(sigmoid_slope, delta, h, z, 0, 0.25, 1, taps, rows);
     } else if (taps) {
-#define DO(name, steepest) slope_rows_tapped(name##_slope, delta, h, z, alpha, steepest, done, taps, rows);
-        FOR_ACTIVATION(f, alpha, DO)
+#define DO(name, steepest) slope_rows_tapped(name##_slope, delta, h, z, f->alpha, steepest, done, taps, rows);
+        FOR_ACTIVATION(f, DO)
 #undef DO
-    } else if (!done && f != VG_IDENTITY) {
-#define DO(name, steepest) slope_rows(name##_slope, 1, delta, h, z, alpha, rows);
-        FOR_ACTIVATION(f, alpha, DO)
+    } else if (!done && f->kind != VG_IDENTITY) {
+#define DO(name, steepest) slope_rows(name##_slope, 1, delta, h, z, f->alpha, rows);
+        FOR_ACTIVATION(f, DO)
 #undef DO
     }
 }
@@ -323,12 +323,12 @@ static void tap_slopes(vg_matrix s, vg_matrix h, double steepest, const vg_taps 
     }
 }
 
-static void slope(vg_matrix s, vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_taps *taps,
+static void slope(vg_matrix s, vg_matrix h, vg_matrix z, const vg_function *f, const vg_taps *taps,
                   const vg_rows *rows) {
-#define DO(name, steepest)                              \
-    slope_rows(name##_slope, 0, s, h, z, alpha, rows);  \
+#define DO(name, steepest)                                \
+    slope_rows(name##_slope, 0, s, h, z, f->alpha, rows); \
     if (taps) tap_slopes(s, h, steepest, taps, rows);
-    FOR_ACTIVATION(f, alpha, DO)
+    FOR_ACTIVATION(f, DO)
 #undef DO
 }
 

@@ -63,6 +63,14 @@ typedef enum {
     VG_SOFTMAX
 } vg_activation;
 
+/* An activation as kernels get it. */
+typedef struct {
+    vg_activation kind;
+    double alpha; /* the parameter of those that take one */
+} vg_function;
+
+static const vg_function VG_NO_ACTIVATION = {VG_IDENTITY, 0};
+
 /* What activation_backward records of a layer while it computes delta; one entry per timestep and row chunk. */
 typedef struct {
     double *delta_norm; /* L2 norm of delta */
@@ -215,14 +223,14 @@ typedef struct {
     void (*relayout)(const vg_layout *y, const vg_layout *x, int add, const vg_rows *rows);
 
     /* h = f(z); h may be z */
-    void (*activation)(vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_rows *rows);
+    void (*activation)(vg_matrix h, vg_matrix z, const vg_function *f, const vg_rows *rows);
     /* delta = delta * f'(z), unless `done` says that delta is dL/dz already; taps may be NULL */
-    void (*activation_backward)(vg_matrix delta, vg_matrix h, vg_matrix z, vg_activation f, double alpha,
+    void (*activation_backward)(vg_matrix delta, vg_matrix h, vg_matrix z, const vg_function *f,
                                 int done, const vg_taps *taps, const vg_rows *rows);
     /* delta = dL/dz from the dL/dh that VG_BINARY_STATES made, and what was added to it; h = sigmoid(z) */
     void (*sigmoid_backward)(vg_matrix delta, vg_matrix z, const vg_rows *rows);
     /* s = f'(z); taps, which may be NULL, get `saturated` and `slopes` */
-    void (*slope)(vg_matrix s, vg_matrix h, vg_matrix z, vg_activation f, double alpha, const vg_taps *taps,
+    void (*slope)(vg_matrix s, vg_matrix h, vg_matrix z, const vg_function *f, const vg_taps *taps,
                   const vg_rows *rows);
 
     /* how many of n units have 0 in all `threads` arrays of slopes, `stride` bytes apart */
@@ -279,11 +287,10 @@ typedef struct {
                        ptrdiff_t cols);
     /* z = standardised x times weight plus bias, h = f(z); h may be z; weight and bias may be NULL */
     void (*normalise)(vg_matrix h, vg_matrix z, vg_matrix x, const void *normaliser, const void *weight,
-                      const void *bias, vg_activation f, double alpha, const vg_rows *rows);
+                      const void *bias, const vg_function *f, const vg_rows *rows);
     /* delta as activation_backward leaves it, and each chunk's sums of it and of delta times standardised x */
     void (*normalise_backward)(vg_matrix sums, vg_matrix delta, vg_matrix h, vg_matrix z, vg_matrix x,
-                               const void *normaliser, const void *weight, const void *bias, vg_activation f,
-                               double alpha, int done, const vg_taps *taps, const vg_rows *rows);
+                               const void *normaliser, const void *weight, const void *bias, const vg_function *f, int done, const vg_taps *taps, const vg_rows *rows);
     /* dx, or dx += where `add`, from the means of those two over all rows; dx may be delta */
     void (*normalise_input)(vg_matrix dx, vg_matrix delta, vg_matrix x, const void *normaliser,
                             const void *weight, const void *means, int add, const vg_rows *rows);
@@ -296,11 +303,11 @@ typedef struct {
     void (*widen)(double *y, const void *x, ptrdiff_t n);
     /* The same with each row standardised by its own mean, unless not `centred`, and variance. */
     void (*row_normalise)(vg_matrix h, vg_matrix z, vg_matrix x, const void *weight, const void *bias,
-                          double epsilon, int centred, vg_activation f, double alpha, const vg_rows *rows);
+                          double epsilon, int centred, const vg_function *f, const vg_rows *rows);
     /* both steps of backward; sums, which go on where `accumulating`, may have no data, and so may dx */
     void (*row_normalise_backward)(vg_matrix sums, vg_matrix dx, vg_matrix delta, vg_matrix h, vg_matrix z,
                                    vg_matrix x, const void *weight, double epsilon, int centred,
-                                   vg_activation f, double alpha, int done, int add, int accumulating,
+                                   const vg_function *f, int done, int add, int accumulating,
                                    const vg_taps *taps, const vg_rows *rows);
 
     /* h = max(x, 0) + a min(x, 0); a (cols,) or, where `shared`, a single one */

@@ -75,10 +75,10 @@ INLINE vg_taps taps_seen(const vg_taps *taps, const Block *block) {
                      .slopes = taps->slopes};
 }
 
-static void slopes_of_block(vg_matrix delta, vg_matrix h, vg_matrix z, vg_activation f, double alpha, int done,
+static void slopes_of_block(vg_matrix delta, vg_matrix h, vg_matrix z, const vg_function *f, int done,
                             const vg_taps *taps, const Block *block) {
     const vg_taps here = taps ? taps_seen(taps, block) : (vg_taps){0};
-    activation_backward(seen(delta, block), seen(h, block), seen(z, block), f, alpha, done, taps ? &here : NULL,
+    activation_backward(seen(delta, block), seen(h, block), seen(z, block), f, done, taps ? &here : NULL,
                         &block->rows);
 }
 
@@ -230,16 +230,16 @@ INLINE void normalise_rows(Value value, vg_matrix h, vg_matrix x, const void *fr
 }
 
 static void normalise(vg_matrix h, vg_matrix z, vg_matrix x, const void *from, const void *weight, const void *bias,
-                      vg_activation f, double alpha, const vg_rows *rows) {
-    if (f == VG_IDENTITY)
+                      const vg_function *f, const vg_rows *rows) {
+    if (f->kind == VG_IDENTITY)
         normalise_rows(identity_value, h, x, from, weight, bias, rows);
-    else if (f == VG_RELU)
+    else if (f->kind == VG_RELU)
         normalise_rows(relu_value, h, x, from, weight, bias, rows);
     else
         FOR_BLOCKS(block, rows, h.cols) {
             const vg_matrix here = seen(z, &block);
             normalise_rows(identity_value, here, seen(x, &block), from, weight, bias, &block.rows);
-            activation(seen(h, &block), here, f, alpha, &block.rows);
+            activation(seen(h, &block), here, f, &block.rows);
         }
 }
 
@@ -272,14 +272,13 @@ INLINE void add_normalised(vg_matrix sums, vg_matrix delta, vg_matrix x, const v
 }
 
 static void normalise_backward(vg_matrix sums, vg_matrix delta, vg_matrix h, vg_matrix z, vg_matrix x,
-                               const void *from, const void *weight, const void *bias, vg_activation f,
-                               double alpha, int done, const vg_taps *taps, const vg_rows *rows) {
+                               const void *from, const void *weight, const void *bias, const vg_function *f, int done, const vg_taps *taps, const vg_rows *rows) {
     clear_chunks(sums, rows);
-    if (!taps && !done && f == VG_RELU)
+    if (!taps && !done && f->kind == VG_RELU)
         add_normalised(sums, delta, x, from, weight, bias, 1, rows);
     else
         FOR_BLOCKS(block, rows, x.cols) {
-            slopes_of_block(delta, h, z, f, alpha, done, taps, &block);
+            slopes_of_block(delta, h, z, f, done, taps, &block);
             add_normalised(sums, seen(delta, &block), seen(x, &block), from, weight, bias, 0, &block.rows);
         }
 }

@@ -59,10 +59,10 @@ static void standardise_rows(vg_matrix z, vg_matrix x, const real *weight, const
 }
 
 static void row_normalise(vg_matrix h, vg_matrix z, vg_matrix x, const void *weight, const void *bias,
-                          double epsilon, int centred, vg_activation f, double alpha, const vg_rows *rows) {
+                          double epsilon, int centred, const vg_function *f, const vg_rows *rows) {
     FOR_BLOCKS(block, rows, x.cols) {
         standardise_rows(seen(z, &block), seen(x, &block), weight, bias, epsilon, centred, &block.rows);
-        if (f != VG_IDENTITY) activation(seen(h, &block), seen(z, &block), f, alpha, &block.rows);
+        if (f->kind != VG_IDENTITY) activation(seen(h, &block), seen(z, &block), f, &block.rows);
     }
 }
 
@@ -101,13 +101,13 @@ static void row_input(real *dx, const real *d, const real *x, const real *weight
 
 static void row_normalise_backward(vg_matrix sums, vg_matrix dx, vg_matrix delta, vg_matrix h, vg_matrix z,
                                    vg_matrix x, const void *weight, double epsilon, int centred,
-                                   vg_activation f, double alpha, int done, int add, int accumulating,
+                                   const vg_function *f, int done, int add, int accumulating,
                                    const vg_taps *taps, const vg_rows *rows) {
     const ptrdiff_t n = x.cols;
     if (sums.data && !accumulating) clear_chunks(sums, rows);
     FOR_BLOCKS(block, rows, n) {
         const vg_matrix out = seen(dx, &block), error = seen(delta, &block), in = seen(x, &block);
-        slopes_of_block(delta, h, z, f, alpha, done, taps, &block);
+        slopes_of_block(delta, h, z, f, done, taps, &block);
         FOR_PLACES_BACK(c, begin, count, &block.rows) {
             const real *xb = (const real *)in.data + begin * x.ld;
             real *db = (real *)error.data + begin * delta.ld;

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from vgcore._core import image_kernels, kernels, norm_kernels, simd
+from vgcore._core.function import ActivationFunction
 from vgcore._core.neighbours import Window
 
 SIZES = [1, 2, 3, 5, 8, 15, 16, 17, 31, 33, 48, 64, 65, 100]
-ACTIVATIONS = simd.ACTIVATIONS.values()
+FUNCTIONS = {name: ActivationFunction(code, 0.1) for name, code in simd.ACTIVATIONS.items()}
 
 
 class Guarded:
@@ -52,9 +53,9 @@ def products(new, rows, inputs, outputs):
 
 def elementwise(new, rows, cols):
     h, z, delta, x = (new(rows, cols) for _ in range(4))
-    for f in ACTIVATIONS:
-        kernels.activation(h, z, f, 0.1)
-        kernels.activation_backward(delta, h, z, f, 0.1)
+    for f in FUNCTIONS.values():
+        kernels.activation(h, z, f)
+        kernels.activation_backward(delta, h, z, f)
     kernels.exp(z)
     kernels.dropout(h, x, 0.5, 1)
     kernels.add_noise(z.reshape(-1), 0.1, 1)
@@ -66,7 +67,7 @@ def normalisation(new, rows, cols):
     h, x, weight, bias = new(rows, cols), new(rows, cols), new(cols), new(cols)
     mean, variance = np.zeros(cols), np.ones(cols)
     columns = norm_kernels.normaliser(mean, variance, 1e-5, h.dtype)
-    for f in (simd.ACTIVATIONS["identity"], simd.ACTIVATIONS["relu"], simd.ACTIVATIONS["tanh"]):
+    for f in (FUNCTIONS["identity"], FUNCTIONS["relu"], FUNCTIONS["tanh"]):
         norm_kernels.normalise(h, h, x, columns, weight, bias, f)
         norm_kernels.row_normalise(h, h, x, weight, bias, 1e-5, True, f)
     norm_kernels.column_moments(x)

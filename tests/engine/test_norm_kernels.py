@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+import vgcore as vg
 from vgcore._core import kernels, norm_kernels
-from vgcore._core.simd import ACTIVATIONS
 
 DTYPES = ["float32", "float64"]
 TOLERANCE = {"float32": 3e-5, "float64": 1e-12}
-RELU, TANH, GELU = (ACTIVATIONS[name] for name in ("relu", "tanh", "gelu"))
+IDENTITY, RELU, TANH, GELU = (
+    vg.activations.get(name).function for name in ("identity", "relu", "tanh", "gelu")
+)
 # rows, places, columns: one of everything, odd ones, more than a block's rows, more than a block's places
 SHAPES = [
     (1, 1, 1),
@@ -92,11 +94,11 @@ def test_moments_far_from_0_keep_their_digits(dtype):
     np.testing.assert_allclose(variance, x.var(0, dtype="float64"), rtol=1e-6)
     h = np.empty_like(x)
     columns = norm_kernels.normaliser(mean, variance, EPSILON, dtype)
-    norm_kernels.normalise(h, h, x, columns, None, None, 0, places=20)
+    norm_kernels.normalise(h, h, x, columns, None, None, IDENTITY, places=20)
     want = (x.astype("float64") - mean) / np.sqrt(variance + EPSILON)
     np.testing.assert_allclose(h, want, atol=2e-6 if dtype == "float32" else 1e-11)
     rows = np.empty_like(x)
-    norm_kernels.row_normalise(rows, rows, x, None, None, EPSILON, True, 0, places=20)
+    norm_kernels.row_normalise(rows, rows, x, None, None, EPSILON, True, IDENTITY, places=20)
     wide = x.astype("float64")
     want = (wide - wide.mean(1, keepdims=True)) / np.sqrt(wide.var(1, keepdims=True) + EPSILON)
     np.testing.assert_allclose(rows, want, atol=2e-6 if dtype == "float32" else 1e-11)
@@ -112,7 +114,7 @@ def value_of(f, z):
     return np.maximum(z, 0) if f == RELU else np.tanh(z) if f == TANH else z
 
 
-@pytest.mark.parametrize("f", [0, RELU, TANH])
+@pytest.mark.parametrize("f", [IDENTITY, RELU, TANH], ids=["identity", "relu", "tanh"])
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize(("shape", "ending"), CASES)
 def test_batch_normalisation(shape, ending, affine, f, dtype):
@@ -172,7 +174,7 @@ def test_batch_normalisation(shape, ending, affine, f, dtype):
         np.testing.assert_array_equal(other, delta)
 
 
-@pytest.mark.parametrize("f", [0, RELU])
+@pytest.mark.parametrize("f", [IDENTITY, RELU], ids=["identity", "relu"])
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("centred", [True, False])
 @pytest.mark.parametrize(("shape", "ending"), CASES)

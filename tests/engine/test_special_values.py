@@ -54,7 +54,7 @@ def values_of(name, z):
     """What the engine makes of z."""
     h = kernels.matrix(*z.shape, z.dtype)
     chosen = vg.activations.get(name)
-    kernels.activation(h, z, chosen.code, chosen.alpha)
+    kernels.activation(h, z, chosen.function)
     return h
 
 
@@ -102,13 +102,13 @@ def test_slopes(name, width, dtype):
     h, chosen, rows = values_of(name, z), vg.activations.get(name), np.arange(len(z))
     delta = kernels.matrix(*z.shape, dtype)
     delta[...] = 1
-    kernels.activation_backward(delta, h, z, chosen.code, chosen.alpha)
+    kernels.activation_backward(delta, h, z, chosen.function)
     got = delta[rows, places]
     *_, low, high = LIMITS[name]
     np.testing.assert_allclose(got[given == -INF], low, rtol=1e-6)
     np.testing.assert_allclose(got[given == INF], high, rtol=1e-6)
     delta[...] = NAN
-    kernels.activation_backward(delta, h, z, chosen.code, chosen.alpha)
+    kernels.activation_backward(delta, h, z, chosen.function)
     assert np.isnan(delta).all()
 
 
@@ -136,7 +136,7 @@ def test_pytorch_says_the_same(name, dtype):
     ours = kernels.matrix(1, 1, dtype)
     ours[...] = NAN
     delta, chosen = np.ones_like(ours), vg.activations.get(name)
-    kernels.activation_backward(delta, ours, ours, chosen.code, chosen.alpha)
+    kernels.activation_backward(delta, ours, ours, chosen.function)
     if name not in ("elu", "selu"):  # of which PyTorch says 1, and vgcore NaN
         np.testing.assert_allclose(delta[0, 0], slope[0], rtol=1e-6)
 
@@ -330,7 +330,9 @@ def test_normalisation_of_rows(value, cols, dtype):
     x[4, -1] = value
     h = np.empty_like(x)
     for centred in (True, False):
-        norm_kernels.row_normalise(h, h, x, None, None, 1e-5, centred, 0)
+        norm_kernels.row_normalise(
+            h, h, x, None, None, 1e-5, centred, vg.activations.get("identity").function
+        )
         assert np.isfinite(np.delete(h, 4, axis=0)).all()
         if centred or np.isnan(value):
             assert np.isnan(h[4]).all()

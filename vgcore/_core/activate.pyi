@@ -1,9 +1,9 @@
+from vgcore._core.function import ActivationFunction
 from vgcore._core.op import Operation
 
 def operation(
     units: int,
     *,
-    activation: int,
-    alpha: float,
+    activation: ActivationFunction,
     real_bytes: int,
 ) -> Operation: ...

@@ -1,5 +1,6 @@
 from typing import Any
 
+from vgcore._core.function import ActivationFunction
 from vgcore._core.op import Operation
 
 def operation(
@@ -8,9 +9,7 @@ def operation(
     filters: int,
     *,
     groups: int,
-    activation: int,
-    alpha: float,
-    keeps_z: bool,
+    activation: ActivationFunction,
     bias: bool,
     real_bytes: int,
 ) -> Operation: ...

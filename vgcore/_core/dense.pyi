@@ -1,12 +1,11 @@
+from vgcore._core.function import ActivationFunction
 from vgcore._core.op import Operation
 
 def operation(
     inputs: int,
     outputs: int,
     *,
-    activation: int,
-    alpha: float,
-    keeps_z: bool,
+    activation: ActivationFunction,
     bias: bool,
     real_bytes: int,
 ) -> Operation: ...

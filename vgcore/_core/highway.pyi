@@ -1,11 +1,10 @@
+from vgcore._core.function import ActivationFunction
 from vgcore._core.op import Operation
 
 def operation(
     units: int,
     *,
-    activation: int,
-    alpha: float,
-    gate_activation: int,
-    gate_alpha: float,
+    activation: ActivationFunction,
+    gate_activation: ActivationFunction,
     real_bytes: int,
 ) -> Operation: ...

@@ -3,6 +3,8 @@ from typing import Any
 
 from numpy.typing import DTypeLike, NDArray
 
+from vgcore._core.function import ActivationFunction
+
 Array = NDArray[Any]
 
 def chunk_sums(rows: int, vectors: int, cols: int) -> Array: ...
@@ -21,8 +23,7 @@ def normalise(
     normaliser: Array,
     weight: Array | None,
     bias: Array | None,
-    f: int,
-    alpha: float = 0,
+    f: ActivationFunction,
     *,
     places: int = 1,
     part: tuple[int, int] | None = None,
@@ -37,8 +38,7 @@ def normalise_backward(
     normaliser: Array,
     weight: Array | None,
     bias: Array | None,
-    f: int,
-    alpha: float = 0,
+    f: ActivationFunction,
     *,
     places: int = 1,
     part: tuple[int, int] | None = None,
@@ -66,8 +66,7 @@ def row_normalise(
     bias: Array | None,
     epsilon: float,
     centred: bool,
-    f: int,
-    alpha: float = 0,
+    f: ActivationFunction,
     *,
     places: int = 1,
     part: tuple[int, int] | None = None,
@@ -83,8 +82,7 @@ def row_normalise_backward(
     weight: Array | None,
     epsilon: float,
     centred: bool,
-    f: int,
-    alpha: float = 0,
+    f: ActivationFunction,
     *,
     add: bool = False,
     accumulating: bool = False,

@@ -1,6 +1,7 @@
+from vgcore._core.function import ActivationFunction
 from vgcore._core.op import Operation
 
 def fork(units: int, *, tells: bool, real_bytes: int) -> Operation: ...
 def join(
-    units: int, *, gated: bool, activation: int, alpha: float, keeps_z: bool, real_bytes: int
+    units: int, *, gated: bool, activation: ActivationFunction, real_bytes: int
 ) -> Operation: ...

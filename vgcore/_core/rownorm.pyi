@@ -1,3 +1,4 @@
+from vgcore._core.function import ActivationFunction
 from vgcore._core.op import Operation
 
 def operation(
@@ -7,8 +8,6 @@ def operation(
     epsilon: float,
     scale: bool,
     shift: bool,
-    activation: int,
-    alpha: float,
-    keeps_z: bool,
+    activation: ActivationFunction,
     real_bytes: int,
 ) -> Operation: ...

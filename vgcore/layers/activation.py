@@ -41,8 +41,7 @@ class Activation(SameShape):
         """The kernels of activate.pyx."""
         operation = activate.operation(
             features(input_shape),
-            activation=self.activation.code,
-            alpha=self.activation.alpha,
+            activation=self.activation.function,
             real_bytes=real_bytes,
         )
         return [operation]

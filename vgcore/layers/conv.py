@@ -99,9 +99,7 @@ class _Convolution(Layer):
             features(input_shape),
             self.filters,
             groups=self.groups,
-            activation=self.activation.code,
-            alpha=self.activation.alpha,
-            keeps_z=self.activation.keeps_z,
+            activation=self.activation.function,
             bias=self.use_bias,
             real_bytes=real_bytes,
         )

@@ -89,9 +89,7 @@ class Dense(Layer):
         operation = dense.operation(
             features(input_shape),
             self.units,
-            activation=self.activation.code,
-            alpha=self.activation.alpha,
-            keeps_z=self.activation.keeps_z,
+            activation=self.activation.function,
             bias=self.use_bias,
             real_bytes=real_bytes,
         )

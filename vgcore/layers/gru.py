@@ -56,8 +56,6 @@ class GRU(Recurrent):
     def cell_options(self) -> dict[str, Any]:
         """The gates' activation, and where the reset acts."""
         return {
-            "gate_activation": self.recurrent_activation.code,
-            "gate_alpha": self.recurrent_activation.alpha,
-            "keeps_z": self.activation.keeps_z or self.recurrent_activation.keeps_z,
+            "gate_activation": self.recurrent_activation.function,
             "variant": self.reset_after,
         }

@@ -97,10 +97,8 @@ class Highway(Layer):
         """The kernels of highway.pyx."""
         operation = highway.operation(
             features(input_shape),
-            activation=self.activation.code,
-            alpha=self.activation.alpha,
-            gate_activation=self.gate_activation.code,
-            gate_alpha=self.gate_activation.alpha,
+            activation=self.activation.function,
+            gate_activation=self.gate_activation.function,
             real_bytes=real_bytes,
         )
         return [operation]

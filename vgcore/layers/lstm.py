@@ -98,8 +98,6 @@ class LSTM(Recurrent):
     def cell_options(self) -> dict[str, Any]:
         """The gates' activation, and whether they peep."""
         return {
-            "gate_activation": self.recurrent_activation.code,
-            "gate_alpha": self.recurrent_activation.alpha,
-            "keeps_z": self.activation.keeps_z or self.recurrent_activation.keeps_z,
+            "gate_activation": self.recurrent_activation.function,
             "variant": self.peepholes,
         }

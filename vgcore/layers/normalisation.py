@@ -53,8 +53,6 @@ class Normalisation(SameShape):
             "epsilon": self.epsilon,
             "scale": self.scale,
             "shift": self.shift,
-            "activation": self.activation.code,
-            "alpha": self.activation.alpha,
-            "keeps_z": self.activation.keeps_z,
+            "activation": self.activation.function,
             "real_bytes": real_bytes,
         }

@@ -150,9 +150,7 @@ class Parallel(Block):
         return residual.join(
             second,
             gated=False,
-            activation=_IDENTITY.code,
-            alpha=_IDENTITY.alpha,
-            keeps_z=_IDENTITY.keeps_z,
+            activation=_IDENTITY.function,
             real_bytes=real_bytes,
         )
 

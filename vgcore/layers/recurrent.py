@@ -327,9 +327,7 @@ class Recurrent(Walking):
         if self.layers:
             return super().operations(input_shape, real_bytes)
         options = {
-            "activation": self.activation.code,
-            "alpha": self.activation.alpha,
-            "keeps_z": self.activation.keeps_z,
+            "activation": self.activation.function,
             "reverse": self.go_backwards,
             "bias": self.use_bias,
             "learned": self.initial_state == "learned",

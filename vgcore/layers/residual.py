@@ -130,9 +130,7 @@ class Residual(Block):
         join = residual.join(
             features(behind),
             gated=self.gate_start is not None,
-            activation=self.activation.code,
-            alpha=self.activation.alpha,
-            keeps_z=self.activation.keeps_z,
+            activation=self.activation.function,
             real_bytes=real_bytes,
         ).lay(places(behind), places(behind))
         if self.shortcut:

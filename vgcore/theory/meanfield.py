@@ -232,8 +232,8 @@ def _moments(activation: Activation, q: float) -> _Moments:
     x, f, slope = (kernels.matrix(1, len(z), np.float64) for _ in range(3))
     x[0] = scale * z
     slope[0] = 1
-    kernels.activation(f, x, activation.code, activation.alpha)
-    kernels.activation_backward(slope, f, x, activation.code, activation.alpha)
+    kernels.activation(f, x, activation.function)
+    kernels.activation_backward(slope, f, x, activation.function)
     return _Moments(
         float(weight @ f[0] ** 2),
         float(weight @ slope[0] ** 2),

@@ -1,0 +1,3 @@
+class ActivationFunction:
+    keeps_z: bool
+    def __init__(self, kind: int, alpha: float = 0, *, keeps_z: bool = True) -> None: ...
