@@ -20,13 +20,21 @@ from .simd cimport MOMENTS, PADDED, Rows
 cdef enum:  # buffers
     ROW_MOMENTS, SUMS, WORK
 
-cdef enum:  # parameters; weight and bias are behind them, where they are learned
-    MEAN, VARIANCE, STATISTICS
+cdef enum:
+    STATISTICS = 2  # parameters behind weight and bias, where these are learned: running mean and variance
 
 cdef enum:
     LINE = 8  # doubles of a cache line
 
 cdef Kind BATCH_NORM
+
+
+cdef inline void *running_mean(const Op *op) noexcept nogil:
+    return op.parameter[op.parameters - 2].value.data
+
+
+cdef inline void *running_variance(const Op *op) noexcept nogil:
+    return op.parameter[op.parameters - 1].value.data
 
 
 # A thread's own: mean, variance and count in double, the normaliser, and the means of backward.
@@ -56,7 +64,7 @@ cdef void normalise(const Op *op, const Step *step, const Rows *rows) noexcept n
         normaliser(op, step), mean(op, step), variance(op, step), op.epsilon, op.x.cols
     )
     op.leaf.normalise(
-        op.h, op.z, op.x, normaliser(op, step), weight(op, STATISTICS), bias(op),
+        op.h, op.z, op.x, normaliser(op, step), weight(op, STATISTICS), bias(op, STATISTICS),
         due_activation(op, step), rows,
     )
     op.leaf.clear_ended(op.h, rows)
@@ -67,8 +75,8 @@ cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nog
     if step.training:
         op.leaf.column_moments(op.buffer[ROW_MOMENTS].matrix, op.x, rows)
     else:
-        op.leaf.widen(mean(op, step), op.parameter[MEAN].value.data, n)
-        op.leaf.widen(variance(op, step), op.parameter[VARIANCE].value.data, n)
+        op.leaf.widen(mean(op, step), running_mean(op), n)
+        op.leaf.widen(variance(op, step), running_variance(op), n)
         normalise(op, step, rows)
 
 
@@ -80,9 +88,9 @@ cdef void meet_forward(const Op *op, const Step *step, const Rows *rows) noexcep
     count(op, step)[0] = rows_met
     normalise(op, step, rows)
     if step.updating and step.thread == 0:
-        op.leaf.blend(op.parameter[MEAN].value.data, mean(op, step), op.momentum, 1, n)
+        op.leaf.blend(running_mean(op), mean(op, step), op.momentum, 1, n)
         op.leaf.blend(
-            op.parameter[VARIANCE].value.data, variance(op, step), op.momentum, rows_met / (rows_met - 1),
+            running_variance(op), variance(op, step), op.momentum, rows_met / (rows_met - 1),
             n,
         )
 
@@ -92,7 +100,7 @@ cdef void backward(
 ) noexcept nogil:
     op.leaf.normalise_backward(
         op.buffer[SUMS].matrix, op.dh, op.h, op.z, op.x, normaliser(op, step), weight(op, STATISTICS),
-        bias(op), &op.activation, op.fused, &taps.layer if taps != NULL else NULL, rows,
+        bias(op, STATISTICS), &op.activation, op.fused, &taps.layer if taps != NULL else NULL, rows,
     )
 
 
@@ -113,7 +121,7 @@ cdef void meet_backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    gradient_from(op, step, op.buffer[SUMS].matrix, parameter, row0, row1)
+    gradient_from(op, step, STATISTICS, op.buffer[SUMS].matrix, parameter, row0, row1)
 
 
 BATCH_NORM = Kind(

@@ -23,7 +23,7 @@ cdef Kind ROW_NORM
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
     op.leaf.row_normalise(
-        op.h, op.z, op.x, weight(op, STATISTICS), bias(op), op.epsilon, op.variant,
+        op.h, op.z, op.x, weight(op, STATISTICS), bias(op, STATISTICS), op.epsilon, op.variant,
         due_activation(op, step), rows,
     )
     op.leaf.clear_ended(op.h, rows)
@@ -44,7 +44,7 @@ cdef void backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    gradient_from(op, step, op.buffer[SUMS].matrix, parameter, row0, row1)
+    gradient_from(op, step, STATISTICS, op.buffer[SUMS].matrix, parameter, row0, row1)
 
 
 ROW_NORM = Kind(

@@ -79,12 +79,12 @@ class BatchNorm(Normalisation):
         return 2 if (times if count == TIMESTEPS else count) <= 1 else 1
 
     def parameters(self, input_shape: Shape) -> list[Parameter]:
-        """The running statistics, and what is learned."""
+        """What is learned, then the running statistics: PyTorch's order."""
         shape = (features(input_shape),)
         return [
+            *super().parameters(input_shape),
             Parameter("running_mean", shape, initializers.Zeros(), trained=False),
             Parameter("running_var", shape, initializers.Ones(), trained=False, negative=False),
-            *super().parameters(input_shape),
         ]
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:

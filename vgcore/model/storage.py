@@ -42,13 +42,8 @@ class LoadedState(NamedTuple):
 
 def state(session: Session) -> dict[str, Array]:
     """See `Sequential.state_dict`."""
-    layout = session.layout
     with session.turn:
-        copies = layout.copies(session.values)
-    owners = list(dict.fromkeys(name.rpartition(".")[0] for name in copies))
-    statistic = {name: name not in layout.trained for name in copies}
-    ordered = sorted(copies, key=lambda n: (owners.index(n.rpartition(".")[0]), statistic[n]))
-    return {name: copies[name] for name in ordered}
+        return session.layout.copies(session.values)
 
 
 def load_state(session: Session, given: Mapping[str, ArrayLike], strict: bool) -> LoadedState:
