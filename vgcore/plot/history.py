@@ -73,7 +73,9 @@ def history(
         for key, look in zip(shown, looks, strict=True)
     ]
     share = name.removeprefix("val_").startswith(("accuracy", "top_", "r2"))
-    about = Field(name.replace("_", " ").capitalize(), name.replace("_", " "), log=not share)
+    negative = any(np.any(curve.y < 0) for curve in drawn)
+    words = name.replace("_", " ")
+    about = Field(words.capitalize(), words, log=not share and not negative)
     curves.draw(ax, about, epochs, drawn, empty="no epoch yet")
     ax.set_xlabel("epoch")
     if legend:
