@@ -103,24 +103,24 @@ def with_targets(
             f"y{suffix}: expected shape {shape}, for {compiled.metrics[0].name} compares it with the "
             f"outputs; got {goal.shape}"
         )
-    weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(data.x), shape)
-    if whole and weights is not None:
-        _check_some(f"sample_weight{suffix}", weights, data.lengths)
+    weights = None
+    if sample_weight is not None:
+        weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(data.x), shape)
+        if whole:
+            _check_some(f"sample_weight{suffix}", weights, data.lengths)
     if class_weight is not None:
         by_class = _by_class(class_weight, goal, compiled.loss, shape)
         weights = by_class if weights is None else _product(by_class, weights)
-    return data._replace(y=goal, weights=weights, compiled=compiled)
+    return Data(data.x, goal, data.lengths, weights, compiled)
 
 
 def _by_sample(
     argument: str,
-    value: ArrayLike | None,
+    value: ArrayLike,
     samples: int,
     shape: tuple[int, ...],
-) -> Array | None:
+) -> Array:
     """``sample_weight`` of outputs of ``shape``: (n,) or, where they are sequences, (n, time)."""
-    if value is None:
-        return None
     given = _validate.array(argument, value)
     if given.dtype.kind not in "fiub":
         raise TypeError(f"{argument}: expected real numbers, got {_validate.described(given)}")

@@ -45,6 +45,8 @@ class Layout(Sealed):
         Columns whose outputs have no slopes of their own.
     trained : tuple of str
         Names of the parameters that are trained.
+    is_trained : ndarray of bool
+        The same, of each parameter.
     layers : dict of str to tuple of int
         The operations with parameters that are trained, of each layer and each block.
     size : int
@@ -80,6 +82,7 @@ class Layout(Sealed):
         )
         self.slopeless = tuple(self._slopeless)
         self.trained = tuple(compress(self._names, trained))
+        self.is_trained = np.array(trained, bool)
         self.count = sum(math.prod(each.shape) for each in compress(self._parameters, trained))
 
     def _add_columns(self, layer: Layer) -> None:
@@ -152,15 +155,6 @@ class Layout(Sealed):
     def copies(self, vector: Array) -> dict[str, Array]:
         """Each parameter's values in C order, by name."""
         return {name: np.array(view, order="C") for name, view in self.views(vector).items()}
-
-    @property
-    def with_parameters(self) -> tuple[list[int], list[int]]:
-        """The columns that have weights, and those that have biases."""
-        kinds = [self._kinds[operation] for operation in self.shown]
-        weights, biases = (
-            [place for place, each in enumerate(kinds) if each[kind]] for kind in ("weight", "bias")
-        )
-        return weights, biases
 
     def layer_norms(self, norms: Array) -> Array:
         """Join the norms of parameters into those of columns.

@@ -62,9 +62,9 @@ def train_on_batch(
         if type(chosen.optimizer.learning_rate) is not float:  # a quick look: bench D1
             chosen.course.check_single_steps()
         plain = lengths is None and sample_weight is None and initial_state is None
-        if plain and not session.stateful and session.compiled.loss.function is None:
+        if plain and not session.stateful and chosen.loss.function is None:
             program = session.program(len(data.x), data.times)
-            if program.longest == program.times >= data.times and not session.compiled.tbptt:
+            if program.longest == program.times >= data.times and not chosen.tbptt:
                 return _one_step(session, program, data)
         return _whole_batch(session, data, initial_state, updating=True).loss
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -110,6 +111,16 @@ class Records:
         self._losses = self._losses[self._steps[:rows]]
         self._steps = self._steps[:rows]
         self.open = False
+
+    @property
+    def some(self) -> bool:
+        """Whether a step is recorded and complete."""
+        return self._complete() > 0
+
+    def gradient_norm(self) -> float:
+        """Of all trained parameters at the last step that is recorded and complete, before treatment."""
+        norms = self._parameter[self._complete() - 1, :, 1]
+        return math.hypot(*norms[self._layout.is_trained])
 
     def _complete(self) -> int:
         """Recorded steps that are done."""

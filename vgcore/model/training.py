@@ -170,10 +170,11 @@ def _check_stateful(samples: int, batch: int, shuffle: bool) -> None:
 
 
 class Ran(NamedTuple):
-    """How many steps were run, and what to say if the last one's loss or gradient is not finite."""
+    """How many steps were run, what to say if the last one's loss or gradient is not finite, their record."""
 
     steps: int
     broken: str | None = None
+    record: records.Records | None = None
 
 
 class _Tally:
@@ -226,7 +227,7 @@ class _Fit:
         self.whole: int | None = None  # steps of the call
         self.room = _FIRST_STEPS
         self.told = -math.inf  # when callbacks were told of the progress
-        self.recorded = 0 if track is None else len(track)
+        self.record: records.Records | None = None  # of the epoch's last steps that were recorded
         self._count(0)
 
     def _count(self, begin: int) -> None:
@@ -337,6 +338,8 @@ class _Fit:
                 track=self.track,
                 seconds=left,
             )
+            if ran.record is not None and ran.record.some:
+                self.record = ran.record
             if ran.broken is not None and self.compiled.refuses:
                 self.counted[1][0] -= 1
             if ran.broken is not None and divergence.tell(self.session, ran.broken):
@@ -405,17 +408,12 @@ class _Fit:
             values.update({f"val_{name}": value for name, value in result.metrics.items()})
         values["learning_rate"] = course.rate(self.session.step - 1)
         values["seconds"] = time.monotonic() - self.tally.begin
-        if self.track is not None and len(self.track) > self.recorded:
-            self.recorded = len(self.track)
-            values["gradient_norm"] = self._gradient_norm(self.track)
+        if self.record is not None:
+            values["gradient_norm"] = self.record.gradient_norm()
+            self.record = None
         course.after_epoch(values)
         self.history.append(epoch, values)
         return values
-
-    def _gradient_norm(self, flow: GradientFlow) -> float:
-        """Of all weights and biases at the last recorded step, before treatment."""
-        weights, biases = self.layout.with_parameters
-        return math.hypot(*flow.weight_grad[-1][weights], *flow.bias_grad[-1][biases])
 
 
 def run_steps(
@@ -484,7 +482,7 @@ def run_steps(
         if record is not None:
             record.close()
     if not program.broken:
-        return Ran(ran)
+        return Ran(ran, record=record)
     at = divergence.Place(first + ran - 1, epoch, int(steps.places[begin + ran - 1]))
     loss = float(losses[ran - 1])
-    return Ran(ran, divergence.message(session, program, data, steps, at, loss))
+    return Ran(ran, divergence.message(session, program, data, steps, at, loss), record)
