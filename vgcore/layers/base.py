@@ -239,7 +239,7 @@ class Layer(Member):
         moved, chosen or averaged.
         """
         activation = getattr(self, "activation", None)
-        return activation is not None and activation.name != "softmax"
+        return activation is not None and activation.unitwise
 
     def members(self) -> Sequence[Layer]:
         """The layers it wraps."""
@@ -268,7 +268,7 @@ class Layer(Member):
         """The arguments that make an equal layer, as JSON can hold them."""
         values = {name: getattr(self, name) for name in (*self.arguments, "name")}
         return {
-            name: [value.name, value.alpha] if isinstance(value, Activation) else value
+            name: value.config() if isinstance(value, Activation) else value
             for name, value in values.items()
         }
 
@@ -281,7 +281,7 @@ class Layer(Member):
         }
         for name in options:
             if name.endswith("activation"):
-                options[name] = activations.with_alpha(*options[name])
+                options[name] = activations.of_config(*options[name])
         return cls(**options)
 
 
