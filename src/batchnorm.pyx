@@ -131,7 +131,8 @@ BATCH_NORM = Kind(
 
 
 def operation(
-    Py_ssize_t units, *, double momentum, double epsilon, bint scale, bint shift, ActivationFunction activation not None, Py_ssize_t real_bytes,
+    Py_ssize_t units, *, double momentum, double epsilon, bint scale, bint shift,
+    ActivationFunction activation not None, Py_ssize_t real_bytes,
 ):
     """Batch normalisation of `units` columns."""
     cdef Operation made = Operation()

@@ -95,7 +95,8 @@ CONVOLUTION = Kind(
 
 
 def operation(
-    window, Py_ssize_t channels, Py_ssize_t filters, *, Py_ssize_t groups, ActivationFunction activation not None, bint bias, Py_ssize_t real_bytes,
+    window, Py_ssize_t channels, Py_ssize_t filters, *, Py_ssize_t groups,
+    ActivationFunction activation not None, bint bias, Py_ssize_t real_bytes,
 ):
     """A convolution of `channels` with `filters`; `window`: the arguments of a Window."""
     cdef Convolution made = Convolution()

@@ -7,7 +7,7 @@ dL/dg = dL/dh t         dL/dt = dL/dh (g - x)          dL/dx = dL/dh (1 - t) + d
 from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_STEP, Step, add_buffer, add_parameter, block, places_in,
-    set_activation, set_up,
+    set_activation, set_gate_activation, set_up,
 )
 from .simd cimport Matrix, Rows, Taps
 
@@ -101,8 +101,8 @@ def operation(
     cdef Operation made = Operation()
     set_up(made, &HIGHWAY, units, units, real_bytes)
     set_activation(made, activation)
+    set_gate_activation(made, gate_activation)
     made.op.keeps_z = True
-    made.op.gate_activation = gate_activation.function
     made.op.gates = 2
     made.op.branches = True
     made.op.z.cols = 2 * units

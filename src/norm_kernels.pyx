@@ -35,7 +35,8 @@ def normaliser(double[::1] mean, double[::1] variance, double epsilon, dtype):
 
 
 def normalise(
-    h, z, x, normaliser, weight, bias, ActivationFunction f not None, *, Py_ssize_t places=1, part=None, ends=None
+    h, z, x, normaliser, weight, bias, ActivationFunction f not None, *, Py_ssize_t places=1,
+    part=None, ends=None,
 ):
     """z = standardised x times weight plus bias, h = f(z)."""
     cdef Rows rows = some_rows(x, places, part, ends)
@@ -46,8 +47,8 @@ def normalise(
 
 
 def normalise_backward(
-    sums, delta, h, z, x, normaliser, weight, bias, ActivationFunction f not None, *, Py_ssize_t places=1, part=None,
-    ends=None,
+    sums, delta, h, z, x, normaliser, weight, bias, ActivationFunction f not None, *,
+    Py_ssize_t places=1, part=None, ends=None,
 ):
     """delta *= f'(z), and each chunk's sums of it and of it times standardised x."""
     cdef Rows rows = some_rows(x, places, part, ends)
@@ -79,8 +80,8 @@ def join_chunks(sums, dtype, double scale=1):
 
 
 def row_normalise(
-    h, z, x, weight, bias, double epsilon, bint centred, ActivationFunction f not None, *, Py_ssize_t places=1,
-    part=None, ends=None,
+    h, z, x, weight, bias, double epsilon, bint centred, ActivationFunction f not None, *,
+    Py_ssize_t places=1, part=None, ends=None,
 ):
     """z = x standardised row by row, times weight plus bias, h = f(z)."""
     cdef Rows rows = some_rows(x, places, part, ends)

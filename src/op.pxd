@@ -159,6 +159,7 @@ ctypedef struct Op:
 cdef class Operation:
     """Python's handle on an Op before the engine has given it buffers."""
     cdef Op op
+    cdef list kept  # what the op points to
 
 
 # What every operation has: duties, columns of x and of h. Until it is told otherwise its activation is the
@@ -168,6 +169,7 @@ cdef void set_up(
 )
 
 cdef void set_activation(Operation made, ActivationFunction activation)
+cdef void set_gate_activation(Operation made, ActivationFunction activation)
 
 
 cdef inline Py_ssize_t row_chunks(Py_ssize_t rows) noexcept nogil:

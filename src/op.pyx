@@ -7,6 +7,7 @@ cdef class Operation:
 
     def __cinit__(self):
         self.op.source = -1
+        self.kept = []
         for i in range(MAX_PARAMETERS):
             self.op.parameter[i].trained = True
 
@@ -36,4 +37,11 @@ cdef void set_up(
 
 cdef void set_activation(Operation made, ActivationFunction activation):
     made.op.activation = activation.function
-    made.op.keeps_z = activation.keeps_z
+    made.op.keeps_z |= activation.keeps_z
+    made.kept.append(activation)
+
+
+cdef void set_gate_activation(Operation made, ActivationFunction activation):
+    made.op.gate_activation = activation.function
+    made.op.keeps_z |= activation.keeps_z
+    made.kept.append(activation)

@@ -12,7 +12,8 @@ walk starts from. dL/dz is 0 there, so that the gradients of the weights are one
 from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_ROW, PER_STATE, State, Step, add_buffer, add_parameter,
-    from_row, of_thread, places_in, row_chunks, rows_end, set_activation, set_up, taps_from,
+    from_row, of_thread, places_in, row_chunks, rows_end, set_activation, set_gate_activation,
+    set_up, taps_from,
 )
 from .simd cimport Matrix, ROW_CHUNK, Rows
 
@@ -268,8 +269,7 @@ cdef Operation recurrent_operation(
     set_activation(made, options["activation"])
     cdef ActivationFunction gate_activation = options.get("gate_activation")
     if gate_activation is not None:
-        made.op.gate_activation = gate_activation.function
-        made.op.keeps_z |= gate_activation.keeps_z
+        set_gate_activation(made, gate_activation)
     made.op.gates = blocks
     made.op.reverse = options["reverse"]
     made.op.beside = options["beside"]

@@ -53,7 +53,8 @@ ROW_NORM = Kind(
 
 
 def operation(
-    Py_ssize_t units, *, bint centred, double epsilon, bint scale, bint shift, ActivationFunction activation not None, Py_ssize_t real_bytes,
+    Py_ssize_t units, *, bint centred, double epsilon, bint scale, bint shift,
+    ActivationFunction activation not None, Py_ssize_t real_bytes,
 ):
     """Normalisation of rows of `units` columns: layer norm if `centred`, else RMS norm."""
     cdef Operation made = Operation()

@@ -1,6 +1,6 @@
 """The leaf kernels (simd/leaf.h) as the rest of the engine sees them."""
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 
 cdef extern from "simd/factor.h" nogil:
@@ -46,9 +46,34 @@ cdef extern from "simd/leaf.h" nogil:
     ctypedef enum Activation "vg_activation":
         IDENTITY "VG_IDENTITY"
 
+    cdef enum:
+        INSTRUCTIONS "VG_INSTRUCTIONS"
+        REGISTERS "VG_REGISTERS"
+        CONSTANTS "VG_CONSTANTS"
+        LEARNED "VG_LEARNED"
+        FIRST_CONSTANT "VG_FIRST_CONSTANT"
+        FIRST_LEARNED "VG_FIRST_LEARNED"
+
+    ctypedef struct Instruction "vg_instruction":
+        uint8_t operator
+        uint8_t result
+        uint8_t a
+        uint8_t b
+        uint8_t c
+
+    ctypedef struct Formula "vg_program":
+        int instructions
+        int constants
+        int learned
+        int result
+        Instruction instruction[128]
+        double constant[32]
+
     ctypedef struct Function "vg_function":
         Activation kind
         double alpha
+        double steepest
+        const Formula *program
     const Function NO_ACTIVATION "VG_NO_ACTIVATION"
 
     ctypedef enum LossKind "vg_loss":
@@ -226,6 +251,13 @@ cdef extern from "simd/leaf.h" nogil:
             bint accumulating, const Taps *taps, const Rows *rows,
         ) noexcept nogil
         void (*prelu)(Matrix h, Matrix x, const void *a, bint shared, const Rows *rows) noexcept nogil
+        void (*formula)(
+            Matrix h, Matrix x, const Formula *f, const void *const *p, bint shared, const Rows *rows
+        ) noexcept nogil
+        void (*formula_backward)(
+            Matrix sums, Matrix delta, Matrix x, const Formula *f, const void *const *p, bint shared,
+            bint accumulating, const Rows *rows,
+        ) noexcept nogil
         void (*prelu_backward)(
             Matrix sums, Matrix delta, Matrix x, const void *a, bint shared, bint accumulating,
             const Rows *rows,

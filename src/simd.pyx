@@ -27,7 +27,41 @@ cdef extern from "simd/leaf.h" nogil:
         SOFTPLUS "VG_SOFTPLUS"
         SOFTSIGN "VG_SOFTSIGN"
         HARD_SIGMOID "VG_HARD_SIGMOID"
+        MISH "VG_MISH"
+        HARD_SWISH "VG_HARD_SWISH"
+        GELU_TANH "VG_GELU_TANH"
+        RELU6 "VG_RELU6"
+        CELU "VG_CELU"
+        SNAKE "VG_SNAKE"
         SOFTMAX "VG_SOFTMAX"
+        SOFTMIN "VG_SOFTMIN"
+        FORMULA_PROGRAM "VG_FORMULA"
+        NEGATE "VG_NEGATE"
+        ABS "VG_ABS"
+        SIGN "VG_SIGN"
+        SQRT "VG_SQRT"
+        EXP "VG_EXP"
+        LOG "VG_LOG"
+        LOG1P "VG_LOG1P"
+        SIN "VG_SIN"
+        COS "VG_COS"
+        TANH_OF "VG_TANH_OF"
+        SIGMOID_OF "VG_SIGMOID_OF"
+        SOFTPLUS_OF "VG_SOFTPLUS_OF"
+        ERF "VG_ERF"
+        ADD "VG_ADD"
+        SUBTRACT "VG_SUBTRACT"
+        MULTIPLY "VG_MULTIPLY"
+        DIVIDE "VG_DIVIDE"
+        POWER "VG_POWER"
+        MINIMUM "VG_MINIMUM"
+        MAXIMUM "VG_MAXIMUM"
+        LESS "VG_LESS"
+        LESS_EQUAL "VG_LESS_EQUAL"
+        EQUAL "VG_EQUAL"
+        NOT_EQUAL "VG_NOT_EQUAL"
+        WHERE "VG_WHERE"
+        KNOWN "VG_KNOWN"
         MSE "VG_MSE"
         MAE "VG_MAE"
         HUBER "VG_HUBER"
@@ -65,7 +99,43 @@ ACTIVATIONS = {
     "softplus": SOFTPLUS,
     "softsign": SOFTSIGN,
     "hard_sigmoid": HARD_SIGMOID,
+    "mish": MISH,
+    "hard_swish": HARD_SWISH,
+    "gelu_tanh": GELU_TANH,
+    "relu6": RELU6,
+    "celu": CELU,
+    "snake": SNAKE,
     "softmax": SOFTMAX,
+    "softmin": SOFTMIN,
+}
+FORMULA = FORMULA_PROGRAM
+OPERATORS = {
+    "negate": NEGATE,
+    "abs": ABS,
+    "sign": SIGN,
+    "sqrt": SQRT,
+    "exp": EXP,
+    "log": LOG,
+    "log1p": LOG1P,
+    "sin": SIN,
+    "cos": COS,
+    "tanh": TANH_OF,
+    "sigmoid": SIGMOID_OF,
+    "softplus": SOFTPLUS_OF,
+    "erf": ERF,
+    "add": ADD,
+    "subtract": SUBTRACT,
+    "multiply": MULTIPLY,
+    "divide": DIVIDE,
+    "power": POWER,
+    "minimum": MINIMUM,
+    "maximum": MAXIMUM,
+    "less": LESS,
+    "less_equal": LESS_EQUAL,
+    "equal": EQUAL,
+    "not_equal": NOT_EQUAL,
+    "where": WHERE,
+    "known": KNOWN,
 }
 LOSSES = {
     "mse": MSE,

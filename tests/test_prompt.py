@@ -125,19 +125,6 @@ def test_a_model_may_be_called():
     np.testing.assert_array_equal(model(x, lengths=[1, 2, 3]), model.predict(x, lengths=[1, 2, 3]))
 
 
-def test_a_model_takes_no_attributes_that_mean_nothing():
-    model = network()
-    with pytest.raises(AttributeError, match="learning_rate: a Sequential has no such attribute"):
-        model.learning_rate = 0.1
-
-    class Named(vg.Sequential):
-        note = None
-
-    own = Named([vg.Dense(1)], input_shape=1)
-    own.note = "mine"
-    assert own.note == "mine"
-
-
 # ---- records as tables, and parts of them
 
 

@@ -1,100 +1,6 @@
-/* Activations and their derivatives, with the taps of the gradient-flow tracker.
- *
- * An activation is two functions: f(z), and its slope f'(z), which may be computed from z or from h = f(z);
- * the caller keeps z apart from h for those that need it. Nothing behind the last column is written: a matrix
- * may be a block of columns of a wider one.
+/* Activations of matrices and their derivatives, with the taps of the gradient-flow tracker. Nothing behind the
+ * last column is written: a matrix may be a block of columns of a wider one.
  */
-#define SELU_SCALE ((real)1.0507009873554804934193349852946)
-#define SELU_ALPHA ((real)1.6732632423543772848170429916717)
-
-typedef vec (*Value)(vec z, vec alpha);
-typedef vec (*Slope)(vec z, vec h, vec alpha);
-
-INLINE vec identity_value(vec z, vec alpha) { (void)alpha; return z; }
-INLINE vec identity_slope(vec z, vec h, vec alpha) { (void)z, (void)h, (void)alpha; return all(1); }
-
-INLINE vec sigmoid_value(vec z, vec alpha) { (void)alpha; return vsigmoid(z); }
-INLINE vec sigmoid_slope(vec z, vec h, vec alpha) { (void)z, (void)alpha; return h * (1 - h); }
-
-/* Of e^-|z|: no less than what its inverse, times a loss's scale, leaves finite. */
-#if REAL_BITS == 32
-#define LEAST_TAIL 0x1p-100f
-#else
-#define LEAST_TAIL 0x1p-1000
-#endif
-INLINE vec held_tail(vec tail) { return at_least(tail, all(LEAST_TAIL)); }
-
-/* From z it is nowhere 0, as it is where h rounds to 1. */
-INLINE vec held_sigmoid_slope(vec z, vec h, vec alpha) {
-    (void)h, (void)alpha;
-    const vec tail = held_tail(vexp(-magnitude(z))), large = 1 / (1 + tail);
-    return tail * large * large;
-}
-
-INLINE vec tanh_value(vec z, vec alpha) { (void)alpha; return vtanh(z); }
-INLINE vec tanh_slope(vec z, vec h, vec alpha) { (void)z, (void)alpha; return 1 - h * h; }
-
-INLINE vec relu_value(vec z, vec alpha) { (void)alpha; return choose(z <= all(0), all(0), z); } /* no -0 */
-INLINE vec relu_slope(vec z, vec h, vec alpha) {
-    (void)z, (void)alpha;
-    return keep(~(h <= all(0)), all(1)); /* of NaN 1, as PyTorch has it */
-}
-
-INLINE vec leaky_relu_value(vec z, vec alpha) { return choose(z < all(0), alpha * z, z); }
-INLINE vec leaky_relu_slope(vec z, vec h, vec alpha) {
-    (void)z;
-    return choose(h > all(0), all(1), alpha);
-}
-
-INLINE vec elu_value(vec z, vec alpha) {
-    const vec negative = at_least(-magnitude(z), all(-EXPM1_LIMIT));
-    return choose(z < all(0), alpha * vexpm1(negative), z);
-}
-INLINE vec elu_slope(vec z, vec h, vec alpha) {
-    (void)h;
-    return choose(z > all(0), all(1), alpha * vexp(-magnitude(z)));
-}
-
-INLINE vec selu_value(vec z, vec alpha) { (void)alpha; return SELU_SCALE * elu_value(z, all(SELU_ALPHA)); }
-INLINE vec selu_slope(vec z, vec h, vec alpha) {
-    (void)alpha;
-    return SELU_SCALE * elu_slope(z, h, all(SELU_ALPHA));
-}
-
-INLINE vec gelu_value(vec z, vec alpha) { (void)alpha; return z * vnormal_cdf(z); }
-INLINE vec gelu_slope(vec z, vec h, vec alpha) {
-    (void)h, (void)alpha;
-    const vec density = (real)0.39894228040143267794 * vexp((real)-0.5 * z * z);
-    return vnormal_cdf(z) + z * density;
-}
-
-INLINE vec silu_value(vec z, vec alpha) { (void)alpha; return z * vsigmoid(z); }
-INLINE vec silu_slope(vec z, vec h, vec alpha) {
-    (void)h, (void)alpha;
-    const vec s = vsigmoid(z);
-    return s * (1 + z * (1 - s));
-}
-
-INLINE vec softplus_value(vec z, vec alpha) { (void)alpha; return vsoftplus(z); }
-INLINE vec softplus_slope(vec z, vec h, vec alpha) { (void)h, (void)alpha; return vsigmoid(z); }
-
-INLINE vec softsign_value(vec z, vec alpha) { (void)alpha; return z / (1 + magnitude(z)); }
-INLINE vec softsign_slope(vec z, vec h, vec alpha) {
-    (void)h, (void)alpha;
-    const vec size = 1 + magnitude(z);
-    return 1 / (size * size);
-}
-
-INLINE vec hard_sigmoid_value(vec z, vec alpha) {
-    (void)alpha;
-    const vec line = (z + 3) / 6;
-    return choose(line < all(0), all(0), choose(line > all(1), all(1), line));
-}
-INLINE vec hard_sigmoid_slope(vec z, vec h, vec alpha) {
-    (void)z, (void)alpha;
-    return keep((h > all(0)) & (h < all(1)), all((real)1 / 6));
-}
-
 /* The last vector of a row ends with it and may overlap the one before, so it is computed first. */
 INLINE void value_rows(Value value, vg_matrix h, vg_matrix z, double alpha, const vg_rows *rows) {
     const ptrdiff_t n = h.cols, tail = n - LANES;
@@ -138,24 +44,37 @@ static void softmax_row(real *h, const real *z, ptrdiff_t n) {
     case VG_SILU: DO(silu, 1.0998) break;                                                       \
     case VG_SOFTPLUS: DO(softplus, 1) break;                                                    \
     case VG_SOFTSIGN: DO(softsign, 1) break;                                                    \
-    case VG_HARD_SIGMOID: DO(hard_sigmoid, 1.0 / 6) break;                                      \
-    case VG_SOFTMAX: break;                                                                     \
+    case VG_HARD_SIGMOID: DO(hard_sigmoid, (f)->alpha) break;                                   \
+    case VG_MISH: DO(mish, 1.0884) break;                                                       \
+    case VG_HARD_SWISH: DO(hard_swish, 1.5) break;                                              \
+    case VG_GELU_TANH: DO(gelu_tanh, 1.1289) break;                                             \
+    case VG_RELU6: DO(relu6, 1) break;                                                          \
+    case VG_CELU: DO(celu, 1) break;                                                            \
+    case VG_SNAKE: DO(snake, 2) break;                                                          \
+    case VG_SOFTMAX:                                                                            \
+    case VG_SOFTMIN:                                                                            \
+    case VG_FORMULA: break; /* they are more than two functions */                              \
     }
 
 static void activation(vg_matrix h, vg_matrix z, const vg_function *f, const vg_rows *rows) {
     if (f->kind == VG_SOFTMAX)
-        FOR_ROWS(r, rows)
-            softmax_row((real *)h.data + r * h.ld, (const real *)z.data + r * z.ld, h.cols);
+        FOR_ROWS(r, rows) softmax_row(element(h, r, 0), element(z, r, 0), h.cols);
+    if (f->kind == VG_SOFTMIN)
+        FOR_ROWS(r, rows) {
+            for (ptrdiff_t j = 0; j < h.cols; j++) *element(h, r, j) = -*element(z, r, j);
+            softmax_row(element(h, r, 0), element(h, r, 0), h.cols);
+        }
+    if (f->kind == VG_FORMULA) formula_values(h, z, f->program, rows);
 #define DO(name, steepest) value_rows(name##_value, h, z, f->alpha, rows);
     FOR_ACTIVATION(f, DO)
 #undef DO
 }
 
-/* delta_j = h_j (delta_j - sum over k of delta_k h_k) */
-static void softmax_backward(real *delta, const real *h, ptrdiff_t n) {
+/* delta_j = sign h_j (delta_j - sum over k of delta_k h_k) */
+static void softmax_backward(real *delta, const real *h, ptrdiff_t n, real sign) {
     real mean = 0;
     for (ptrdiff_t j = 0; j < n; j++) mean += delta[j] * h[j];
-    for (ptrdiff_t j = 0; j < n; j++) delta[j] = h[j] * (delta[j] - mean);
+    for (ptrdiff_t j = 0; j < n; j++) delta[j] = sign * h[j] * (delta[j] - mean);
 }
 
 /* d = slope, or d *= slope where `multiplying` */
@@ -243,9 +162,10 @@ INLINE int any_unknown(Slope slope, const real *h, ptrdiff_t ldh, const real *z,
 
 #define RUN_COLUMNS 4 /* vectors of columns in a run of VG_ROW_CHUNK rows each */
 
-/* slope_rows where the tracker listens. */
-INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matrix z, double alpha,
-                              double steepest, int done, const vg_taps *taps, const vg_rows *all_rows) {
+/* slope_rows where the tracker listens; of a formula, whose slopes its machine makes. */
+INLINE void slope_rows_tapped(Slope slope, Machine *machine, vg_matrix delta, vg_matrix h, vg_matrix z,
+                              double alpha, double steepest, int done, const vg_taps *taps,
+                              const vg_rows *all_rows) {
     const vec threshold = all((real)(0.05 * steepest)), factor = all((real)alpha);
     const ptrdiff_t n = delta.cols;
     FOR_CHUNKS(c, begin, rows, all_rows) {
@@ -254,37 +174,67 @@ INLINE void slope_rows_tapped(Slope slope, vg_matrix delta, vg_matrix h, vg_matr
         const real origin = hb[0]; /* deviations from it lose no digits */
         ChunkSums chunk = {{0}, {0}, {0}, {0}};
         RunSums run = {{0}, {0}, {0}, {0}};
-        for (ptrdiff_t j = 0; j < n; j += LANES) {
-            if (n - j >= LANES)
-                tap_column(&run, (real *)taps->slopes + j, slope, d + j, delta.ld, hb + j, h.ld, zb + j,
-                           z.ld, rows, factor, threshold, all(origin), done, LANES);
-            else
-                tap_column(&run, (real *)taps->slopes + j, slope, d + j, delta.ld, hb + j, h.ld, zb + j,
-                           z.ld, rows, factor, threshold, all(origin), done, n - j);
-            if (j % (RUN_COLUMNS * LANES) == (RUN_COLUMNS - 1) * LANES) add_run(&chunk, &run);
+        int unknown = 0;
+        for (ptrdiff_t k = 0; k < n; k += RUN_COLUMNS * LANES) {
+            const ptrdiff_t width = n - k < RUN_COLUMNS * LANES ? n - k : RUN_COLUMNS * LANES;
+            const real *zk = zb + k;
+            ptrdiff_t ldz = z.ld;
+            if (machine) {
+                zk = slopes_of_z(machine, zk, z.ld, rows, width);
+                ldz = whole_vectors(width);
+                unknown |= any_unknown(slope, hb + k, h.ld, zk, ldz, rows, width, factor);
+            }
+            for (ptrdiff_t j = 0; j < width; j += LANES) {
+                real *slopes = (real *)taps->slopes + k + j, *dj = d + k + j;
+                const real *hj = hb + k + j, *zj = zk + j;
+                if (width - j >= LANES)
+                    tap_column(&run, slopes, slope, dj, delta.ld, hj, h.ld, zj, ldz, rows, factor, threshold,
+                               all(origin), done, LANES);
+                else
+                    tap_column(&run, slopes, slope, dj, delta.ld, hj, h.ld, zj, ldz, rows, factor, threshold,
+                               all(origin), done, width - j);
+            }
+            add_run(&chunk, &run);
         }
-        if (n % (RUN_COLUMNS * LANES)) add_run(&chunk, &run);
         const double delta_square = sum_of(chunk.delta_square), h_sum = sum_of(chunk.h);
         moments_of_sums(taps->mean + c, taps->deviation + c, h_sum, sum_of(chunk.h_square), origin, hb, h.ld,
                         rows, n);
         taps->saturated[c] = sum_of(chunk.saturated);
-        if (!isfinite(h_sum) && any_unknown(slope, hb, h.ld, zb, z.ld, rows, n, factor)) taps->saturated[c] = NAN;
+        if (!machine && !isfinite(h_sum)) unknown = any_unknown(slope, hb, h.ld, zb, z.ld, rows, n, factor);
+        if (unknown || isnan(steepest)) taps->saturated[c] = NAN;
         taps->delta_norm[c] = norm_from_squares(delta_square, d, delta.ld, rows, n);
     }
 }
 
+/* Its machine has made slopes of z. */
+INLINE vec formula_slope(vec made, vec h, vec alpha) { (void)h, (void)alpha; return made; }
+
+static __attribute__((noinline)) void formula_slopes_tapped(vg_matrix delta, vg_matrix h, vg_matrix z,
+                                                            const vg_function *f, int done, const vg_taps *taps,
+                                                            const vg_rows *rows) {
+    Machine machine;
+    set_up_machine(&machine, f->program);
+    derive_by(&machine, 0);
+    slope_rows_tapped(formula_slope, &machine, delta, h, z, 0, f->steepest, done, taps, rows);
+}
+
 static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, const vg_function *f,
                                 int done, const vg_taps *taps, const vg_rows *rows) {
-    if (f->kind == VG_SOFTMAX) {
+    if (f->kind == VG_SOFTMAX || f->kind == VG_SOFTMIN) {
+        const real sign = f->kind == VG_SOFTMAX ? 1 : -1;
         if (!done)
-            FOR_ROWS(r, rows)
-                softmax_backward((real *)delta.data + r * delta.ld, (const real *)h.data + r * h.ld, h.cols);
+            FOR_ROWS(r, rows) softmax_backward(element(delta, r, 0), element(h, r, 0), h.cols, sign);
         if (taps) /* saturation and the slope of one unit are the sigmoid's, h (1 - h) */
-            slope_rows_tapped(sigmoid_slope, delta, h, z, 0, 0.25, 1, taps, rows);
+            slope_rows_tapped(sigmoid_slope, NULL, delta, h, z, 0, 0.25, 1, taps, rows);
+    } else if (taps && f->kind == VG_FORMULA) {
+        formula_slopes_tapped(delta, h, z, f, done, taps, rows);
     } else if (taps) {
-#define DO(name, steepest) slope_rows_tapped(name##_slope, delta, h, z, f->alpha, steepest, done, taps, rows);
+#define DO(name, steepest) \
+    slope_rows_tapped(name##_slope, NULL, delta, h, z, f->alpha, steepest, done, taps, rows);
         FOR_ACTIVATION(f, DO)
 #undef DO
+    } else if (!done && f->kind == VG_FORMULA) {
+        formula_slopes(1, delta, z, f->program, rows);
     } else if (!done && f->kind != VG_IDENTITY) {
 #define DO(name, steepest) slope_rows(name##_slope, 1, delta, h, z, f->alpha, rows);
         FOR_ACTIVATION(f, DO)
@@ -319,7 +269,7 @@ static void tap_slopes(vg_matrix s, vg_matrix h, double steepest, const vg_taps 
         if (j < s.cols)
             flat += tap_slope_column((real *)taps->slopes + j, at + j, s.ld, hb + j, h.ld, rows, threshold,
                                      s.cols - j);
-        taps->saturated[c] = lane_sum(flat);
+        taps->saturated[c] = isnan(steepest) ? NAN : lane_sum(flat);
     }
 }
 
@@ -330,6 +280,10 @@ static void slope(vg_matrix s, vg_matrix h, vg_matrix z, const vg_function *f, c
     if (taps) tap_slopes(s, h, steepest, taps, rows);
     FOR_ACTIVATION(f, DO)
 #undef DO
+    if (f->kind == VG_FORMULA) {
+        formula_slopes(0, s, z, f->program, rows);
+        if (taps) tap_slopes(s, h, f->steepest, taps, rows);
+    }
 }
 
 static ptrdiff_t dead_units(const void *slopes, ptrdiff_t stride, int threads, ptrdiff_t n) {

@@ -10,6 +10,8 @@
 #include "gemm.h"
 #include "conv.h"
 #include "pool.h"
+#include "functions.h"
+#include "formula.h"
 #include "activation.h"
 #include "columns.h"
 #include "recurrent.h"
@@ -17,6 +19,7 @@
 #include "norm.h"
 #include "rownorm.h"
 #include "prelu.h"
+#include "learned.h"
 #include "random.h"
 #include "loss.h"
 #include "update.h"
@@ -98,6 +101,8 @@ const vg_leaf LEAF_TABLE = {
     .row_normalise_backward = row_normalise_backward,
     .prelu = prelu,
     .prelu_backward = prelu_backward,
+    .formula = formula,
+    .formula_backward = formula_backward,
     .dropout = dropout,
     .add_noise = add_noise,
     .row_norms = row_norms,

@@ -60,16 +60,58 @@ typedef enum {
     VG_SOFTPLUS,
     VG_SOFTSIGN,
     VG_HARD_SIGMOID,
-    VG_SOFTMAX
+    VG_MISH,
+    VG_HARD_SWISH,
+    VG_GELU_TANH,
+    VG_RELU6,
+    VG_CELU,
+    VG_SNAKE,
+    VG_SOFTMAX,
+    VG_SOFTMIN,
+    VG_FORMULA
 } vg_activation;
+
+/* What a formula is made of: an instruction reads slots a, b, c and writes a register. Slot 0 is z; registers,
+ * constants and learned parameters follow. */
+typedef enum {
+    VG_NEGATE, VG_ABS, VG_SIGN, VG_SQRT, VG_EXP, VG_LOG, VG_LOG1P, VG_SIN, VG_COS, VG_TANH_OF, VG_SIGMOID_OF,
+    VG_SOFTPLUS_OF, VG_ERF,
+    VG_ADD, VG_SUBTRACT, VG_MULTIPLY, VG_DIVIDE, VG_POWER, VG_MINIMUM, VG_MAXIMUM,
+    VG_LESS, VG_LESS_EQUAL, VG_EQUAL, VG_NOT_EQUAL, /* 1 or 0 */
+    VG_WHERE, /* b where a is not 0, else c */
+    VG_KNOWN  /* a, or NaN where b is NaN */
+} vg_operator;
+
+enum {
+    VG_INSTRUCTIONS = 128,
+    VG_REGISTERS = 16,
+    VG_CONSTANTS = 32,
+    VG_LEARNED = 8,
+    VG_FIRST_CONSTANT = 1 + VG_REGISTERS,
+    VG_FIRST_LEARNED = VG_FIRST_CONSTANT + VG_CONSTANTS,
+    VG_SLOTS = VG_FIRST_LEARNED + VG_LEARNED
+};
+
+typedef struct {
+    uint8_t operator, result, a, b, c;
+} vg_instruction;
+
+typedef struct {
+    int instructions, constants, learned;
+    int result; /* the slot of f(z) */
+    vg_instruction instruction[VG_INSTRUCTIONS];
+    double constant[VG_CONSTANTS];
+} vg_program;
 
 /* An activation as kernels get it. */
 typedef struct {
     vg_activation kind;
-    double alpha; /* the parameter of those that take one */
+    double alpha;    /* the parameter of those that take one */
+    double steepest; /* of a formula: the largest |f'|, NaN where there is no bound */
+    const vg_program *program; /* of a formula */
 } vg_function;
 
-static const vg_function VG_NO_ACTIVATION = {VG_IDENTITY, 0};
+static const vg_function VG_NO_ACTIVATION = {VG_IDENTITY, 0, 1, NULL};
 
 /* What activation_backward records of a layer while it computes delta; one entry per timestep and row chunk. */
 typedef struct {
@@ -315,6 +357,13 @@ typedef struct {
     /* delta = dL/dx from dL/dh, and each chunk's sums of the gradient of a, which go on where `accumulating` */
     void (*prelu_backward)(vg_matrix sums, vg_matrix delta, vg_matrix x, const void *a, int shared,
                            int accumulating, const vg_rows *rows);
+
+    /* h = f(x) of a formula whose parameters are learned; p[k] (cols,) or, where `shared`, a single one */
+    void (*formula)(vg_matrix h, vg_matrix x, const vg_program *f, const void *const *p, int shared,
+                    const vg_rows *rows);
+    /* delta = dL/dx from dL/dh, and each chunk's sums of the gradients of all p, side by side, as prelu_backward */
+    void (*formula_backward)(vg_matrix sums, vg_matrix delta, vg_matrix x, const vg_program *f,
+                             const void *const *p, int shared, int accumulating, const vg_rows *rows);
 
     /* y = x / (1 - rate), or 0 with a chance of `rate`, which the key, the stream, the place (counted from
      * first_place), the row and the column decide; where `shared`, not the place; y may be x */

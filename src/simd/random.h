@@ -59,7 +59,7 @@ static void dropout(vg_matrix y, vg_matrix x, double rate, uint64_t key, int str
 /* Box and Muller 1958, with one result of two. */
 INLINE vec normal_at(RowKey radius, RowKey angle, uint32_t column) {
     const vec uniform = (as_real(drawn(radius, column) >> 1) + (real)0.5) * (real)0x1p-31;
-    return square_root(-2 * vlog(uniform)) * vsin_pi(as_real(drawn(angle, column)) * (real)0x1p-32);
+    return square_root(-2 * vlog_normal(uniform)) * vsin_pi(as_real(drawn(angle, column)) * (real)0x1p-32);
 }
 
 #define NOISE_ROW 4096 /* elements that share a row's keys */

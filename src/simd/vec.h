@@ -71,6 +71,19 @@ INLINE vec rounded(vec v) {
     return v;
 }
 
+/* Whether m is true of any lane. */
+INLINE int any_lane(mask m) {
+#if defined(__AVX512F__)
+    return _mm512_test_epi32_mask((__m512i)m, (__m512i)m) != 0;
+#elif defined(__AVX2__)
+    return !_mm256_testz_si256((__m256i)m, (__m256i)m);
+#else
+    whole joined = 0;
+    for (int i = 0; i < LANES; i++) joined |= m[i];
+    return joined != 0;
+#endif
+}
+
 /* Lanes 0 .. n-1. */
 INLINE mask first(ptrdiff_t n) {
     mask lane;

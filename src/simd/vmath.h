@@ -22,6 +22,17 @@
 #define LOG_TERMS 4
 #define SIN_TERMS 6
 #define ERFC_TERMS 13
+#define ERF_TERMS 8
+#define TRIG_TERMS 5
+#define TRIG_LIMIT 1024.0f
+#define HALF_PI_1 0x1.9200000000000p+0f
+#define HALF_PI_2 0x1.fb40000000000p-12f
+#define HALF_PI_3 0x1.4440000000000p-24f
+#define HALF_PI_4 0x1.68c234c4c6629p-39f
+#define REAL_MAX FLT_MAX
+#define REAL_POW powf
+#define REAL_SIN sinf
+#define REAL_COS cosf
 #else
 #define MANTISSA 52
 #define EXPONENT_BIAS 1023
@@ -35,6 +46,17 @@
 #define LOG_TERMS 9
 #define SIN_TERMS 11
 #define ERFC_TERMS 27
+#define ERF_TERMS 14
+#define TRIG_TERMS 8
+#define TRIG_LIMIT 1048576.0
+#define HALF_PI_1 0x1.921fb54400000p+0
+#define HALF_PI_2 0x1.0b4611a600000p-34
+#define HALF_PI_3 0x1.3198a2e000000p-69
+#define HALF_PI_4 0x1.b839a252049c1p-104
+#define REAL_MAX DBL_MAX
+#define REAL_POW pow
+#define REAL_SIN sin
+#define REAL_COS cos
 #endif
 
 static const real FACTORIAL_INVERSE[] = {
@@ -103,7 +125,7 @@ INLINE vec vlog1p_unit(vec t) {
 INLINE vec vsoftplus(vec x) { return at_least(x, all(0)) + vlog1p_unit(vexp(-magnitude(x))); }
 
 /* log x for normal x > 0: x = m 2^n with sqrt(1/2) <= m < sqrt 2, log m = 2 artanh(s), |s| <= 0.172. */
-INLINE vec vlog(vec x) {
+INLINE vec vlog_normal(vec x) {
     const mask root_half = (mask)all((real)0.70710678118654752440);
     const mask n = ((mask)x - root_half) >> MANTISSA;
     const vec m = (vec)((mask)x - (n << MANTISSA));
@@ -114,6 +136,61 @@ INLINE vec vlog(vec x) {
     const vec count = __builtin_convertvector(n, vec);
     return count * (real)LN2_HIGH + (count * (real)LN2_LOW + 2 * s * sum);
 }
+
+static const real TRIG_SINE[] = {
+    -1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800.0, -1.0 / 1307674368000.0,
+    1.0 / 355687428096000.0,
+};
+static const real TRIG_COSINE[] = {
+    -1.0 / 2, 1.0 / 24, -1.0 / 720, 1.0 / 40320, -1.0 / 3628800, 1.0 / 479001600, -1.0 / 87178291200.0,
+    1.0 / 20922789888000.0,
+};
+
+/* log x of any x: -infinity at 0, NaN below. */
+INLINE vec vlog(vec x) {
+    const mask tiny = x < all(REAL_MIN);
+    const vec lifted = choose(tiny, x * (real)((whole)1 << MANTISSA), x);
+    const vec normal = vlog_normal(lifted) - keep(tiny, all(MANTISSA * (real)0.69314718055994530942));
+    const vec edge = choose(x == all(0), all(-INFINITY), choose(x < all(0), all(NAN), x)); /* of infinity and NaN itself */
+    return choose((lifted >= all(REAL_MIN)) & (x < all(INFINITY)), normal, edge);
+}
+
+/* log(1 + x), from log of the sum as it is rounded (Kahan; Goldberg 1991, theorem 4). */
+INLINE vec vlog1p(vec x) {
+    const vec sum = rounded(1 + x), added = sum - 1;
+    return choose(added == all(0), x, choose(x < all(REAL_MAX), vlog(sum) * (x / added), vlog(sum)));
+}
+
+INLINE vec vpow(vec x, vec y) {
+    for (int i = 0; i < LANES; i++) x[i] = REAL_POW(x[i], y[i]);
+    return x;
+}
+
+/* Sine of x + quadrants pi / 2. For |x| <= TRIG_LIMIT it is taken of x less a multiple of pi / 2, whose parts are
+ * short enough for their products with it to be exact. */
+INLINE vec vsin_shifted(vec x, whole quadrants) {
+    const vec near = at_least(at_most(x, all(TRIG_LIMIT)), all(-TRIG_LIMIT));
+    const vec round = all((real)1.5 * ((whole)1 << MANTISSA));
+    const vec count = (near * (real)0.63661977236758134308 + round) - round;
+    const vec r = ((near - count * HALF_PI_1) - count * HALF_PI_2) - count * HALF_PI_3 - count * HALF_PI_4;
+    const mask quadrant = __builtin_convertvector(choose(count == count, count, all(0)), mask) + quadrants;
+    const vec square = r * r;
+    vec sine = all(TRIG_SINE[TRIG_TERMS - 1]), cosine = all(TRIG_COSINE[TRIG_TERMS - 1]);
+#pragma GCC unroll 16
+    for (int k = TRIG_TERMS - 2; k >= 0; k--) {
+        sine = sine * square + TRIG_SINE[k];
+        cosine = cosine * square + TRIG_COSINE[k];
+    }
+    const vec size = choose((quadrant & 1) == 0, r + r * (square * sine), 1 + square * cosine);
+    vec v = choose((quadrant & 2) == 0, size, -size);
+    const mask far = ~(magnitude(x) <= all(TRIG_LIMIT));
+    if (any_lane(far))
+        for (int i = 0; i < LANES; i++)
+            if (far[i]) v[i] = quadrants ? REAL_COS(x[i]) : REAL_SIN(x[i]);
+    return v;
+}
+INLINE vec vsin(vec x) { return vsin_shifted(x, 0); }
+INLINE vec vcos(vec x) { return vsin_shifted(x, 1); }
 
 /* sin(pi x) for |x| <= 1/2. */
 INLINE vec vsin_pi(vec x) {
@@ -151,6 +228,25 @@ INLINE vec vnormal_cdf(vec z) {
     const vec exponent = u2 * (real)0.5 * b1 - b2 + ERFC_COEFFICIENT[0];
     const vec tail = (real)0.5 * t * vexp(exponent - x * x);
     return choose(z < all(0), tail, 1 - tail);
+}
+
+/* 2 / sqrt(pi) (-1)^k / (k! (2 k + 1)) */
+static const real ERF_COEFFICIENT[] = {
+    1.1283791670955125739, -0.37612638903183752463, 0.11283791670955125739,
+    -0.026866170645131251759, 0.0052239776254421878421, -0.00085483270234508528325,
+    0.00012055332981789664251, -0.000014925650358406250977, 1.6462114365889247402e-6,
+    -1.6365844691234924317e-7, 1.480719281587921724e-8, -1.2290555301717927353e-9,
+    9.4227590646504109706e-11, -6.7113668551641103779e-12,
+};
+
+/* erf x: Taylor's polynomial up to 1/2, behind it 1 - erfc. */
+INLINE vec verf(vec x) {
+    const vec size = magnitude(x), square = x * x;
+    vec sum = all(ERF_COEFFICIENT[ERF_TERMS - 1]);
+#pragma GCC unroll 16
+    for (int k = ERF_TERMS - 2; k >= 0; k--) sum = sum * square + ERF_COEFFICIENT[k];
+    const vec far = 1 - 2 * vnormal_cdf(-size * (real)1.41421356237309504880);
+    return choose(size <= all((real)0.5), x * sum, with_sign_of(far, x));
 }
 
 #endif

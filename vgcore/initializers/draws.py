@@ -22,7 +22,7 @@ import numpy.typing as npt
 from vgcore import activations
 from vgcore._answers import Answering
 from vgcore._validate import array, described, fits, integer, one_of, real, real_dtype
-from vgcore.activations import Activation
+from vgcore.activations import Activation, Formula
 from vgcore.theory import meanfield
 
 Shape = tuple[int, ...]
@@ -352,8 +352,9 @@ def _takes_more(function: Callable[..., Any]) -> bool:
 
 _GAINS = {
     **dict.fromkeys(("identity", "linear", "sigmoid"), 1.0),
-    **dict.fromkeys(("softplus", "softsign", "hard_sigmoid", "softmax"), 1.0),
-    **dict.fromkeys(("relu", "leaky_relu", "elu", "gelu", "silu"), math.sqrt(2)),
+    **dict.fromkeys(("softplus", "softsign", "hard_sigmoid", "softmax", "softmin", "snake"), 1.0),
+    **dict.fromkeys(("relu", "leaky_relu", "relu6", "elu", "celu", "gelu", "gelu_tanh"), math.sqrt(2)),
+    **dict.fromkeys(("silu", "mish", "hard_swish"), math.sqrt(2)),
     "tanh": 5 / 3,
     "selu": 3 / 4,
 }
@@ -367,8 +368,10 @@ def gain(activation: str | Activation, **params: float) -> float:
     activation : str or Activation
         identity, linear, sigmoid: 1; tanh: 5/3; relu: sqrt(2); leaky_relu: sqrt(2 / (1 + a²)),
         He et al. 2015, eq. 15; selu: 3/4 (for self-normalizing networks take lecun_normal). These
-        are ``torch.nn.init.calculate_gain``'s. It lists no others; here elu, gelu, silu count as
-        rectifiers, sqrt(2), and softplus, softsign, hard_sigmoid, softmax leave the weight at 1.
+        are ``torch.nn.init.calculate_gain``'s. It lists no others; here elu, celu, relu6, gelu, gelu_tanh,
+        silu, mish, hard_swish count as rectifiers, sqrt(2), and softplus, softsign, hard_sigmoid, snake,
+        softmax, softmin leave the weight at 1. A formula f has 1 / sqrt(E f(Z)²), Z standard normal: what
+        keeps the square of the outputs, as He's sqrt(2) does for relu.
     **params : float
         leaky_relu takes ``negative_slope``, its a (that of the Activation, or 0.01); the others take
         none.
@@ -378,6 +381,8 @@ def gain(activation: str | Activation, **params: float) -> float:
     ValueError, TypeError
         For an activation that is not listed, a parameter that it does not take.
     """
+    if isinstance(activation, Formula):
+        return _formula_gain(activation)
     if isinstance(activation, Activation):
         if activation.name == "leaky_relu":
             params.setdefault("negative_slope", activation.alpha)
@@ -388,6 +393,16 @@ def gain(activation: str | Activation, **params: float) -> float:
     if params:
         raise TypeError(f"gain: {activation} takes no parameter {', '.join(params)}")
     return value
+
+
+def _formula_gain(formula: Formula) -> float:
+    square = meanfield.second_moment(formula)
+    if not 0 < square < math.inf:
+        raise ValueError(
+            f"activation: expected a formula with a mean square over the normal distribution, got {formula!r}, "
+            f"whose is {square:g}"
+        )
+    return 1 / math.sqrt(square)
 
 
 def _factor(given: float | str | Activation) -> float:
@@ -440,7 +455,9 @@ def get(
     TypeError (anything else) starts with that.
     """
     if isinstance(spec, str):
-        return _INITIALIZERS[one_of(argument, spec, _INITIALIZERS)](activations.get(activation))
+        return _INITIALIZERS[one_of(argument, spec, _INITIALIZERS)](
+            activations.get(activation, learned=True)
+        )
     if isinstance(spec, Initializer):
         return spec
     if callable(spec) and not isinstance(spec, type):

@@ -34,7 +34,7 @@ class Activation(SameShape):
         self, activation: str | activations.Activation, *, name: str | None = None
     ) -> None:
         super().__init__(name)
-        self.activation = activations.get(activation)
+        self.activation = activations.get(activation, learned=True)
         self.output_activation = self.activation.name
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:

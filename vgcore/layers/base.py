@@ -265,7 +265,7 @@ class Layer(Member):
         moved, chosen or averaged.
         """
         activation = getattr(self, "activation", None)
-        return activation is not None and activation.name != "softmax"
+        return activation is not None and activation.unitwise
 
     def members(self) -> Sequence[Layer]:
         """The layers it wraps."""
@@ -293,7 +293,7 @@ class Layer(Member):
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal layer, as JSON can hold them."""
         return {
-            name: [value.name, value.alpha] if isinstance(value, Activation) else value
+            name: value.config() if isinstance(value, Activation) else value
             for name, value in self.given().items()
         }
 
@@ -306,7 +306,7 @@ class Layer(Member):
         }
         for name in options:
             if name.endswith("activation"):
-                options[name] = activations.with_alpha(*options[name])
+                options[name] = activations.of_config(*options[name])
         return cls(**options)
 
 

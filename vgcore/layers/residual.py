@@ -155,7 +155,7 @@ class Residual(Block):
         return {
             "layers": [describe(layer) for layer in self.layers],
             "shortcut": [describe(layer) for layer in self.shortcut],
-            "activation": [self.activation.name, self.activation.alpha],
+            "activation": self.activation.config(),
             "gate": self.gate_start,
             "name": self.name,
         }
@@ -166,7 +166,7 @@ class Residual(Block):
         return cls(
             [make(layer) for layer in config["layers"]],
             shortcut=[make(layer) for layer in config["shortcut"]],
-            activation=activations.with_alpha(*config["activation"]),
+            activation=activations.of_config(*config["activation"]),
             gate=config["gate"],
             name=config["name"],
         )

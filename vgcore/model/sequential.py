@@ -74,17 +74,14 @@ class Sequential:
         self.session = Session(layers, input_shape, dtype, seed)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Leave what a model was made of as it is."""
+        """Leave what a model was made of as it is; what other libraries set on a model means nothing here."""
         made = name == "session" and name in self.__dict__
         if made or isinstance(getattr(Sequential, name, None), property):
             raise AttributeError(
                 f"{name}: of a {type(self).__name__} it is read-only; make a new one"
             )
         hint = _answers.member(self, name)
-        if hint or (type(self) is Sequential and name != "session"):
-            hint = hint or (
-                "; what it is made of may be changed through its layers, how it trains by compile"
-            )
+        if hint:
             raise AttributeError(f"{name}: a {type(self).__name__} has no such attribute{hint}")
         super().__setattr__(name, value)
 

@@ -44,7 +44,6 @@ __all__ = [
     "length_map",
 ]
 
-_KINKS = (-3.0, 0.0, 3.0)  # where any of the activations is not smooth
 _HALVES = np.ldexp(1.0, np.arange(-40, 1))  # panels that resolve an f which bends at 1/√q
 _FAR = 10.0  # standard deviations; e^-50 of the weight lies beyond
 _SMALLEST, _LARGEST = 1e-24, 1e24  # q that stand for 0 and infinity
@@ -110,7 +109,7 @@ def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoin
     vgcore.initializers.Critical : draws weights and biases so.
     """
     return _critical(
-        activations.unitwise(activation), _validate.real("sigma_b", sigma_b, minimum=0)
+        activations.unitwise(activation, learned=True), _validate.real("sigma_b", sigma_b, minimum=0)
     )
 
 
@@ -142,11 +141,16 @@ def depth_scale(activation: str | Activation, sigma_w: float, sigma_b: float = 0
     return -1 / math.log(factor) if factor > 0 else 0.0
 
 
+def second_moment(activation: str | Activation) -> float:
+    """``E f(Z)²`` for standard normal Z."""
+    return _moments(activations.unitwise(activation, learned=True), 1.0).square
+
+
 def _network(
     activation: str | Activation, sigma_w: float, sigma_b: float
 ) -> tuple[Activation, float, float]:
     return (
-        activations.unitwise(activation),
+        activations.unitwise(activation, learned=True),
         _validate.real("sigma_w", sigma_w, minimum=0),
         _validate.real("sigma_b", sigma_b, minimum=0),
     )
@@ -228,7 +232,7 @@ def _root(function: Callable[[float], float], start: float, step: float) -> floa
 def _moments(activation: Activation, q: float) -> _Moments:
     """Gauss-Legendre on panels that end at the kinks and shrink towards 0, where f bends if q is large."""
     scale = math.sqrt(min(max(q, _SMALLEST), _LARGEST))
-    z, weight = _nodes(tuple(kink / scale for kink in _KINKS))
+    z, weight = _nodes(tuple(kink / scale for kink in (0.0, *activation.kinks)))
     x, f, slope = (kernels.matrix(1, len(z), np.float64) for _ in range(3))
     x[0] = scale * z
     slope[0] = 1
