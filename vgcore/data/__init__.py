@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from vgcore import _answers
 from vgcore.data import chance
 from vgcore.data.mnist_files import mnist
+from vgcore.data.padding import pad_sequences
 from vgcore.data.prepare import one_hot, train_test_split
 from vgcore.data.sequences import adding_problem, copy_memory, sequential_mnist, temporal_order
 from vgcore.data.sklearn_digits import digits
@@ -18,6 +19,7 @@ __all__ = [
     "digits",
     "mnist",
     "one_hot",
+    "pad_sequences",
     "sequential_mnist",
     "split_tail",
     "streams",
