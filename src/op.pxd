@@ -133,7 +133,7 @@ ctypedef struct Op:
     bint variant       # of a kind: an LSTM's peepholes, a GRU's reset after the product
     double epsilon     # of a normalisation, beside the variance
     double momentum    # of its running statistics
-    double rate        # of dropout
+    double rate        # of dropout; the deviation of noise
     double omega       # of an RNN: the factor of Pascanu's regulariser
     bint bias
     const void *tables  # the kind's own, which its Operation keeps

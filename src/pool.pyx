@@ -2,6 +2,8 @@
 
 largest:  h[p] = max over the window of x[q]     dL/dx[q] = sum of dL/dh[p] where x[q] is the first of them
 mean:     h[p] = factor[p] * sum of x[q]         dL/dx[q] = sum of factor[p] dL/dh[p]
+
+or, over all places of a row, as far as its sequence reaches, into one.
 """
 
 import numpy as np
@@ -17,7 +19,7 @@ ctypedef struct Geometry:
     Pairs backward
     const void *factor
 
-cdef Kind LARGEST, MEAN
+cdef Kind LARGEST, MEAN, OF_ALL
 
 
 cdef class Pool(Operation):
@@ -61,12 +63,27 @@ cdef void mean_backward(
         op.leaf.average_pool(op.dx, op.dh, &geometry.backward, geometry.factor, op.adds_dx, rows)
 
 
+cdef void all_forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    op.leaf.pool_places(op.h, op.x, op.variant, rows)
+
+
+cdef void all_backward(
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
+) noexcept nogil:
+    tap(op, taps, rows)
+    if op.dx.data != NULL:
+        op.leaf.pool_places_backward(op.dx, op.dh, op.h, op.x, op.variant, op.adds_dx, rows)
+
+
 LARGEST = Kind(
     forward=largest_forward, meet_forward=NULL, backward=largest_backward, meet_backward=NULL,
     gradient=NULL,
 )
 MEAN = Kind(
     forward=mean_forward, meet_forward=NULL, backward=mean_backward, meet_backward=NULL, gradient=NULL
+)
+OF_ALL = Kind(
+    forward=all_forward, meet_forward=NULL, backward=all_backward, meet_backward=NULL, gradient=NULL
 )
 
 
@@ -92,4 +109,12 @@ def operation(
     )
     made.op.tables = &made.geometry
     set_up(made, &LARGEST if largest else &MEAN, channels, outputs, real_bytes)
+    return made
+
+
+def of_all(Py_ssize_t channels, *, bint largest, Py_ssize_t real_bytes):
+    """A pool of `channels` over all places, whatever their number."""
+    cdef Operation made = Operation()
+    set_up(made, &OF_ALL, channels, channels, real_bytes)
+    made.op.variant = largest
     return made

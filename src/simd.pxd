@@ -42,6 +42,7 @@ cdef extern from "simd/leaf.h" nogil:
 
     Py_ssize_t PADDED "VG_PADDED"(Py_ssize_t cols)
     Py_ssize_t MOMENTS "VG_MOMENTS"(Py_ssize_t cols)
+    Py_ssize_t GROUP_WORK "VG_GROUP_WORK"(Py_ssize_t cols)
 
     ctypedef enum Activation "vg_activation":
         IDENTITY "VG_IDENTITY"
@@ -172,6 +173,10 @@ cdef extern from "simd/leaf.h" nogil:
         void (*max_pool_backward)(
             Matrix dx, Matrix dy, Matrix y, Matrix x, const Pairs *pairs, bint add, const Rows *rows
         ) noexcept nogil
+        void (*pool_places)(Matrix y, Matrix x, bint largest, const Rows *rows) noexcept nogil
+        void (*pool_places_backward)(
+            Matrix dx, Matrix dy, Matrix y, Matrix x, bint largest, bint add, const Rows *rows
+        ) noexcept nogil
         void (*average_pool)(
             Matrix y, Matrix x, const Pairs *pairs, const void *factor, bint add, const Rows *rows
         ) noexcept nogil
@@ -250,6 +255,16 @@ cdef extern from "simd/leaf.h" nogil:
             double epsilon, bint centred, const Function *f, bint done, bint add,
             bint accumulating, const Taps *taps, const Rows *rows,
         ) noexcept nogil
+        void (*group_normalise)(
+            Matrix h, Matrix z, Matrix x, Matrix kept, double *work, const void *weight,
+            const void *bias, double epsilon, Py_ssize_t groups, const Function *f,
+            const Rows *rows,
+        ) noexcept nogil
+        void (*group_normalise_backward)(
+            Matrix sums, Matrix dx, Matrix delta, Matrix h, Matrix z, Matrix x, Matrix kept,
+            double *work, const void *weight, Py_ssize_t groups, const Function *f, bint done,
+            bint add, const Taps *taps, const Rows *rows,
+        ) noexcept nogil
         void (*prelu)(Matrix h, Matrix x, const void *a, bint shared, const Rows *rows) noexcept nogil
         void (*formula)(
             Matrix h, Matrix x, const Formula *f, const void *const *p, bint shared, const Rows *rows
@@ -265,6 +280,14 @@ cdef extern from "simd/leaf.h" nogil:
         void (*dropout)(
             Matrix y, Matrix x, double rate, uint64_t key, int stream, Py_ssize_t first_place,
             bint shared, const Rows *rows,
+        ) noexcept nogil
+        void (*alpha_dropout)(
+            Matrix y, Matrix x, double rate, double scale, double shift, double dropped, uint64_t key,
+            int stream, Py_ssize_t first_place, bint shared, const Rows *rows,
+        ) noexcept nogil
+        void (*noise_rows)(
+            Matrix y, Matrix x, double sigma, uint64_t key, int stream, Py_ssize_t first_place,
+            const Rows *rows,
         ) noexcept nogil
         void (*add_noise)(
             void *g, Py_ssize_t n, double sigma, uint64_t key, Py_ssize_t first_element

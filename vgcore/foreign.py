@@ -36,6 +36,8 @@ ATTRIBUTES = {
     "batchnormalization": "vg.BatchNorm",
     "layernormalization": "vg.LayerNorm",
     "rmsnormalization": "vg.RMSNorm",
+    "groupnormalization": "vg.GroupNorm",
+    **dict.fromkeys(("instancenorm1d", "instancenorm2d"), "vg.InstanceNorm"),
     **dict.fromkeys(("maxpool1d", "maxpool2d", "maxpooling1d", "maxpooling2d"), "vg.MaxPool"),
     **dict.fromkeys(
         ("avgpool1d", "avgpool2d", "averagepooling1d", "averagepooling2d"), "vg.AvgPool"
@@ -44,6 +46,12 @@ ATTRIBUTES = {
         ("adaptiveavgpool1d", "adaptiveavgpool2d", "globalaveragepooling1d", "globalaveragepooling2d"),
         "vg.GlobalAvgPool",
     ),
+    **dict.fromkeys(
+        ("adaptivemaxpool1d", "adaptivemaxpool2d", "globalmaxpooling1d", "globalmaxpooling2d"),
+        "vg.GlobalMaxPool",
+    ),
+    "featurealphadropout": "it is vg.AlphaDropout with across_time=True",
+    "padsequence": "vg.data.pad_sequences",
     "simplernn": "vg.RNN",
     "rnncell": "vg.RNN",
     "lstmcell": "vg.LSTM",
@@ -202,6 +210,8 @@ KEYWORDS = {
     "MaxPool.kernel_size": "pool_size",
     "AvgPool.kernel_size": "pool_size",
     "Dropout.p": "rate",
+    "AlphaDropout.p": "rate",
+    "num_groups": "groups",
     "noise_shape": "it is across_time=True where masks are to be shared",
     "inplace": _COMPILED,
     "affine": "it is scale= and shift=",

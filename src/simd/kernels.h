@@ -9,15 +9,16 @@
 #include "image.h"
 #include "gemm.h"
 #include "conv.h"
+#include "columns.h"
 #include "pool.h"
 #include "functions.h"
 #include "formula.h"
 #include "activation.h"
-#include "columns.h"
 #include "recurrent.h"
 #include "highway.h"
 #include "norm.h"
 #include "rownorm.h"
+#include "groupnorm.h"
 #include "prelu.h"
 #include "learned.h"
 #include "random.h"
@@ -67,6 +68,8 @@ const vg_leaf LEAF_TABLE = {
     .max_pool = max_pool,
     .max_pool_backward = max_pool_backward,
     .average_pool = average_pool,
+    .pool_places = pool_places,
+    .pool_places_backward = pool_places_backward,
     .relayout = relayout,
     .activation = activation,
     .activation_backward = activation_backward,
@@ -99,11 +102,15 @@ const vg_leaf LEAF_TABLE = {
     .widen = widen,
     .row_normalise = row_normalise,
     .row_normalise_backward = row_normalise_backward,
+    .group_normalise = group_normalise,
+    .group_normalise_backward = group_normalise_backward,
     .prelu = prelu,
     .prelu_backward = prelu_backward,
     .formula = formula,
     .formula_backward = formula_backward,
     .dropout = dropout,
+    .alpha_dropout = alpha_dropout,
+    .noise_rows = noise_rows,
     .add_noise = add_noise,
     .row_norms = row_norms,
     .moments = moments,

@@ -207,6 +207,8 @@ typedef struct {
 #define VG_PADDED(cols) (((cols) + 15) / 16 * 16)
 /* Of a row of moments. */
 #define VG_MOMENTS(cols) (2 * VG_PADDED(cols) + 8)
+/* Doubles that the normalisation of groups works with. */
+#define VG_GROUP_WORK(cols) (4 * VG_PADDED(cols))
 
 typedef struct {
     /* y[r] = x[r] w + b, or y[r] += x[r] w where `add`;  x (rows, in), w (in, out), b (out,) or NULL */
@@ -260,6 +262,13 @@ typedef struct {
      * has not are 0 */
     void (*average_pool)(vg_matrix y, vg_matrix x, const vg_pairs *pairs, const void *factor, int add,
                          const vg_rows *rows);
+
+    /* y[r] = the largest or the mean of x[q, r] over the places q of row r, as far as its sequence reaches; NaN if any
+     * is */
+    void (*pool_places)(vg_matrix y, vg_matrix x, int largest, const vg_rows *rows);
+    /* dx[q, r], or dx += where `add`, from dy[r]; of the largest the first gets it; rows at the places of x */
+    void (*pool_places_backward)(vg_matrix dx, vg_matrix dy, vg_matrix y, vg_matrix x, int largest, int add,
+                                 const vg_rows *rows);
 
     /* the e-th element of sample r of y = that of x, or += it where `add` */
     void (*relayout)(const vg_layout *y, const vg_layout *x, int add, const vg_rows *rows);
@@ -352,6 +361,16 @@ typedef struct {
                                    const vg_function *f, int done, int add, int accumulating,
                                    const vg_taps *taps, const vg_rows *rows);
 
+    /* The same with each row standardised, over all of its places, in groups of columns side by side; `kept` gets the
+     * normaliser of each row, `work` holds VG_GROUP_WORK(cols) doubles */
+    void (*group_normalise)(vg_matrix h, vg_matrix z, vg_matrix x, vg_matrix kept, double *work,
+                            const void *weight, const void *bias, double epsilon, ptrdiff_t groups,
+                            const vg_function *f, const vg_rows *rows);
+    void (*group_normalise_backward)(vg_matrix sums, vg_matrix dx, vg_matrix delta, vg_matrix h, vg_matrix z,
+                                     vg_matrix x, vg_matrix kept, double *work, const void *weight,
+                                     ptrdiff_t groups, const vg_function *f, int done, int add,
+                                     const vg_taps *taps, const vg_rows *rows);
+
     /* h = max(x, 0) + a min(x, 0); a (cols,) or, where `shared`, a single one */
     void (*prelu)(vg_matrix h, vg_matrix x, const void *a, int shared, const vg_rows *rows);
     /* delta = dL/dx from dL/dh, and each chunk's sums of the gradient of a, which go on where `accumulating` */
@@ -369,6 +388,12 @@ typedef struct {
      * first_place), the row and the column decide; where `shared`, not the place; y may be x */
     void (*dropout)(vg_matrix y, vg_matrix x, double rate, uint64_t key, int stream, ptrdiff_t first_place,
                     int shared, const vg_rows *rows);
+    /* y = scale x + shift, or `dropped` with a chance of `rate`, which the same decide */
+    void (*alpha_dropout)(vg_matrix y, vg_matrix x, double rate, double scale, double shift, double dropped,
+                          uint64_t key, int stream, ptrdiff_t first_place, int shared, const vg_rows *rows);
+    /* y = x + sigma times a normal number that the same decide */
+    void (*noise_rows)(vg_matrix y, vg_matrix x, double sigma, uint64_t key, int stream, ptrdiff_t first_place,
+                       const vg_rows *rows);
     /* g[i] += sigma times a normal number that the key and first_element + i decide */
     void (*add_noise)(void *g, ptrdiff_t n, double sigma, uint64_t key, ptrdiff_t first_element);
 

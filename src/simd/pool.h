@@ -53,3 +53,48 @@ static void average_pool(vg_matrix y, vg_matrix x, const vg_pairs *pairs, const 
             for (ptrdiff_t r = rows->begin; r < rows->end; r++)
                 memset(element(y, p * rows->stride + r, cols), 0, (y.cols - cols) * sizeof(real));
 }
+
+/* How many of its places row r reaches. */
+INLINE ptrdiff_t reach(const vg_rows *rows, ptrdiff_t r) {
+    ptrdiff_t places = rows->times;
+    while (rows->ends && places > 0 && r >= rows->ends[places - 1]) places--;
+    return places;
+}
+
+static void pool_places(vg_matrix y, vg_matrix x, int largest, const vg_rows *rows) {
+    for (ptrdiff_t r = rows->begin; r < rows->end; r++) {
+        const ptrdiff_t places = reach(rows, r);
+        const real share = (real)(1 / (double)places);
+        FOR_COLUMNS(y.cols, {
+            vec pooled = all(largest ? -INFINITY : 0);
+            for (ptrdiff_t p = 0; p < places; p++) {
+                const vec v = AT(element(x, p * rows->stride + r, 0));
+                pooled = largest ? choose((v > pooled) | (v != v), v, pooled) : pooled + v;
+            }
+            PUT(element(y, r, 0), largest ? pooled : share * pooled);
+        });
+    }
+}
+
+static void pool_places_backward(vg_matrix dx, vg_matrix dy, vg_matrix y, vg_matrix x, int largest, int add,
+                                 const vg_rows *rows) {
+    for (ptrdiff_t r = rows->begin; r < rows->end; r++) {
+        const ptrdiff_t places = reach(rows, r);
+        const real share = (real)(1 / (double)places);
+        FOR_COLUMNS(y.cols, {
+            const vec top = AT(element(y, r, 0)), given = AT(element(dy, r, 0));
+            mask wanted = ~(mask){0};
+            for (ptrdiff_t p = 0; p < places; p++) {
+                vec part = share * given;
+                if (largest) {
+                    const vec v = AT(element(x, p * rows->stride + r, 0));
+                    const mask found = wanted & ((v == top) | (v != v));
+                    part = keep(found, given);
+                    wanted &= ~found;
+                }
+                real *to = element(dx, p * rows->stride + r, 0);
+                PUT(to, add ? AT(to) + part : part);
+            }
+        });
+    }
+}

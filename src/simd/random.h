@@ -38,22 +38,36 @@ INLINE words drawn(RowKey key, uint32_t column) {
 
 INLINE vec as_real(words w) { return __builtin_convertvector((signed_words)w, vec); }
 
-static void dropout(vg_matrix y, vg_matrix x, double rate, uint64_t key, int stream, ptrdiff_t first_place,
-                    int shared, const vg_rows *rows) {
-    const uint64_t mask_key = mixed(key ^ mixed((uint64_t)stream));
+INLINE uint64_t stream_key(uint64_t key, int stream) { return mixed(key ^ mixed((uint64_t)stream)); }
+
+INLINE uint64_t row_at(ptrdiff_t place, ptrdiff_t r) { return (uint64_t)place << 32 | (uint64_t)r; }
+
+/* y = scale x + shift with a chance of 1 - rate, else `dropped`, which a dropout without `affine` has 0, as its shift. */
+INLINE void drop_out(vg_matrix y, vg_matrix x, double rate, real scale, real shift, real dropped, const int affine,
+                     uint64_t key, ptrdiff_t first_place, int shared, const vg_rows *rows) {
     const uint32_t threshold = (uint32_t)(rate * 0x1p32);
-    const real scale = (real)(1 / (1 - rate));
     for (ptrdiff_t t = 0; t < rows->times; t++)
         for (ptrdiff_t r = rows->begin; r < rows_end(rows, t); r++) {
-            const ptrdiff_t place = shared ? 0 : first_place + t;
-            const RowKey row = row_key(mask_key, (uint64_t)place << 32 | (uint64_t)r);
-            const real *in = (const real *)x.data + (t * rows->stride + r) * x.ld;
-            real *out = (real *)y.data + (t * rows->stride + r) * y.ld;
+            const RowKey row = row_key(key, row_at(shared ? 0 : first_place + t, r));
+            const real *in = element(x, t * rows->stride + r, 0);
+            real *out = element(y, t * rows->stride + r, 0);
             FOR_COLUMNS(y.cols, {
                 const mask kept = __builtin_convertvector(drawn(row, (uint32_t)j) >= threshold, mask);
-                PUT(out, keep(kept, all(scale)) * AT(in)); /* NaN remains */
+                const vec v = keep(kept, all(scale)) * AT(in); /* NaN remains */
+                PUT(out, affine ? v + choose(kept, all(shift), all(dropped)) : v);
             });
         }
+}
+
+static void dropout(vg_matrix y, vg_matrix x, double rate, uint64_t key, int stream, ptrdiff_t first_place,
+                    int shared, const vg_rows *rows) {
+    drop_out(y, x, rate, (real)(1 / (1 - rate)), 0, 0, 0, stream_key(key, stream), first_place, shared, rows);
+}
+
+static void alpha_dropout(vg_matrix y, vg_matrix x, double rate, double scale, double shift, double dropped,
+                          uint64_t key, int stream, ptrdiff_t first_place, int shared, const vg_rows *rows) {
+    drop_out(y, x, rate, (real)scale, (real)shift, (real)dropped, 1, stream_key(key, stream), first_place, shared,
+             rows);
 }
 
 /* Box and Muller 1958, with one result of two. */
@@ -72,4 +86,17 @@ static void add_noise(void *g_, ptrdiff_t n, double sigma, uint64_t key, ptrdiff
         stop = i + NOISE_ROW - column < n ? i + NOISE_ROW - column : n;
         FOR_COLUMNS(stop - i, PUT(g, AT(g) + (real)sigma * normal_at(radius, angle, (uint32_t)(column + j))););
     }
+}
+
+static void noise_rows(vg_matrix y, vg_matrix x, double sigma, uint64_t key, int stream, ptrdiff_t first_place,
+                       const vg_rows *rows) {
+    const uint64_t radius_key = stream_key(key, stream), angle_key = mixed(radius_key);
+    for (ptrdiff_t t = 0; t < rows->times; t++)
+        for (ptrdiff_t r = rows->begin; r < rows_end(rows, t); r++) {
+            const uint64_t at = row_at(first_place + t, r);
+            const RowKey radius = row_key(radius_key, at), angle = row_key(angle_key, at);
+            const real *in = element(x, t * rows->stride + r, 0);
+            real *out = element(y, t * rows->stride + r, 0);
+            FOR_COLUMNS(y.cols, PUT(out, AT(in) + (real)sigma * normal_at(radius, angle, (uint32_t)j)););
+        }
 }

@@ -149,7 +149,6 @@ def test_arguments_that_are_refused(make, error, fragments):
         (vg.MaxPool((2, 2)), SEQUENCE, ["maxpool1: ", "pool_size", "(2, 2)", "(11, 3)"]),
         (vg.AvgPool(2), (7,), ["avgpool1: ", "(7,)"]),
         (vg.AvgPool(2), (None, 7), ["avgpool1: ", "all sizes known"]),
-        (vg.GlobalAvgPool(), (None, 7), ["globalavgpool1: ", "all sizes known"]),
         (vg.GlobalAvgPool(), (7,), ["globalavgpool1: ", "(7,)"]),
         (vg.Subsample(2), IMAGE, ["subsample1: ", "at most 2", "3"]),
         (vg.Flatten(), (None, 7), ["flatten1: ", "all sizes known"]),

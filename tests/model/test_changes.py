@@ -32,17 +32,22 @@ ALONE = {
     "maxpool": lambda: vg.MaxPool(2),
     "avgpool": lambda: vg.AvgPool(2),
     "globalavgpool": lambda: vg.GlobalAvgPool(),
+    "globalmaxpool": lambda: vg.GlobalMaxPool(),
     "subsample": lambda: vg.Subsample(4, 2),
     "flatten": lambda: vg.Flatten(),
     "reshape": lambda: vg.Reshape((2, 3)),
     "batchnorm": lambda: vg.BatchNorm(),
     "layernorm": lambda: vg.LayerNorm(),
     "rmsnorm": lambda: vg.RMSNorm(),
+    "groupnorm": lambda: vg.GroupNorm(2),
+    "instancenorm": lambda: vg.InstanceNorm(),
+    "alphadropout": lambda: vg.AlphaDropout(0.3),
+    "gaussiannoise": lambda: vg.GaussianNoise(0.3),
     "dropout": lambda: vg.Dropout(0.3),
     "prelu": lambda: vg.PReLU(),
     "activation": lambda: vg.Activation("relu"),
 }
-FREE = {"name", "rate", "recurrent_dropout", "dropout"}
+FREE = {"name", "rate", "stddev", "recurrent_dropout", "dropout"}
 
 
 def with_parts(layer):
@@ -92,10 +97,19 @@ def models():
     ]
     branches = vg.Parallel([vg.Conv1d(3, 1), [vg.Dense(2), vg.Dense(3)]])
     steps = [vg.Conv1d(3, 2), branches, vg.Flatten(), vg.Dense(3)]
+    places = [
+        vg.GaussianNoise(0.1),
+        vg.GroupNorm(2),
+        vg.AlphaDropout(0.1),
+        vg.InstanceNorm(),
+        vg.GlobalMaxPool(),
+        vg.Dense(3),
+    ]
     return [
         vg.Sequential(sequences, input_shape=(None,), seed=0),
         vg.Sequential(images, input_shape=24, seed=0),
         vg.Sequential(steps, input_shape=(5, 2), seed=0),
+        vg.Sequential(places, input_shape=(5, 2), seed=0),
     ]
 
 

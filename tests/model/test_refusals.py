@@ -63,9 +63,12 @@ PASSING = {
     "flatten": lambda: [vg.Flatten()],
     "reshape": lambda: [vg.Reshape((4, 3))],
     "dropout": lambda: [vg.Dropout(0.5)],
+    "alpha dropout": lambda: [vg.AlphaDropout(0.5)],
+    "noise": lambda: [vg.GaussianNoise(0.5)],
     "max": lambda: [vg.MaxPool(2)],
     "mean": lambda: [vg.AvgPool(2)],
     "global mean": lambda: [vg.GlobalAvgPool()],
+    "global max": lambda: [vg.GlobalMaxPool()],
     "two": lambda: [vg.MaxPool(2), vg.Dropout(0.1), vg.Flatten()],
 }
 

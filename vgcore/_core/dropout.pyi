@@ -5,5 +5,6 @@ def operation(
     *,
     rate: float,
     across: bool,
+    alpha: bool,
     real_bytes: int,
 ) -> Operation: ...

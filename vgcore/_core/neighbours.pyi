@@ -4,6 +4,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+def axis(
+    size: int, kernel: int, stride: int, padding: tuple[int, int], dilation: int
+) -> tuple[int, Array, Array, Array]: ...
+
 class Table:
     def __init__(self, destination: Array, count: int, left: Array, right: Array) -> None: ...
 

@@ -9,13 +9,15 @@ from vgcore.layers.batchnorm import BatchNorm
 from vgcore.layers.bidirectional import Bidirectional
 from vgcore.layers.conv import Conv1d, Conv2d
 from vgcore.layers.dense import Dense
-from vgcore.layers.dropout import Dropout
+from vgcore.layers.dropout import AlphaDropout, Dropout
 from vgcore.layers.embedding import Embedding
+from vgcore.layers.groupnorm import GroupNorm, InstanceNorm
 from vgcore.layers.gru import GRU
 from vgcore.layers.highway import Highway
 from vgcore.layers.lstm import LSTM
+from vgcore.layers.noise import GaussianNoise
 from vgcore.layers.parallel import Parallel
-from vgcore.layers.pooling import AvgPool, GlobalAvgPool, MaxPool, Subsample
+from vgcore.layers.pooling import AvgPool, GlobalAvgPool, GlobalMaxPool, MaxPool, Subsample
 from vgcore.layers.prelu import PReLU
 from vgcore.layers.reshape import Flatten, Reshape
 from vgcore.layers.residual import Residual
@@ -27,6 +29,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "AlphaDropout",
     "AvgPool",
     "BatchNorm",
     "Bidirectional",
@@ -36,8 +39,12 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GaussianNoise",
     "GlobalAvgPool",
+    "GlobalMaxPool",
+    "GroupNorm",
     "Highway",
+    "InstanceNorm",
     "Layer",
     "LayerNorm",
     "MaxPool",

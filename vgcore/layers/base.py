@@ -163,6 +163,8 @@ class Layer(Member):
         Whether rows or timesteps meet, as in statistics: all of time must then be run at once.
     fixes_time : bool
         Whether it makes sequences of another length: it must then know the length.
+    pools_time : bool
+        Whether each sequence must have a valid timestep, for it makes one vector of all of them.
     passes_on : bool
         Whether outputs are the inputs, but moved, chosen, averaged or dropped: they are then what the layer
         before made them, say probabilities.
@@ -178,6 +180,7 @@ class Layer(Member):
     fuses_loss: ClassVar[bool] = True
     meets: bool = False
     fixes_time: bool = False
+    pools_time: bool = False
     passes_on: ClassVar[bool] = False
     _views: Mapping[str, Array] = MappingProxyType({})
 

@@ -32,7 +32,7 @@ class Block(Layer):
 
     def gather_traits(self) -> None:
         """Have the traits that any of the layers has."""
-        for trait in ("stateful", "meets", "fixes_time"):
+        for trait in ("stateful", "meets", "fixes_time", "pools_time"):
             setattr(self, trait, any(getattr(layer, trait) for layer in self.members()))
 
     def shapes(self, layers: Sequence[Layer], input_shape: Shape) -> list[Shape]:

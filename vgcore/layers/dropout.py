@@ -1,4 +1,4 @@
-"""Dropout."""
+"""Dropout, and that of self-normalising networks."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class Dropout(SameShape):
     kind: ClassVar[str] = "dropout"
     arguments = ("rate", "across_time")
     passes_on = True
+    alpha: ClassVar[bool] = False
     checks: ClassVar[Checks] = {
         **SameShape.checks,
         "rate": partial(_validate.real, minimum=0, below=1),
@@ -53,7 +54,39 @@ class Dropout(SameShape):
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of dropout.pyx."""
-        units = features(input_shape)
-        return [
-            dropout.operation(units, rate=self.rate, across=self.across_time, real_bytes=real_bytes)
-        ]
+        operation = dropout.operation(
+            features(input_shape),
+            rate=self.rate,
+            across=self.across_time,
+            alpha=self.alpha,
+            real_bytes=real_bytes,
+        )
+        return [operation]
+
+
+class AlphaDropout(Dropout):
+    """``h = a (m x + (1 - m) D) + b``: while training, each m is 0 with probability ``rate`` and else 1.
+
+    Klambauer, Unterthiner, Mayr and Hochreiter 2017 (arXiv 1706.02515, section "New dropout technique"), for
+    networks of "selu" units: what is dropped becomes D = -1.7581, where selu is flat, and ``a = 1 / sqrt((1 -
+    rate) (1 + rate D^2))`` and ``b = -a rate D`` keep a mean of 0 and a variance of 1. As
+    `torch.nn.AlphaDropout`; prediction leaves x as it is. Masks are made as those of `Dropout`.
+
+    Parameters
+    ----------
+    rate : float, 0 <= rate < 1
+        It may be assigned later on: the next step goes by it.
+    across_time : bool
+        One mask for all timesteps of a sequence, or for all places of an image, as
+        `torch.nn.FeatureAlphaDropout` has it.
+    name : str, optional
+        By default "alphadropout1", "alphadropout2", ...
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+    """
+
+    kind: ClassVar[str] = "alphadropout"
+    alpha: ClassVar[bool] = True

@@ -8,7 +8,7 @@ from vgcore import _validate
 from vgcore._core import pool
 from vgcore._core.op import Operation
 from vgcore.layers.base import Layer, Parameter, Shape, features, is_image
-from vgcore.layers.window import Sizes, Window, channels, sizes, whole
+from vgcore.layers.window import Sizes, Window, channels, sizes
 
 
 class _Pool(Layer):
@@ -48,7 +48,7 @@ class _Pool(Layer):
 class _SlidingPool(_Pool):
     """What pools with a sliding window share."""
 
-    arguments: ClassVar[tuple[str, ...]] = ("pool_size", "stride", "padding")
+    arguments: ClassVar[tuple[str, ...]] = ("pool_size", "stride", "padding", "dilation")
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class _SlidingPool(_Pool):
         *,
         stride: int | Sizes | None = None,
         padding: int | Sizes = 0,
+        dilation: int | Sizes = 1,
         name: str | None = None,
     ) -> None:
         super().__init__(name)
@@ -63,20 +64,25 @@ class _SlidingPool(_Pool):
             "pool_size": pool_size,
             "stride": pool_size if stride is None else stride,
             "padding": padding,
+            "dilation": dilation,
         }
         axes = max(len(v) if isinstance(v, tuple) else 1 for v in arguments.values())
+        of_axes: dict[str, Sizes] = {}
         for argument, value in arguments.items():
-            checked = sizes(argument, value, axes, minimum=0 if argument == "padding" else 1)
-            arguments[argument] = value if isinstance(value, tuple) else checked[0]
-        self.pool_size = arguments["pool_size"]
-        self.stride = arguments["stride"]
-        self.padding = arguments["padding"]
-        halves = [n // 2 for n in sizes("pool_size", pool_size, axes, minimum=1)]
-        for pad, half in zip(sizes("padding", padding, axes, minimum=0), halves, strict=True):
-            if pad > half:
-                raise ValueError(
-                    f"padding: expected at most half of the window {pool_size}, got {padding}"
-                )
+            of_axes[argument] = sizes(argument, value, axes, minimum=int(argument != "padding"))
+            if not isinstance(value, tuple):
+                arguments[argument] = of_axes[argument][0]
+        self.pool_size, self.stride = arguments["pool_size"], arguments["stride"]
+        self.padding, self.dilation = arguments["padding"], arguments["dilation"]
+        spans = [
+            step * (size - 1) + 1
+            for size, step in zip(of_axes["pool_size"], of_axes["dilation"], strict=True)
+        ]
+        if any(2 * pad > span for pad, span in zip(of_axes["padding"], spans, strict=True)):
+            dilated = "" if dilation == 1 else f" with a dilation of {dilation}"
+            raise ValueError(
+                f"padding: expected at most half of the window {pool_size}{dilated}, got {padding}"
+            )
 
     def window(self, input_shape: Shape) -> Window:
         """The window over images, or over sequences."""
@@ -85,15 +91,26 @@ class _SlidingPool(_Pool):
             kernel = sizes("pool_size", self.pool_size, axes, minimum=1)
             stride = sizes("stride", self.stride, axes, minimum=1)
             padding = sizes("padding", self.padding, axes, minimum=0)
+            dilation = sizes("dilation", self.dilation, axes, minimum=1)
         except ValueError as error:
             raise ValueError(f"{self.name}: {error}, for inputs of shape {input_shape}") from error
-        return Window(kernel, stride, tuple((pad, pad) for pad in padding), (1,) * axes)
+        return Window(kernel, stride, tuple((pad, pad) for pad in padding), dilation)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(channels, height, width) of an image, (time, features) of a sequence."""
+        shape = super().output_shape(input_shape)
+        if not self.window(input_shape).sees(self.name, input_shape):
+            raise ValueError(
+                f"{self.name}: expected windows that see some of the input, got one whose dilation "
+                f"{self.dilation} leaves it the padding alone, for inputs of shape {input_shape}"
+            )
+        return shape
 
 
 class MaxPool(_SlidingPool):
     """The largest of each window, channel by channel; its gradient goes to the first of them.
 
-    ``h[c, y, x] = max over i, j of x[c, s y + i - p, s x + j - p]``; padding is never the largest.
+    ``h[c, y, x] = max over i, j of x[c, s y + d i - p, s x + d j - p]``; padding is never the largest.
     Riesenhuber and Poggio 1999, "Hierarchical models of object recognition in cortex".
 
     Parameters
@@ -104,7 +121,9 @@ class MaxPool(_SlidingPool):
     stride : int or tuple of int, optional
         From window to window; by default ``pool_size``.
     padding : int or tuple of int
-        On both sides; at most half of the window.
+        On both sides; at most half of the window, its dilation included.
+    dilation : int or tuple of int
+        From one element of a window to the next: 2 leaves one out between each two.
     name : str, optional
         By default "maxpool1", "maxpool2", ...
 
@@ -121,11 +140,11 @@ class MaxPool(_SlidingPool):
 class AvgPool(_SlidingPool):
     """The mean of each window, channel by channel (LeCun et al. 1998, "subsampling").
 
-    ``h[c, y, x] = 1/n sum over i, j of x[c, s y + i - p, s x + j - p]``.
+    ``h[c, y, x] = 1/n sum over i, j of x[c, s y + d i - p, s x + d j - p]``.
 
     Parameters
     ----------
-    pool_size, stride, padding
+    pool_size, stride, padding, dilation
         As of `MaxPool`.
     count_include_pad : bool
         Whether n is the size of the window, padding included, or the number of its elements inside the
@@ -148,17 +167,40 @@ class AvgPool(_SlidingPool):
         *,
         stride: int | Sizes | None = None,
         padding: int | Sizes = 0,
+        dilation: int | Sizes = 1,
         count_include_pad: bool = True,
         name: str | None = None,
     ) -> None:
-        super().__init__(pool_size, stride=stride, padding=padding, name=name)
+        super().__init__(pool_size, stride=stride, padding=padding, dilation=dilation, name=name)
         self.count_include_pad = _validate.boolean("count_include_pad", count_include_pad)
 
 
-class GlobalAvgPool(_Pool):
+class _GlobalPool(Layer):
+    """A pool of each channel by itself, over all places of a sample."""
+
+    meets = True
+    pools_time = True
+    passes_on = True
+    largest: ClassVar[bool]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """(channels,) or (features,)."""
+        return (channels(self.name, input_shape),)
+
+    def parameters(self, input_shape: Shape) -> list[Parameter]:
+        """None."""
+        return []
+
+    def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
+        """The kernels of pool.pyx."""
+        return [pool.of_all(features(input_shape), largest=self.largest, real_bytes=real_bytes)]
+
+
+class GlobalAvgPool(_GlobalPool):
     """The mean over all of an image, or all timesteps: (channels,) of (channels, height, width).
 
-    Lin, Chen and Yan 2014, "Network in network", arXiv 1312.4400, section 3.2.
+    Lin, Chen and Yan 2014, "Network in network", arXiv 1312.4400, section 3.2. Of sequences with ``lengths``
+    it is the mean over the timesteps that are valid; each must have one.
 
     Parameters
     ----------
@@ -167,16 +209,24 @@ class GlobalAvgPool(_Pool):
     """
 
     kind: ClassVar[str] = "globalavgpool"
+    largest: ClassVar[bool] = False
 
-    def window(self, input_shape: Shape) -> Window:
-        """The one that sees all of the input."""
-        return whole(self.name, input_shape)
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        """(channels,) or (features,)."""
-        columns = channels(self.name, input_shape)
-        self.window(input_shape)
-        return (columns,)
+class GlobalMaxPool(_GlobalPool):
+    """The largest of all of an image, or of all timesteps, channel by channel; the first gets the gradient.
+
+    Oquab, Bottou, Laptev and Sivic 2015, "Is object localization for free?", section 3; over the timesteps of
+    sequences Collobert et al. 2011, "Natural language processing (almost) from scratch", section 3.3.2. Of
+    sequences with ``lengths`` it is the largest of the timesteps that are valid; each must have one.
+
+    Parameters
+    ----------
+    name : str, optional
+        By default "globalmaxpool1", "globalmaxpool2", ...
+    """
+
+    kind: ClassVar[str] = "globalmaxpool"
+    largest: ClassVar[bool] = True
 
 
 class Subsample(_Pool):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgcore import _validate
+from vgcore._core.neighbours import axis
 from vgcore.layers.base import FixedSteps, Shape, features, is_image
 
 Sizes = tuple[int, ...]
@@ -79,6 +80,18 @@ class Window:
         unchanged = counts[0] == input_shape[0]
         return (input_shape[0] if unchanged else FixedSteps(counts[0]), columns)
 
+    def sees(self, layer: str | None, input_shape: Shape) -> bool:
+        """Whether each window sees some of the input, and not padding alone."""
+        axes = zip(
+            self.extent(layer, input_shape),
+            self.kernel,
+            self.stride,
+            self.padding,
+            self.dilation,
+            strict=True,
+        )
+        return all(len(set(axis(*each)[1])) == axis(*each)[0] for each in axes)
+
     def planar(self, input_shape: Shape) -> dict[str, Any]:
         """The arguments of the engine's window; a sequence is an image of one row."""
         flat = 2 - len(self.kernel)
@@ -89,13 +102,6 @@ class Window:
             "padding": ((0, 0),) * flat + self.padding,
             "dilation": (1,) * flat + self.dilation,
         }
-
-
-def whole(layer: str | None, input_shape: Shape) -> Window:
-    """The one window that sees all of an image or a sequence."""
-    axes = 2 if is_image(input_shape) else 1
-    one = Window((1,) * axes, (1,) * axes, ((0, 0),) * axes, (1,) * axes)
-    return Window(one.extent(layer, input_shape), one.stride, one.padding, one.dilation)
 
 
 def channels(layer: str | None, input_shape: Shape) -> int:

@@ -69,7 +69,14 @@ def samples(
         raise ValueError(
             f"lengths{suffix}: expected None, for {fixing[0]} makes sequences of another length"
         )
-    return Data(checked, lengths=lengths(f"lengths{suffix}", given_lengths, *checked.shape[:2]))
+    valid = lengths(f"lengths{suffix}", given_lengths, *checked.shape[:2])
+    pooling = [layer.name for layer in session.layers if layer.pools_time]
+    if pooling and valid is not None and valid.min() == 0:
+        raise ValueError(
+            f"lengths{suffix}: expected lengths of at least 1, for {pooling[0]} pools over timesteps, got 0 "
+            f"at lengths{suffix}[{valid.argmin()}]"
+        )
+    return Data(checked, lengths=valid)
 
 
 def _several(x: Any, axes: int) -> bool:

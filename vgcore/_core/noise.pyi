@@ -1,0 +1,3 @@
+from vgcore._core.op import Operation
+
+def operation(units: int, *, stddev: float, real_bytes: int) -> Operation: ...
