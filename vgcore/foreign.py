@@ -194,7 +194,15 @@ KEYWORDS = {
     "hidden_size": "units",
     "nonlinearity": "activation",
     **dict.fromkeys(
-        ("in_features", "in_channels", "num_features", "input_size", "input_dim", "input_shape"),
+        (
+            "in_features",
+            "in_channels",
+            "num_channels",
+            "num_features",
+            "input_size",
+            "input_dim",
+            "input_shape",
+        ),
         "layers find it out; input_shape= belongs to vg.Sequential",
     ),
     "Embedding.input_dim": "num_embeddings",

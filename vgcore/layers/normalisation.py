@@ -14,7 +14,7 @@ from vgcore.layers.same_shape import SameShape
 
 
 class Normalisation(SameShape):
-    """Base of `BatchNorm`, `LayerNorm` and `RMSNorm`: ``h = f(weight * normalised x + bias)``."""
+    """Base of all norms: ``h = f(weight * normalised x + bias)``."""
 
     arguments: ClassVar[tuple[str, ...]] = ("activation", "epsilon", "scale", "shift")
     weight = View()
