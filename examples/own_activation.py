@@ -9,7 +9,7 @@ point = vg.critical(mine, sigma_b=0.1)
 print(f"edge of chaos of {mine}: sigma_w {point.sigma_w:.4f}, q {point.q:.4f}")
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(64, 128)), rng.normal(size=(64, 128))
-for scale in (0.7, 1.0, 1.4):
+for scale in (0.7, 1.0, 1.8):
     weights = vg.initializers.Normal(std=scale * point.sigma_w / np.sqrt(128))
     biases = vg.initializers.Normal(std=point.sigma_b)
     layers = [

@@ -218,7 +218,11 @@ CALLED = {
     "metrics.get": {"spec": "metrics"},
 }
 # Arguments that are no user's: what to call another in messages
-INTERNAL = {("initializers.get", "argument"), ("activations.get", "argument")}
+INTERNAL = {
+    ("initializers.get", "argument"),
+    ("activations.get", "argument"),
+    ("activations.get", "learned"),
+}
 
 RNG = np.random.default_rng(0)
 X, Y, SEQUENCES = RNG.normal(size=(8, 4)), np.arange(8) % 3, RNG.normal(size=(8, 5, 4))

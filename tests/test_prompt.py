@@ -57,6 +57,8 @@ LAYERS = [
     "Dense(3)",
     "Dense(3, activation='relu', use_bias=False, name='a')",
     "Dense(3, activation=elu(0.5))",
+    "Dense(3, weight_initializer=Orthogonal(gain=2.0), bias_initializer=Normal(mean=0.0, std=0.1))",
+    "GRU(3, recurrent_initializer=Zeros())",
     "Conv2d(4, (2, 3), stride=2, padding=1)",
     "LSTM(3, num_layers=2, dropout=0.1)",
     "Bidirectional(GRU(3, return_sequences=True))",
@@ -74,7 +76,7 @@ LAYERS = [
 
 @pytest.mark.parametrize("text", LAYERS)
 def test_a_layer_is_shown_as_it_is_made(text):
-    shown = repr(eval(text, {name: getattr(vg, name) for name in vg.__all__}))
+    shown = repr(eval(text, {**vars(vg.initializers), **{n: getattr(vg, n) for n in vg.__all__}}))
     assert re.sub(r", name='[a-z]+\d+'|name='[a-z]+\d+'", "", shown) == text
 
 
@@ -158,6 +160,7 @@ def test_parts_of_a_record():
         (-10, IndexError),
         ("delta", TypeError),
         (True, TypeError),
+        (slice(None, None, -1), ValueError),
     ):
         with pytest.raises(error):
             flow[place]

@@ -274,6 +274,7 @@ SURPLUS = {"Sequential.__init__": _LAYERS}
 # Attributes of objects, by their class or one of its bases
 MEMBERS = {
     "Sequential": {
+        "lr": "it is learning_rate= of the optimizer, as in vg.SGD(learning_rate=0.1)",
         "train": "vg.Sequential.fit trains; dropout and norms know by themselves",
         "eval": "vg.Sequential.predict and evaluate know by themselves",
         "zero_grad": "gradients begin at 0 in every step",

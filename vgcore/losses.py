@@ -192,6 +192,14 @@ class Loss:
     ignore_index: int | None = None
     function: Callable[[Any, Any], tuple[Any, Any]] | None = None
 
+    def __repr__(self) -> str:
+        """Show what is not as by default."""
+        shown = [f"reduction={self.reduction!r}"] if self.reduction != "mean" else []
+        shown += [f"delta={self.parameter:g}"] if self.name == "huber" else []
+        shown += [f"label_smoothing={self.label_smoothing:g}"] if self.label_smoothing else []
+        shown += [] if self.ignore_index is None else [f"ignore_index={self.ignore_index}"]
+        return f"Loss({', '.join([repr(self.name), *shown])})"
+
     @property
     def kind(self) -> _Kind:
         """What is particular to it."""

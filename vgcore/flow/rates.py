@@ -38,6 +38,10 @@ class Rate(_Line):
         rate.left_out = np.zeros(len(factor), np.int64) if left_out is None else left_out
         return rate
 
+    def __repr__(self) -> str:
+        """Show all three."""
+        return f"Rate(factor={self.factor!r}, r2={self.r2!r}, left_out={self.left_out!r})"
+
     def __getnewargs__(self) -> tuple[Any, ...]:
         """Copy and pickle all three."""
         return (*self, self.left_out)

@@ -167,6 +167,10 @@ class GradientFlow:
         """The steps at some places of the record, counted as in a list, as a record of its own."""
         if isinstance(place, slice):
             some = place
+            if place.indices(len(self))[2] < 0:
+                raise ValueError(
+                    "expected a slice that goes forward, for steps rise; got a step below 0"
+                )
         elif isinstance(place, int | np.integer) and not isinstance(place, bool):
             if not -len(self) <= place < len(self):
                 raise IndexError(f"expected a place in a record of {len(self)} steps, got {place}")
@@ -195,7 +199,7 @@ class GradientFlow:
                     f"one of {_names(other._declared.layers)}"
                 )
             rows = other._rows()
-            if len(joined) and len(other) and rows["step"][0] <= joined.step[-1]:
+            if len(joined) and len(other) and rows["step"].min() <= joined.step[-1]:
                 raise ValueError(
                     f"flows[{place}]: expected steps behind {joined.step[-1]}, got {rows['step'][0]}"
                 )

@@ -353,7 +353,9 @@ def _takes_more(function: Callable[..., Any]) -> bool:
 _GAINS = {
     **dict.fromkeys(("identity", "linear", "sigmoid"), 1.0),
     **dict.fromkeys(("softplus", "softsign", "hard_sigmoid", "softmax", "softmin", "snake"), 1.0),
-    **dict.fromkeys(("relu", "leaky_relu", "relu6", "elu", "celu", "gelu", "gelu_tanh"), math.sqrt(2)),
+    **dict.fromkeys(
+        ("relu", "leaky_relu", "relu6", "elu", "celu", "gelu", "gelu_tanh"), math.sqrt(2)
+    ),
     **dict.fromkeys(("silu", "mish", "hard_swish"), math.sqrt(2)),
     "tanh": 5 / 3,
     "selu": 3 / 4,

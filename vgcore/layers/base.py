@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vgcore import _validate, activations
+from vgcore import _validate, activations, initializers
 from vgcore._core.op import Operation
 from vgcore._settings import Checks
 from vgcore.activations import Activation
@@ -210,6 +210,8 @@ class Layer(Member):
         for name, parameter in _parameters(type(self)).items():
             required = parameter.default is parameter.empty
             value, default = given.get(name), None if required else parameter.default
+            if name.endswith("_initializer"):
+                value, default = self._start(name), self._default_start(name, default)
             if isinstance(value, Activation):
                 value, default = value.spec, activations.get(default).spec
             if isinstance(value, tuple) and isinstance(default, int) and len({*value}) == 1:
@@ -218,6 +220,15 @@ class Layer(Member):
                 continue
             shown.append(repr(value) if required else f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _start(self, name: str) -> Any:
+        """An initializer as it was given: of gates, that of each."""
+        start = getattr(self, name, None)
+        return getattr(start, "initializer", start)
+
+    def _default_start(self, name: str, default: Any) -> Any:
+        function = getattr(self, "activation", "identity")
+        return None if default is None else initializers.get(default, function, name)
 
     def __dir__(self) -> list[str]:
         """The constructor's arguments, the parameters, and what users call."""

@@ -94,6 +94,10 @@ def choose(
 ) -> Compiled:
     """The arguments of `Sequential.compile`, checked against the network."""
     last = session.layers[-1]
+    if isinstance(loss, str) and loss in optimizers.names() and isinstance(optimizer, str):
+        raise ValueError(
+            f"loss: expected the loss first, and then the optimizer; got {loss!r} and {optimizer!r}"
+        )
     chosen = optimizers.get(optimizer)
     chosen.check_dtype(session.dtype)
     chosen_loss = losses.get(

@@ -132,6 +132,10 @@ class History(Mapping[str, list[Any]]):
         """Whether there are entries of a name."""
         return name in self.history
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """What Tab offers behind a bracket."""
+        return list(self)
+
     def __repr__(self) -> str:
         """How many epochs there are, and the last one's entries."""
         last = {name: values[-1] for name, values in self.items() if values}
