@@ -4,8 +4,7 @@ dL/dx = m dL/dh / (1 - rate)
 
 m is a function of the step's key and of where a number lies, and is made again on the way back.
 
-Alpha dropout: h = a (m x + (1 - m) D) + b; D is where selu is flat, and a and b keep a mean of 0 and a variance
-of 1.
+Alpha dropout: h = a (m x + (1 - m) D) + b, where selu is flat at D, and a and b keep mean 0 and variance 1.
 
 dL/dx = a m dL/dh
 """
