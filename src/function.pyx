@@ -1,6 +1,6 @@
 from .simd cimport (
-    Activation, CONSTANTS, FIRST_CONSTANT, FIRST_LEARNED, Formula, Function, INSTRUCTIONS, Instruction, LEARNED,
-    REGISTERS,
+    Activation, CONSTANTS, FIRST_CONSTANT, FIRST_LEARNED, Formula, Function, INSTRUCTIONS, Instruction,
+    LEARNED, REGISTERS,
 )
 from .simd import FORMULA, OPERATORS
 

@@ -185,6 +185,7 @@ EXCEPT = {
     ("Uniform", "low"): "-1 0",
     ("VarianceScaling", "gain"): NOT_NEGATIVE,
     ("gain", "activation"): NONE_AT_ALL,
+    ("hard_sigmoid", "slope"): POSITIVE,
     ("initializers.get", "spec"): "function",
     ("activations.get", "spec"): OPTIONAL,
     ("leaky_relu", "alpha"): NOT_NEGATIVE,
@@ -218,7 +219,11 @@ CALLED = {
     "metrics.get": {"spec": "metrics"},
 }
 # Arguments that are no user's: what to call another in messages
-INTERNAL = {("initializers.get", "argument"), ("activations.get", "argument")}
+INTERNAL = {
+    ("initializers.get", "argument"),
+    ("activations.get", "argument"),
+    ("activations.get", "learned"),
+}
 
 RNG = np.random.default_rng(0)
 X, Y, SEQUENCES = RNG.normal(size=(8, 4)), np.arange(8) % 3, RNG.normal(size=(8, 5, 4))
@@ -351,6 +356,11 @@ CALLS = [
     Call("Activation of a layer", activations.Activation, name=lambda: "tanh"),
     Call("leaky_relu", vg.leaky_relu),
     Call("elu", vg.elu),
+    Call("celu", activations.celu),
+    Call("snake", activations.snake),
+    Call("hard_sigmoid", activations.hard_sigmoid),
+    Call("gelu", activations.gelu),
+    Call("formula", activations.formula, text=lambda: "z * sigmoid(z)"),
     Call("Amplification", vg.Amplification, layers=lambda: ["a"], factor=lambda: 2.0),
     Call("GradientNoise", vg.GradientNoise),
     Call("GradientFlow", vg.GradientFlow),

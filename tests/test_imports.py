@@ -40,6 +40,7 @@ FLOORS = [
     ["foreign"],
     ["_answers"],
     ["_validate", "_settings", "_npz", "_extras", "_frames", "_html", "consoles"],
+    ["_formulas", "_slopes"],
     ["activations", "losses", "schedules", "theory.meanfield", "theory", "data"],
     ["metrics", "initializers", "optimizers", "treatment", "layers"],
     ["flow"],

@@ -124,9 +124,12 @@ class _Reader:
     def __init__(self, text: str, learned: Sequence[str], values: Sequence[float]) -> None:
         self.text, self.learned, self.values = text, learned, values
         self.nodes: dict[Node, int] = {}
+        self.named: set[str] = set()
         if len(text) > _LONGEST:
+            raise ValueError(f"formula: expected at most {_LONGEST} characters, got {len(text)}")
+        if len(learned) > LIMITS["learned"]:
             raise ValueError(
-                f"formula: expected at most {_LONGEST} characters, got {len(text)}"
+                f"formula: expected at most {LIMITS['learned']} learned parameters, got {len(learned)}"
             )
 
     def program(self) -> Program:
@@ -146,7 +149,6 @@ class _Reader:
         return _assigned(nodes, sorted(needed), root, 0 if self.values else len(self.learned))
 
     def tree(self) -> ast.expr:
-        self.named: set[str] = set()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what Python thinks of it, said below
@@ -262,7 +264,9 @@ class _Reader:
         name = node.func.id if isinstance(node.func, ast.Name) else None
         takes = 3 if name == "where" else 2 if name in _BINARY else 1 if name in _UNARY else None
         if name is None or takes is None:
-            raise self.refuse(node, "a function that there is", f"a call of {ast.unparse(node.func)}")
+            raise self.refuse(
+                node, "a function that there is", f"a call of {ast.unparse(node.func)}"
+            )
         if len(node.args) != takes or node.keywords:
             raise self.refuse(node, f"{takes} arguments of {name}", ast.unparse(node))
         read = [self.read(argument, depth + 1) for argument in node.args]
@@ -331,7 +335,5 @@ def _assigned(nodes: list[Node], order: list[int], root: int, learned: int) -> P
             instructions.append((kind, slots[number][1], *(slots[read] for read in rest)))
     for name, used in (("instructions", instructions), ("constants", constants)):
         if len(used) > LIMITS[name]:
-            raise ValueError(
-                f"formula: expected at most {LIMITS[name]} {name}, got {len(used)}"
-            )
+            raise ValueError(f"formula: expected at most {LIMITS[name]} {name}, got {len(used)}")
     return Program(instructions, constants, learned, slots[root])

@@ -353,7 +353,9 @@ def _takes_more(function: Callable[..., Any]) -> bool:
 _GAINS = {
     **dict.fromkeys(("identity", "linear", "sigmoid"), 1.0),
     **dict.fromkeys(("softplus", "softsign", "hard_sigmoid", "softmax", "softmin", "snake"), 1.0),
-    **dict.fromkeys(("relu", "leaky_relu", "relu6", "elu", "celu", "gelu", "gelu_tanh"), math.sqrt(2)),
+    **dict.fromkeys(
+        ("relu", "leaky_relu", "relu6", "elu", "celu", "gelu", "gelu_tanh"), math.sqrt(2)
+    ),
     **dict.fromkeys(("silu", "mish", "hard_swish"), math.sqrt(2)),
     "tanh": 5 / 3,
     "selu": 3 / 4,
@@ -399,8 +401,8 @@ def _formula_gain(formula: Formula) -> float:
     square = meanfield.second_moment(formula)
     if not 0 < square < math.inf:
         raise ValueError(
-            f"activation: expected a formula with a mean square over the normal distribution, got {formula!r}, "
-            f"whose is {square:g}"
+            "activation: expected a formula with a mean square over the normal distribution, got "
+            f"{formula!r}, whose is {square:g}"
         )
     return 1 / math.sqrt(square)
 

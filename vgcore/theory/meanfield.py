@@ -109,7 +109,8 @@ def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoin
     vgcore.initializers.Critical : draws weights and biases so.
     """
     return _critical(
-        activations.unitwise(activation, learned=True), _validate.real("sigma_b", sigma_b, minimum=0)
+        activations.unitwise(activation, learned=True),
+        _validate.real("sigma_b", sigma_b, minimum=0),
     )
 
 
