@@ -73,7 +73,6 @@ _FOLDED: dict[str, Callable[..., float]] = {
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 _TAKEN = {"z", "where", *_CONSTANTS, *_UNARY, *_BINARY}
-_LOSES_NAN = {"less", "less_equal", "equal", "not_equal", "where", "sign"}
 _THERE_IS = (
     "there are z, numbers, pi, e, parameters, + - * / **, comparisons, where(condition, a, b), "
     + ", ".join([*_UNARY, *_BINARY])
@@ -143,9 +142,6 @@ class _Reader:
         needed = _needed(nodes, root)
         if self.nodes.get(("z",)) not in needed:
             raise ValueError(f"formula: expected an expression in z, got {self.text!r}")
-        if any(nodes[i][0] in _LOSES_NAN for i in needed):
-            root = self.node("known", root, self.node("z"))
-            nodes, needed = list(self.nodes), needed | {root}
         return _assigned(nodes, sorted(needed), root, 0 if self.values else len(self.learned))
 
     def tree(self) -> ast.expr:
@@ -272,7 +268,11 @@ class _Reader:
         read = [self.read(argument, depth + 1) for argument in node.args]
         if name == "where":
             kind, *value = list(self.nodes)[read[0]]
-            return (read[1 if value[0] else 2]) if kind == "constant" else self.node(name, *read)
+            if kind == "constant":
+                return read[1 if value[0] else 2]
+            if kind in ("less", "less_equal"):  # in one go
+                return self.node(f"where_{kind}", *value, *read[1:])
+            return self.node(name, *read)
         return self.apply(node, name, *read)
 
 

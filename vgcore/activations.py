@@ -212,8 +212,8 @@ def formula(text: str, *, shared: bool = False, **parameters: float) -> Formula:
     Notes
     -----
     Slopes are those of dual numbers: each of two equal sides of minimum and maximum has half, as in PyTorch;
-    abs has 0 at 0; comparisons and sign have none; of ``where`` only the side that is taken counts. Where z
-    is NaN so is the formula. The tracker calls flat what is below 5 % of the steepest slope, which is looked
+    abs has 0 at 0; comparisons and sign have none; of ``where`` only the side that is taken counts. What is
+    compared with NaN is NaN. The tracker calls flat what is below 5 % of the steepest slope, which is looked
     for when the formula is first used; where it has no bound, ``saturated`` is NaN.
 
     Powers whose exponent is no integer up to 64 are taken number by number, which is slow; the slope of a
