@@ -1,6 +1,6 @@
 from .simd cimport (
-    Activation, CONSTANTS, FIRST_CONSTANT, FIRST_LEARNED, Formula, Function, INSTRUCTIONS, Instruction, LEARNED,
-    REGISTERS,
+    Activation, CONSTANTS, FIRST_CONSTANT, FIRST_LEARNED, Formula, Function, INSTRUCTIONS, Instruction,
+    LEARNED, REGISTERS,
 )
 from .simd import FORMULA, OPERATORS
 
@@ -21,7 +21,7 @@ cdef class ActivationFunction:
 def formula_function(instructions, constants, int learned, result, double steepest):
     """The activation that a program computes.
 
-    An instruction is the name of an operator, the register that it writes, and up to three slots that it
+    An instruction is the name of an operator, the register that it writes, and up to four slots that it
     reads. Slots: ("z", 0), or ("register", i), ("constant", i), ("learned", i).
     """
     cdef ActivationFunction made = ActivationFunction(FORMULA)
@@ -32,9 +32,9 @@ def formula_function(instructions, constants, int learned, result, double steepe
         if number > LIMITS[name]:
             raise ValueError(f"{name}: expected at most {LIMITS[name]}, got {number}")
     for i, (operator, register, *slots) in enumerate(instructions):
-        a, b, c = (_slot(*slot) for slot in (*slots, *[("z", 0)] * (3 - len(slots))))
+        a, b, c, d = (_slot(*slot) for slot in (*slots, *[("z", 0)] * (4 - len(slots))))
         program.instruction[i] = Instruction(
-            operator=OPERATORS[operator], result=_slot("register", register), a=a, b=b, c=c
+            operator=OPERATORS[operator], result=_slot("register", register), a=a, b=b, c=c, d=d
         )
     for i, constant in enumerate(constants):
         program.constant[i] = constant

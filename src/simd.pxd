@@ -61,6 +61,7 @@ cdef extern from "simd/leaf.h" nogil:
         uint8_t a
         uint8_t b
         uint8_t c
+        uint8_t d
 
     ctypedef struct Formula "vg_program":
         int instructions

@@ -61,7 +61,8 @@ cdef extern from "simd/leaf.h" nogil:
         EQUAL "VG_EQUAL"
         NOT_EQUAL "VG_NOT_EQUAL"
         WHERE "VG_WHERE"
-        KNOWN "VG_KNOWN"
+        WHERE_LESS "VG_WHERE_LESS"
+        WHERE_LESS_EQUAL "VG_WHERE_LESS_EQUAL"
         MSE "VG_MSE"
         MAE "VG_MAE"
         HUBER "VG_HUBER"
@@ -135,7 +136,8 @@ OPERATORS = {
     "equal": EQUAL,
     "not_equal": NOT_EQUAL,
     "where": WHERE,
-    "known": KNOWN,
+    "where_less": WHERE_LESS,
+    "where_less_equal": WHERE_LESS_EQUAL,
 }
 LOSSES = {
     "mse": MSE,

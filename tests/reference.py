@@ -43,6 +43,22 @@ def gelu_slope(z, _):
     return normal_cdf(z) + z * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
 
 
+def mish_slope(z, _):
+    gate = np.tanh(softplus(z))
+    return gate + z * (1 - gate**2) * sigmoid(z)
+
+
+def gelu_gate(z):
+    """A sigmoid, and its slope; where it is 0 or 1 the slope is 0."""
+    near = np.clip(z, -30, 30)
+    s = sigmoid(2 * math.sqrt(2 / math.pi) * (near + 0.044715 * near**3))
+    return s, s * (1 - s) * 2 * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * near**2)
+
+
+def sum_of_gate(gate, slope, z):
+    return gate + z * slope
+
+
 # f(z) and f'(z), given the parameter alpha; softmax's is the slope of a unit for itself
 ACTIVATIONS = {
     "identity": (lambda z, _: z, lambda z, _: np.ones_like(z)),
@@ -63,13 +79,24 @@ ACTIVATIONS = {
     "softplus": (lambda z, _: softplus(z), lambda z, _: sigmoid(z)),
     "softsign": (lambda z, _: z / (1 + np.abs(z)), lambda z, _: 1 / (1 + np.abs(z)) ** 2),
     "hard_sigmoid": (
-        lambda z, _: np.clip((z + 3) / 6, 0, 1),
-        lambda z, _: np.where(np.abs(z) < 3, 1 / 6, 0),
+        lambda z, a: np.clip((z + 0.5 / a) * a, 0, 1),
+        lambda z, a: np.where(np.abs(z) < 0.5 / a, a, 0),
     ),
+    "mish": (lambda z, _: z * np.tanh(softplus(z)), mish_slope),
+    "hard_swish": (
+        lambda z, _: z * (np.clip(z + 3, 0, 6) / 6),
+        lambda z, _: np.where(np.abs(z) < 3, z / 3 + 0.5, z > 0),
+    ),
+    "gelu_tanh": (lambda z, _: z * gelu_gate(z)[0], lambda z, _: sum_of_gate(*gelu_gate(z), z)),
+    "relu6": (lambda z, _: np.clip(z, 0, 6), lambda z, _: 1.0 * ((z > 0) & (z < 6))),
+    "celu": (lambda z, a: elu(z / a, 1) * a, lambda z, a: elu_slope(z / a, 1)),
+    "snake": (lambda z, a: z + np.sin(a * z) ** 2 / a, lambda z, a: 1 + np.sin(2 * a * z)),
     "softmax": (lambda z, _: softmax(z), lambda z, _: softmax(z) * (1 - softmax(z))),
+    "softmin": (lambda z, _: softmax(-z), lambda z, _: softmax(-z) * (softmax(-z) - 1)),
 }
 
 NAMES = [name for name in vg.activations.names() if vg.activations.get(name).name == name]
+UNITWISE = [name for name in NAMES if vg.activations.get(name).unitwise]
 REDUCTIONS = ["mean", "batchmean"]
 DTYPES = ["float32", "float64"]
 LOSSES = [
@@ -195,8 +222,9 @@ class Twin:
 
 def through(activation, z, h, dh):
     """dL/dz from dL/dh."""
-    if activation.name == "softmax":
-        return h * (dh - (dh * h).sum(axis=1, keepdims=True))
+    if not activation.unitwise:
+        sign = 1 if activation.name == "softmax" else -1
+        return sign * h * (dh - (dh * h).sum(axis=1, keepdims=True))
     return dh * ACTIVATIONS[activation.name][1](z, activation.alpha)
 
 

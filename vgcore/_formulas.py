@@ -73,7 +73,6 @@ _FOLDED: dict[str, Callable[..., float]] = {
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 _TAKEN = {"z", "where", *_CONSTANTS, *_UNARY, *_BINARY}
-_LOSES_NAN = {"less", "less_equal", "equal", "not_equal", "where", "sign"}
 _THERE_IS = (
     "there are z, numbers, pi, e, parameters, + - * / **, comparisons, where(condition, a, b), "
     + ", ".join([*_UNARY, *_BINARY])
@@ -124,8 +123,13 @@ class _Reader:
     def __init__(self, text: str, learned: Sequence[str], values: Sequence[float]) -> None:
         self.text, self.learned, self.values = text, learned, values
         self.nodes: dict[Node, int] = {}
+        self.named: set[str] = set()
         if len(text) > _LONGEST:
             raise ValueError(f"formula: expected at most {_LONGEST} characters, got {len(text)}")
+        if len(learned) > LIMITS["learned"]:
+            raise ValueError(
+                f"formula: expected at most {LIMITS['learned']} learned parameters, got {len(learned)}"
+            )
 
     def program(self) -> Program:
         root = self.read(self.tree(), 0)
@@ -138,13 +142,9 @@ class _Reader:
         needed = _needed(nodes, root)
         if self.nodes.get(("z",)) not in needed:
             raise ValueError(f"formula: expected an expression in z, got {self.text!r}")
-        if any(nodes[i][0] in _LOSES_NAN for i in needed):
-            root = self.node("known", root, self.node("z"))
-            nodes, needed = list(self.nodes), needed | {root}
         return _assigned(nodes, sorted(needed), root, 0 if self.values else len(self.learned))
 
     def tree(self) -> ast.expr:
-        self.named: set[str] = set()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what Python thinks of it, said below
@@ -268,7 +268,11 @@ class _Reader:
         read = [self.read(argument, depth + 1) for argument in node.args]
         if name == "where":
             kind, *value = list(self.nodes)[read[0]]
-            return (read[1 if value[0] else 2]) if kind == "constant" else self.node(name, *read)
+            if kind == "constant":
+                return read[1 if value[0] else 2]
+            if kind in ("less", "less_equal"):  # in one go
+                return self.node(f"where_{kind}", *value, *read[1:])
+            return self.node(name, *read)
         return self.apply(node, name, *read)
 
 

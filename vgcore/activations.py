@@ -212,9 +212,12 @@ def formula(text: str, *, shared: bool = False, **parameters: float) -> Formula:
     Notes
     -----
     Slopes are those of dual numbers: each of two equal sides of minimum and maximum has half, as in PyTorch;
-    abs has 0 at 0; comparisons and sign have none; of ``where`` only the side that is taken counts. Where z is
-    NaN so is the formula. The tracker calls flat what is below 5 % of the steepest slope, which is looked for
-    when the formula is first used; where it has no bound, ``saturated`` is NaN.
+    abs has 0 at 0; comparisons and sign have none; of ``where`` only the side that is taken counts. What is
+    compared with NaN is NaN. The tracker calls flat what is below 5 % of the steepest slope, which is looked
+    for when the formula is first used; where it has no bound, ``saturated`` is NaN.
+
+    Powers whose exponent is no integer up to 64 are taken number by number, which is slow; the slope of a
+    quotient such as ``z / (1 + exp(-z))`` is NaN where its parts overflow, that of ``z * sigmoid(z)`` is not.
 
     Examples
     --------
@@ -281,15 +284,15 @@ def get(
     Raises
     ------
     TypeError, ValueError
-        If ``spec`` is neither an activation nor a known name, or has parameters to learn where ``learned`` says
-        that there may be none; named ``argument`` in the message.
+        If ``spec`` is neither an activation nor a known name, or has parameters to learn where there may be
+        none, as ``learned`` says; named ``argument`` in the message.
     """
     if spec is None:
         return Activation("identity")
     if isinstance(spec, Formula) and spec.parameters and not learned:
         raise ValueError(
-            f"{argument}: expected an activation without parameters to learn, got {spec!r}; give the layer none "
-            "and put the layer vg.Activation(...) of it behind"
+            f"{argument}: expected an activation without parameters to learn, got {spec!r}; give the layer "
+            "none and put the layer vg.Activation(...) of it behind"
         )
     if isinstance(spec, Activation):
         return spec

@@ -17,7 +17,8 @@ typedef struct {
     Slot slot[VG_SLOTS];
     real values[VG_REGISTERS][BLOCK_VECTORS * LANES], slopes[VG_REGISTERS][BLOCK_VECTORS * LANES];
     real constants[VG_CONSTANTS][LANES], one[LANES], zero[LANES];
-    real z[BLOCK_VECTORS * LANES], learned[VG_LEARNED][BLOCK_VECTORS * LANES];
+    real *last; /* where the last instruction writes the value, or NULL: the slope alone is wanted */
+    real results[BLOCK_VECTORS * LANES], z[BLOCK_VECTORS * LANES], learned[VG_LEARNED][BLOCK_VECTORS * LANES];
 } Machine;
 
 static void set_up_machine(Machine *m, const vg_program *program) {
@@ -66,12 +67,13 @@ INLINE vec product(vec a, vec b) { return a * b; }
 INLINE vec quotient(vec a, vec b) { return a / b; }
 INLINE vec lesser(vec a, vec b) { return choose(a < b, a, choose(a >= b, b, a + b)); }
 INLINE vec greater(vec a, vec b) { return choose(a > b, a, choose(a <= b, b, a + b)); }
-INLINE vec less(vec a, vec b) { return keep(a < b, all(1)); }
-INLINE vec less_equal(vec a, vec b) { return keep(a <= b, all(1)); }
-INLINE vec equal(vec a, vec b) { return keep(a == b, all(1)); }
-INLINE vec not_equal(vec a, vec b) { return keep(a != b, all(1)); }
+/* Of what is no number, no number: `no` is not ~yes there. */
+INLINE vec either(mask yes, mask no, vec v, vec w, vec unknown) { return choose(yes, v, choose(no, w, unknown)); }
+INLINE vec less(vec a, vec b) { return either(a < b, a >= b, all(1), all(0), a + b); }
+INLINE vec less_equal(vec a, vec b) { return either(a <= b, a > b, all(1), all(0), a + b); }
+INLINE vec equal(vec a, vec b) { return either(a == b, (a < b) | (a > b), all(1), all(0), a + b); }
+INLINE vec not_equal(vec a, vec b) { return either((a < b) | (a > b), a == b, all(1), all(0), a + b); }
 INLINE vec sign_of_first(vec a, vec b) { (void)b; return sign_of(a); }
-INLINE vec known(vec a, vec b) { return choose(b == b, a, b); }
 
 INLINE vec slope_one(vec a, vec b, vec f) { (void)a, (void)b, (void)f; return all(1); }
 INLINE vec slope_minus_one(vec a, vec b, vec f) { (void)a, (void)b, (void)f; return all(-1); }
@@ -89,20 +91,23 @@ INLINE vec lesser_left(vec a, vec b, vec f) {
     return choose(a < b, all(1), keep(a == b, all((real)0.5)));
 }
 INLINE vec lesser_right(vec a, vec b, vec f) { return lesser_left(b, a, f); }
-INLINE vec flat_in(vec a, vec b, vec f) { (void)a, (void)b, (void)f; return all(0); }
-/* Of NaN, NaN. */
-INLINE vec known_left(vec a, vec b, vec f) { (void)a, (void)f; return choose(b == b, all(1), b); }
 
 /* The i-th vector. */
 INLINE vec slot_value(Slot s, ptrdiff_t i) { return load(s.value + i * s.value_step); }
 INLINE vec slot_slope(Slot s, ptrdiff_t i) { return load(s.slope + i * s.slope_step); }
 INLINE vec derivative(Slot s, ptrdiff_t i) { return s.slope ? slot_slope(s, i) : all(0); }
 #define FOR_VECTORS for (ptrdiff_t i = 0; i < n; i++)
+#define FOR_VALUES for (ptrdiff_t i = 0; i < (value ? n : 0); i++) /* where they are wanted */
 
 INLINE void unary(Slot *to, real *value, real *slope, Slot a, Unary f, UnarySlope df, ptrdiff_t n) {
     *to = (Slot){value, a.slope ? slope : NULL, LANES, LANES};
     if (!a.slope)
-        FOR_VECTORS store(value + i * LANES, f(slot_value(a, i)));
+        FOR_VALUES store(value + i * LANES, f(slot_value(a, i)));
+    else if (!value)
+        FOR_VECTORS {
+            const vec v = slot_value(a, i);
+            store(slope + i * LANES, df(v, f(v)) * slot_slope(a, i));
+        }
     else
         FOR_VECTORS {
             const vec v = slot_value(a, i), w = f(v);
@@ -115,44 +120,60 @@ INLINE void binary(Slot *to, real *value, real *slope, Slot a, Slot b, Binary f,
                    BinarySlope right, ptrdiff_t n) {
     *to = (Slot){value, a.slope || b.slope ? slope : NULL, LANES, LANES};
     if (!a.slope && !b.slope)
-        FOR_VECTORS store(value + i * LANES, f(slot_value(a, i), slot_value(b, i)));
+        FOR_VALUES store(value + i * LANES, f(slot_value(a, i), slot_value(b, i)));
     else if (!b.slope)
         FOR_VECTORS {
             const vec v = slot_value(a, i), u = slot_value(b, i), w = f(v, u);
             store(slope + i * LANES, left(v, u, w) * slot_slope(a, i));
-            store(value + i * LANES, w);
+            if (value) store(value + i * LANES, w);
         }
     else if (!a.slope)
         FOR_VECTORS {
             const vec v = slot_value(a, i), u = slot_value(b, i), w = f(v, u);
             store(slope + i * LANES, right(v, u, w) * slot_slope(b, i));
-            store(value + i * LANES, w);
+            if (value) store(value + i * LANES, w);
         }
     else
         FOR_VECTORS {
             const vec v = slot_value(a, i), u = slot_value(b, i), w = f(v, u);
             store(slope + i * LANES, left(v, u, w) * slot_slope(a, i) + right(v, u, w) * slot_slope(b, i));
-            store(value + i * LANES, w);
+            if (value) store(value + i * LANES, w);
         }
 }
 
 /* A step: no slope. */
 INLINE void compare(Slot *to, real *value, Slot a, Slot b, Binary f, ptrdiff_t n) {
-    FOR_VECTORS store(value + i * LANES, f(slot_value(a, i), slot_value(b, i)));
+    FOR_VALUES store(value + i * LANES, f(slot_value(a, i), slot_value(b, i)));
     *to = (Slot){value, NULL, LANES, LANES};
 }
 
-INLINE void where(Slot *to, real *value, real *slope, Slot c, Slot a, Slot b, const real *zero, ptrdiff_t n) {
-    const int derived = a.slope || b.slope;
-    if (!a.slope) a.slope = zero, a.slope_step = 0;
-    if (!b.slope) b.slope = zero, b.slope_step = 0;
-    FOR_VECTORS {
-        const mask yes = slot_value(c, i) != all(0);
-        const vec v = choose(yes, slot_value(a, i), slot_value(b, i));
-        if (derived) store(slope + i * LANES, choose(yes, slot_slope(a, i), slot_slope(b, i)));
-        store(value + i * LANES, v);
-    }
+typedef mask (*Test)(vec a, vec b);
+INLINE mask is_not_zero(vec a, vec b) { (void)b; return (a < all(0)) | (a > all(0)); }
+INLINE mask is_zero(vec a, vec b) { (void)b; return a == all(0); }
+INLINE mask is_less(vec a, vec b) { return a < b; }
+INLINE mask is_not_less(vec a, vec b) { return a >= b; }
+INLINE mask is_more(vec a, vec b) { return a > b; }
+INLINE mask is_not_more(vec a, vec b) { return a <= b; }
+
+INLINE void where(Slot *to, real *value, real *slope, Slot a, Slot b, Slot c, Slot d, Test yes, Test no,
+                  const real *zero, ptrdiff_t n) {
+    const int derived = c.slope || d.slope;
+    if (!c.slope) c.slope = zero, c.slope_step = 0;
+    if (!d.slope) d.slope = zero, d.slope_step = 0;
     *to = (Slot){value, derived ? slope : NULL, LANES, LANES};
+    if (!derived)
+        FOR_VALUES {
+            const vec v = slot_value(a, i), u = slot_value(b, i);
+            store(value + i * LANES, either(yes(v, u), no(v, u), slot_value(c, i), slot_value(d, i), v + u));
+        }
+    else
+        FOR_VECTORS {
+            const vec v = slot_value(a, i), u = slot_value(b, i);
+            const vec s = either(yes(v, u), no(v, u), slot_slope(c, i), slot_slope(d, i), v + u);
+            const vec w = either(yes(v, u), no(v, u), slot_value(c, i), slot_value(d, i), v + u);
+            store(slope + i * LANES, s);
+            if (value) store(value + i * LANES, w);
+        }
 }
 
 /* n vectors of the slots that are not constant. */
@@ -160,12 +181,15 @@ static __attribute__((noinline)) void run_machine(Machine *m, ptrdiff_t n) {
     const vg_program *p = m->program;
     for (int k = 0; k < p->instructions; k++) {
         const vg_instruction code = p->instruction[k];
-        const Slot a = m->slot[code.a], b = m->slot[code.b], c = m->slot[code.c];
+        const Slot a = m->slot[code.a], b = m->slot[code.b];
+        const Slot c = m->slot[code.c], d = m->slot[code.d];
         Slot *to = &m->slot[code.result];
-        real *value = m->values[code.result - 1], *slope = m->slopes[code.result - 1];
+        const int last = k == p->instructions - 1;
+        real *value = last ? m->last : m->values[code.result - 1], *slope = m->slopes[code.result - 1];
 #define UNARY(f, df) unary(to, value, slope, a, f, df, n); break
 #define BINARY(f, left, right) binary(to, value, slope, a, b, f, left, right, n); break
 #define COMPARE(f) compare(to, value, a, b, f, n); break
+#define WHERE(yes, no, ...) where(to, value, slope, __VA_ARGS__, yes, no, m->zero, n); break
         switch ((vg_operator)code.operator) {
         case VG_NEGATE: UNARY(negate_of, negate_slope);
         case VG_ABS: UNARY(magnitude, abs_slope);
@@ -191,12 +215,14 @@ static __attribute__((noinline)) void run_machine(Machine *m, ptrdiff_t n) {
         case VG_LESS_EQUAL: COMPARE(less_equal);
         case VG_EQUAL: COMPARE(equal);
         case VG_NOT_EQUAL: COMPARE(not_equal);
-        case VG_WHERE: where(to, value, slope, a, b, c, m->zero, n); break;
-        case VG_KNOWN: BINARY(known, known_left, flat_in);
+        case VG_WHERE: WHERE(is_not_zero, is_zero, a, a, b, c);
+        case VG_WHERE_LESS: WHERE(is_less, is_not_less, a, b, c, d);
+        case VG_WHERE_LESS_EQUAL: WHERE(is_not_more, is_more, a, b, c, d);
         }
 #undef UNARY
 #undef BINARY
 #undef COMPARE
+#undef WHERE
     }
 }
 
@@ -209,16 +235,22 @@ INLINE void line_up(real *to, const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdi
         for (ptrdiff_t j = 0; j < cols; j += LANES, to += LANES) store(to, load_first(x + r * ld + j, cols - j));
 }
 
-/* Runs over rows x cols numbers of z, which must not be more than a block's, and says where what it made lies. */
-INLINE Slot run_block(Machine *m, const real *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols) {
-    line_up(m->z, z, ld, rows, cols);
+/* Whether rows x cols numbers are whole vectors behind one another where they lie. */
+INLINE int lies_in_line(ptrdiff_t rows, ptrdiff_t cols) { return rows == 1 && cols % LANES == 0; }
+
+/* Runs over rows x cols numbers of z, which must not be more than a block's, and says where what it made lies. The
+ * value goes to `last`, or nowhere where that is NULL and there is a slope. */
+INLINE Slot run_block(Machine *m, real *last, const real *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols) {
+    m->last = last;
+    m->slot[0].value = lies_in_line(rows, cols) ? z : m->z;
+    if (m->slot[0].value == m->z) line_up(m->z, z, ld, rows, cols);
     run_machine(m, rows * whole_vectors(cols) / LANES);
     return m->slot[m->program->result];
 }
 
 /* The slopes of rows x cols numbers of z, each row as whole vectors. */
 static const real *slopes_of_z(Machine *m, const real *z, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t cols) {
-    const Slot made = run_block(m, z, ld, rows, cols);
+    const Slot made = run_block(m, NULL, z, ld, rows, cols);
     if (made.slope && made.slope_step) return made.slope;
     /* of one number, or none, for all: in the place of z, which was read */
     const ptrdiff_t n = rows * whole_vectors(cols) / LANES;
@@ -242,9 +274,11 @@ static __attribute__((noinline)) void formula_values(vg_matrix h, vg_matrix z, c
     set_up_machine(&m, f);
     derive_by(&m, -1);
     FOR_MACHINE_BLOCKS(begin, count, j, width, h.cols, rows) {
-        const Slot made = run_block(&m, element(z, begin, j), z.ld, count, width);
+        real *out = element(h, begin, j);
+        const int direct = lies_in_line(count, width) && f->instructions;
+        const Slot made = run_block(&m, direct ? out : m.results, element(z, begin, j), z.ld, count, width);
         ptrdiff_t i = 0;
-        for (ptrdiff_t r = begin; r < begin + count; r++)
+        for (ptrdiff_t r = begin; r < begin + count && !direct; r++)
             for (ptrdiff_t k = 0; k < width; k += LANES, i++)
                 store_first(element(h, r, j + k), slot_value(made, i), width - k);
     }
@@ -257,7 +291,7 @@ static __attribute__((noinline)) void formula_slopes(int multiplying, vg_matrix 
     set_up_machine(&m, f);
     derive_by(&m, 0);
     FOR_MACHINE_BLOCKS(begin, count, j, width, delta.cols, rows) {
-        const Slot made = run_block(&m, element(z, begin, j), z.ld, count, width);
+        const Slot made = run_block(&m, NULL, element(z, begin, j), z.ld, count, width);
         ptrdiff_t i = 0;
         for (ptrdiff_t r = begin; r < begin + count; r++)
             for (ptrdiff_t k = 0; k < width; k += LANES, i++) {

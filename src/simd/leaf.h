@@ -71,15 +71,16 @@ typedef enum {
     VG_FORMULA
 } vg_activation;
 
-/* What a formula is made of: an instruction reads slots a, b, c and writes a register. Slot 0 is z; registers,
+/* What a formula is made of: an instruction reads slots a, b, c, d and writes a register. Slot 0 is z; registers,
  * constants and learned parameters follow. */
 typedef enum {
     VG_NEGATE, VG_ABS, VG_SIGN, VG_SQRT, VG_EXP, VG_LOG, VG_LOG1P, VG_SIN, VG_COS, VG_TANH_OF, VG_SIGMOID_OF,
     VG_SOFTPLUS_OF, VG_ERF,
     VG_ADD, VG_SUBTRACT, VG_MULTIPLY, VG_DIVIDE, VG_POWER, VG_MINIMUM, VG_MAXIMUM,
-    VG_LESS, VG_LESS_EQUAL, VG_EQUAL, VG_NOT_EQUAL, /* 1 or 0 */
-    VG_WHERE, /* b where a is not 0, else c */
-    VG_KNOWN  /* a, or NaN where b is NaN */
+    VG_LESS, VG_LESS_EQUAL, VG_EQUAL, VG_NOT_EQUAL, /* 1 or 0, or NaN */
+    VG_WHERE,           /* b where a is not 0, c where it is, NaN where it is NaN */
+    VG_WHERE_LESS,      /* c where a < b, else d, or NaN */
+    VG_WHERE_LESS_EQUAL
 } vg_operator;
 
 enum {
@@ -93,7 +94,7 @@ enum {
 };
 
 typedef struct {
-    uint8_t operator, result, a, b, c;
+    uint8_t operator, result, a, b, c, d;
 } vg_instruction;
 
 typedef struct {

@@ -19,7 +19,7 @@ static void formula(vg_matrix h, vg_matrix x, const vg_program *f, const void *c
     derive_by(&m, -1);
     FOR_MACHINE_BLOCKS(begin, count, j, width, h.cols, rows) {
         pack_learned(&m, p, shared, j, count, width);
-        const Slot made = run_block(&m, element(x, begin, j), x.ld, count, width);
+        const Slot made = run_block(&m, m.results, element(x, begin, j), x.ld, count, width);
         ptrdiff_t i = 0;
         for (ptrdiff_t r = begin; r < begin + count; r++)
             for (ptrdiff_t k = 0; k < width; k += LANES, i++)
@@ -63,12 +63,12 @@ static void formula_backward(vg_matrix sums, vg_matrix delta, vg_matrix x, const
             pack_learned(&m, p, shared, j, count, width);
             for (int k = 0; k < f->learned; k++, sum += pitch) {
                 derive_by(&m, VG_FIRST_LEARNED + k);
-                const Slot made = run_block(&m, in, x.ld, count, width);
+                const Slot made = run_block(&m, NULL, in, x.ld, count, width);
                 const double total = add_derivatives(shared ? sum : sum + j, made, d, delta.ld, count, width, shared);
                 if (shared) *sum += total;
             }
             derive_by(&m, 0);
-            const Slot made = run_block(&m, in, x.ld, count, width);
+            const Slot made = run_block(&m, NULL, in, x.ld, count, width);
             ptrdiff_t i = 0;
             for (ptrdiff_t r = 0; r < count; r++)
                 for (ptrdiff_t k = 0; k < width; k += LANES, i++) {

@@ -5,7 +5,7 @@ Kernels run at the CPU level in use. PyTorch's verdicts are in the tables, and c
 
 import numpy as np
 import pytest
-from reference import ACTIVATIONS, DTYPES, LOSSES, NAMES, OPTIMIZERS, RULES
+from reference import ACTIVATIONS, DTYPES, LOSSES, NAMES, OPTIMIZERS, RULES, UNITWISE
 
 import vgcore as vg
 from vgcore import losses
@@ -31,6 +31,12 @@ LIMITS = {
     "softplus": (0, INF, 0, 1),
     "softsign": (NAN, NAN, 0, 0),
     "hard_sigmoid": (0, 1, 0, 0),
+    "mish": (NAN, INF, NAN, NAN),
+    "hard_swish": (NAN, INF, 0, 1),
+    "gelu_tanh": (NAN, INF, 0, 1),
+    "relu6": (0, 6, 0, 0),
+    "celu": (-1, INF, 0, 1),
+    "snake": (NAN, NAN, NAN, NAN),
 }
 
 
@@ -60,7 +66,7 @@ def values_of(name, z):
 
 @over_dtypes
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "softmax"])
+@pytest.mark.parametrize("name", UNITWISE)
 def test_activations(name, width, dtype):
     """A special value is what the table says, and its neighbours have the bits they have without it."""
     z, places, given = sprinkled(width, dtype)
@@ -95,7 +101,7 @@ def test_softmax_of_a_row_with_nan_is_nan(width, dtype):
 
 @over_dtypes
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "softmax"])
+@pytest.mark.parametrize("name", UNITWISE)
 def test_slopes(name, width, dtype):
     """dL/dz of an ordinary dL/dh at special values, and of NaN at ordinary ones."""
     z, places, given = sprinkled(width, dtype)
@@ -114,7 +120,7 @@ def test_slopes(name, width, dtype):
 
 @pytest.mark.parity
 @over_dtypes
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "softmax"])
+@pytest.mark.parametrize("name", UNITWISE)
 def test_pytorch_says_the_same(name, dtype):
     torch = pytest.importorskip("torch")
     nn = torch.nn.functional
@@ -125,19 +131,22 @@ def test_pytorch_says_the_same(name, dtype):
         "sigmoid": torch.sigmoid,
         "tanh": torch.tanh,
         "relu": torch.relu,
+        "hard_swish": nn.hardswish,
+        "gelu_tanh": lambda z: nn.gelu(z, approximate="tanh"),
+        "snake": lambda z: z + torch.sin(z) ** 2,
     }.get(name) or getattr(nn, name)
     z = torch.tensor([NAN, -INF, INF], dtype=torch.float64, requires_grad=True)
     h = f(z)
     (slope,) = torch.autograd.grad(h.sum(), z)
     low, high, *slopes = LIMITS[name]
     np.testing.assert_allclose(h.detach(), [NAN, low, high])
-    if name != "softsign":  # of whose slopes PyTorch says NaN, and vgcore 0
+    if name not in ("softsign", "gelu_tanh"):  # of whose slopes PyTorch says NaN, and vgcore 0
         np.testing.assert_allclose(slope[1:], slopes)
     ours = kernels.matrix(1, 1, dtype)
     ours[...] = NAN
     delta, chosen = np.ones_like(ours), vg.activations.get(name)
     kernels.activation_backward(delta, ours, ours, chosen.function)
-    if name not in ("elu", "selu"):  # of which PyTorch says 1, and vgcore NaN
+    if name not in ("elu", "selu", "celu", "hard_swish"):  # of which PyTorch says 1, and vgcore NaN
         np.testing.assert_allclose(delta[0, 0], slope[0], rtol=1e-6)
 
 
@@ -211,7 +220,7 @@ def test_of_nan_nobody_knows_what_is_saturated_or_dead(name, some, units, dtype)
     model.compile("mse", on_nonfinite="ignore")
     x, y = np.random.default_rng(1).normal(size=(9, 3)), np.zeros((9, 2))
     whole = model.gradient_flow(x, y)
-    known = [name != "softmax", True]  # of a softmax there is nothing to know
+    known = [name in UNITWISE, True]  # of a softmax there is nothing to know
     assert np.isfinite(whole.saturated[0]).tolist() == np.isfinite(whole.dead[0]).tolist() == known
     model.layers[0].views["bias"][0 if some else slice(None)] = NAN
     flow = model.gradient_flow(x, y)

@@ -41,7 +41,7 @@ def record_of(flow):
 def steepest(activation):
     """The largest slope of an activation, looked for on a grid."""
     z = np.linspace(-8, 8, 100_001)[:, np.newaxis]
-    if activation.name == "softmax":
+    if not activation.unitwise:
         return np.nan  # of no unit by itself
     return np.abs(ACTIVATIONS[activation.name][1](z, activation.alpha)).max()
 
@@ -55,7 +55,7 @@ def defined(model, done):
     ):
         weight, bias = f"{layer.name}.weight", f"{layer.name}.bias"
         changed = done.updates is not None
-        slopes = layer.activation.name != "softmax"  # where units have slopes of their own
+        slopes = layer.activation.unitwise  # where units have slopes of their own
         flat = np.abs(slope) < 0.05 * steepest(layer.activation)
         for name, value in {
             "delta": norm(delta),

@@ -42,7 +42,14 @@ ACTIVATIONS = {
     "softsign": nn.softsign,
     # The backward pass of nn.hardsigmoid takes 1/6 from float32 even in float64: it is off by 3e-8
     "hard_sigmoid": lambda z: nn.relu6(z + 3) / 6,
+    "mish": nn.mish,
+    "hard_swish": lambda z: z * nn.relu6(z + 3) / 6,  # as of hardsigmoid
+    "gelu_tanh": lambda z: nn.gelu(z, approximate="tanh"),
+    "relu6": nn.relu6,
+    "celu": nn.celu,
+    "snake": lambda z: z + torch.sin(z) ** 2,
     "softmax": lambda z: nn.softmax(z, dim=1),
+    "softmin": lambda z: nn.softmin(z, dim=1),
 }
 
 

@@ -401,8 +401,8 @@ def _formula_gain(formula: Formula) -> float:
     square = meanfield.second_moment(formula)
     if not 0 < square < math.inf:
         raise ValueError(
-            f"activation: expected a formula with a mean square over the normal distribution, got {formula!r}, "
-            f"whose is {square:g}"
+            "activation: expected a formula with a mean square over the normal distribution, got "
+            f"{formula!r}, whose is {square:g}"
         )
     return 1 / math.sqrt(square)
 
