@@ -65,13 +65,12 @@ def operation(
     """A formula of `units` columns, with parameters for each or, where `shared`, for all."""
     cdef Operation made = Operation()
     cdef Py_ssize_t width = 1 if shared else units
-    cdef int i
     set_up(made, &FORMULA, units, units, real_bytes)
     made.kept.append(formula)
     made.op.tables = &formula.program
     made.op.in_place = True
     made.op.variant = shared
-    for i in range(formula.program.learned):
+    for _ in range(formula.program.learned):
         add_parameter(made, width, 1)
     add_buffer(made, PER_CHUNK, formula.program.learned * PADDED(width))
     return made

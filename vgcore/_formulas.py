@@ -100,9 +100,7 @@ class Program(NamedTuple):
 def parameter(name: str, value: Any) -> float:
     """Where a parameter of a formula starts."""
     if not name.isidentifier() or name in _TAKEN:
-        raise ValueError(
-            f"formula: expected another name for a parameter than {name!r}; {_THERE_IS}"
-        )
+        raise ValueError(f"parameters: expected another name than {name!r}; {_THERE_IS}")
     return _validate.real(name, value)
 
 
@@ -125,10 +123,10 @@ class _Reader:
         self.nodes: dict[Node, int] = {}
         self.named: set[str] = set()
         if len(text) > _LONGEST:
-            raise ValueError(f"formula: expected at most {_LONGEST} characters, got {len(text)}")
+            raise ValueError(f"text: expected at most {_LONGEST} characters, got {len(text)}")
         if len(learned) > LIMITS["learned"]:
             raise ValueError(
-                f"formula: expected at most {LIMITS['learned']} learned parameters, got {len(learned)}"
+                f"text: expected at most {LIMITS['learned']} learned parameters, got {len(learned)}"
             )
 
     def program(self) -> Program:
@@ -137,11 +135,11 @@ class _Reader:
         unused = set(self.learned) - self.named
         if unused:
             raise ValueError(
-                f"formula: expected parameters that are in {self.text!r}, got {', '.join(sorted(unused))}"
+                f"parameters: expected names that are in {self.text!r}, got {', '.join(sorted(unused))}"
             )
         needed = _needed(nodes, root)
         if self.nodes.get(("z",)) not in needed:
-            raise ValueError(f"formula: expected an expression in z, got {self.text!r}")
+            raise ValueError(f"text: expected an expression in z, got {self.text!r}")
         return _assigned(nodes, sorted(needed), root, 0 if self.values else len(self.learned))
 
     def tree(self) -> ast.expr:
@@ -153,7 +151,7 @@ class _Reader:
             at = getattr(error, "offset", None)
             where = f" at column {at} of" if at else ""
             raise ValueError(
-                f"formula: expected an expression, got one that cannot be read{where} {self.text!r}; "
+                f"text: expected an expression, got one that cannot be read{where} {self.text!r}; "
                 f"{_THERE_IS}"
             ) from None
 
@@ -161,7 +159,7 @@ class _Reader:
         before = self.text.encode()[: getattr(node, "col_offset", 0)]
         column = len(before.decode(errors="ignore")) + 1
         return ValueError(
-            f"formula: expected {expected}, got {got} at column {column} of {self.text!r}; {_THERE_IS}"
+            f"text: expected {expected}, got {got} at column {column} of {self.text!r}; {_THERE_IS}"
         )
 
     def node(self, *node: Any) -> int:
@@ -180,7 +178,7 @@ class _Reader:
             try:
                 return self.constant(node, _FOLDED[name](*(value for _, value in operands)))
             except (ZeroDivisionError, ValueError, OverflowError) as error:
-                if str(error).startswith("formula:"):
+                if str(error).startswith("text:"):
                     raise
                 raise self.refuse(node, "finite numbers", ast.unparse(node)) from None
         if name == "power" and operands[1][0] == "constant":
@@ -206,11 +204,11 @@ class _Reader:
     def read(self, node: ast.AST, depth: int) -> int:
         if depth > _DEEPEST:
             raise ValueError(
-                f"formula: expected at most {_DEEPEST} levels of expressions in each other, got more"
+                f"text: expected at most {_DEEPEST} levels of expressions in each other, got more"
             )
         if isinstance(node, ast.Constant) and type(node.value) in (int, float):
             try:
-                return self.constant(node, float(node.value))
+                return self.constant(node, float(node.value))  # type: ignore[arg-type]
             except OverflowError:
                 raise self.refuse(node, "finite numbers", "one that is not") from None
         if isinstance(node, ast.Name):
@@ -328,12 +326,12 @@ def _assigned(nodes: list[Node], order: list[int], root: int, learned: int) -> P
                     free.append(slots[read][1])
             if not free:
                 raise ValueError(
-                    f"formula: expected at most {LIMITS['registers']} values at a time, got more"
+                    f"text: expected at most {LIMITS['registers']} values at a time, got more"
                 )
             slots[number] = ("register", min(free))
             free.remove(min(free))
             instructions.append((kind, slots[number][1], *(slots[read] for read in rest)))
     for name, used in (("instructions", instructions), ("constants", constants)):
         if len(used) > LIMITS[name]:
-            raise ValueError(f"formula: expected at most {LIMITS[name]} {name}, got {len(used)}")
+            raise ValueError(f"text: expected at most {LIMITS[name]} {name}, got {len(used)}")
     return Program(instructions, constants, learned, slots[root])

@@ -32,8 +32,8 @@ class Survey(NamedTuple):
 
 def survey(function: ActivationFunction) -> Survey:
     """Look at an activation from -1e12 to 1e12. A slope that is not finite is not looked at."""
-    octaves = np.log2([_SMALLEST, _LARGEST])
-    far = np.exp2(np.arange(*octaves, 1 / _RATIOS))
+    octaves = math.log2(_LARGEST / _SMALLEST)
+    far = np.geomspace(_SMALLEST, _LARGEST, round(octaves) * _RATIOS)
     z = np.unique(np.concatenate([-far, far, np.arange(-_NEAR, _NEAR + _STEP, _STEP)]))
     return Survey(_steepest(function, z), _kinks(function, z))
 
@@ -96,4 +96,5 @@ def _changes(function: ActivationFunction, low: Array, high: Array) -> Array:
     """Of value and of slope, from one to the other."""
     values = np.stack(evaluate(function, np.stack([low, high])))
     with np.errstate(invalid="ignore"):
-        return np.nan_to_num(np.abs(values[:, 1] - values[:, 0]), posinf=0)
+        changes: Array = np.nan_to_num(np.abs(values[:, 1] - values[:, 0]), posinf=0)
+    return changes

@@ -140,7 +140,7 @@ class Formula(Activation):
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise TypeError(f"formula: expected an expression (str), got {self.name!r}")
+            raise TypeError(f"text: expected an expression (str), got {self.name!r}")
         _validate.boolean("shared", self.shared)
         for name, value in self.parameters:
             _formulas.parameter(name, value)
@@ -151,6 +151,11 @@ class Formula(Activation):
         if self.shared:
             more.append("shared=True")
         return f"formula({', '.join([repr(self.name), *more])})"
+
+    @property
+    def spec(self) -> str | Activation:
+        """What one writes for it: itself."""
+        return self
 
     def program(self) -> _formulas.Program:
         """What the engine runs where parameters are learned."""

@@ -342,7 +342,8 @@ typedef struct {
                       const void *bias, const vg_function *f, const vg_rows *rows);
     /* delta as activation_backward leaves it, and each chunk's sums of it and of delta times standardised x */
     void (*normalise_backward)(vg_matrix sums, vg_matrix delta, vg_matrix h, vg_matrix z, vg_matrix x,
-                               const void *normaliser, const void *weight, const void *bias, const vg_function *f, int done, const vg_taps *taps, const vg_rows *rows);
+                               const void *normaliser, const void *weight, const void *bias,
+                               const vg_function *f, int done, const vg_taps *taps, const vg_rows *rows);
     /* dx, or dx += where `add`, from the means of those two over all rows; dx may be delta */
     void (*normalise_input)(vg_matrix dx, vg_matrix delta, vg_matrix x, const void *normaliser,
                             const void *weight, const void *means, int add, const vg_rows *rows);

@@ -272,7 +272,8 @@ INLINE void add_normalised(vg_matrix sums, vg_matrix delta, vg_matrix x, const v
 }
 
 static void normalise_backward(vg_matrix sums, vg_matrix delta, vg_matrix h, vg_matrix z, vg_matrix x,
-                               const void *from, const void *weight, const void *bias, const vg_function *f, int done, const vg_taps *taps, const vg_rows *rows) {
+                               const void *from, const void *weight, const void *bias, const vg_function *f,
+                               int done, const vg_taps *taps, const vg_rows *rows) {
     clear_chunks(sums, rows);
     if (!taps && !done && f->kind == VG_RELU)
         add_normalised(sums, delta, x, from, weight, bias, 1, rows);

@@ -146,12 +146,12 @@ static const real TRIG_COSINE[] = {
     1.0 / 20922789888000.0,
 };
 
-/* log x of any x: -infinity at 0, NaN below. */
+/* log x of any x: -infinity at 0, NaN below; infinity and NaN are themselves. */
 INLINE vec vlog(vec x) {
     const mask tiny = x < all(REAL_MIN);
     const vec lifted = choose(tiny, x * (real)((whole)1 << MANTISSA), x);
     const vec normal = vlog_normal(lifted) - keep(tiny, all(MANTISSA * (real)0.69314718055994530942));
-    const vec edge = choose(x == all(0), all(-INFINITY), choose(x < all(0), all(NAN), x)); /* of infinity and NaN itself */
+    const vec edge = choose(x == all(0), all(-INFINITY), choose(x < all(0), all(NAN), x));
     return choose((lifted >= all(REAL_MIN)) & (x < all(INFINITY)), normal, edge);
 }
 

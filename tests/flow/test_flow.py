@@ -25,7 +25,12 @@ import vgcore as vg
 TOLERANCE = {"float32": 2e-5, "float64": 1e-10}
 RECORD = ("step", "loss", *vg.flow.FIELDS)
 SPARSE = "sparse_categorical_crossentropy"
-NEVER_FLAT = ("identity", "leaky_relu", "softmax")  # the last has no slopes of its own
+NEVER_FLAT = (
+    "identity",
+    "leaky_relu",
+    "softmax",
+    "softmin",
+)  # the last two have no slopes of their own
 over_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 

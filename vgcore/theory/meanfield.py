@@ -96,8 +96,9 @@ def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoin
     ------
     TypeError, ValueError
         If there is no such point. Relu, leaky_relu and the identity have theirs at σb = 0 alone. Gelu and
-        silu need a σb of 0.4159 and 0.7451: below, the length map runs away from its fixed point (Roberts,
-        Yaida, Hanin 2022, Section 5.3.4). Softplus has none.
+        silu need a σb of 0.4159 and 0.7451, mish, hard_swish and snake one of 0.3074, 0.7121 and 0.1309:
+        below, the length map runs away from its fixed point (Roberts, Yaida, Hanin 2022, Section 5.3.4).
+        Softplus has none.
 
     Examples
     --------
