@@ -10,7 +10,8 @@ model = vg.Sequential(
 model.compile("sparse_categorical_crossentropy", vg.Adam(0.002), metrics=["top_3"])
 stopping = vg.callbacks.EarlyStopping("val_loss", patience=5, restore_best=True)
 history = model.fit(
-    *(x, y),
+    x,
+    y,
     epochs=100,
     validation_split=0.1,
     class_weight="balanced",

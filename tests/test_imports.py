@@ -73,6 +73,7 @@ FLOORS = [
 # Functions that reach upwards when they are called: what they make or draw lies above them
 UPWARDS = {
     ("flow", "plot"),
+    ("model.callbacks", "model.storage"),
     ("model.history", "plot"),
     ("initializers", "layers"),
     ("initializers", "model"),

@@ -30,6 +30,7 @@ SELU_SCALE = 1.0507009873554805 and SELU_ALPHA = 1.6732632423543772 keep mean 0 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,6 +39,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vgcore import _answers, _formulas, _slopes, _validate
 from vgcore._core import simd
 from vgcore._core.function import ActivationFunction
+
+__all__ = [
+    "SELU_ALPHA",
+    "SELU_SCALE",
+    "Activation",
+    "Formula",
+    "celu",
+    "elu",
+    "formula",
+    "gelu",
+    "get",
+    "hard_sigmoid",
+    "leaky_relu",
+    "names",
+    "snake",
+]
 
 SELU_SCALE = 1.0507009873554804934
 SELU_ALPHA = 1.6732632423543772848
@@ -301,6 +318,11 @@ def get(
         )
     if isinstance(spec, Activation):
         return spec
+    if inspect.isroutine(spec):
+        raise TypeError(
+            f"{argument}: expected a name, or vg.activations.formula(text) for one of one's own, got "
+            f"{_validate.kind(spec)}"
+        )
     name = _validate.one_of(argument, spec, names())
     name = _ALIASES.get(name, name)
     return Activation(name, _PARAMETERS[name].default if name in _PARAMETERS else 0.0)
@@ -316,6 +338,11 @@ def unitwise(
             f"{argument}: expected an activation of single units, got {chosen.name!r}, which mixes them"
         )
     return chosen
+
+
+def __dir__() -> list[str]:
+    """What users look for."""
+    return __all__
 
 
 if not TYPE_CHECKING:  # for whom there is nothing but what is declared

@@ -31,6 +31,7 @@ cross-entropies an identity output is taken as logits.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -163,6 +164,13 @@ class Custom:
     Each chunk of time that is a step of its own, as with ``tbptt``, is a minibatch; y is cut with it where
     its second axis is time. What the function raises is raised, and the step is as if it had not been. It
     may not run the model. A model with it can be trained, but not be saved or copied.
+
+    Examples
+    --------
+    The order is Keras's, targets first; mse, a loss for each sample:
+
+    >>> f = lambda y, h: (((h - y) ** 2).mean(axis=1), 2 * (h - y) / h.shape[1])
+    >>> model.compile(vg.losses.Custom(f))
     """
 
     function: Callable[[Any, Any], tuple[Any, Any]]
@@ -333,6 +341,11 @@ def get(
     elif isinstance(spec, Custom):
         name, parameter, function = "Custom", 0.0, spec.function
     else:
+        if inspect.isroutine(spec):
+            raise TypeError(
+                "loss: expected a name, or vg.losses.Custom(f) for a function of one's own, got "
+                f"{_validate.kind(spec)}"
+            )
         name = _validate.one_of("loss", spec, [*_KINDS, *_ALIASES])
         name = _ALIASES.get(name, name)
         parameter = _KINDS[name].parameter

@@ -19,12 +19,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore import _validate
+from vgcore import _answers, _validate
 from vgcore.losses import Loss
 
 __all__ = [
@@ -305,3 +305,7 @@ class Totals:
 def __dir__() -> list[str]:
     """What users look for."""
     return __all__
+
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

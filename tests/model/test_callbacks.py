@@ -132,7 +132,6 @@ class Four:
             ValueError,
             ["callbacks[0].every_steps: ", "-1"],
         ),
-        (None, TypeError, ["callbacks: "]),
     ],
     ids=str,
 )
@@ -307,7 +306,41 @@ def test_without_tqdm(monkeypatch, capsys):
     assert "epoch 2/2" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("verbose", ["loud", 3, -1, True, None, 0.5])
+@pytest.mark.parametrize("verbose", ["loud", 3, -1, None, 0.5])
 def test_another_verbosity_is_refused(verbose):
     with pytest.raises((TypeError, ValueError), match="verbose: expected"):
         network().fit(X, Y, verbose=verbose)
+
+
+# ---- what is told before it is too late
+
+
+def test_a_hook_that_would_never_be_called_is_refused():
+    class Keras(vg.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs):
+            """Be never called."""
+
+    with pytest.raises(TypeError, match=r"callbacks\[0\]: .*on_train_batch_end"):
+        network().fit(X, Y, callbacks=[Keras()])
+
+
+def test_on_step_is_called_after_each_step_unless_it_says_otherwise():
+    seen = []
+    model = network()
+    model.fit(X, Y, callbacks=[types.SimpleNamespace(on_step=lambda step, logs: seen.append(step))])
+    assert seen == list(range(model.step))
+
+
+def test_a_checkpoint_that_could_never_be_written_is_refused_before_training(tmp_path):
+    model = network()
+    with pytest.raises(FileNotFoundError, match="path: expected an existing folder"):
+        model.fit(X, Y, callbacks=[vg.callbacks.Checkpoint(tmp_path / "nowhere" / "model")])
+    model.compile(vg.losses.Custom(lambda y, h: (h.sum(axis=1), np.ones_like(h))))
+    with pytest.raises(ValueError, match="to save or copy"):
+        model.fit(X, Y, callbacks=[vg.callbacks.Checkpoint(tmp_path / "model", every=9)])
+    assert model.step == 0
+
+
+def test_val_loss_without_validation_data_says_what_to_give():
+    with pytest.raises(ValueError, match="there are no validation data: give fit validation_data="):
+        network().fit(X, Y, callbacks=[vg.callbacks.EarlyStopping()])

@@ -378,3 +378,30 @@ def test_history_is_a_mapping():
     table = history.to_dataframe()
     assert list(table.columns) == list(history) and table.index.name == "epoch"
     np.testing.assert_array_equal(table["val_loss"], history["val_loss"])
+
+
+def test_classes_do_not_weigh_in_validation():
+    one, other = network(), network()
+    one.fit(X, Y, validation_split=0.3, class_weight={0: 5.0, 1: 5.0, 2: 5.0})
+    other.fit(
+        X[:35], Y[:35], class_weight=dict.fromkeys(range(3), 5.0), validation_data=(X[35:], Y[35:])
+    )
+    assert same(one, other)
+    assert one.history["val_loss"] == other.history["val_loss"]
+
+
+def test_lengths_of_validation_data_are_asked_for():
+    model = vg.Sequential([vg.RNN(3), vg.Dense(1)], input_shape=(None, 2))
+    model.compile()
+    x, y, lengths = np.ones((6, 4, 2)), np.ones((6, 1)), np.full(6, 3)
+    with pytest.warns(UserWarning, match="lengths are given, and none in validation_data"):
+        model.fit(x, y, lengths=lengths, validation_data=(x, y))
+    model.fit(x, y, lengths=lengths, validation_data=(x, y, lengths))
+    model.fit(x, y, lengths=lengths, validation_split=0.5)
+
+
+def test_rows_in_the_place_of_labels_are_told_their_loss():
+    with pytest.raises(
+        TypeError, match="for rows of one number per class use categorical_crossentropy"
+    ):
+        network().fit(X, np.eye(3)[Y])

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, overload
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vgcore import _validate, activations, initializers
+from vgcore import _html, _validate, activations, initializers
 from vgcore._core.op import Operation
 from vgcore._settings import Checks
 from vgcore.activations import Activation
@@ -220,6 +220,11 @@ class Layer(Member):
                 continue
             shown.append(repr(value) if required else f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        """Show the parameters in a notebook."""
+        rows = [(name, str(view.shape), view.size) for name, view in self.views.items()]
+        return _html.table(repr(self), ("parameter", "shape", "numbers"), rows)
 
     def _start(self, name: str) -> Any:
         """An initializer as it was given: of gates, that of each."""

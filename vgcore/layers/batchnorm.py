@@ -30,7 +30,8 @@ class BatchNorm(Normalisation):
     activation : str or Activation, optional
         f; a name of `vgcore.activations`, None for the identity.
     momentum : float, 0 to 1
-        The share of a minibatch in the running statistics.
+        The share of a minibatch in the running statistics, as PyTorch has it; Keras's is 1 minus this: its
+        0.99 is 0.01 here.
     epsilon : float, > 0
     scale, shift : bool
         Whether there are a weight, which starts at 1, and a bias, which starts at 0.

@@ -31,8 +31,8 @@ class Residual(Block):
     """``h = f(skip(x) + g body(x))``: layers with a skip connection around them.
 
     The gradient that reaches x is ``dL/dx = skip'(x)^T delta + g body'(x)^T delta``: with an identity skip
-    it is at least delta, however small the product of factors through the body is. He, Zhang, Ren and Sun
-    2016 (arXiv 1512.03385, eq. 1 and 2; 1603.05027, eq. 5).
+    delta itself is a term of it, however small the product of factors through the body is. He, Zhang, Ren
+    and Sun 2016 (arXiv 1512.03385, eq. 1 and 2; 1603.05027, eq. 5).
 
     Pre-activation (1603.05027) or post-activation (1512.03385) is where the body and ``activation`` have
     their activations.

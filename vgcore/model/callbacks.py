@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vgcore import _validate
+from vgcore import _answers, _validate
 from vgcore.model.history import Progress
 
 __all__ = [
@@ -46,8 +46,8 @@ _HOOKS = {
 }
 
 
-class Callback:
-    """A callback that does nothing: what a subclass leaves as it is, is never called.
+class Callback(metaclass=_answers.Answering):
+    """A callback that does nothing: base of those that override some hooks; the others are never called.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Callback:
         `on_step` is called after every so many steps; 0: never.
     """
 
-    every_steps: int = 0
+    every_steps: int = 1
 
     def on_train_begin(self, model: Sequential) -> Any:
         """Before the first epoch."""
@@ -110,6 +110,12 @@ class Hooks:
                 f"{argument}: expected an object, got the class {callback.__name__}; call it: "
                 f"{callback.__name__}(...)"
             )
+        others = [name for name in dir(callback) if name.startswith("on_") and name not in _HOOKS]
+        if others:
+            raise TypeError(
+                f"{argument}: expected hooks of {', '.join(_HOOKS)}, got {others[0]}, which would never be "
+                "called"
+            )
         found = {name: getattr(callback, name) for name in _HOOKS if _has(callback, name)}
         if not found and not isinstance(callback, Callback):
             if not callable(callback):
@@ -122,7 +128,7 @@ class Hooks:
             _check_parameters(
                 f"{argument}: {name}" if hook is not callback else argument, hook, name
             )
-        every = getattr(callback, "every_steps", 0)
+        every = getattr(callback, "every_steps", 1)
         every = _validate.integer(f"{argument}.every_steps", every, minimum=0)
         if "on_step" in found and every:
             self._steps.append((every, found["on_step"]))
@@ -173,11 +179,13 @@ def _check_parameters(argument: str, hook: Callable[..., Any], name: str) -> Non
 
 def monitored(logs: Logs, name: str) -> float:
     """An entry of the logs that must be there and be a number."""
-    value = logs.get(name)
-    if not isinstance(value, int | float):
-        numbers = [key for key, each in logs.items() if isinstance(each, int | float)]
-        raise ValueError(f"monitor: expected one of {', '.join(numbers)}; got {name!r}")
-    return float(value)
+    numbers = [key for key, each in logs.items() if isinstance(each, int | float)]
+    if name not in numbers and name.startswith("val_") and "val_loss" not in logs:
+        raise ValueError(
+            f"monitor: expected one of {', '.join(numbers)}; got {name!r}, and there are no validation data: "
+            "give fit validation_data= or validation_split="
+        )
+    return float(logs[_validate.one_of("monitor", name, numbers)])
 
 
 _RISING = ("accuracy", "r2", "top_")
@@ -216,15 +224,14 @@ class EarlyStopping(Callback):
     ----------
     monitor : str
     patience : int, >= 0
-        Epochs without improvement that are waited for.
+        Epochs without improvement that are waited for: it stops behind ``patience + 1`` of them.
     min_delta : float, >= 0
         By less than this nothing counts as better.
     restore_best : bool
-        Go back to the parameters of the best epoch when training ends.
+        Go back to the parameters of the best epoch when training ends by itself or by a callback; the
+        optimizer's state and the count of steps stay. Ctrl-C and exceptions leave all as it is.
     mode : {"auto", "min", "max"}
         What is better; "auto": for accuracy, top_k and r2 the larger, else the smaller.
-
-    Training that an exception or Ctrl-C ends stays as it was left.
 
     Attributes
     ----------
@@ -291,7 +298,8 @@ class Checkpoint(Callback):
     path : path-like
         May hold ``{epoch}`` and names of the logs, formatted as by `str.format`: "run-{epoch:03d}.npz".
     best : bool or str
-        Save only where this entry of the logs has become better; True: "val_loss".
+        Save only where this entry of the logs is better than in all epochs of this fit before; True:
+        "val_loss". A resumed fit knows nothing of the best of the one before: give it another path.
     every : int, >= 1
         Epochs from one file to the next.
     """
@@ -314,7 +322,13 @@ class Checkpoint(Callback):
         self._model: Sequential | None = None
 
     def on_train_begin(self, model: Sequential) -> None:
-        """Begin anew."""
+        """Begin anew; look whether there is somewhere to save to."""
+        from vgcore.model import storage
+
+        storage.describe(model.session)
+        folder = os.path.dirname(self.path)
+        if folder and "{" not in folder and not os.path.isdir(folder):
+            raise FileNotFoundError(f"path: expected an existing folder, got {folder!r}")
         self._model = model
         if self._best is not None:
             self._best.reset()
@@ -398,3 +412,7 @@ class CSVLogger(Callback):
 def __dir__() -> list[str]:
     """What users look for."""
     return __all__
+
+
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__)

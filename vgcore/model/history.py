@@ -170,9 +170,9 @@ class History(Mapping[str, list[Any]]):
         """
         return dataframe(self.history, index=Index("epoch", self.epoch))
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
-        """Draw the loss over the epochs, that of the validation data beside it; see `vgcore.plot.history`."""
+    def plot(self, name: str = "loss", *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw an entry over the epochs, that of the validation data beside it; see `vgcore.plot.history`."""
         from vgcore import plot
 
-        axes: Axes = plot.history(self, ax=ax)
+        axes: Axes = plot.history(self, name, ax=ax, **options)
         return axes

@@ -96,7 +96,6 @@ def with_targets(
     y: ArrayLike | None,
     given_lengths: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
-    class_weight: ClassWeight = None,
     suffix: str = "",
     whole: bool = True,
 ) -> Data:
@@ -115,10 +114,18 @@ def with_targets(
         weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(data.x), shape)
         if whole:
             _check_some(f"sample_weight{suffix}", weights, data.lengths)
-    if class_weight is not None:
-        by_class = _by_class(class_weight, goal, compiled.loss, shape)
-        weights = by_class if weights is None else _product(by_class, weights)
     return Data(data.x, goal, data.lengths, weights, compiled)
+
+
+def by_class(session: Session, data: Data, class_weight: ClassWeight) -> Data:
+    """The same samples, each loss weighed by the class of its target, too."""
+    if class_weight is None:
+        return data
+    assert data.compiled is not None
+    weights = _by_class(class_weight, data.y, data.compiled.loss, session.output_shape(data.x))
+    if data.weights is not None:
+        weights = _product(weights, data.weights)
+    return data._replace(weights=weights)
 
 
 def _by_sample(
@@ -351,7 +358,9 @@ def labels(
     given = _validate.array(argument, value)
     if given.dtype.kind not in "iu":
         hint = ""
-        if given.dtype.kind == "f" and given.ndim > len(shape) and given.shape != (*shape, 1):
+        if given.shape == (*shape, classes):
+            hint = "; for rows of one number per class use categorical_crossentropy"
+        elif given.dtype.kind == "f" and given.ndim > len(shape) and given.shape != (*shape, 1):
             hint = (
                 f" of shape {given.shape}; are they inputs? train_test_split gives x_train, y_train, x_test, "
                 "y_test"

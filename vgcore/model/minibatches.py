@@ -70,16 +70,16 @@ def checked(
     session: Session, given: Mapping[str, Any], suffix: str, class_weight: ClassWeight = None
 ) -> Data:
     """A minibatch as the engine reads it."""
-    return inputs.with_targets(
+    data = inputs.with_targets(
         session,
         given["x"],
         given["y"],
         given.get("lengths"),
         given.get("sample_weight"),
-        class_weight,
         suffix=suffix,
         whole=False,
     )
+    return inputs.by_class(session, data, class_weight)
 
 
 def refuse_with_minibatches(**arguments: Any) -> None:

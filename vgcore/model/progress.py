@@ -42,6 +42,8 @@ def _of_verbosity(verbose: int | str) -> list[Callback]:
         return [Bar(_DELAY)] if _tqdm() is not None else [Lines(_DELAY)]
     if isinstance(verbose, str):
         raise ValueError(f"verbose: expected 'auto', 0, 1 or 2, got {verbose!r}")
+    if isinstance(verbose, bool):
+        verbose = int(verbose)
     verbose = _validate.integer("verbose", verbose, minimum=0, maximum=2)
     if verbose == 1 and _tqdm() is None:
         raise ModuleNotFoundError(missing("tqdm", "progress", "verbose=1 needs"), name="tqdm")

@@ -37,7 +37,8 @@ class Sequential:
     layers : sequence of Layer
         Input to output; a layer belongs to one model.
     input_shape : int or tuple
-        Shape of one sample: features, (time, features), or (time,) before an `Embedding`. A time of None
+        Shape of one sample: features, (time, features), (channels, height, width), or (time,) before an
+        `Embedding`. A time of None
         leaves it to each call.
     dtype : {"float32", "float64"}
     seed : int, None, numpy.random.SeedSequence or numpy.random.Generator
@@ -280,14 +281,14 @@ class Sequential:
         drop_last: bool = False,
         initial_epoch: int = 0,
         track: GradientFlow | None = None,
-        callbacks: Sequence[Any] = (),
+        callbacks: Sequence[Any] | None = None,
         verbose: Literal["auto", 0, 1, 2] = "auto",
     ) -> History:
         """Train for ``epochs`` passes over the samples.
 
         Parameters
         ----------
-        x : array_like, (n, features), (n, time, features), or integers (n, time)
+        x : array_like, (n, features), (n, time, features), (n, channels, height, width) or integers (n, time)
             Or, without y, any iterable of minibatches, such as a DataLoader: pairs (x, y) or dicts with "x",
             "y" and, where there are any, "lengths" and "sample_weight". Each is a step, however many samples
             it has. An iterator, which can be gone through once, makes one epoch. A `numpy.memmap` of the
@@ -306,10 +307,10 @@ class Sequential:
         sample_weight : array_like, (n,) or (n, time), optional
             Factors, 0 or more, of each sample's loss or, for outputs at every timestep, of each timestep's.
             The loss stays a mean over the samples, as Keras has it. What weighs 0 has no loss, no gradient,
-            and no part in metrics, but in batch statistics.
+            and and no part in metrics; it still counts in batch statistics.
         class_weight : dict of int to float, or "balanced", optional
             Factors of the losses by class, 1 for what is not named; "balanced" is scikit-learn's
-            ``n / (classes * samples of the class)``.
+            ``n / (classes * samples of the class)``. Validation is not weighed so.
         validation_data : (x, y), (x, y, lengths), dict or iterable of minibatches, optional
             Evaluated after each epoch. A dict is one minibatch, as in x.
         validation_split : float, 0 < validation_split < 1, optional

@@ -117,9 +117,7 @@ def _copy(arrays: Mapping[str, Array], views: Mapping[str, Array]) -> None:
 def pack(session: Session) -> dict[str, Array]:
     """All of a network as arrays."""
     with session.turn:
-        _check_optimizer(session)
-        description = {"format": _FORMAT, **session.description()}
-        _check_depth(description)
+        description = describe(session)
         arrays = {
             f"{kind}/{name}": array
             for kind, vector in session.vectors().items()
@@ -130,6 +128,14 @@ def pack(session: Session) -> dict[str, Array]:
         )
     text = json.dumps(description, default=lambda value: value.tolist())
     return {"description": np.array(text), **arrays}
+
+
+def describe(session: Session) -> dict[str, Any]:
+    """What a network is made of, as a file has it; ValueError if none can."""
+    _check_optimizer(session)
+    description = {"format": _FORMAT, **session.description()}
+    _check_depth(description)
+    return description
 
 
 def _check_optimizer(session: Session) -> None:

@@ -57,7 +57,7 @@ def fit(
     drop_last: bool,
     initial_epoch: int,
     track: GradientFlow | None,
-    callbacks: Sequence[Any],
+    callbacks: Sequence[Any] | None,
     verbose: int | str,
 ) -> History:
     """See `Sequential.fit`."""
@@ -83,20 +83,26 @@ def fit(
             )
         source = _Stream(session, Minibatches("x", x), class_weight)
     else:
-        data = inputs.with_targets(session, x, y, lengths, sample_weight, class_weight)
+        data = inputs.with_targets(session, x, y, lengths, sample_weight)
         if validation_split is not None:
             data, validation = minibatches.split(data, validation_split)
+        data = inputs.by_class(session, data, class_weight)
         source = _Samples(session, data, batch_size, shuffle, drop_last)
     if validation_data is not None:
         if validation is not None:
             raise ValueError("validation_split: expected None beside validation_data, got both")
         validation = minibatches.given_validation(session, validation_data)
+        if lengths is not None and isinstance(validation, Data) and validation.lengths is None:
+            divergence.warn_caller(
+                "fit: lengths are given, and none in validation_data, where padding would count; pass (x, y, "
+                "lengths)"
+            )
     if validation is None and session.compiled.course.monitored == "val_loss":
         raise ValueError(
             "validation_data: expected (x, y), for the learning rate is reduced on val_loss; got None"
         )
     with progress.shown(verbose) as shown:
-        hooks = Hooks(callbacks, shown)
+        hooks = Hooks(() if callbacks is None else callbacks, shown)
         if track is not None and not isinstance(track, GradientFlow):
             raise TypeError(f"track: expected a GradientFlow, got {type(track).__name__}")
         if track is not None:
