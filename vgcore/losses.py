@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from vgcore import _answers, _validate
@@ -100,13 +100,10 @@ _KINDS = {
     "multilabel_crossentropy": _BINARY,
     "categorical_crossentropy": _CATEGORICAL,
     "sparse_categorical_crossentropy": _CATEGORICAL,
-    "kl_divergence": _Kind(
-        "divergence_logits",
-        fused={"softmax": "divergence_logits", "identity": "divergence_logits"},
-        outputs=("softmax", "identity"),
-        targets=(0, 1),
-        whole=True,
-        categorical=True,
+    "kl_divergence": replace(
+        _CATEGORICAL,
+        code="divergence_logits",
+        fused=dict.fromkeys(("softmax", "identity"), "divergence_logits"),
     ),
 }
 # Of the engine's own kinds it takes none: it is asked in their place

@@ -249,6 +249,7 @@ class ConfusionMatrix(Metric):
         return total
 
 
+_TAKEN = ("epoch", "loss", "learning_rate", "seconds", "gradient_norm")
 _NAMED = {
     "accuracy": Accuracy(),
     "mae": MeanAbsoluteError(),
@@ -267,6 +268,16 @@ def get(spec: str | Metric) -> Metric:
     return _NAMED[_validate.one_of("metrics", spec, [*_NAMED, "top_5"])]
 
 
+def spec(metric: Metric) -> str:
+    """The name that `get` makes an equal one of; ValueError if there is none."""
+    if metric != _NAMED.get(metric.name) and not isinstance(metric, TopK):
+        raise ValueError(
+            f"metrics: expected vgcore's own, to save or copy a model, got {metric.name} "
+            f"({_validate.kind(metric)})"
+        )
+    return metric.name
+
+
 def get_all(given: Iterable[str | Metric], loss: Loss, units: int) -> tuple[Metric, ...]:
     """The metrics of some names, which must suit outputs and loss."""
     if isinstance(given, str | Metric):
@@ -275,6 +286,8 @@ def get_all(given: Iterable[str | Metric], loss: Loss, units: int) -> tuple[Metr
     names = [each.name for each in chosen]
     for each in chosen:
         each.check(loss, units)
+        if each.name in _TAKEN or each.name.startswith("val_"):
+            raise ValueError(f"metrics: expected a name that logs do not have, got {each.name!r}")
         if names.count(each.name) > 1:
             raise ValueError(f"metrics: expected each once, got {each.name} twice")
     return chosen

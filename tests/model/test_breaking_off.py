@@ -1,6 +1,7 @@
 """Ctrl-C and exceptions in callbacks lose nothing: flow, history, parameters."""
 
 import _thread
+import signal
 import threading
 import time
 
@@ -71,6 +72,14 @@ def test_an_exception_in_a_callback(calls, error, monkeypatch):
         )
     assert broken.step == calls
     assert_nothing_lost(broken, flow)
+
+
+@pytest.fixture(autouse=True)
+def interrupts_are_heard():
+    """Where a shell has started the tests in the background, they are ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("seconds", [0.02, 0.11, 0.3])

@@ -344,3 +344,16 @@ def test_a_checkpoint_that_could_never_be_written_is_refused_before_training(tmp
 def test_val_loss_without_validation_data_says_what_to_give():
     with pytest.raises(ValueError, match="there are no validation data: give fit validation_data="):
         network().fit(X, Y, callbacks=[vg.callbacks.EarlyStopping()])
+
+
+def test_a_line_that_a_kill_has_torn_is_cut_off(tmp_path):
+    path = tmp_path / "log.csv"
+    model = network()
+    model.fit(X, Y, epochs=2, callbacks=[vg.callbacks.CSVLogger(path)])
+    whole = path.read_text()
+    path.write_text(whole[:-5])
+    model.fit(
+        X, Y, epochs=3, initial_epoch=2, callbacks=[vg.callbacks.CSVLogger(path, append=True)]
+    )
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["0", "2"]

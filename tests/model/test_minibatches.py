@@ -116,7 +116,7 @@ def test_a_minibatch_without_weight_is_a_step_without_loss():
     before = model.state_dict()
     model.compile("sparse_categorical_crossentropy", "sgd")
     history = model.fit([{"x": X, "y": Y, "sample_weight": np.zeros(50)}])
-    assert history["loss"] == [0] and "accuracy" not in history
+    assert history["loss"] == [0] and np.isnan(history["accuracy"]).all()
     assert all((v == before[k]).all() for k, v in model.state_dict().items())
 
 
@@ -405,3 +405,107 @@ def test_rows_in_the_place_of_labels_are_told_their_loss():
         TypeError, match="for rows of one number per class use categorical_crossentropy"
     ):
         network().fit(X, np.eye(3)[Y])
+
+
+# ---- what was lost, or taken, in silence
+
+
+def test_balanced_classes_are_those_of_valid_timesteps():
+    x, lengths = RNG.normal(size=(20, 6, 2)), np.array([2, 1] * 10)
+    y = RNG.integers(0, 3, (20, 6))
+
+    def loss(padding):
+        model = vg.Sequential(
+            [vg.GRU(5, return_sequences=True), vg.Dense(3, "softmax")],
+            input_shape=(None, 2),
+            seed=0,
+        )
+        model.compile("sparse_categorical_crossentropy")
+        given = np.where(np.arange(6) < lengths[:, np.newaxis], y, padding)
+        return model.fit(x, given, lengths=lengths, class_weight="balanced")["loss"]
+
+    assert loss(0) == loss(1)
+
+
+def test_losses_of_an_epoch_have_the_same_bits_however_they_come():
+    one, other = network(), network()
+    one.fit(X, Y, epochs=9, batch_size=7, shuffle=False)
+    other.fit(batches(size=7), epochs=9)
+    assert one.history["loss"] == other.history["loss"]
+
+
+def test_every_epoch_has_the_same_names():
+    class Stop(vg.callbacks.Callback):
+        def on_step(self, step, logs):
+            return step == 5
+
+    flow = vg.GradientFlow(every=7)
+    history = network(metrics=["top_2"]).fit(
+        X, Y, epochs=9, batch_size=16, track=flow, callbacks=[Stop()]
+    )
+    assert {len(column) for column in history.values()} == {len(history.epoch)}
+    assert np.isnan(history["top_2"][-1]) and not np.isnan(history["top_2"][0])
+    model = network()
+    model.fit(X, Y)
+    assert np.isnan(model.fit(X, Y, epochs=2, track=vg.GradientFlow(every=9))["gradient_norm"][-1])
+
+
+def test_a_loader_whose_data_have_no_length():
+    class Loader:
+        def __iter__(self):
+            return iter(batches())
+
+        def __len__(self):
+            raise TypeError("no length")
+
+    model = network()
+    model.fit(Loader(), epochs=2)
+    assert model.step == 8
+
+
+def test_validation_data_that_end_are_refused_before_training():
+    model = network()
+    with pytest.raises(ValueError, match=r"validation_data: .*got an iterator"):
+        model.fit(X, Y, epochs=2, validation_data=iter(batches()))
+    assert model.step == 0
+    model.fit(X, Y, validation_data=iter(batches()))
+
+
+def test_training_samples_without_any_weight_are_refused():
+    weight = np.r_[np.zeros(40), np.ones(10)]
+    with pytest.raises(ValueError, match="sample_weight: expected some weight above 0"):
+        network().fit(X, Y, sample_weight=weight, validation_split=0.2)
+    with pytest.raises(ValueError, match="class_weight: expected some weight above 0"):
+        network().fit(X, 0 * Y, class_weight={0: 0.0})
+
+
+class Own(vg.metrics.Metric):
+    name = "own"
+
+    def check(self, loss, units):
+        """Fit everything."""
+
+    def total(self, loss, outputs, targets):
+        return np.array([outputs.sum(), len(outputs)])
+
+    def value(self, total):
+        return float(total[0] / total[1])
+
+
+def test_a_metric_of_ones_own_is_measured_and_not_saved(tmp_path):
+    model = network(metrics=[Own()])
+    assert model.evaluate(X, Y)["own"] == pytest.approx(1)
+    with pytest.raises(ValueError, match="metrics: expected vgcore's own, to save"):
+        model.save(tmp_path / "model")
+    taken = Own()
+    type(taken).name = "loss"
+    try:
+        with pytest.raises(ValueError, match="metrics: expected a name that logs do not have"):
+            network(metrics=[taken])
+    finally:
+        type(taken).name = "own"
+
+
+def test_a_small_share_is_as_it_is_written():
+    history = network().fit(X[:10], Y[:10], validation_split=0.9)
+    assert "val_loss" in history

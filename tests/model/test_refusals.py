@@ -258,3 +258,16 @@ def test_a_list_of_samples_is_one_input():
     model = compiled([vg.Dense(2)], "mse", 4)
     assert model.predict(list(A)).shape == (6, 2)
     assert model.predict([row.tolist() for row in A]).shape == (6, 2)
+
+
+def test_probabilities_behind_an_identity_or_of_branches_are_not_taken_for_logits():
+    identity = vg.Sequential([vg.Dense(3, "softmax"), vg.Activation("identity")], input_shape=4)
+    with pytest.raises(ValueError, match="expects the activation of the output behind all other"):
+        identity.compile("sparse_categorical_crossentropy")
+    branches = [vg.Dense(1, "sigmoid"), [vg.Dense(1, "sigmoid"), vg.Dropout(0.1)]]
+    parallel = vg.Sequential([vg.Parallel(branches, merge="concat")], input_shape=4)
+    with pytest.raises(ValueError, match="expects branches without activations at the end"):
+        parallel.compile("multilabel_crossentropy")
+    parallel.compile("mse")
+    logits = vg.Sequential([vg.Parallel([vg.Dense(2), vg.Dense(2)])], input_shape=4)
+    logits.compile("sparse_categorical_crossentropy")

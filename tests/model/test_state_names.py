@@ -268,3 +268,16 @@ def test_stacks_of_pytorch(cell, bidirectional):
     x = np.random.default_rng(0).normal(size=(4, 6, 5))
     expected = head(stack(torch.tensor(x))[0]).detach().numpy()
     np.testing.assert_allclose(model.predict(x), expected, rtol=1e-10)
+
+
+def test_layers_that_a_file_has_sorted_as_text_go_by_their_numbers():
+    model = vg.Sequential([vg.Dense(4, "tanh") for _ in range(12)], input_shape=4, seed=3)
+    other = vg.Sequential([vg.Dense(4, "tanh") for _ in range(12)], input_shape=4, seed=4)
+    state = model.state_dict()
+    theirs = {
+        f"net.{2 * number}.{kind}": state[f"dense{number + 1}.{kind}"]
+        for number in range(12)
+        for kind in ("weight", "bias")
+    }
+    other.load_state_dict(dict(sorted(theirs.items())))
+    assert all((value == other.state_dict()[name]).all() for name, value in state.items())

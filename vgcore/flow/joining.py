@@ -36,5 +36,6 @@ def concat(flows: Iterable[GradientFlow]) -> GradientFlow:
             )
     if not given:
         raise ValueError("flows: expected at least one GradientFlow, got none")
-    first: GradientFlow = given[0]
-    return first.joined(given[1:])
+    recorded = [flow for flow in given if flow.layers] or given
+    first: GradientFlow = recorded[0]
+    return first.joined(recorded[1:])

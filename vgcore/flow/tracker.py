@@ -187,6 +187,7 @@ class GradientFlow:
         flow = type(self).__new__(type(self))
         state = {"every": self._every, "steps": self._steps, "declared": self._declared}
         flow.__setstate__({**state, "columns": dict(columns)})
+        super(GradientFlow, flow).__setattr__("_run", self._run)
         return flow
 
     def joined(self, others: Iterable[GradientFlow]) -> GradientFlow:

@@ -47,6 +47,11 @@ class Activation(SameShape):
         self.output_activation = self.activation.name
 
     @property
+    def passes_on(self) -> bool:  # type: ignore[override]
+        """Whether it is the identity."""
+        return self.activation.name == "identity"
+
+    @property
     def _learned(self) -> activations.Formula | None:
         """The formula, if it has parameters."""
         chosen = self.activation

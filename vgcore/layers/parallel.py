@@ -154,6 +154,13 @@ class Parallel(Block):
             real_bytes=real_bytes,
         )
 
+    def ends(self) -> list[Layer]:
+        """The last layer of each branch that changes numbers, and does not only move them."""
+        return [
+            next((layer for layer in reversed(layers) if not layer.passes_on), layers[-1])
+            for layers in self._stacks
+        ]
+
     def given(self) -> dict[str, Any]:
         """The branches, how they are merged, and name."""
         branches = [layers[0] if len(layers) == 1 else [*layers] for layers in self._stacks]

@@ -391,7 +391,11 @@ class CSVLogger(Callback):
         self._columns = None
         with open(self.path, "a+" if self.append else "w+", newline="", encoding="utf-8") as file:
             file.seek(0)
-            self._columns = next(csv.reader(file), None)
+            whole, end, torn = file.read().rpartition("\n")
+            if torn:  # a line that a kill has broken off
+                file.seek(0)
+                file.truncate(len((whole + end).encode()))
+            self._columns = next(csv.reader(whole.splitlines()), None)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """Write a line, and what is above it if it is the first."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from vgcore import _validate, losses, optimizers, treatment
-from vgcore.layers.base import features
+from vgcore import _validate, losses, metrics, optimizers, treatment
+from vgcore.layers.base import Layer, features
+from vgcore.layers.parallel import Parallel
 from vgcore.metrics import Metric, get_all
 from vgcore.treatment import Treatment
 
@@ -72,7 +73,7 @@ class Compiled:
             "tbptt": self.tbptt,
             "checkpoint": self.checkpoint,
             "on_nonfinite": self.on_nonfinite,
-            "metrics": [metric.name for metric in self.metrics],
+            "metrics": [metrics.spec(metric) for metric in self.metrics],
             **self.treatment.config(),
         }
 
@@ -129,6 +130,11 @@ def _check_outputs(session: Session, loss: losses.Loss) -> None:
             f"loss: {loss.name} expects more than one output of {last.name}, for a softmax of one unit is 1 "
             "and has no gradient; one output for two classes is Dense(1, 'sigmoid') with binary_crossentropy"
         )
+    if isinstance(last, Parallel) and loss.fused and any(map(_is_activated, last.ends())):
+        raise ValueError(
+            f"loss: {loss.name} expects branches without activations at the end of {last.name}, for it would "
+            "take their outputs for logits; put one Activation behind all of them"
+        )
     if not (loss.fused and last.passes_on):
         return
     source = next((layer for layer in reversed(before) if not layer.passes_on), last)
@@ -139,6 +145,10 @@ def _check_outputs(session: Session, loss: losses.Loss) -> None:
             f"{made!r} of {source.name} in front of {last.name}; give {source.name} none, and put "
             f"Activation({made!r}) last"
         )
+
+
+def _is_activated(layer: Layer) -> bool:
+    return layer.output_activation != "identity"
 
 
 def _cuts(

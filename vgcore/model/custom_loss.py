@@ -97,6 +97,7 @@ class Asked:
     def _targets(self, samples: Any, begin: int, end: int) -> Array:
         """The minibatch's part of y, and of a chunk of time where it has one."""
         y: Array = self.data.y[samples]
+        y.flags.writeable = False  # it may be a view of what the user passed
         times = self.data.times
         if self.in_time and (begin, end) != (0, times) and y.ndim > 1 and y.shape[1] == times:
             return y[:, begin:end]

@@ -60,6 +60,12 @@ class Evaluation(_LossAccuracy):
         except KeyError:
             raise KeyError(f"{key}: expected one of {', '.join(['loss', *self.metrics])}") from None
 
+    def _replace(self, **changes: Any) -> Evaluation:
+        """The same with other values of some of the three."""
+        return Evaluation(**{**self._asdict(), "metrics": self.metrics, **changes})
+
+    __replace__ = _replace  # of copy.replace
+
     def __getnewargs__(self) -> tuple[Any, ...]:
         """Copy and pickle all of it."""
         return (*self, self.metrics)

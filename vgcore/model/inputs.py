@@ -113,7 +113,7 @@ def with_targets(
     if sample_weight is not None:
         weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(data.x), shape)
         if whole:
-            _check_some(f"sample_weight{suffix}", weights, data.lengths)
+            check_some(f"sample_weight{suffix}", weights, data.lengths)
     return Data(data.x, goal, data.lengths, weights, compiled)
 
 
@@ -122,7 +122,7 @@ def by_class(session: Session, data: Data, class_weight: ClassWeight) -> Data:
     if class_weight is None:
         return data
     assert data.compiled is not None
-    weights = _by_class(class_weight, data.y, data.compiled.loss, session.output_shape(data.x))
+    weights = _by_class(session, class_weight, data)
     if data.weights is not None:
         weights = _product(weights, data.weights)
     return data._replace(weights=weights)
@@ -149,7 +149,7 @@ def _by_sample(
     return weights
 
 
-def _check_some(argument: str, weights: Array, valid: Array | None) -> None:
+def check_some(argument: str, weights: Array, valid: Array | None) -> None:
     """Raise if all weights, but for padding, are 0."""
     if weights.ndim == 2 and valid is not None:
         weights = weights[np.arange(weights.shape[1]) < valid[:, np.newaxis]]
@@ -157,8 +157,10 @@ def _check_some(argument: str, weights: Array, valid: Array | None) -> None:
         raise ValueError(f"{argument}: expected some weight above 0, got zeros alone")
 
 
-def _by_class(given: Any, goal: Array, loss: Loss, shape: tuple[int, ...]) -> Array:
+def _by_class(session: Session, given: Any, data: Data) -> Array:
     """``class_weight`` of each target: (n,) or (n, places)."""
+    assert data.compiled is not None
+    goal, loss, shape = data.y, data.compiled.loss, session.output_shape(data.x)
     axis = 1 if len(shape) == 4 else len(shape) - 1
     units = shape[axis]
     if loss.judged is None or (units > 1 and not loss.categorical):
@@ -173,6 +175,8 @@ def _by_class(given: Any, goal: Array, loss: Loss, shape: tuple[int, ...]) -> Ar
     else:
         labels = (np.squeeze(goal, axis) > (0 if loss.signed else 0.5)).astype(np.int64)
     labels = labels.reshape(len(labels), -1)
+    if data.lengths is not None and session.gives_time:
+        labels = np.where(np.arange(labels.shape[1]) < data.lengths[:, np.newaxis], labels, -1)
     factors = _class_factors(given, units if loss.categorical else 2, labels)
     weights = np.ascontiguousarray(factors[np.maximum(labels, 0)])
     return weights[:, 0] if weights.shape[1] == 1 and len(shape) == 2 else weights
@@ -191,7 +195,7 @@ def _class_factors(given: Any, classes: int, labels: Array) -> Array:
         )
     factors = np.ones(classes)
     for label, weight in given.items():
-        at = _validate.integer("class_weight", label, minimum=0, maximum=classes - 1)
+        at = _validate.integer("class_weight: label", label, minimum=0, maximum=classes - 1)
         factors[at] = _validate.real(f"class_weight[{at}]", weight, minimum=0)
     if not factors.any():
         raise ValueError("class_weight: expected some weight above 0, got zeros alone")

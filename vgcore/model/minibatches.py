@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,10 @@ class Minibatches:
 
     def number(self) -> int | None:
         """How many there are, where that is known."""
-        return len(self.given) if isinstance(self.given, Sized) else None
+        try:
+            return len(self.given) if isinstance(self.given, Sized) else None
+        except TypeError:  # of a DataLoader whose data set has no length
+            return None
 
 
 def parts(argument: str, item: Any) -> dict[str, Any]:
@@ -93,7 +97,7 @@ def refuse_with_minibatches(**arguments: Any) -> None:
             )
 
 
-def given_validation(session: Session, given: Any) -> Data | Minibatches | None:
+def given_validation(session: Session, given: Any, epochs: int) -> Data | Minibatches | None:
     """``validation_data`` of `Sequential.fit`."""
     if given is None:
         return None
@@ -104,7 +108,13 @@ def given_validation(session: Session, given: Any) -> Data | Minibatches | None:
         return checked(session, parts(argument, given), suffix)
     if isinstance(given, np.ndarray):
         raise TypeError(f"{argument}: expected a pair (x, y), got an array")
-    return Minibatches(argument, given)
+    coming = Minibatches(argument, given)
+    if coming.once and epochs > 1:
+        raise ValueError(
+            f"{argument}: expected what can be gone through once an epoch, such as a list or a DataLoader, "
+            "got an iterator"
+        )
+    return coming
 
 
 def _is_pair(given: Any) -> bool:
@@ -121,7 +131,7 @@ def split(data: Data, share: float) -> tuple[Data, Data]:
     """All samples but the last ``share`` of them, and these."""
     share = _validate.real("validation_split", share, above=0, below=1)
     samples = len(data.x)
-    at = int(samples * (1 - share))
+    at = math.floor(samples * (1 - share) + 1e-9)  # 0.9 of 10 is 1, as it is written
     if not 0 < at < samples:
         raise ValueError(
             f"validation_split: expected a share that leaves samples on both sides, got {share} of {samples}"

@@ -35,7 +35,7 @@ def translate(given: Mapping[Any, Any], shapes: Shapes) -> Translated:
     layers = {name.rpartition(".")[0] for name in shapes}
     hint = ""
     if keys and all(isinstance(key, str) for key in keys) and not layers & set(map(_layer, names)):
-        hint, ordered = _by_order(given, _groups(keys), shapes)
+        hint, ordered = _by_order(given, _groups(_counted(keys)), shapes)
         names = ordered or names
     unexpected = [key for name, key in names.items() if name not in shapes]
     return Translated({n: key for n, key in names.items() if n in shapes}, unexpected, hint)
@@ -59,6 +59,13 @@ def _ours(key: Any, shapes: Shapes) -> Any:
     if number == 0:
         candidates.append(f"{_layer(key)}.{name}{reverse}")
     return next((each for each in candidates if each in shapes), key)
+
+
+def _counted(keys: list[str]) -> list[str]:
+    """Layers that differ by their numbers alone, by these: a file may have sorted "10" in front of "2"."""
+    if len({re.sub(r"\d+", "0", _layer(key)) for key in keys}) > 1:
+        return keys
+    return sorted(keys, key=lambda key: [int(number) for number in re.findall(r"\d+", _layer(key))])
 
 
 def _groups(keys: Iterable[str]) -> Groups:

@@ -76,7 +76,7 @@ def fit(
             validation_split=validation_split,
             drop_last=drop_last or None,
         )
-        if class_weight == "balanced":
+        if isinstance(class_weight, str):
             raise ValueError(
                 "class_weight: expected a dict, for x is an iterable of minibatches, whose classes are not "
                 "counted yet; got 'balanced'"
@@ -87,11 +87,14 @@ def fit(
         if validation_split is not None:
             data, validation = minibatches.split(data, validation_split)
         data = inputs.by_class(session, data, class_weight)
+        if data.weights is not None:
+            weighing = "sample_weight" if class_weight is None else "class_weight"
+            inputs.check_some(weighing, data.weights, data.lengths)
         source = _Samples(session, data, batch_size, shuffle, drop_last)
     if validation_data is not None:
         if validation is not None:
             raise ValueError("validation_split: expected None beside validation_data, got both")
-        validation = minibatches.given_validation(session, validation_data)
+        validation = minibatches.given_validation(session, validation_data, epochs - initial_epoch)
         if lengths is not None and isinstance(validation, Data) and validation.lengths is None:
             divergence.warn_caller(
                 "fit: lengths are given, and none in validation_data, where padding would count; pass (x, y, "
@@ -189,23 +192,25 @@ class _Tally:
     def __init__(self) -> None:
         self.begin = time.monotonic()
         self.steps = 0
-        self._loss = self._share = self._right = self._judged = 0.0
-        self._last = math.nan
+        self._losses: list[Array] = []  # all of them, for a sum whose bits no parting changes
+        self._shares: list[Array] = []
+        self._right = self._judged = 0.0
 
     def add(self, steps: Steps, losses: Array, right: Array | None) -> None:
         """Add the first of ``steps``, as many as there are losses."""
         done = len(losses)
         self.steps += done
+        self._losses.append(losses * steps.weights[:done])
+        self._shares.append(steps.shares[:done])
         self._last = float(losses[-1])
-        self._loss += float((losses * steps.weights[:done]).sum())
-        self._share += float(steps.shares[:done].sum())
         if right is not None and steps.judged is not None:
             self._right += float(right.sum())
             self._judged += float(steps.judged[:done].sum())
 
     def values(self) -> dict[str, Any]:
         """Loss, and accuracy where there is one."""
-        mean = self._loss / self._share if self._share else 0.0
+        share = float(np.concatenate(self._shares).sum())
+        mean = float(np.concatenate(self._losses).sum()) / share if share else 0.0
         values = {"loss": self._last if self.steps == 1 else mean}
         if self._judged:
             values["accuracy"] = self._right / self._judged
@@ -407,15 +412,19 @@ class _Fit:
     def _close_epoch(self, epoch: int) -> dict[str, Any]:
         """Look back at an epoch: the logs of it."""
         course = self.compiled.course
-        values = {**self.tally.values(), **self.totals.values()}
+        missing = {metric.name: math.nan for metric in self.metrics}
+        if self.compiled.loss.judged is not None:
+            missing["accuracy"] = math.nan
+        values = {"loss": 0.0, **missing, **self.tally.values(), **self.totals.values()}
         if self.validation is not None:
             result = inference.measure(self.session, self.validation, self.compiled.metrics)
             values["val_loss"] = result.loss
             values.update({f"val_{name}": value for name, value in result.metrics.items()})
         values["learning_rate"] = course.rate(self.session.step - 1)
         values["seconds"] = time.monotonic() - self.tally.begin
-        if self.record is not None:
-            values["gradient_norm"] = self.record.gradient_norm()
+        if self.track is not None:
+            norm = math.nan if self.record is None else self.record.gradient_norm()
+            values["gradient_norm"] = norm
             self.record = None
         course.after_epoch(values)
         self.history.append(epoch, values)
