@@ -13,6 +13,7 @@ from vgcore._extras import missing
 from vgcore.model.callbacks import Callback, Logs
 from vgcore.model.history import Progress
 
+_FORMAT = "{desc}{percentage:3.0f}%|{bar:8}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
 _DELAY = 2.0  # seconds that a run takes before it is shown
 
 
@@ -115,6 +116,7 @@ class Bar(Callback):
                 unit="step",
                 file=sys.stderr,
                 mininterval=0.1,
+                bar_format=None if progress.steps is None else _FORMAT,
             )
         self._bar.set_postfix_str(f"loss {progress.loss:.4g}{self._epoch}", refresh=False)
         self._bar.set_description(
