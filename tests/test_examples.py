@@ -1,6 +1,5 @@
 """The examples run as they are, and print what they promise."""
 
-import os
 import re
 import subprocess
 import sys
@@ -18,7 +17,6 @@ def run(name, *arguments, code=0):
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "PYTHONPATH": str(EXAMPLES.parent)},
     )
     assert done.returncode == code, done.stderr
     return done.stdout

@@ -195,7 +195,7 @@ def _class_factors(given: Any, classes: int, labels: Array) -> Array:
         )
     factors = np.ones(classes)
     for label, weight in given.items():
-        at = _validate.integer("class_weight: label", label, minimum=0, maximum=classes - 1)
+        at = _validate.integer("class_weight", label, minimum=0, maximum=classes - 1)
         factors[at] = _validate.real(f"class_weight[{at}]", weight, minimum=0)
     if not factors.any():
         raise ValueError("class_weight: expected some weight above 0, got zeros alone")
