@@ -6,8 +6,6 @@ import json
 import shlex
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 
 def missing(library: str, extra: str, needed: str) -> str:
@@ -49,6 +47,9 @@ def _origin() -> dict[str, Any]:
 
 def _requirement(origin: dict[str, Any], extra: str) -> str | None:
     """What pip is to be given for an extra, quoted for a shell; None where the origin is unknown or gone."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname  # brings HTTP along, which takes time
+
     url = origin.get("url")
     if not isinstance(url, str):
         return None
