@@ -72,9 +72,9 @@ static void activation(vg_matrix h, vg_matrix z, const vg_function *f, const vg_
 
 /* delta_j = sign h_j (delta_j - sum over k of delta_k h_k) */
 static void softmax_backward(real *delta, const real *h, ptrdiff_t n, real sign) {
-    real mean = 0;
-    for (ptrdiff_t j = 0; j < n; j++) mean += delta[j] * h[j];
-    for (ptrdiff_t j = 0; j < n; j++) delta[j] = sign * h[j] * (delta[j] - mean);
+    double mean = 0; /* the difference from it cancels */
+    for (ptrdiff_t j = 0; j < n; j++) mean += (double)delta[j] * h[j];
+    for (ptrdiff_t j = 0; j < n; j++) delta[j] = (real)(sign * h[j] * (delta[j] - mean));
 }
 
 /* d = slope, or d *= slope where `multiplying` */
