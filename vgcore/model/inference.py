@@ -131,9 +131,7 @@ def _add(session: Session, data: Data, totals: Totals) -> tuple[float, float]:
     with session.turn:
         inputs.check_compiled(session, data)
         outputs = _forward(session, data, sample_losses)
-    counts = inputs.counted(session, data)
-    if counts is None:
-        counts = np.ones((len(data.x), inputs.places_of(session, data)), bool)
+    counts = inputs.all_counted(session, data)
     divisor = counts.sum() if loss.reduction == "mean" else counts.any(axis=1).sum()
     if totals.metrics:
         totals.add(*inputs.compared(data, outputs, counts))

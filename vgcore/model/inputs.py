@@ -222,6 +222,12 @@ def counted(session: Session, data: Data) -> NDArray[np.bool_] | None:
     return counts
 
 
+def all_counted(session: Session, data: Data) -> NDArray[np.bool_]:
+    """`counted`, all True where all are."""
+    counts = counted(session, data)
+    return np.ones((len(data.x), places_of(session, data)), bool) if counts is None else counts
+
+
 def compared(data: Data, outputs: Array, counts: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Outputs (m, units), and targets (m, units) or labels (m,), of the places (n, places) that have a part
     in metrics: those in ``counts`` that have a weight.

@@ -73,8 +73,7 @@ def of_pass(
     if len(chunks) == 1 and counts is None and not (judging and data.weights is not None):
         judged = rows * inputs.places_of(session, data) if judging else None
         return Steps(order, batch, chunks, np.arange(len(first)), rows, rows, judged)
-    if counts is None:
-        counts = np.ones((len(data.x), inputs.places_of(session, data)), bool)
+    counts = inputs.all_counted(session, data) if counts is None else counts
 
     def in_steps(values: Array) -> Array:
         """Sums over samples and places of each minibatch (rows) and chunk (columns)."""

@@ -390,9 +390,7 @@ class _Fit:
         """Add a whole part to the metrics."""
         if self.outputs is None:
             return
-        counts = inputs.counted(self.session, self.data)
-        if counts is None:
-            counts = np.ones((len(self.data.x), inputs.places_of(self.session, self.data)), bool)
+        counts = inputs.all_counted(self.session, self.data)
         if self.steps.order is not None:
             seen = np.zeros(len(counts), bool)
             seen[self.steps.order] = True
