@@ -36,7 +36,10 @@ LEAF_SOURCES = {
 LEAF_OBJECTS = f"build/leaf.{sysconfig.get_platform()}"
 LEAF_HEADERS = sorted(map(str, SOURCES.glob("simd/*.h")))
 
-EXTRA_SOURCES = {"simd": ["src/simd/levels.c"], "team": ["src/team.c", "src/pace.c"]}
+EXTRA_SOURCES = {
+    "simd": ["src/simd/levels.c", "src/simd/caches.c"],
+    "team": ["src/team.c", "src/pace.c"],
+}
 
 
 def cpus():

@@ -60,6 +60,7 @@ cdef class BufferLayout:
     cdef Arena arena
     cdef int threads
     cdef Py_ssize_t windows
+    cdef object gradients
 
     cdef void lay(self, bint input_gradient) except *:
         cdef Plan *plan = self.plan
@@ -67,6 +68,7 @@ cdef class BufferLayout:
         cdef Op *first = &plan.op[0]
         cdef Op *last = &plan.op[plan.ops - 1]
         cdef Py_ssize_t inputs = self._rows(first.x_places), outputs = self._rows(last.h_places)
+        cdef char *unfinished
         plan.input = self.arena.matrix(inputs, first.x.cols, real)
         plan.tokens = <int64_t *>self.arena.take(inputs * sizeof(int64_t))
         plan.ends = <int64_t *>self.arena.take(self.threads * (plan.times + 1) * sizeof(int64_t))
@@ -78,6 +80,9 @@ cdef class BufferLayout:
         plan.row_loss = self.arena.doubles(outputs)
         plan.row_right = self.arena.doubles(outputs)
         plan.row_weight = self.arena.doubles(outputs)
+        if self.windows > 1:
+            unfinished = <char *>self.arena.take(self.gradients.nbytes)
+            plan.partial = unfinished - <char *>data_of(self.gradients)
         self._lay_layers()
         if not plan.sparse:
             plan.target = self.arena.matrix(outputs, plan.output.cols, real)
@@ -319,13 +324,14 @@ cdef class BufferLayout:
                 taps.cell = self.arena.doubles(chunks)
 
 
-cdef object lay_buffers(Plan *plan, int threads, Py_ssize_t windows, bint input_gradient):
+cdef object lay_buffers(Plan *plan, int threads, Py_ssize_t windows, bint input_gradient, gradients):
     cdef BufferLayout layout = BufferLayout()
     cdef Arena arena = Arena()
     layout.plan = plan
     layout.arena = arena
     layout.threads = threads
     layout.windows = windows
+    layout.gradients = gradients
     layout.lay(input_gradient)
     memory = np.zeros(arena.used + 2 * ALIGNMENT, np.uint8)
     arena.base = <char *>data_of(memory)

@@ -11,9 +11,9 @@ from .neighbours cimport Table
 from .neighbours import Window
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_THREAD, Step, add_buffer, add_parameter, loss_activates,
-    of_thread, places_in, set_activation, set_up, spread,
+    of_thread, set_activation, set_up, span_of, spread,
 )
-from .simd cimport PACKED_SIZE, Pairs, Rows
+from .simd cimport PACKED_SIZE, Pairs, Rows, Span
 
 cdef enum:
     WEIGHT, BIAS
@@ -77,16 +77,14 @@ cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
     cdef const Geometry *geometry = <const Geometry *>op.tables
+    cdef Span span = span_of(op, step, op.h_places)
     if parameter == WEIGHT:
         op.leaf.convolve_weight(
             op.parameter[WEIGHT].gradient, op.x, op.dh,
             &geometry.weight, geometry.taps, geometry.groups, step.rows, row0, row1,
         )
     else:
-        op.leaf.column_sums(
-            op.parameter[BIAS].gradient.data, op.dh, False, step.rows * places_in(op.h_places, step),
-            row0, row1,
-        )
+        op.leaf.column_sums(op.parameter[BIAS].gradient.data, op.dh, &span, row0, row1)
 
 
 CONVOLUTION = Kind(

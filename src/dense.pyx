@@ -7,9 +7,9 @@ dL/dx = delta W      dL/dW = delta^T x      dL/db = sum of the rows of delta
 
 from .function cimport ActivationFunction
 from .op cimport (
-    Kind, Op, OpTaps, Operation, Step, add_parameter, loss_activates, places_in, set_activation, set_up,
+    Kind, Op, OpTaps, Operation, Step, add_parameter, loss_activates, set_activation, set_up, span_of,
 )
-from .simd cimport Rows
+from .simd cimport Rows, Span
 
 cdef enum:
     WEIGHT, BIAS
@@ -40,15 +40,11 @@ cdef void backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Py_ssize_t rows = step.rows * places_in(op.x_places, step)
+    cdef Span span = span_of(op, step, op.x_places)
     if parameter == WEIGHT:
-        op.leaf.affine_weight(
-            op.parameter[WEIGHT].gradient, op.x, op.dh, step.accumulating, rows, row0, row1
-        )
+        op.leaf.affine_weight(op.parameter[WEIGHT].gradient, op.x, op.dh, &span, row0, row1)
     else:
-        op.leaf.column_sums(
-            op.parameter[BIAS].gradient.data, op.dh, step.accumulating, rows, row0, row1
-        )
+        op.leaf.column_sums(op.parameter[BIAS].gradient.data, op.dh, &span, row0, row1)
 
 
 DENSE = Kind(

@@ -267,6 +267,7 @@ cdef void train_windows(
     cdef Py_ssize_t time1 = min((last_window + 1) * plan.times, run.times)
     cdef bint complete
     cdef int index
+    share.step.begin, share.step.end = deepest * plan.times, time1
     loss.scale = loss_scale(run, share, time0, time1)
     for window in range(first_window, last_window + 1):
         next_window(run, share, window, deepest < last_window)

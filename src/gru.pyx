@@ -10,14 +10,14 @@ Gates lie as r, z, m, n: of dL/dz the recurrent weights see r, z and m, the inpu
 
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter,
-    block, from_row, of_thread, places_in,
+    block, from_row, of_thread, span_of,
 )
 from .recurrent cimport (
     BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, WEIGHT_IH, add_dropout_buffers,
     bring_back, drop_hidden, hidden_before, hidden_seen, initial_gradient, recurrent_operation,
     summed_bias, taps_at, walk_backward, walk_forward,
 )
-from .simd cimport Matrix, PACKED_SIZE, Rows, Taps
+from .simd cimport Matrix, PACKED_SIZE, Rows, Span, Taps
 
 cdef enum:
     R, Z, M, N, BLOCKS
@@ -178,7 +178,8 @@ cdef void cell_backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Py_ssize_t n = op.h.cols, rows = step.rows * places_in(op.x_places, step)
+    cdef Span span = span_of(op, step, op.x_places)
+    cdef Py_ssize_t n = op.h.cols
     cdef Matrix into = op.parameter[parameter].gradient, gates = op.buffer[ACTIVATED].matrix
     cdef Matrix x = op.x, third = block(gates, N * n, n, op.leaf)
     if initial_gradient(op, step, parameter, row0, row1):
@@ -189,19 +190,15 @@ cdef void gradient(
         if parameter == WEIGHT_HH:
             x = hidden_before(op, step)
         op.leaf.affine_weight(
-            block(into, 0, 2 * n, op.leaf), x, block(gates, 0, 2 * n, op.leaf),
-            step.accumulating, rows, row0, row1,
+            block(into, 0, 2 * n, op.leaf), x, block(gates, 0, 2 * n, op.leaf), &span, row0, row1
         )
         if parameter == WEIGHT_HH and not op.variant:
             x = block(gates, M * n, n, op.leaf)
-        op.leaf.affine_weight(
-            block(into, 2 * n, n, op.leaf), x, third, step.accumulating, rows, row0, row1
-        )
+        op.leaf.affine_weight(block(into, 2 * n, n, op.leaf), x, third, &span, row0, row1)
     else:
-        op.leaf.column_sums(into.data, gates, step.accumulating, rows, row0, min(row1, 2 * n))
+        op.leaf.column_sums(into.data, gates, &span, row0, min(row1, 2 * n))
         op.leaf.column_sums(
-            <void *>shifted(op, into.data, 2 * n), third, step.accumulating, rows,
-            max(row0 - 2 * n, 0), row1 - 2 * n,
+            <void *>shifted(op, into.data, 2 * n), third, &span, max(row0 - 2 * n, 0), row1 - 2 * n
         )
 
 

@@ -6,10 +6,10 @@ dL/dg = dL/dh t         dL/dt = dL/dh (g - x)          dL/dx = dL/dh (1 - t) + d
 
 from .function cimport ActivationFunction
 from .op cimport (
-    Kind, Op, OpTaps, Operation, PER_STEP, Step, add_buffer, add_parameter, block, places_in,
-    set_activation, set_gate_activation, set_up,
+    Kind, Op, OpTaps, Operation, PER_STEP, Step, add_buffer, add_parameter, block, set_activation,
+    set_gate_activation, set_up, span_of,
 )
-from .simd cimport Matrix, Rows, Taps
+from .simd cimport Matrix, Rows, Span, Taps
 
 cdef enum:
     WEIGHT, WEIGHT_GATE, BIAS, BIAS_GATE
@@ -76,16 +76,12 @@ cdef void backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Py_ssize_t rows = step.rows * places_in(op.x_places, step)
+    cdef Span span = span_of(op, step, op.x_places)
     cdef Matrix into = op.parameter[parameter].gradient, delta = op.buffer[DELTA].matrix
     if parameter <= WEIGHT_GATE:
-        op.leaf.affine_weight(
-            into, op.x, half(op, delta, parameter - WEIGHT), step.accumulating, rows, row0, row1
-        )
+        op.leaf.affine_weight(into, op.x, half(op, delta, parameter - WEIGHT), &span, row0, row1)
     else:
-        op.leaf.column_sums(
-            into.data, half(op, delta, parameter - BIAS), step.accumulating, rows, row0, row1
-        )
+        op.leaf.column_sums(into.data, half(op, delta, parameter - BIAS), &span, row0, row1)
 
 
 HIGHWAY = Kind(

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from .function cimport ActivationFunction
 from .kernel_arrays cimport all_rows, as_matrix, expect, expect_lines, leaf_of, some_rows
-from .simd cimport Leaf, Norms, PACKED_SIZE, RULE_STATES, Rows, Rule, Update, advance
+from .simd cimport Leaf, Norms, PACKED_SIZE, RULE_STATES, Rows, Rule, Span, Update, advance
 
 
 def matrix(Py_ssize_t rows, Py_ssize_t cols, dtype):
@@ -54,19 +54,42 @@ def affine_input(dx, dy, w, *, bint add=False):
     leaf_of([dx, dy, w]).affine_input(as_matrix(dx), as_matrix(dy), as_matrix(w), add, &rows)
 
 
-def affine_weight(dw, x, dy, *, bint add=False):
-    """dw = x^T dy, or dw += x^T dy."""
+cdef Span span_over(x, Py_ssize_t before, Py_ssize_t behind, into, partial, bint add) except *:
+    cdef Span span = Span(rows=len(x), before=before, behind=behind, partial=0, add=add)
+    if partial is not None:
+        expect("partial", partial, into.shape)
+        span.partial = <char *>as_matrix(partial).data - <char *>as_matrix(into).data
+    return span
+
+
+def affine_weight(
+    dw, x, dy, *, Py_ssize_t before=0, Py_ssize_t behind=0, partial=None, bint add=False
+):
+    """dw = x^T dy, or dw += x^T dy; `before`, `behind`: rows of the same sum that other windows hold, and where a block
+    that is cut in two waits."""
     expect("x", x, (len(dy), len(dw)))
     expect("dy", dy, (len(x), dw.shape[1]))
+    cdef Span span = span_over(x, before, behind, dw, partial, add)
     leaf_of([dw, x, dy]).affine_weight(
-        as_matrix(dw), as_matrix(x), as_matrix(dy), add, len(x), 0, len(dw)
+        as_matrix(dw), as_matrix(x), as_matrix(dy), &span, 0, len(dw)
     )
 
 
-def column_sums(db, dy, *, bint add=False):
-    """db = sum of the rows of dy, or db += it; both made by `matrix` or `vector`."""
+def column_sums(db, dy, *, Py_ssize_t before=0, Py_ssize_t behind=0, partial=None, bint add=False):
+    """db = sum of the rows of dy, or db += it, likewise; all made by `matrix` or `vector`."""
     expect("db", db, (dy.shape[1],))
-    leaf_of([db, dy]).column_sums(as_matrix(db).data, as_matrix(dy), add, len(dy), 0, dy.shape[1])
+    cdef Span span = span_over(dy, before, behind, db, partial, add)
+    leaf_of([db, dy]).column_sums(as_matrix(db).data, as_matrix(dy), &span, 0, dy.shape[1])
+
+
+def column_products(db, x, dy, *, Py_ssize_t before=0, Py_ssize_t behind=0, partial=None, bint add=False):
+    """db = sum of the rows of x times dy, or db += it, likewise."""
+    expect("db", db, (dy.shape[1],))
+    expect("x", x, dy.shape)
+    cdef Span span = span_over(dy, before, behind, db, partial, add)
+    leaf_of([db, x, dy]).column_products(
+        as_matrix(db).data, as_matrix(x), as_matrix(dy), &span, 0, dy.shape[1]
+    )
 
 
 def activation(h, z, ActivationFunction f not None):

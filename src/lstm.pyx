@@ -11,13 +11,13 @@ dL/dc_{t-1} = f dL/dc_t + p_i dL/dz_i + p_f dL/dz_f        dL/dh_{t-1} = W_hh^T 
 
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter,
-    block, from_row, of_thread, places_in,
+    block, from_row, of_thread, span_of,
 )
 from .recurrent cimport (
     BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_dropout_buffers, bring_back,
     hidden_seen, joint_backward, joint_forward, joint_gradient, recurrent_operation, taps_at,
 )
-from .simd cimport Function, Matrix, PACKED_SIZE, Rows, Taps
+from .simd cimport Function, Matrix, PACKED_SIZE, Rows, Span, Taps
 
 cdef enum:
     I, F, G, O, GATES
@@ -143,6 +143,7 @@ cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
     cdef Matrix delta = op.buffer[ACTIVATED].matrix, c = op.state[C].sequence
+    cdef Span span = span_of(op, step, op.x_places)
     cdef Py_ssize_t n = op.h.cols
     cdef int gate
     if joint_gradient(op, step, parameter, row0, row1, delta):
@@ -151,8 +152,7 @@ cdef void gradient(
     if gate != O:
         c = from_row(c, step.rows if op.reverse else -step.rows, op.leaf)
     op.leaf.column_products(
-        op.parameter[parameter].gradient.data, c, block(delta, gate * n, n, op.leaf),
-        step.accumulating, step.rows * places_in(op.x_places, step), row0, row1,
+        op.parameter[parameter].gradient.data, c, block(delta, gate * n, n, op.leaf), &span, row0, row1
     )
 
 

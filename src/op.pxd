@@ -13,7 +13,7 @@ Names: x the input, z the pre-activation, h the output; a leading d means the gr
 from libc.stdint cimport int64_t, uint64_t
 
 from .function cimport ActivationFunction
-from .simd cimport Function, Leaf, Matrix, NO_ACTIVATION, Norms, ROW_CHUNK, RULE_STATES, Rows, Taps
+from .simd cimport Function, Leaf, Matrix, NO_ACTIVATION, Norms, ROW_CHUNK, RULE_STATES, Rows, Span, Taps
 
 cdef enum:
     TIMESTEPS = 0  # of x or h: as many places as the window has timesteps
@@ -74,6 +74,9 @@ ctypedef struct Step:
     bint loss_follows   # which may apply the output's activation itself
     bint first, last    # the window begins, ends the sequences
     bint accumulating   # gradients go on from those of a later window
+    Py_ssize_t begin    # gradients are summed over timesteps [begin, end)
+    Py_ssize_t end
+    Py_ssize_t partial  # bytes from a gradient to its unfinished part
     bint wants_initial  # dL/d initial state is read
 
 # What the tracker hears of an op: one entry per place and row chunk.
@@ -197,6 +200,17 @@ cdef inline Matrix block(Matrix m, Py_ssize_t col, Py_ssize_t cols, const Leaf *
 cdef inline Py_ssize_t places_in(Py_ssize_t places, const Step *step) noexcept nogil:
     """Places in this window."""
     return step.times if places == TIMESTEPS else places
+
+
+cdef inline Span span_of(const Op *op, const Step *step, Py_ssize_t places) noexcept nogil:
+    """The rows at so many places, which a gradient is summed over."""
+    cdef Span span = Span(
+        rows=step.rows * places_in(places, step), before=0, behind=0, partial=step.partial, add=False
+    )
+    if places == TIMESTEPS:
+        span.before = step.rows * (step.time - step.begin)
+        span.behind = step.rows * (step.end - step.time) - span.rows
+    return span
 
 
 cdef inline Rows spread(const Rows *rows, Py_ssize_t places) noexcept nogil:

@@ -84,6 +84,7 @@ ctypedef struct Plan:
     double noise_deviation    # at this step
     double *op_norms          # (ops,) of gradients, amplified; 0 of those that are frozen
     bint keeps                # what a step may have to give back
+    Py_ssize_t partial        # bytes from a gradient to its unfinished part, where time is cut into windows
     bint wants_initial        # dL/d initial states are read when the step is complete
     Guard guard
     int64_t time              # optimizer steps done

@@ -108,7 +108,9 @@ cdef class Program:
         self.amplify([1.0] * self.plan.ops)
         self.total_parameters = lay_parameters(&self.plan, offsets, values, gradients, states, undecayed)
         self._count_flops()
-        self.arena_buffer = lay_buffers(&self.plan, self.most_threads, windows, input_gradient)
+        self.arena_buffer = lay_buffers(
+            &self.plan, self.most_threads, windows, input_gradient, gradients
+        )
         self.plan.loss_rows_scale = 1.0 / self.plan.output.cols if mean_over_outputs else 1.0
 
     @property

@@ -12,10 +12,10 @@ walk starts from. dL/dz is 0 there, so that the gradients of the weights are one
 from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_ROW, PER_STATE, State, Step, add_buffer, add_parameter,
-    from_row, of_thread, places_in, row_chunks, rows_end, set_activation, set_gate_activation,
-    set_up, taps_from,
+    from_row, of_thread, row_chunks, rows_end, set_activation, set_gate_activation, set_up, span_of,
+    taps_from,
 )
-from .simd cimport Matrix, ROW_CHUNK, Rows
+from .simd cimport Matrix, ROW_CHUNK, Rows, Span
 
 
 cdef inline bint gives_sequence(const Op *op) noexcept nogil:
@@ -215,15 +215,15 @@ cdef bint joint_gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1, Matrix delta
 ) noexcept nogil:
     cdef Matrix into = op.parameter[parameter].gradient
-    cdef Py_ssize_t rows = step.rows * places_in(op.x_places, step)
+    cdef Span span = span_of(op, step, op.x_places)
     if initial_gradient(op, step, parameter, row0, row1):
         return True
     if parameter == WEIGHT_IH:
-        op.leaf.affine_weight(into, op.x, delta, step.accumulating, rows, row0, row1)
+        op.leaf.affine_weight(into, op.x, delta, &span, row0, row1)
     elif parameter == WEIGHT_HH:
-        op.leaf.affine_weight(into, hidden_before(op, step), delta, step.accumulating, rows, row0, row1)
+        op.leaf.affine_weight(into, hidden_before(op, step), delta, &span, row0, row1)
     elif op.bias and parameter <= BIAS_HH:
-        op.leaf.column_sums(into.data, delta, step.accumulating, rows, row0, row1)
+        op.leaf.column_sums(into.data, delta, &span, row0, row1)
     else:
         return False
     return True
@@ -236,12 +236,12 @@ cdef Matrix hidden_before(const Op *op, const Step *step) noexcept nogil:
 cdef bint initial_gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
+    cdef Span span = Span(rows=step.rows if step.first else 0, before=0, behind=0, partial=0, add=False)
     cdef int i
     for i in range(op.states):
         if op.state[i].parameter == parameter:
             op.leaf.column_sums(
-                op.parameter[parameter].gradient.data, op.state[i].carry, False,
-                step.rows if step.first else 0, row0, row1,
+                op.parameter[parameter].gradient.data, op.state[i].carry, &span, row0, row1
             )
             return True
     return False

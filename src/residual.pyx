@@ -10,13 +10,16 @@ g is learned (ReZero starts it at 0) or, without a parameter, 1.
 from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, SHARED, Step, add_buffer, add_parameter, block_of_places, from_row,
-    loss_activates, places_in, row_chunks, set_activation, set_up, taps_from,
+    loss_activates, row_chunks, set_activation, set_up, span_of, taps_from,
 )
-from .simd cimport Matrix, Rows, Taps
+from .simd cimport Matrix, Rows, Span, Taps
 
 cdef enum:
     GATE = 0
-    PRODUCTS = 0
+
+cdef enum:
+    PRODUCTS    # of each column, summed
+    UNFINISHED  # ... so far
 
 cdef Kind FORK, JOIN
 
@@ -87,13 +90,12 @@ cdef void join_gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
     """One number, so that one thread is asked for it: the sum of what each column brings."""
+    cdef Span span = span_of(op, step, op.x_places)
     cdef Matrix products = op.buffer[PRODUCTS].matrix, into = op.parameter[GATE].gradient
     cdef Py_ssize_t j
     cdef double total = 0
-    op.leaf.column_products(
-        products.data, op.x, op.dh, step.accumulating, step.rows * places_in(op.x_places, step), 0,
-        op.h.cols,
-    )
+    span.partial = <char *>op.buffer[UNFINISHED].matrix.data - <char *>products.data
+    op.leaf.column_products(products.data, op.x, op.dh, &span, 0, op.h.cols)
     for j in range(op.h.cols):
         if op.leaf.real_bytes == sizeof(float):
             total += (<float *>products.data)[j]
@@ -133,5 +135,8 @@ def join(
     set_activation(made, activation)
     if gated:
         add_parameter(made, 1, 1)
+        add_buffer(made, SHARED, units)
+        add_buffer(made, SHARED, units)
+        add_buffer(made, SHARED, units)
         add_buffer(made, SHARED, units)
     return made

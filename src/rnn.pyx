@@ -22,7 +22,7 @@ from .recurrent cimport (
     Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, add_dropout_buffers, bring_back, drop_hidden,
     hidden_seen, joint_backward, joint_forward, joint_gradient, recurrent_operation, taps_at,
 )
-from .simd cimport Matrix, PACKED_SIZE, Rows
+from .simd cimport Matrix, PACKED_SIZE, Rows, Span
 
 # Buffers of a layer that is regularised: the factors of dOmega/dW_hh at each timestep.
 cdef enum:
@@ -109,12 +109,14 @@ cdef void cell_backward(
 cdef void gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
+    cdef Span window = Span(
+        rows=step.rows * places_in(op.x_places, step), before=0, behind=0, partial=0, add=True
+    )
     joint_gradient(op, step, parameter, row0, row1, op.buffer[TOTAL].matrix)
     if op.omega > 0 and parameter == WEIGHT_HH:
         op.leaf.affine_weight(
             op.parameter[WEIGHT_HH].gradient, op.buffer[STATE_FACTOR].matrix,
-            op.buffer[DELTA_FACTOR].matrix, True, step.rows * places_in(op.x_places, step), row0,
-            row1,
+            op.buffer[DELTA_FACTOR].matrix, &window, row0, row1,
         )
 
 

@@ -26,6 +26,13 @@ cdef extern from "simd/leaf.h" nogil:
         Py_ssize_t stride
         const int64_t *ends
 
+    ctypedef struct Span "vg_span":
+        Py_ssize_t rows
+        Py_ssize_t before
+        Py_ssize_t behind
+        Py_ssize_t partial
+        bint add
+
     ctypedef struct Pairs "vg_pairs":
         Py_ssize_t count
         const int32_t *first
@@ -147,13 +154,13 @@ cdef extern from "simd/leaf.h" nogil:
             Matrix dx, Matrix dy, Matrix w, bint add, const Rows *rows
         ) noexcept nogil
         void (*affine_weight)(
-            Matrix dw, Matrix x, Matrix dy, bint add, Py_ssize_t rows, Py_ssize_t in0, Py_ssize_t in1
+            Matrix dw, Matrix x, Matrix dy, const Span *span, Py_ssize_t in0, Py_ssize_t in1
         ) noexcept nogil
         void (*column_sums)(
-            void *db, Matrix dy, bint add, Py_ssize_t rows, Py_ssize_t col0, Py_ssize_t col1
+            void *db, Matrix dy, const Span *span, Py_ssize_t col0, Py_ssize_t col1
         ) noexcept nogil
         void (*column_products)(
-            void *db, Matrix x, Matrix dy, bint add, Py_ssize_t rows, Py_ssize_t col0, Py_ssize_t col1
+            void *db, Matrix x, Matrix dy, const Span *span, Py_ssize_t col0, Py_ssize_t col1
         ) noexcept nogil
         void (*pack)(void *packed, Matrix w, Py_ssize_t rows, bint transposed) noexcept nogil
         void (*affine_packed)(

@@ -1,6 +1,8 @@
-"""Chooses the CPU level of the leaf kernels, once, at import.
+"""Chooses the CPU level of the leaf kernels, once, at import, and how much of a cache products use.
 
 ``VGCORE_CPU=baseline|avx2|avx512`` forces a level; without it the widest one this CPU runs is taken.
+``VGCORE_L2=512`` says how many KiB the second-level cache of a core holds; without it the system is asked. No result
+depends on it.
 """
 
 import os
@@ -13,6 +15,12 @@ cdef extern from "simd/levels.h" nogil:
         AVX512 "VG_AVX512"
     bint level_runs "vg_level_runs"(Level level)
     const Leaf *table_of_level "vg_leaf_table"(Level level, int real_bytes)
+
+cdef extern from "simd/caches.h" nogil:
+    enum:
+        MOST_BLOCK_BYTES "VG_MOST_BLOCK_BYTES"
+    Py_ssize_t block_bytes "vg_block_bytes"
+    Py_ssize_t second_level_bytes "vg_second_level_bytes"()
 
 cdef extern from "simd/leaf.h" nogil:
     cdef enum:
@@ -190,6 +198,27 @@ def _chosen_level():
 level = _chosen_level()
 
 cdef Level _level = _LEVELS[level]
+
+
+
+def take_second_level(Py_ssize_t size):
+    """Let products use half of a second-level cache of so many bytes; returns the bytes they used."""
+    global block_bytes
+    before = block_bytes
+    block_bytes = min(size // 2, <Py_ssize_t>MOST_BLOCK_BYTES)
+    return 2 * before
+
+
+def _second_level():
+    forced = os.environ.get("VGCORE_L2")
+    if not forced:
+        return second_level_bytes()
+    if not forced.isdecimal() or int(forced) < 1:
+        raise ImportError(f"VGCORE_L2: expected a positive number of KiB, got {forced!r}")
+    return int(forced) * 1024
+
+
+take_second_level(_second_level())
 
 
 cdef const Leaf *leaf_table(Py_ssize_t real_bytes) noexcept nogil:

@@ -5,11 +5,12 @@
  */
 
 /* C (+)= A B for `count` rows, dealt evenly to the fewest tiles that hold them. */
-INLINE void deal_rows(const Tile *tile, const Segments *segments, const JointKernel kernels[TILE_ROWS],
-                      ptrdiff_t count, real *c, const real *a) {
-    for (ptrdiff_t tiles = (count + TILE_ROWS - 1) / TILE_ROWS; tiles > 0; tiles--) {
-        const ptrdiff_t rows = (count + tiles - 1) / tiles;
-        kernels[rows - 1](tile, c, a, segments);
+INLINE void deal_rows(const Tile *tile, const Segments *segments, int vectors, ptrdiff_t count, real *c,
+                      const real *a) {
+    const ptrdiff_t most = tile_rows[vectors - 1];
+    for (ptrdiff_t left = (count + most - 1) / most; left > 0; left--) {
+        const ptrdiff_t rows = (count + left - 1) / left;
+        joints[vectors - 1][rows - 1](tile, c, a, segments);
         c += rows * tile->ldc;
         a += rows * tile->a_row;
         count -= rows;
@@ -19,6 +20,29 @@ INLINE void deal_rows(const Tile *tile, const Segments *segments, const JointKer
 INLINE Segments segments_of(const vg_pairs *pairs, ptrdiff_t destination, ptrdiff_t a_step, ptrdiff_t b_step) {
     const int32_t begin = pairs->first[destination], end = pairs->first[destination + 1];
     return (Segments){end - begin, pairs->left + begin, pairs->right + begin, a_step, b_step};
+}
+
+/* C (+)= A B over all segments, so many at once that each sum is at least a block deep and less than two, or one that is
+ * deeper, block by block; `skip`: elements of A and B from one term to the next within a segment. */
+INLINE void join(Tile tile, const Segments *segments, int vectors, ptrdiff_t count, real *c, const real *a,
+                 ptrdiff_t a_skip, ptrdiff_t b_skip) {
+    const ptrdiff_t depth = tile.depth, blocks = segments->count * depth / VG_DEPTH_BLOCK;
+    const real *b = tile.b;
+    Segments some = *segments;
+    ptrdiff_t behind = segments->count;
+    for (ptrdiff_t left = blocks < 1 ? 1 : blocks < behind ? blocks : behind; left > 0; left--) {
+        some.count = (behind + left - 1) / left;
+        for (ptrdiff_t begin = 0; begin < depth; begin += VG_DEPTH_BLOCK) {
+            tile.depth = depth - begin < VG_DEPTH_BLOCK ? depth - begin : VG_DEPTH_BLOCK;
+            tile.b = b + begin * b_skip;
+            deal_rows(&tile, &some, vectors, count, c, a + begin * a_skip);
+            tile.init = NULL;
+            tile.add = 1;
+        }
+        some.a_place += some.count;
+        some.b_place += some.count;
+        behind -= some.count;
+    }
 }
 
 static void pack_taps(void *packed_, vg_matrix w, ptrdiff_t channels, ptrdiff_t taps, ptrdiff_t groups,
@@ -32,9 +56,9 @@ static void pack_taps(void *packed_, vg_matrix w, ptrdiff_t channels, ptrdiff_t 
             for (ptrdiff_t k = 0; k < taps; k++) {
                 const real *from = (const real *)w.data + k * channels * w.ld + g * filters;
                 if (transposed)
-                    pack_transposed(packed, group.packed, from + col * w.ld, w.ld, depth, group.cols);
+                    pack_panel(packed, group, from + col * w.ld, 1, w.ld, depth);
                 else
-                    pack_rows(packed, group.packed, from + col, w.ld, depth, group.cols);
+                    pack_panel(packed, group, from + col, w.ld, 1, depth);
                 packed += depth * group.packed;
             }
             col += group.cols;
@@ -51,14 +75,15 @@ static void convolve(vg_matrix y, vg_matrix x, const void *packed, const void *b
             Tile tile = {
                 .init = b ? (const real *)b + col : NULL, .add = add,
                 .a_row = x.ld, .a_col = 1, .b = panel, .ldb = group.packed,
-                .ldc = y.ld, .last = group.cols - group.width.lanes, .depth = depth,
+                .ldc = y.ld, .b_last = group.packed - LANES, .c_last = group.cols - LANES,
+                .lanes = group.cols, .b_lanes = LANES, .depth = depth,
             };
             for (ptrdiff_t p = 0; p < pairs->count; p++) {
                 const Segments neighbours =
                     segments_of(pairs, p, rows->stride * x.ld, depth * group.packed);
-                deal_rows(&tile, &neighbours, group.width.joint[group.vectors - 1], rows->end - rows->begin,
-                          (real *)y.data + (p * rows->stride + rows->begin) * y.ld + col,
-                          (const real *)x.data + rows->begin * x.ld + g * depth);
+                join(tile, &neighbours, group.vectors, rows->end - rows->begin,
+                     (real *)y.data + (p * rows->stride + rows->begin) * y.ld + col,
+                     (const real *)x.data + rows->begin * x.ld + g * depth, 1, group.packed);
             }
             panel += taps * depth * group.packed;
             col += group.cols;
@@ -80,10 +105,10 @@ static void convolve_weight(vg_matrix dw, vg_matrix x, vg_matrix dy, const vg_pa
                 for (ptrdiff_t col = g * filters; col < (g + 1) * filters;) {
                     const Group group = group_of((g + 1) * filters - col);
                     tile.b = (const real *)dy.data + col;
-                    tile.last = group.cols - group.width.lanes;
-                    deal_rows(&tile, &places, group.width.joint[group.vectors - 1], end - row,
-                              (real *)dw.data + row * dw.ld + col,
-                              (const real *)x.data + g * channels + row - tap * channels);
+                    tile.b_last = tile.c_last = group.cols - LANES;
+                    tile.lanes = tile.b_lanes = group.cols;
+                    join(tile, &places, group.vectors, end - row, (real *)dw.data + row * dw.ld + col,
+                         (const real *)x.data + g * channels + row - tap * channels, x.ld, dy.ld);
                     col += group.cols;
                 }
         }

@@ -18,6 +18,9 @@
 /* Rows of a batch are handed to threads in chunks of this many. */
 #define VG_ROW_CHUNK 8
 
+/* Terms of a long sum are added up in blocks of this many, and these sums then. */
+#define VG_DEPTH_BLOCK 256
+
 typedef struct {
     void *data;
     ptrdiff_t ld;   /* elements from one row to the next; matrices in the arena are padded to whole vectors */
@@ -31,6 +34,15 @@ typedef struct {
     ptrdiff_t times, stride;
     const int64_t *ends; /* (times + 1,), one more for the timestep behind the last, or NULL */
 } vg_rows;
+
+/* The rows of a sum over rows, from the last to the first. Where time is cut into windows, `before` and `behind` count the
+ * rows of other windows, so that blocks are those of the whole sum: one that a window's edge cuts in two
+ * waits `partial` bytes behind its place. */
+typedef struct {
+    ptrdiff_t rows, before, behind;
+    ptrdiff_t partial;
+    int add; /* to what is there */
+} vg_span;
 
 /* Which places of images meet where: pairs [first[d], first[d + 1]) belong to destination d. An image lies place
  * by place: place p of sample r is row p * stride + r of a matrix, and channels are its columns. */
@@ -216,17 +228,13 @@ typedef struct {
     void (*affine)(vg_matrix y, vg_matrix x, vg_matrix w, const void *b, int add, const vg_rows *rows);
     /* dx[r] = dy[r] w^T, or dx[r] += dy[r] w^T where `add` */
     void (*affine_input)(vg_matrix dx, vg_matrix dy, vg_matrix w, int add, const vg_rows *rows);
-    /* dw[i] = sum over the first `rows` rows r, from the last to the first, of x[r, i] dy[r], for inputs i in
-     * [in0, in1); where `add`, the sum goes on from dw[i] */
-    void (*affine_weight)(vg_matrix dw, vg_matrix x, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t in0,
+    /* dw[i] = sum over rows r of x[r, i] dy[r], for inputs i in [in0, in1) */
+    void (*affine_weight)(vg_matrix dw, vg_matrix x, vg_matrix dy, const vg_span *span, ptrdiff_t in0,
                           ptrdiff_t in1);
-    /* db[j] = sum over the first `rows` rows r, from the last to the first, of dy[r, j], for columns j in
-     * [col0, col1); where `add`, the sum goes on from db[j] */
-    void (*column_sums)(void *db, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1);
-
-    /* db[j] = sum over the first `rows` rows r, from the last to the first, of x[r, j] dy[r, j], for columns j in
-     * [col0, col1); where `add`, the sum goes on from db[j] */
-    void (*column_products)(void *db, vg_matrix x, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t col0,
+    /* db[j] = sum over rows r of dy[r, j], for columns j in [col0, col1) */
+    void (*column_sums)(void *db, vg_matrix dy, const vg_span *span, ptrdiff_t col0, ptrdiff_t col1);
+    /* db[j] = sum over rows r of x[r, j] dy[r, j], for columns j in [col0, col1) */
+    void (*column_products)(void *db, vg_matrix x, vg_matrix dy, const vg_span *span, ptrdiff_t col0,
                             ptrdiff_t col1);
 
     /* w (rows, w.cols), or its transpose, in the order in which affine_packed reads it; `packed` holds

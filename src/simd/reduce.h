@@ -175,46 +175,86 @@ static void chunk_norms(double *out, const void *x_, ptrdiff_t n, ptrdiff_t chun
         *out++ = norm(x + begin, n - begin < chunk ? n - begin : chunk);
 }
 
-#define SUM_VECTORS 4 /* independent sums hide the latency of an addition */
+/* Rows [begin, end) of a span that are in one block of the sum: from the partial sum of one that is `begun` in a later
+ * window, to that of one that an earlier window goes on with. */
+typedef struct {
+    ptrdiff_t begin, end;
+    int begun, cut;
+    int add; /* to what there is of the sum */
+} Piece;
 
-/* Of n columns, which end in the last of so many vectors. */
-INLINE void sum_columns(real *out, const real *x, ptrdiff_t ld, int add, ptrdiff_t rows, const ptrdiff_t vectors,
-                        ptrdiff_t n) {
-    const ptrdiff_t last = (vectors - 1) * LANES;
-    vec sum[SUM_VECTORS];
-    for (ptrdiff_t v = 0; v < vectors; v++)
-        sum[v] = add ? load_first(out + v * LANES, n - v * LANES) : all(0);
-    for (ptrdiff_t r = rows - 1; r >= 0; r--) {
-        for (ptrdiff_t v = 0; v < vectors - 1; v++) sum[v] += load(x + r * ld + v * LANES);
-        sum[vectors - 1] += load_first(x + r * ld + last, n - last);
-    }
-    for (ptrdiff_t v = 0; v < vectors; v++) store_first(out + v * LANES, sum[v], n - v * LANES);
+/* The piece in front of row `end`. */
+INLINE Piece piece_of(const vg_span *span, ptrdiff_t end) {
+    const ptrdiff_t behind = span->before + end, whole = span->before + span->rows + span->behind;
+    const ptrdiff_t block = (behind > 0 ? behind - 1 : 0) / VG_DEPTH_BLOCK * VG_DEPTH_BLOCK;
+    const ptrdiff_t next = block + VG_DEPTH_BLOCK;
+    const int cut = block < span->before;
+    return (Piece){
+        .begin = cut ? 0 : block - span->before,
+        .end = end,
+        .begun = end == span->rows && behind < next && behind < whole,
+        .cut = cut,
+        .add = !cut && (span->add || next < whole),
+    };
 }
 
-static void column_sums(void *db, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1) {
+#define SUM_VECTORS 4 /* independent sums hide the latency of an addition */
+
+/* For each piece of a span, from its last row to its first. */
+#define FOR_PIECES(piece, span)                                                                     \
+    for (Piece piece = piece_of(span, (span)->rows);; piece = piece_of(span, (piece).begin))
+
+/* Of n columns, which end in the last of so many vectors. */
+INLINE void sum_columns(real *out, const real *x, ptrdiff_t ld, const vg_span *span, const ptrdiff_t vectors,
+                        ptrdiff_t n) {
+    const ptrdiff_t last = (vectors - 1) * LANES, partial = span->partial / (ptrdiff_t)sizeof(real);
+    FOR_PIECES(piece, span) {
+        real *to = piece.cut ? out + partial : out;
+        vec sum[SUM_VECTORS];
+        for (ptrdiff_t v = 0; v < vectors; v++)
+            sum[v] = piece.begun ? load_first(out + partial + v * LANES, n - v * LANES) : all(0);
+        for (ptrdiff_t r = piece.end - 1; r >= piece.begin; r--) {
+            for (ptrdiff_t v = 0; v < vectors - 1; v++) sum[v] += load(x + r * ld + v * LANES);
+            sum[vectors - 1] += load_first(x + r * ld + last, n - last);
+        }
+        for (ptrdiff_t v = 0; v < vectors; v++) {
+            if (piece.add) sum[v] += load_first(to + v * LANES, n - v * LANES);
+            store_first(to + v * LANES, sum[v], n - v * LANES);
+        }
+        if (piece.begin == 0) return;
+    }
+}
+
+static void column_sums(void *db, vg_matrix dy, const vg_span *span, ptrdiff_t col0, ptrdiff_t col1) {
     for (ptrdiff_t j = col0; j < col1; j += SUM_VECTORS * LANES) {
         const real *x = (const real *)dy.data + j;
         real *out = (real *)db + j;
         const ptrdiff_t n = col1 - j;
         switch ((n - 1) / LANES) {
-        case 0: sum_columns(out, x, dy.ld, add, rows, 1, n); break;
-        case 1: sum_columns(out, x, dy.ld, add, rows, 2, n); break;
-        case 2: sum_columns(out, x, dy.ld, add, rows, 3, n); break;
-        default: sum_columns(out, x, dy.ld, add, rows, SUM_VECTORS, n);
+        case 0: sum_columns(out, x, dy.ld, span, 1, n); break;
+        case 1: sum_columns(out, x, dy.ld, span, 2, n); break;
+        case 2: sum_columns(out, x, dy.ld, span, 3, n); break;
+        default: sum_columns(out, x, dy.ld, span, SUM_VECTORS, n);
         }
     }
 }
 
-static void column_products(void *db, vg_matrix x, vg_matrix dy, int add, ptrdiff_t rows, ptrdiff_t col0,
+static void column_products(void *db, vg_matrix x, vg_matrix dy, const vg_span *span, ptrdiff_t col0,
                             ptrdiff_t col1) {
+    const ptrdiff_t partial = span->partial / (ptrdiff_t)sizeof(real);
     for (ptrdiff_t j = col0; j < col1; j += LANES) {
         const ptrdiff_t lanes = col1 - j;
         real *out = (real *)db + j;
-        vec sum = add ? load_first(out, lanes) : all(0);
-        for (ptrdiff_t r = rows - 1; r >= 0; r--)
-            sum += load_first((const real *)x.data + r * x.ld + j, lanes) *
-                   load_first((const real *)dy.data + r * dy.ld + j, lanes);
-        store_first(out, sum, lanes);
+        FOR_PIECES(piece, span) {
+            real *to = piece.cut ? out + partial : out;
+            vec sum = piece.begun ? load_first(out + partial, lanes) : all(0);
+            for (ptrdiff_t r = piece.end - 1; r >= piece.begin; r--)
+                sum += load_first((const real *)x.data + r * x.ld + j, lanes) *
+                       load_first((const real *)dy.data + r * dy.ld + j, lanes);
+            if (piece.add) sum = load_first(to, lanes) + rounded(sum);
+            store_first(to, sum, lanes);
+            if (piece.begin == 0) break;
+        }
     }
 }
 

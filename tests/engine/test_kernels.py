@@ -1,5 +1,7 @@
 """Every leaf kernel against its plain NumPy twin, at the CPU level in use."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -25,7 +27,7 @@ def check_product(got, a, b, dtype):
 def shapes(seed, count):
     """Random (rows, inputs, outputs), odd sizes and beyond one panel's depth among them."""
     rng = np.random.default_rng(seed)
-    some = [tuple(int(n) for n in rng.choice([*SIZES, 257, 300], 3)) for _ in range(count)]
+    some = [tuple(int(n) for n in rng.choice([*SIZES, 257, 300, 520], 3)) for _ in range(count)]
     return [(n, n, n) for n in SIZES] + some + [(257, 600, 33), (13, 513, 257), (300, 31, 3)]
 
 
@@ -79,17 +81,35 @@ def test_sums_over_rows_go_on_to_the_same_bits(rows, inputs, outputs, dtype):
     """From the last row to the first: wherever they are cut in two, the sums are those of all rows."""
     rng = np.random.default_rng(rows + 1000 * inputs + outputs)
     x, dy = filled(rng, rows, inputs, dtype), filled(rng, rows, outputs, dtype)
-    dw, db = np.empty((inputs, outputs), dtype), kernels.vector(outputs, dtype)
-    kernels.affine_weight(dw, x, dy)
-    kernels.column_sums(db, dy)
-    for cut in sorted({1, 3, 8, rows // 2, rows - 1} & set(range(1, rows))):
-        part, sums = np.full((inputs, outputs), np.nan, dtype), kernels.vector(outputs, dtype)
-        kernels.affine_weight(part, x[cut:], dy[cut:])
-        kernels.affine_weight(part, x[:cut], dy[:cut], add=True)
-        np.testing.assert_array_equal(part, dw)
-        kernels.column_sums(sums, dy[cut:])
-        kernels.column_sums(sums, dy[:cut], add=True)
-        np.testing.assert_array_equal(sums, db)
+    same = filled(rng, rows, outputs, dtype)
+    sums = {
+        kernels.affine_weight: ((inputs, outputs), (x, dy)),
+        kernels.column_sums: ((outputs,), (dy,)),
+        kernels.column_products: ((outputs,), (same, dy)),
+    }
+    for kernel, (shape, factors) in sums.items():
+        make = kernels.matrix if len(shape) == 2 else kernels.vector
+        whole, part, partial = (make(*shape, dtype) for _ in range(3))
+        kernel(whole, *factors)
+        for cuts in cut_in_windows(rows):
+            part[...] = partial[...] = np.nan
+            for begin, end in reversed(list(itertools.pairwise([0, *cuts, rows]))):
+                kernel(
+                    part,
+                    *(f[begin:end] for f in factors),
+                    before=begin,
+                    behind=rows - end,
+                    partial=partial,
+                )
+            np.testing.assert_array_equal(part, whole)
+
+
+def cut_in_windows(rows):
+    """Where rows may be cut: in two, in three within one block of the sum, at its ends, and in many."""
+    inside = {1, 3, 8, rows // 2, rows - 1, 255, 256, 257} & set(range(1, rows))
+    yield from ([cut] for cut in sorted(inside))
+    yield sorted({rows // 3, rows // 2} - {0})
+    yield list(range(7, rows, 7))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -130,6 +150,54 @@ def test_rows_have_the_same_bits_however_many_there_are(dtype):
         for begin, end in [(0, 1), (3, 20), (8, 64), (90, 100)]:
             product(part[begin:end], x[begin:end], w)
             np.testing.assert_array_equal(part[begin:end], whole[begin:end])
+
+
+@pytest.fixture
+def cache_of():
+    """Set the size of the cache that products share; it is restored."""
+    before = simd.take_second_level(2**20)
+    yield simd.take_second_level
+    simd.take_second_level(before)
+
+
+def products(rows, inputs, outputs, dtype):
+    """All three products of a layer, of wholes, of sums and by way of a packed w."""
+    rng = np.random.default_rng(rows + 1000 * inputs + outputs)
+    x, dy = filled(rng, rows, inputs, dtype), filled(rng, rows, outputs, dtype)
+    w, b = rng.normal(size=(inputs, outputs)).astype(dtype), np.ones(outputs, dtype)
+    y, packed, dx = (kernels.matrix(rows, n, dtype) for n in (outputs, outputs, inputs))
+    dw = np.full((inputs, outputs), np.nan, dtype)
+    kernels.affine(y, x, w, b)
+    kernels.affine(y, x, w, add=True)
+    kernels.affine_packed(packed, x, w)
+    kernels.affine_input(dx, dy, w)
+    kernels.affine_weight(dw, x, dy)
+    return y, packed, dx, dw
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("rows", "inputs", "outputs"),
+    [(600, 300, 200), (41, 520, 170), (300, 33, 1), (530, 7, 161), (64, 1024, 512), (90, 512, 200)],
+)
+def test_no_size_of_the_cache_changes_a_bit(rows, inputs, outputs, dtype, cache_of):
+    """Whatever is packed, copied or cut: of the last two rows of w and of x share sets of the cache."""
+    whole = products(rows, inputs, outputs, dtype)
+    for size in (1, 2**12, 2**15, 2**18):
+        cache_of(size)
+        for part, expected in zip(products(rows, inputs, outputs, dtype), whole, strict=True):
+            np.testing.assert_array_equal(part, expected)
+
+
+@pytest.mark.parametrize("kernel", [kernels.affine, kernels.affine_packed])
+def test_the_order_of_terms_is_that_of_blocks(kernel):
+    """Blocks of 256 terms, each a chain, and their sums in order: in whole numbers that float32 rounds."""
+    depth = 700
+    x, w = np.full((1, depth), 1, "float32"), np.ones((depth, 3), "float32")
+    x[0, 0] = 2**24  # what it swallows of its own block, other blocks keep
+    y = kernels.matrix(1, 3, "float32")
+    kernel(y, x, w)
+    assert y[0, 0] == 2**24 + 256 + (depth - 512)
 
 
 def ulp_error(got, want, dtype):
