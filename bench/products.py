@@ -1,8 +1,8 @@
 """Matrix products beside NumPy's BLAS, on one core: `python bench/products.py`, and `--accuracy`.
 
-The three products of a dense layer, of the shapes that networks of the speed table have and of shapes drawn once,
-logarithmically: each in turn with BLAS in one process, by medians. Matrices lie as the engine lays them,
-aligned and with padded rows. At a level below AVX-512 the BLAS is told to stay below it, too.
+The three products of a dense layer, of the shapes that networks of the speed table have and of shapes
+drawn once, logarithmically: each in turn with BLAS in one process, by medians. Matrices lie as the engine
+lays them, aligned and with padded rows. At a level below AVX-512 BLAS is told to stay below it, too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Chooses the CPU level of the leaf kernels, once, at import, and how much of a cache products use.
 
 ``VGCORE_CPU=baseline|avx2|avx512`` forces a level; without it the widest one this CPU runs is taken.
-``VGCORE_L2=512`` says how many KiB the second-level cache of a core holds; without it the system is asked. No result
-depends on it.
+``VGCORE_L2=512`` says how many KiB the second-level cache of a core holds; without it the system is asked.
+No result depends on it.
 """
 
 import os
@@ -198,7 +198,6 @@ def _chosen_level():
 level = _chosen_level()
 
 cdef Level _level = _LEVELS[level]
-
 
 
 def take_second_level(Py_ssize_t size):

@@ -5,15 +5,13 @@
  */
 
 /* C (+)= A B for `count` rows, dealt evenly to the fewest tiles that hold them. */
-INLINE void deal_rows(const Tile *tile, const Segments *segments, int vectors, ptrdiff_t count, real *c,
-                      const real *a) {
-    const ptrdiff_t most = tile_rows[vectors - 1];
-    for (ptrdiff_t left = (count + most - 1) / most; left > 0; left--) {
-        const ptrdiff_t rows = (count + left - 1) / left;
-        joints[vectors - 1][rows - 1](tile, c, a, segments);
+INLINE void deal_rows(const Tile *tile, const Segments *segments, const JointKernel kernels[MOST_ROWS], Deal dealt,
+                      real *c, const real *a) {
+    for (ptrdiff_t k = 0; k < dealt.tiles; k++) {
+        const ptrdiff_t rows = dealt.rows + (k < dealt.more);
+        kernels[rows - 1](tile, c, a, segments);
         c += rows * tile->ldc;
         a += rows * tile->a_row;
-        count -= rows;
     }
 }
 
@@ -24,8 +22,9 @@ INLINE Segments segments_of(const vg_pairs *pairs, ptrdiff_t destination, ptrdif
 
 /* C (+)= A B over all segments, so many at once that each sum is at least a block deep and less than two, or one that is
  * deeper, block by block; `skip`: elements of A and B from one term to the next within a segment. */
-INLINE void join(Tile tile, const Segments *segments, int vectors, ptrdiff_t count, real *c, const real *a,
+INLINE void join(Tile tile, const Segments *segments, Group group, ptrdiff_t count, real *c, const real *a,
                  ptrdiff_t a_skip, ptrdiff_t b_skip) {
+    const Deal dealt = deal(count, group.most_rows);
     const ptrdiff_t depth = tile.depth, blocks = segments->count * depth / VG_DEPTH_BLOCK;
     const real *b = tile.b;
     Segments some = *segments;
@@ -35,7 +34,7 @@ INLINE void join(Tile tile, const Segments *segments, int vectors, ptrdiff_t cou
         for (ptrdiff_t begin = 0; begin < depth; begin += VG_DEPTH_BLOCK) {
             tile.depth = depth - begin < VG_DEPTH_BLOCK ? depth - begin : VG_DEPTH_BLOCK;
             tile.b = b + begin * b_skip;
-            deal_rows(&tile, &some, vectors, count, c, a + begin * a_skip);
+            deal_rows(&tile, &some, *group.joints, dealt, c, a + begin * a_skip);
             tile.init = NULL;
             tile.add = 1;
         }
@@ -81,7 +80,7 @@ static void convolve(vg_matrix y, vg_matrix x, const void *packed, const void *b
             for (ptrdiff_t p = 0; p < pairs->count; p++) {
                 const Segments neighbours =
                     segments_of(pairs, p, rows->stride * x.ld, depth * group.packed);
-                join(tile, &neighbours, group.vectors, rows->end - rows->begin,
+                join(tile, &neighbours, group, rows->end - rows->begin,
                      (real *)y.data + (p * rows->stride + rows->begin) * y.ld + col,
                      (const real *)x.data + rows->begin * x.ld + g * depth, 1, group.packed);
             }
@@ -107,7 +106,7 @@ static void convolve_weight(vg_matrix dw, vg_matrix x, vg_matrix dy, const vg_pa
                     tile.b = (const real *)dy.data + col;
                     tile.b_last = tile.c_last = group.cols - LANES;
                     tile.lanes = tile.b_lanes = group.cols;
-                    join(tile, &places, group.vectors, end - row, (real *)dw.data + row * dw.ld + col,
+                    join(tile, &places, group, end - row, (real *)dw.data + row * dw.ld + col,
                          (const real *)x.data + g * channels + row - tap * channels, x.ld, dy.ld);
                     col += group.cols;
                 }

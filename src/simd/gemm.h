@@ -59,16 +59,16 @@ static Ahead panel_ahead(const Product *p, const Stretch *s, ptrdiff_t col) {
 
 /* C[:, group] (+)= A B[:, group]: the rows of a timestep are dealt evenly to the fewest tiles that hold them. Between
  * tiles the caches are asked for a share of what is packed next; bench/test_bench_kernels.py. */
-static void run_tiles(Tile tile, const TileKernel kernels[MOST_ROWS], int most, int strided, const vg_rows *rows,
-                      const real *a, real *c, Ahead ahead) {
-    const ptrdiff_t count = (rows->end - rows->begin + most - 1) / most * rows->times;
-    const ptrdiff_t share = (ahead.count + count - 1) / count;
+static void run_tiles(Tile tile, const TileKernel kernels[MOST_ROWS], ptrdiff_t most, int strided,
+                      const vg_rows *rows, const real *a, real *c, Ahead ahead) {
+    Deal dealt = deal(rows->end - rows->begin, most);
+    const ptrdiff_t share = ahead.count ? ahead.count / (dealt.tiles * rows->times) + 1 : 0;
     ptrdiff_t asked = 0;
     for (ptrdiff_t t = 0; t < rows->times; t++) {
         ptrdiff_t row = t * rows->stride + rows->begin;
-        const ptrdiff_t end = t * rows->stride + rows_end(rows, t);
-        for (ptrdiff_t left = (end - row + most - 1) / most; left > 0; left--) {
-            const ptrdiff_t some = (end - row + left - 1) / left;
+        if (rows->ends) dealt = deal(rows->ends[t] - rows->begin, most);
+        for (ptrdiff_t k = 0; k < dealt.tiles; k++) {
+            const ptrdiff_t some = dealt.rows + (k < dealt.more);
             if (strided) tile.a_col = some;
             kernels[some - 1](&tile, c + row * tile.ldc,
                               a + (strided ? (row - rows->begin) * tile.depth : row * tile.a_row));
@@ -111,7 +111,7 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
     for (ptrdiff_t col = 0; col < p->cols;) {
         const ptrdiff_t left = p->cols - col;
         Group group = group_of(left);
-        if (strided && group.vectors == 3) group = group_of(2 * LANES); /* A is packed for tiles of two vectors */
+        if (strided && group.vectors == 3) group = group_of_vectors(2, left); /* A is packed for such tiles */
         const real *b = p->b + s->begin * p->b_row + col * p->b_col;
         tile.init = p->init && s->begin == 0 ? p->init + col : NULL;
         tile.b_last = group.packed - LANES;
@@ -128,7 +128,7 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
             tile.b_lanes = group.cols;
         } else if (col < strip_end)
             tile.b += s->depth * group.packed;
-        else if (p->b_col == 1 && (left == STRIP_COLS || left > STRIP_COLS + LANES)) {
+        else if (p->b_col == 1 && (left == STRIP_COLS || left >= STRIP_COLS + 2 * LANES)) {
             pack_strip(panels, b, p->b_row, s->depth);
             tile.b = panels;
             strip_end = col + STRIP_COLS;
@@ -136,8 +136,7 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
             pack_panel(panels, group, b, p->b_row, p->b_col, s->depth);
             tile.b = panels;
         }
-        run_tiles(tile, tiles[group.vectors - 1], tile_rows[strided ? 1 : group.vectors - 1], strided, rows, a,
-                  c + col,
+        run_tiles(tile, *group.tiles, strided ? tile_rows[1] : group.most_rows, strided, rows, a, c + col,
                   packing ? panel_ahead(p, s, col < strip_end ? col + STRIP_COLS : col + group.cols)
                           : (Ahead){0});
         col += group.cols;
@@ -163,9 +162,13 @@ static ptrdiff_t rows_in_cache(const Product *p) {
 
 /* C = init (or 0, or C where `add`) + A B, as many whole timesteps at once, or rows of one, as the cache holds. */
 static void multiply(const Product *p) {
-    const ptrdiff_t each = p->rows.end - p->rows.begin, most = rows_in_cache(p);
+    const ptrdiff_t each = p->rows.end - p->rows.begin, real_bytes = sizeof(real);
     if (each <= 0) return;
-    const ptrdiff_t times = each < most ? most / each : 1;
+    if (each * p->rows.times * (p->depth + p->cols) * real_bytes <= vg_block_bytes) {
+        multiply_rows(p, &p->rows, p->a, p->c);
+        return;
+    }
+    const ptrdiff_t most = rows_in_cache(p), times = each < most ? most / each : 1;
     for (ptrdiff_t t = 0; t < p->rows.times; t += times) {
         const real *a = p->a + t * p->rows.stride * p->a_row;
         real *c = p->c + t * p->rows.stride * p->ldc;

@@ -8,7 +8,7 @@
 #include "reduce.h"
 #include "image.h"
 #include "caches.h"
-#include "tile.h"
+#include "tiles.h"
 #include "panel.h"
 #include "gemm.h"
 #include "conv.h"
@@ -42,8 +42,8 @@ static double fma_loop(double *flops, int64_t n) {
     struct timespec begin, end;
     vec acc[12];
     for (int j = 0; j < 12; j++) acc[j] = all((real)j);
-    vec factor = all((real)0.999), term = all((real)0.001);
-    __asm__ volatile("" : "+x"(factor), "+x"(term)); /* unknown to the optimizer from here on */
+    /* unknown to the optimizer */
+    const vec factor = rounded(all((real)0.999)), term = rounded(all((real)0.001));
     clock_gettime(CLOCK_MONOTONIC, &begin);
     for (int64_t i = 0; i < n; i++)
 #pragma GCC unroll 12

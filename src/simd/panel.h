@@ -1,19 +1,5 @@
 /* What tiles read, copied to where they find it: panels of B and blocks of A. */
 
-/* Columns that are multiplied together: one vector where there are no more, else two, and three at the end of an odd
- * number. The last vector overlaps the one before it where the columns end within it. */
-typedef struct {
-    int vectors;
-    ptrdiff_t cols, packed; /* columns covered, and columns of a panel, where vectors do not overlap */
-} Group;
-
-static Group group_of(ptrdiff_t cols) {
-    const ptrdiff_t left = (cols + LANES - 1) / LANES;
-    const int vectors = left == 1 || left == 3 ? (int)left : 2;
-    const ptrdiff_t packed = vectors * LANES;
-    return (Group){vectors, packed < cols ? packed : cols, packed};
-}
-
 /* Where in its group a vector of columns begins. */
 INLINE ptrdiff_t vector_begin(Group group, int v) {
     return v == 0 || v + 1 < group.vectors ? v * LANES : group.cols - LANES;
@@ -75,24 +61,34 @@ INLINE void transpose(vec rows[]) {
             cross(rows + i, rows + i + QUARTER, QUARTER, LANES);
 }
 
-/* panel[p, j] = b[j * stride + p], j < cols <= LANES: LANES x LANES blocks through registers, the last of which overlaps
- * the one before it. */
-static void pack_transposed(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t stride, ptrdiff_t depth,
-                            ptrdiff_t cols) {
-    if (depth < LANES || cols < LANES) {
-        for (ptrdiff_t p = 0; p < depth; p++)
-            for (ptrdiff_t j = 0; j < LANES; j++) panel[p * ldp + j] = j < cols ? b[j * stride + p] : 0;
-        return;
-    }
+/* panel[p, j] = b[j * stride + p], j < cols <= LANES, and zeros behind them, `width` lanes of each row of the panel: LANES x
+ * LANES blocks through registers, the last of which overlaps the one before it. */
+INLINE void pack_blocks(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t stride, const int whole,
+                        ptrdiff_t depth, ptrdiff_t cols, ptrdiff_t width) {
     for (ptrdiff_t row = 0; row < depth; row += LANES) {
-        const ptrdiff_t p = row + LANES <= depth ? row : depth - LANES;
+        const ptrdiff_t p = row + LANES <= depth || depth < LANES ? row : depth - LANES;
         vec block[LANES];
 #pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) block[i] = load(b + i * stride + p);
+        for (int i = 0; i < LANES; i++)
+            block[i] = whole      ? load(b + i * stride + p)
+                       : i < cols ? load_first(b + i * stride + p, depth - p)
+                                  : all(0);
         transpose(block);
 #pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) store(panel + (p + i) * ldp, block[i]);
+        for (int i = 0; i < LANES; i++)
+            if (whole)
+                store(panel + (p + i) * ldp, block[i]);
+            else if (p + i < depth)
+                store_first(panel + (p + i) * ldp, block[i], width);
     }
+}
+
+static void pack_transposed(real *panel, ptrdiff_t ldp, const real *b, ptrdiff_t stride, ptrdiff_t depth,
+                            ptrdiff_t cols, ptrdiff_t width) {
+    if (depth >= LANES && cols >= LANES)
+        pack_blocks(panel, ldp, b, stride, 1, depth, LANES, LANES);
+    else
+        pack_blocks(panel, ldp, b, stride, 0, depth, cols, width);
 }
 
 /* panel[p] = the group's columns of b[p], vector by vector; elements of b lie b_row and b_col apart. */
@@ -100,12 +96,12 @@ static void pack_panel(real *panel, Group group, const real *b, ptrdiff_t b_row,
     if (b_col != 1) {
         for (int v = 0; v < group.vectors; v++)
             pack_transposed(panel + v * LANES, group.packed, b + vector_begin(group, v) * b_col, b_col, depth,
-                            group.cols);
+                            group.cols, group.packed);
         return;
     }
     for (ptrdiff_t p = 0; p < depth; p++, b += b_row, panel += group.packed)
         if (group.cols < LANES)
-            store(panel, load_first(b, group.cols));
+            store_first(panel, load_first(b, group.cols), group.packed);
         else
             for (int v = 0; v < group.vectors; v++) store(panel + v * LANES, load(b + vector_begin(group, v)));
 }
@@ -121,22 +117,24 @@ static void pack_strip(real *panels, const real *b, ptrdiff_t b_row, ptrdiff_t d
         for (int i = 0; i < STRIP; i++) {
             const real *from = b + 2 * i * LANES;
             real *to = panels + i * depth * 2 * LANES;
-            __builtin_prefetch(from + LINES_AHEAD * b_row);
+            for (int line = 0; line < 2 * VEC_BYTES; line += 64)
+                __builtin_prefetch((const char *)(from + LINES_AHEAD * b_row) + line);
             store(to, load(from));
             store(to + LANES, load(from + LANES));
         }
 }
 
 /* Rows so many elements apart lie in few sets of the caches, and push each other out. */
-INLINE int shares_sets(ptrdiff_t stride) { return stride * (ptrdiff_t)sizeof(real) % 2048 == 0; }
+INLINE int shares_sets(ptrdiff_t stride) { return stride * (ptrdiff_t)sizeof(real) % 4096 == 0; }
 
 /* A whose rows lie side by side (a_row is 1), tile by tile: for each p the `count` rows of a tile. Rows are dealt to
  * tiles as run_tiles deals them. */
 static void pack_strided(real *packed, const real *a, ptrdiff_t a_col, ptrdiff_t rows, ptrdiff_t depth, int most) {
+    const Deal dealt = deal(rows, most);
     for (ptrdiff_t begin = 0; begin < depth; begin += 8) { /* few enough to be read from where they lie at once */
         const ptrdiff_t steps = depth - begin < 8 ? depth - begin : 8;
-        for (ptrdiff_t row = 0, left = (rows + most - 1) / most; left > 0; left--) {
-            const ptrdiff_t count = (rows - row + left - 1) / left;
+        for (ptrdiff_t row = 0, k = 0; k < dealt.tiles; k++) {
+            const ptrdiff_t count = dealt.rows + (k < dealt.more);
             const ptrdiff_t whole = (count + LANES - 1) / LANES * LANES;
             /* steps in whole vectors, whose surplus the next one overwrites */
             const ptrdiff_t quick = row + whole > rows ? 0 : begin + steps < depth ? steps : steps - 1;

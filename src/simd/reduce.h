@@ -275,7 +275,7 @@ static real largest_of(const real *x, ptrdiff_t n) {
     for (ptrdiff_t half = LANES / 2; half > 0; half /= 2)
         for (ptrdiff_t i = 0; i < half; i++) {
             const real v = lanes[i + half];
-            lanes[i] = (v > lanes[i]) | (v != v) ? v : lanes[i];
+            lanes[i] = ((v > lanes[i]) | (v != v)) ? v : lanes[i];
         }
     return lanes[0];
 }

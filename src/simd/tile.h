@@ -1,54 +1,63 @@
-/* The register tile of the matrix product.
+/* The register tile of the matrix product at one vector width; gemm.h includes this once per TILE_BYTES.
  *
- *   C[i, j] (+)= sum over p of A[i, p] B[p, j]      i < rows, j < vectors x LANES
+ *   C[i, j] (+)= sum over p of A[i, p] B[p, j]      i < rows, j < vectors x TILE_LANES
  *
  * or the sum of such products of segments of A and B. The sum is one chain of multiply-adds in the order of segments
  * and p, whatever tile an element falls into. The last vector may overlap the one before it: both hold the
  * same bits.
  */
-#define MOST_VECTORS 3
-#define MOST_ROWS 12
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define SIZED(name) JOIN(name, TILE_BYTES)
+#define TILE_LANES ((ptrdiff_t)(TILE_BYTES / sizeof(real)))
 
-typedef struct {
-    const real *b, *init; /* init: (cols,) the value every sum starts from, or NULL */
-    ptrdiff_t ldb, ldc, a_row, a_col, depth;
-    ptrdiff_t b_last, c_last; /* columns of B and of C where the last vector begins */
-    ptrdiff_t lanes, b_lanes; /* of C and of B that there are in a tile of one vector */
-    ptrdiff_t from, to;       /* behind C: where sums go on from, or 0; where they are left */
-    int add;                  /* to what is in C */
-} Tile;
+typedef real SIZED(tvec) __attribute__((vector_size(TILE_BYTES)));
+typedef real SIZED(tvec_at) __attribute__((vector_size(TILE_BYTES), aligned(sizeof(real)), may_alias));
 
-/* Of a joint product: each as deep as the tile, at a_place[s] a_step of A and b_place[s] b_step of B. */
-typedef struct {
-    ptrdiff_t count;
-    const int32_t *a_place, *b_place;
-    ptrdiff_t a_step, b_step;
-} Segments;
+/* A vector whose first n lanes there are. */
+INLINE SIZED(tvec) SIZED(load_part)(const real *p, ptrdiff_t n) {
+    if (n >= TILE_LANES) return *(const SIZED(tvec_at) *)p;
+#if TILE_BYTES == VEC_BYTES
+    return load_first(p, n);
+#else
+    return load_first_half(p, n);
+#endif
+}
 
-typedef void (*TileKernel)(const Tile *, real *c, const real *a);
-typedef void (*JointKernel)(const Tile *, real *c, const real *a, const Segments *);
+INLINE void SIZED(store_part)(real *p, SIZED(tvec) v, ptrdiff_t n) {
+    if (n >= TILE_LANES)
+        *(SIZED(tvec_at) *)p = v;
+    else
+#if TILE_BYTES == VEC_BYTES
+        store_first(p, v, n);
+#else
+        store_first_half(p, v, n);
+#endif
+}
 
 /* segments is NULL where A and B are one. */
-INLINE void tile(const int rows, const int vectors, const Tile *t, real *c, const real *a,
-                 const Segments *segments) {
+INLINE void SIZED(tile)(const int rows, const int vectors, const Tile *t, real *c, const real *a,
+                        const Segments *segments) {
+    typedef SIZED(tvec) tvec;
+    typedef SIZED(tvec_at) at;
     const ptrdiff_t a_row = t->a_row, a_col = t->a_col, ldb = t->ldb, ldc = t->ldc;
     const ptrdiff_t b_last = t->b_last, c_last = t->c_last;
-    const int narrow = vectors == 1 && t->lanes < LANES;
+    const int narrow = vectors == 1 && t->lanes < TILE_LANES;
     const real *third[MOST_ROWS / 3]; /* every third row of A: few registers reach all of them */
-    vec acc[MOST_ROWS][MOST_VECTORS];
+    tvec acc[MOST_ROWS][MOST_VECTORS];
 #define EACH_ROW _Pragma("GCC unroll 12") for (int i = 0; i < rows; i++)
 #define EACH_THIRD _Pragma("GCC unroll 4") for (int i = 0; i < (rows + 2) / 3; i++)
 #define EACH_VECTOR _Pragma("GCC unroll 3") for (int v = 0; v < vectors; v++)
-#define COLUMN(v, last) ((v) == vectors - 1 ? (last) : (v) * LANES)
-    EACH_ROW EACH_VECTOR acc[i][v] = all(0);
+#define COLUMN(v, last) ((v) > 0 && (v) == vectors - 1 ? (last) : (v) * TILE_LANES)
+    EACH_ROW EACH_VECTOR acc[i][v] = (tvec){0};
     if (t->init || t->from) {
         const real *start = t->from ? c + t->from : t->init;
         const ptrdiff_t next = t->from ? ldc : 0;
         EACH_ROW {
             if (narrow)
-                acc[i][0] = load_first(start, t->lanes);
+                acc[i][0] = SIZED(load_part)(start, t->lanes);
             else
-                EACH_VECTOR acc[i][v] = load(start + COLUMN(v, c_last));
+                EACH_VECTOR acc[i][v] = *(const at *)(start + COLUMN(v, c_last));
             start += next;
         }
     }
@@ -58,13 +67,13 @@ INLINE void tile(const int rows, const int vectors, const Tile *t, real *c, cons
         const real *top = segments ? a + segments->a_place[s] * segments->a_step : a;
         EACH_THIRD third[i] = top + 3 * i * a_row;
         for (ptrdiff_t p = t->depth; p > 0; p--) {
-            vec row[MOST_VECTORS];
+            tvec row[MOST_VECTORS];
             if (vectors == 1)
-                row[0] = load_first(b, t->b_lanes);
+                row[0] = SIZED(load_part)(b, t->b_lanes);
             else
-                EACH_VECTOR row[v] = load(b + COLUMN(v, b_last));
+                EACH_VECTOR row[v] = *(const at *)(b + COLUMN(v, b_last));
             EACH_ROW {
-                const vec factor = all(third[i / 3][i % 3 * a_row]);
+                const tvec factor = third[i / 3][i % 3 * a_row] - (tvec){0};
                 EACH_VECTOR acc[i][v] += factor * row[v];
             }
             EACH_THIRD third[i] += a_col;
@@ -75,8 +84,8 @@ INLINE void tile(const int rows, const int vectors, const Tile *t, real *c, cons
     c += t->to;
     if (narrow) {
         EACH_ROW {
-            const vec sum = rounded(acc[i][0]);
-            store_first(c, t->add ? load_first(c, t->lanes) + sum : sum, t->lanes);
+            if (t->add) acc[i][0] += SIZED(load_part)(c, t->lanes);
+            SIZED(store_part)(c, acc[i][0], t->lanes);
             c += ldc;
         }
         return;
@@ -85,12 +94,12 @@ INLINE void tile(const int rows, const int vectors, const Tile *t, real *c, cons
         const real *from = c;
         __asm__("" : "+r"(from)); /* else its rows' addresses are kept, and spilled, for the stores below */
         EACH_ROW {
-            EACH_VECTOR acc[i][v] = load(from + COLUMN(v, c_last)) + rounded(acc[i][v]);
+            EACH_VECTOR acc[i][v] += *(const at *)(from + COLUMN(v, c_last));
             from += ldc;
         }
     }
     EACH_ROW {
-        EACH_VECTOR store(c + COLUMN(v, c_last), acc[i][v]);
+        EACH_VECTOR *(at *)(c + COLUMN(v, c_last)) = acc[i][v];
         c += ldc;
     }
 #undef EACH_ROW
@@ -99,41 +108,34 @@ INLINE void tile(const int rows, const int vectors, const Tile *t, real *c, cons
 #undef COLUMN
 }
 
-#define TO_3(each, v) each(1, v) each(2, v) each(3, v)
-#define TO_4(each, v) TO_3(each, v) each(4, v)
-#define TO_6(each, v) TO_4(each, v) each(5, v) each(6, v)
-#define TO_8(each, v) TO_6(each, v) each(7, v) each(8, v)
-#define TO_12(each, v) TO_8(each, v) each(9, v) each(10, v) each(11, v) each(12, v)
+#define TILE_KERNEL(rows, vectors)                                                                           \
+    static void SIZED(tile##rows##x##vectors##x)(const Tile *t, real *c, const real *a) {                    \
+        SIZED(tile)(rows, vectors, t, c, a, NULL);                                                           \
+    }                                                                                                        \
+    static void SIZED(joint##rows##x##vectors##x)(const Tile *t, real *c, const real *a, const Segments *s) { \
+        SIZED(tile)(rows, vectors, t, c, a, s);                                                              \
+    }
+#define TILE_NAME(rows, vectors) SIZED(tile##rows##x##vectors##x),
+#define JOINT_NAME(rows, vectors) SIZED(joint##rows##x##vectors##x),
 
-/* As many sums as there are registers for, beside a row of B and a factor. */
-#define TILES_OF_1(each) TO_12(each, 1)
-#if VEC_BYTES == 64
-#define TILES_OF_2(each) TO_12(each, 2)
-#define TILES_OF_3(each) TO_8(each, 3)
-#elif VEC_BYTES == 32
-#define TILES_OF_2(each) TO_6(each, 2)
-#define TILES_OF_3(each) TO_4(each, 3)
-#else /* and one for the product, which is not fused */
-#define TILES_OF_2(each) TO_6(each, 2)
-#define TILES_OF_3(each) TO_3(each, 3)
+/* By vectors and rows. */
+#if TILE_BYTES == VEC_BYTES
+TILES_OF_1(TILE_KERNEL) TILES_OF_2(TILE_KERNEL) TILES_OF_3(TILE_KERNEL)
+static const TileKernel SIZED(tiles)[MOST_VECTORS][MOST_ROWS] = {
+    {TILES_OF_1(TILE_NAME)}, {TILES_OF_2(TILE_NAME)}, {TILES_OF_3(TILE_NAME)}};
+static const JointKernel SIZED(joints)[MOST_VECTORS][MOST_ROWS] = {
+    {TILES_OF_1(JOINT_NAME)}, {TILES_OF_2(JOINT_NAME)}, {TILES_OF_3(JOINT_NAME)}};
+#else
+TILES_OF_1(TILE_KERNEL)
+static const TileKernel SIZED(tiles)[1][MOST_ROWS] = {{TILES_OF_1(TILE_NAME)}};
+static const JointKernel SIZED(joints)[1][MOST_ROWS] = {{TILES_OF_1(JOINT_NAME)}};
 #endif
 
-#define TILE_KERNEL(rows, vectors)                                                                    \
-    static void tile##rows##x##vectors(const Tile *t, real *c, const real *a) {                       \
-        tile(rows, vectors, t, c, a, NULL);                                                           \
-    }                                                                                                 \
-    static void joint##rows##x##vectors(const Tile *t, real *c, const real *a, const Segments *s) {   \
-        tile(rows, vectors, t, c, a, s);                                                              \
-    }
-TILES_OF_1(TILE_KERNEL) TILES_OF_2(TILE_KERNEL) TILES_OF_3(TILE_KERNEL)
-
-#define TILE_NAME(rows, vectors) tile##rows##x##vectors,
-#define JOINT_NAME(rows, vectors) joint##rows##x##vectors,
-#define ONE_MORE(rows, vectors) +1
-
-/* By vectors and rows, and how many rows there are. */
-static const TileKernel tiles[MOST_VECTORS][MOST_ROWS] = {
-    {TILES_OF_1(TILE_NAME)}, {TILES_OF_2(TILE_NAME)}, {TILES_OF_3(TILE_NAME)}};
-static const JointKernel joints[MOST_VECTORS][MOST_ROWS] = {
-    {TILES_OF_1(JOINT_NAME)}, {TILES_OF_2(JOINT_NAME)}, {TILES_OF_3(JOINT_NAME)}};
-static const int tile_rows[MOST_VECTORS] = {TILES_OF_1(ONE_MORE), TILES_OF_2(ONE_MORE), TILES_OF_3(ONE_MORE)};
+#undef TILE_KERNEL
+#undef TILE_NAME
+#undef JOINT_NAME
+#undef TILE_LANES
+#undef TILE_BYTES
+#undef SIZED
+#undef JOIN
+#undef JOIN_

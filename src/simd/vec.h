@@ -60,14 +60,18 @@ INLINE vec with_sign_of(vec v, vec sign) {
     return (vec)((mask)v | ((mask)sign & (mask)all((real)-0.0)));
 }
 
+#if defined(__x86_64__)
+#define VECTOR_REGISTER "+x"
+#elif defined(__aarch64__)
+#define VECTOR_REGISTER "+w"
+#else
+#define VECTOR_REGISTER "+m"
+#endif
+
 /* v as it is when stored: what follows may not fuse with the multiplication that made it, so that the same
  * expression has the same bits wherever it is compiled. */
 INLINE vec rounded(vec v) {
-#if defined(__x86_64__)
-    __asm__("" : "+x"(v));
-#elif defined(__aarch64__)
-    __asm__("" : "+w"(v));
-#endif
+    __asm__("" : VECTOR_REGISTER(v));
     return v;
 }
 
