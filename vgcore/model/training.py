@@ -191,6 +191,11 @@ class Fit:
         begin, more = self.counted
         return begin + int(more[0])
 
+    @property
+    def steps_done(self) -> int:
+        """Steps of the call that are complete."""
+        return self.before + self.done
+
     def begin(self) -> None:
         """Declare the layers to the flow, and leave the course to come with the session."""
         if self.track is not None:

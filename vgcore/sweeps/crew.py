@@ -66,15 +66,15 @@ class Told(Hooks):
 
     Attributes
     ----------
-    seen : Progress or None
-        How far the model has come; None before its first step.
+    loss : float or None
+        Of the model's last step, as far as is known; None before the first.
     """
 
     def __init__(self, callbacks: Iterable[Any], crew: Crew, place: int) -> None:
         super().__init__(callbacks)
         self._crew, self._place = crew, place
         self._warnings: list[tuple[str, type[Warning]]] = []
-        self.seen: Progress | None = None
+        self.loss: float | None = None
 
     def warn(self, message: str, category: type[Warning]) -> None:
         """Warn, as soon as nothing is held that the crew's caller may wait for."""
@@ -84,7 +84,7 @@ class Told(Hooks):
         """Call all hooks of a name; whether one of them, or the crew, wants to stop."""
         self._come_up()
         if name == "on_progress":
-            self.seen = arguments[0]
+            self.loss = arguments[0].loss
         over = name in ("on_epoch_begin", "on_progress") and time.monotonic() > self._crew.deadline
         if not super().wants(name):
             return over
@@ -136,15 +136,14 @@ class Job:
         divergence.speaker.set(self.told.warn)
         end = time.monotonic() + _TURN
         try:
-            while time.monotonic() < end:
-                if next(self._epochs, None) is None:
-                    self.result = self.fit.history
-                    return False
+            while next(self._epochs, None) is not None:
                 self.finished += 1
+                if time.monotonic() > end:
+                    return True
+            self.result = self.fit.history
         except Exception as error:
             self.result = error
-            return False
-        return True
+        return False
 
 
 class Crew:
@@ -255,12 +254,12 @@ class _Watch:
         if not self._shown or not (over or now > self._last + _LOOK):
             return
         self._last = now
-        seen = [job.told.seen for job in self._jobs if job.told.seen is not None]
-        if not seen:
+        losses = [job.told.loss for job in self._jobs if job.told.loss is not None]
+        if not losses:
             return
         epoch = min(job.finished if job.result is None else self._epochs for job in self._jobs)
-        loss = median(each.loss for each in seen)
-        state = Progress(epoch, self._epochs, sum(each.step for each in seen), self._steps, loss)
+        steps, loss = sum(job.fit.steps_done for job in self._jobs), median(losses)
+        state = Progress(epoch, self._epochs, steps, self._steps, loss)
         for callback in self._shown:
             callback.on_progress(state)
             if epoch > self._epoch:

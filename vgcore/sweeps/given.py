@@ -70,9 +70,16 @@ def _is_x_for_each(x: Any, y: Any, sessions: Sequence[Session]) -> bool:
     if not isinstance(x, list | tuple) or not x:
         return False
     if y is None:
-        return not any(isinstance(item, tuple | Mapping) for item in x)
+        return not any(map(_is_minibatch, x))
     axes = {len(session.input_shape) + 1 for session in sessions}
     return all(getattr(item, "ndim", None) in axes for item in x)
+
+
+def _is_minibatch(item: Any) -> bool:
+    """Whether it is a minibatch, and not a few of them."""
+    if isinstance(item, tuple):
+        return not all(isinstance(part, tuple | Mapping) for part in item)
+    return isinstance(item, Mapping)
 
 
 def _is_y_for_each(y: Any, x: Any, x_for_each: bool, number: int) -> bool:
