@@ -255,25 +255,29 @@ def draw_picture(costs: Sequence[Cost], about: dict[str, object], path: Path) ->
     """Two panels: what grows, over its size; and widths."""
     from vgcore.plot.style import COLOURS, blank
 
-    figure = blank(11, 4.6)
+    figure = blank(11, 4.8)
     growing, across = figure.subplots(1, 2)
     widths = {growth.unit for growth in GROWTHS.values() if growth.widths}
     for axes, chosen in ((growing, False), (across, True)):
-        lines = [cost.growth for cost in costs if (cost.growth in widths) == chosen]
-        for place, name in enumerate(dict.fromkeys(lines)):
+        names = [cost.growth for cost in costs if (cost.growth in widths) == chosen]
+        for place, name in enumerate(dict.fromkeys(names)):
             mine = [cost for cost in costs if cost.growth == name]
+            beside = 0.7 * (place - 1.5) if chosen else 0  # so that no mark hides another
             axes.plot(
-                [cost.size for cost in mine],
+                [cost.size + beside for cost in mine],
                 [cost.relative for cost in mine],
                 color=COLOURS[place % len(COLOURS)],
-                marker="osD^vPX"[place % 7],
+                marker="osD^vPXhp"[place % 9],
+                linestyle="none" if chosen else "-" if place < len(COLOURS) else "--",
                 markersize=5,
                 label=name,
             )
         finish(axes, CROSSWISE if chosen else FLAT)
     growing.set(xscale="log", xlabel="how many there are", ylabel="time for each, of the cheapest")
     across.set(xlabel="units or channels", ylabel="time for each pair, of the next full vectors")
-    figure.suptitle(f"{about['cpu']}, {about['vgcore_cpu']}, {about['threads']} thread(s)")
+    across.set_xticks(WIDTHS, [str(width) for width in WIDTHS], fontsize="small", rotation=60)
+    threads = "1 thread" if about["threads"] == 1 else f"{about['threads']} threads"
+    figure.suptitle(f"{about['cpu']}, {about['vgcore_cpu']}, {threads}")
     figure.savefig(path)
 
 
