@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,11 +110,19 @@ def _spread(argument: str, given: Any, for_each: bool, number: int) -> list[Any]
 
 def _refuse_again(argument: str, given: Sequence[Any]) -> None:
     """Raise if an iterator, which can be gone through once, is for more than one model."""
+    again = repeated(each if isinstance(each, Iterator) else None for each in given)
+    if again is not None:
+        raise ValueError(
+            f"{argument}: expected what can be gone through once for each model, such as a list or a "
+            f"DataLoader, got an iterator for models[{again[0]}] and models[{again[1]}]"
+        )
+
+
+def repeated(objects: Iterable[object]) -> tuple[int, int] | None:
+    """The places of the first object that is there twice, be it not None."""
     places: dict[int, int] = {}
-    for place, each in enumerate(given):
+    for place, each in enumerate(objects):
         before = places.setdefault(id(each), place)
-        if before != place and isinstance(each, Iterator):
-            raise ValueError(
-                f"{argument}: expected what can be gone through once for each model, such as a list or a "
-                f"DataLoader, got an iterator for models[{before}] and models[{place}]"
-            )
+        if before != place and each is not None:
+            return before, place
+    return None

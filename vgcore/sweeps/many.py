@@ -15,7 +15,7 @@ from vgcore.model.history import History
 from vgcore.model.sources import Samples
 from vgcore.model.training import Fit
 from vgcore.sweeps.crew import Crew, Job, Told
-from vgcore.sweeps.given import Given
+from vgcore.sweeps.given import Given, repeated
 
 Callbacks = Iterable[Any] | Callable[[Sequential], Iterable[Any]]
 
@@ -129,16 +129,15 @@ def fit_many(
 def _members(models: Iterable[Sequential]) -> list[Sequential]:
     """The models, each of which must be there once."""
     members: list[Sequential] = []
-    places: dict[int, int] = {}
     for place, model in enumerate(_validate.items("models", models, "a list of models")):
         if not isinstance(model, Sequential):
             raise TypeError(f"models[{place}]: expected a Sequential, got {_validate.kind(model)}")
-        before = places.setdefault(id(model), place)
-        if before != place:
-            raise ValueError(
-                f"models[{place}]: expected each model once, got models[{before}] again"
-            )
         members.append(model)
+    again = repeated(members)
+    if again is not None:
+        raise ValueError(
+            f"models[{again[1]}]: expected each model once, got models[{again[0]}] again"
+        )
     if not members:
         raise ValueError("models: expected at least one, got none")
     return members
@@ -152,18 +151,17 @@ def _flows(track: Any, number: int) -> list[GradientFlow | None]:
     if isinstance(track, GradientFlow):  # which is iterable, too
         raise TypeError(f"track: expected {expected}, got one GradientFlow")
     flows: list[GradientFlow | None] = []
-    places: dict[int, int] = {}
     for place, flow in enumerate(_validate.items("track", track, expected)):
         if flow is not None and not isinstance(flow, GradientFlow):
             raise TypeError(
                 f"track[{place}]: expected a GradientFlow or None, got {_validate.kind(flow)}"
             )
-        before = places.setdefault(id(flow), place)
-        if flow is not None and before != place:
-            raise ValueError(
-                f"track[{place}]: expected a record for each model, got track[{before}] again"
-            )
         flows.append(flow)
+    again = repeated(flows)
+    if again is not None:
+        raise ValueError(
+            f"track[{again[1]}]: expected a record for each model, got track[{again[0]}] again"
+        )
     if len(flows) != number:
         raise ValueError(f"track: expected {expected}, got {len(flows)}")
     return flows
@@ -183,16 +181,13 @@ def _callbacks(callbacks: Any, model: Sequential, place: int) -> Any:
 
 def _check_seeds(jobs: Sequence[Job]) -> None:
     """Raise if two models would draw their orders from one generator, in an order that nobody knows."""
-    places: dict[int, int] = {}
-    for place, job in enumerate(jobs):
-        if not isinstance(job.fit.source, Samples):
-            continue
-        before = places.setdefault(id(job.fit.session.rng.bit_generator), place)
-        if before != place:
-            raise ValueError(
-                f"models[{place}]: expected a seed of its own, from which orders of samples are drawn; got "
-                f"the generator of models[{before}]"
-            )
+    drawing = [job.fit if isinstance(job.fit.source, Samples) else None for job in jobs]
+    again = repeated(fit and fit.session.rng.bit_generator for fit in drawing)
+    if again is not None:
+        raise ValueError(
+            f"models[{again[1]}]: expected a seed of its own, from which orders of samples are drawn; got "
+            f"the generator of models[{again[0]}]"
+        )
 
 
 def _of_model(place: int, error: Exception) -> Exception:
