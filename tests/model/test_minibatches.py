@@ -515,6 +515,6 @@ def test_a_small_share_is_as_it_is_written():
 @pytest.mark.parametrize("none", [[], (), "abc", b"abc"])
 def test_validation_data_that_are_none_are_refused_before_training(none):
     model = network()
-    with pytest.raises((TypeError, ValueError), match="^validation_data: expected"):
+    with pytest.raises((TypeError, ValueError), match=r"^validation_data: expected"):
         model.fit(X, Y, validation_data=none)
     assert model.step == 0 and model.history is None
