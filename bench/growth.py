@@ -262,9 +262,9 @@ def draw_picture(costs: Sequence[Cost], about: dict[str, object], path: Path) ->
         names = [cost.growth for cost in costs if (cost.growth in widths) == chosen]
         for place, name in enumerate(dict.fromkeys(names)):
             mine = [cost for cost in costs if cost.growth == name]
-            beside = 0.7 * (place - 1.5) if chosen else 0  # so that no mark hides another
+            beside = 0.15 * (place - 1.5)  # so that no mark hides another
             axes.plot(
-                [cost.size + beside for cost in mine],
+                [WIDTHS.index(cost.size) + beside if chosen else cost.size for cost in mine],
                 [cost.relative for cost in mine],
                 color=COLOURS[place % len(COLOURS)],
                 marker="osD^vPXhp"[place % 9],
@@ -275,7 +275,7 @@ def draw_picture(costs: Sequence[Cost], about: dict[str, object], path: Path) ->
         finish(axes, CROSSWISE if chosen else FLAT)
     growing.set(xscale="log", xlabel="how many there are", ylabel="time for each, of the cheapest")
     across.set(xlabel="units or channels", ylabel="time for each pair, of the next full vectors")
-    across.set_xticks(WIDTHS, [str(width) for width in WIDTHS], fontsize="small", rotation=60)
+    across.set_xticks(range(len(WIDTHS)), [str(width) for width in WIDTHS])
     threads = "1 thread" if about["threads"] == 1 else f"{about['threads']} threads"
     figure.suptitle(f"{about['cpu']}, {about['vgcore_cpu']}, {threads}")
     figure.savefig(path)
