@@ -118,7 +118,7 @@ def test_who_waits_gets_a_turn_while_fit_runs():
 
 
 def test_short_epochs_offer_a_turn_no_more_often_than_long_ones(monkeypatch):
-    """Each is a pause, and with other threads about, as in a notebook, a millisecond's epoch would feel it."""
+    """Each is a pause where other threads are about, as in a notebook; epochs of a millisecond feel it."""
     offers = []
     monkeypatch.setattr(turns, "offer", lambda: offers.append(time.monotonic()))
     begin = time.monotonic()
