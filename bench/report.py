@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 
 from rich import box
 from rich.table import Table
 
+from machine import cpu_model
 from peers.registry import PEERS
 from results import Row
 from timing import BLOCK_SECONDS, Round
@@ -25,7 +25,7 @@ def environment(rounds: Iterable[Round]) -> dict[str, object]:
     packages = sorted({peer.package for peer in PEERS.values()} | {"jaxlib", "numpy"})
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cpus": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -87,13 +87,3 @@ def _cost(row: Row) -> str:
     if row.call_seconds is not None:
         return f"{row.call_seconds * 1e6:+.1f} µs"
     return ""
-
-
-def _cpu_model() -> str:
-    """Return the model as Linux knows it, or what Python knows elsewhere."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -60,13 +60,14 @@ class Timer:
 def time_round(timers: dict[str, Timer], order: random.Random) -> dict[str, Sample]:
     """Time one block of every peer, in random order: none always follows the same neighbour."""
     shuffled = order.sample(list(timers), len(timers))
-    with _no_garbage_collector():
+    with no_garbage_collector():
         samples = {name: timers[name].sample() for name in shuffled}
     return {name: samples[name] for name in timers}
 
 
 @contextmanager
-def _no_garbage_collector() -> Iterator[None]:
+def no_garbage_collector() -> Iterator[None]:
+    """What is timed is not stopped by it."""
     gc.collect()
     gc.disable()
     try:

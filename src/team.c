@@ -71,8 +71,22 @@ double vg_seconds(void) {
 
 void vg_team_set_limit(int threads) { atomic_store(&limit, threads); }
 int vg_team_limit(void) { return atomic_load(&limit); }
-void vg_team_enter(void) { atomic_fetch_add(&callers, 1); }
-void vg_team_leave(void) { atomic_fetch_sub(&callers, 1); }
+
+static _Thread_local int stays; /* this thread counts between its calls, too */
+
+void vg_team_enter(void) {
+    if (!stays) atomic_fetch_add(&callers, 1);
+}
+
+void vg_team_leave(void) {
+    if (!stays) atomic_fetch_sub(&callers, 1);
+}
+
+void vg_team_stay(int yes) {
+    if (yes == stays) return;
+    stays = yes;
+    atomic_fetch_add(&callers, yes ? 1 : -1);
+}
 
 int vg_team_share(double now) {
     const int present = atomic_load(&callers);
@@ -172,6 +186,7 @@ static void forget_threads(void) {
     pthread_mutex_init(&lock, NULL);
     idle = NULL;
     hired = 0;
+    stays = 0;
     atomic_store(&callers, 0);
     atomic_store(&together, 0);
 }

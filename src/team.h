@@ -49,6 +49,9 @@ int vg_team_limit(void);
 void vg_team_enter(void);
 void vg_team_leave(void);
 
+/* Whether the calling thread counts as one caller all the time, in its calls and between them. */
+void vg_team_stay(int yes);
+
 /* How many of the threads are the caller's, at clock time `now`. */
 int vg_team_share(double now);
 

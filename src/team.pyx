@@ -6,6 +6,7 @@ cdef extern from "team.h" nogil:
     void team_set_limit "vg_team_set_limit"(int threads)
     void team_enter "vg_team_enter"()
     void team_leave "vg_team_leave"()
+    void team_stay "vg_team_stay"(int yes)
     unsigned team_step_out "vg_team_step_out"()
     void team_step_in "vg_team_step_in"(unsigned inside)
     int team_limit "vg_team_limit"()
@@ -102,6 +103,16 @@ class Present:
 
     def __exit__(self, *error):
         team_leave()
+
+
+class Staying:
+    """A context in which this thread counts as one caller between its calls, too: one of many that train."""
+
+    def __enter__(self):
+        team_stay(True)
+
+    def __exit__(self, *error):
+        team_stay(False)
 
 
 cdef class PaceOf:

@@ -62,6 +62,7 @@ from vgcore.optimizers import (
     Nesterov,
     RMSProp,
 )
+from vgcore.sweeps import fit_many
 from vgcore.theory import meanfield
 from vgcore.theory.meanfield import critical
 from vgcore.treatment import Amplification, GradientNoise
@@ -117,6 +118,7 @@ __all__ = [
     "critical",
     "data",
     "elu",
+    "fit_many",
     "get_num_threads",
     "initializers",
     "leaky_relu",

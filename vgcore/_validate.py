@@ -42,9 +42,13 @@ def boolean(argument: str, value: Any) -> bool:
 
 def integer(argument: str, value: Any, *, minimum: int, maximum: int = 2**31 - 1) -> int:
     """Return ``value`` as an int that is at least ``minimum`` and at most ``maximum``."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{argument}: expected an integer, got {value!r} ({type(value).__name__})")
-    number = int(value)
+    number: int = value
+    if type(value) is not int:  # a quick look: a deep model has many
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            raise TypeError(
+                f"{argument}: expected an integer, got {value!r} ({type(value).__name__})"
+            )
+        number = int(value)
     if number < minimum:
         raise ValueError(f"{argument}: expected an integer of at least {minimum}, got {number}")
     if number > maximum:
@@ -62,7 +66,8 @@ def real(
     below: float = math.inf,
 ) -> float:
     """Return ``value`` as a finite float with above < value < below, minimum <= value <= maximum."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    plain = type(value) is float or type(value) is int
+    if not plain and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
         raise TypeError(f"{argument}: expected a number, got {value!r} ({type(value).__name__})")
     try:
         number = float(value)
@@ -122,7 +127,7 @@ def real_dtype(argument: str, value: Any) -> np.dtype[Any]:
         chosen: np.dtype[Any] = np.dtype(object if value is None else value)
     except (TypeError, ValueError):
         chosen = np.dtype(object)
-    if chosen.name not in ("float32", "float64") or not chosen.isnative:
+    if chosen.char not in "fd" or not chosen.isnative:
         raise ValueError(f"{argument}: expected float32 or float64, got {value!r}")
     return chosen
 

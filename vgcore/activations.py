@@ -33,7 +33,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vgcore import _answers, _formulas, _slopes, _validate
@@ -310,7 +310,9 @@ def get(
         none, as ``learned`` says; named ``argument`` in the message.
     """
     if spec is None:
-        return Activation("identity")
+        return _named("identity")
+    if isinstance(spec, str):
+        return _named(_validate.one_of(argument, spec, names()))
     if isinstance(spec, Formula) and spec.parameters and not learned:
         raise ValueError(
             f"{argument}: expected an activation without parameters to learn, got {spec!r}; give the layer "
@@ -323,7 +325,12 @@ def get(
             f"{argument}: expected a name, or vg.activations.formula(text) for one of one's own, got "
             f"{_validate.kind(spec)}"
         )
-    name = _validate.one_of(argument, spec, names())
+    return _named(_validate.one_of(argument, spec, names()))
+
+
+@cache
+def _named(name: str) -> Activation:
+    """The activation of a known name: once, for deep models ask often."""
     name = _ALIASES.get(name, name)
     return Activation(name, _PARAMETERS[name].default if name in _PARAMETERS else 0.0)
 

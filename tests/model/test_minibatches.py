@@ -125,6 +125,7 @@ def test_a_minibatch_without_weight_is_a_step_without_loss():
     [
         (lambda m: m.fit(batches(), Y), ValueError, ["x: ", "unequal lengths"]),
         (lambda m: m.fit(3), TypeError, ["x: ", "iterable", "int"]),
+        (lambda m: m.fit("abc"), TypeError, ["x: ", "iterable", "str"]),
         (lambda m: m.fit([]), ValueError, ["x: ", "at least one minibatch"]),
         (lambda m: m.evaluate(iter([])), ValueError, ["x: ", "at least one minibatch"]),
         (lambda m: m.fit([(X, Y), (X[:, :2], Y)]), ValueError, ["x of minibatch 1: ", "(n, 4)"]),
@@ -509,3 +510,11 @@ def test_a_metric_of_ones_own_is_measured_and_not_saved(tmp_path):
 def test_a_small_share_is_as_it_is_written():
     history = network().fit(X[:10], Y[:10], validation_split=0.9)
     assert "val_loss" in history
+
+
+@pytest.mark.parametrize("none", [[], (), "abc", b"abc"])
+def test_validation_data_that_are_none_are_refused_before_training(none):
+    model = network()
+    with pytest.raises((TypeError, ValueError), match=r"^validation_data: expected"):
+        model.fit(X, Y, validation_data=none)
+    assert model.step == 0 and model.history is None

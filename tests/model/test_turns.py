@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import vgcore as vg
+from vgcore.model import turns
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(60, 9, 4)), RNG.normal(size=(60, 3))
@@ -114,6 +115,15 @@ def test_who_waits_gets_a_turn_while_fit_runs():
     history, outputs = in_threads(train, look)
     assert len(outputs) == 5
     assert len(history.history["loss"]) < 100_000
+
+
+def test_short_epochs_offer_a_turn_no_more_often_than_long_ones(monkeypatch):
+    """Each is a pause where other threads are about, as in a notebook; epochs of a millisecond feel it."""
+    offers = []
+    monkeypatch.setattr(turns, "offer", lambda: offers.append(time.monotonic()))
+    begin = time.monotonic()
+    recurrent().fit(X, Y, epochs=100)
+    assert len(offers) <= (time.monotonic() - begin) / 0.05 < 100
 
 
 def test_two_threads_may_train_one_model():

@@ -13,6 +13,15 @@ class Present:
         traceback: TracebackType | None = None,
     ) -> None: ...
 
+class Staying:
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None: ...
+
 class PaceOf:
     def threads(self, available: int) -> int: ...
     def step(

@@ -161,7 +161,9 @@ class GradientFlow:
     def __dir__(self) -> list[str]:
         """The fields, and what users call."""
         own = [name for name in super().__dir__() if not name.startswith("_")]
-        return sorted({*own, *FIELDS, *TIME_FIELDS, "step", "loss"} - {"follow", "wants"})
+        return sorted(
+            {*own, *FIELDS, *TIME_FIELDS, "step", "loss"} - {"follow", "wants", "fitting"}
+        )
 
     def __getitem__(self, place: int | slice) -> GradientFlow:
         """The steps at some places of the record, counted as in a list, as a record of its own."""
@@ -294,6 +296,16 @@ class GradientFlow:
         ValueError
             If this record holds other layers, or steps of another run.
         """
+        declared = self.fitting(layers, walks, run)
+        if not self._declared.layers:
+            self._columns = columns_of(declared.empty())
+        self._declared = declared
+        self._run = run
+
+    def fitting(
+        self, layers: Iterable[str], walks: Mapping[str, Walk] | None, run: object | None
+    ) -> Declaration:
+        """What `declare` would note down, or its exception; nothing is changed."""
         declared = Declaration(_distinct("layers", layers), dict(_mapping("walks", walks)))
         _distinct("walks", declared.walks)
         for name, walk in declared.walks.items():
@@ -311,10 +323,7 @@ class GradientFlow:
                 f"{self.step[0]} to {self.step[-1]} of another model or an earlier compile, whose count "
                 "began at 0, too; make a new GradientFlow"
             )
-        if not self._declared.layers:
-            self._columns = columns_of(declared.empty())
-        self._declared = declared
-        self._run = run
+        return declared
 
     def add(
         self,

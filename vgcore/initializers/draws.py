@@ -14,6 +14,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from vgcore import activations
 from vgcore._answers import Answering
+from vgcore._core import arrays
 from vgcore._validate import array, described, fits, integer, one_of, real, real_dtype
 from vgcore.activations import Activation, Formula
 from vgcore.theory import meanfield
@@ -44,7 +46,7 @@ class Initializer(metaclass=Answering):
         chosen = real_dtype("dtype", dtype)
         with np.errstate(over="ignore"):
             values = np.ascontiguousarray(self.draw(shape, rng), dtype=chosen)
-        if not np.isfinite(values).all():
+        if not arrays.all_finite(values):
             bad = values[~np.isfinite(values)][0]
             raise ValueError(f"{self}: expected finite {chosen} numbers, got {bad}")
         return values
@@ -445,6 +447,12 @@ def names() -> list[str]:
     return list(_INITIALIZERS)
 
 
+@lru_cache(maxsize=256)
+def _named(name: str, activation: Activation) -> Initializer:
+    """Return the initializer of a known name: once, for deep models ask often."""
+    return _INITIALIZERS[name](activation)
+
+
 def get(
     spec: Any, activation: str | Activation = "identity", argument: str = "initializer"
 ) -> Initializer:
@@ -457,8 +465,8 @@ def get(
     TypeError (anything else) starts with that.
     """
     if isinstance(spec, str):
-        return _INITIALIZERS[one_of(argument, spec, _INITIALIZERS)](
-            activations.get(activation, learned=True)
+        return _named(
+            one_of(argument, spec, _INITIALIZERS), activations.get(activation, learned=True)
         )
     if isinstance(spec, Initializer):
         return spec

@@ -48,8 +48,8 @@ class Member(Owner, Sealed):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign an attribute; where it is one that may change, through the owner."""
-        owner = self._owner()
-        if owner is None or name not in self.free:
+        owner = self._owner() if name in self.free else None
+        if owner is None:
             super().__setattr__(name, value)
         else:
             owner.change(self, name, self.checks[name](name, value))

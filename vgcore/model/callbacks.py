@@ -10,6 +10,7 @@ validation data as "val_loss", ..., "learning_rate", "seconds" and, where gradie
 
 from __future__ import annotations
 
+import copy
 import csv
 import inspect
 import math
@@ -74,6 +75,13 @@ class Callback(metaclass=_answers.Answering):
 
     def on_progress(self, progress: Progress) -> Any:
         """About every 50 ms."""
+
+    def for_model(self, place: int) -> Callback:
+        """What is told of the model at a place in the list of `vgcore.fit_many`: this, or one of its own.
+
+        A callback that keeps something of one training returns a new one.
+        """
+        return self
 
 
 class OnProgress(Callback):
@@ -267,6 +275,10 @@ class EarlyStopping(Callback):
         self._model, self._state, self._waited = model, None, 0
         self.best_epoch = self.stopped_epoch = None
 
+    def for_model(self, place: int) -> EarlyStopping:
+        """One of its own."""
+        return copy.deepcopy(self)
+
     def on_epoch_end(self, epoch: int, logs: Logs) -> bool:
         """Whether it has been waited long enough."""
         if self._best.improves(logs):
@@ -297,6 +309,7 @@ class Checkpoint(Callback):
     ----------
     path : path-like
         May hold ``{epoch}`` and names of the logs, formatted as by `str.format`: "run-{epoch:03d}.npz".
+        With `vgcore.fit_many`, ``{model}`` is the model's place in the list.
     best : bool or str
         Save only where this entry of the logs is better than in all epochs of this fit before; True:
         "val_loss". A resumed fit knows nothing of the best of the one before: give it another path.
@@ -320,6 +333,11 @@ class Checkpoint(Callback):
         self._best = _Best(self.best, "auto") if self.best else None
         self._fields = _fields_of(self.path)
         self._model: Sequential | None = None
+
+    def for_model(self, place: int) -> Checkpoint:
+        """One of its own, with files of its own."""
+        _check_field_model(self.path, self._fields)
+        return copy.deepcopy(self)
 
     def on_train_begin(self, model: Sequential) -> None:
         """Begin anew; look whether there is somewhere to save to."""
@@ -358,6 +376,15 @@ class Checkpoint(Callback):
             ) from None
 
 
+def _check_field_model(path: str, fields: Sequence[str]) -> None:
+    """Raise if several models would write one file."""
+    if "model" not in fields:
+        raise ValueError(
+            "path: expected a place for {model}, for each model needs a file of its own, got "
+            f"{path!r}"
+        )
+
+
 def _fields_of(path: str) -> list[str]:
     """The names that a path is filled in with."""
     try:
@@ -375,6 +402,7 @@ class CSVLogger(Callback):
     Parameters
     ----------
     path : path-like
+        With `vgcore.fit_many`, ``{model}`` in it is the model's place in the list.
     append : bool
         Go on with a file that is there, whose columns must be the same.
     """
@@ -385,6 +413,11 @@ class CSVLogger(Callback):
         self.path = _validate.path("path", path)
         self.append = _validate.boolean("append", append)
         self._columns: list[str] | None = None
+
+    def for_model(self, place: int) -> CSVLogger:
+        """One of its own, with a file of its own."""
+        _check_field_model(self.path, _fields_of(self.path))
+        return CSVLogger(self.path.format(model=place), self.append)
 
     def on_train_begin(self, model: Sequential) -> None:
         """Begin a file, or read the columns of the one that is there."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +29,12 @@ _ADVICE = {
     "stop": "nothing of it was applied, and training stops",
     "warn": 'training goes on; compile(on_nonfinite="stop" or "raise") keeps the last good parameters',
 }
+
+
+# Who warns in the stead of a thread that no user has called; None: the thread itself
+speaker: ContextVar[Callable[[str, type[Warning]], None] | None] = ContextVar(
+    "speaker", default=None
+)
 
 
 class Place(NamedTuple):
@@ -55,7 +63,11 @@ def tell(session: Session, message: str) -> bool:
 
 def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn whoever called vgcore."""
-    warnings.warn(message, category, stacklevel=_levels_to_caller())
+    speak = speaker.get()
+    if speak is not None:
+        speak(message, category)
+    else:
+        warnings.warn(message, category, stacklevel=_levels_to_caller())
 
 
 def _levels_to_caller() -> int:

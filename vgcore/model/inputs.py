@@ -90,6 +90,14 @@ def _several(x: Any, axes: int) -> bool:
     )
 
 
+def kind_of(session: Session) -> tuple[Any, ...]:
+    """What `with_targets` asks of a model: those of one kind read the same arrays."""
+    compiled = session.compiled
+    first, end = session.layers[0], session.shapes[-1]
+    of_targets = compiled.loss, [metric.name for metric in compiled.metrics[:1]]
+    return session.input_shape, first.vocabulary, session.dtype, end, of_targets
+
+
 def with_targets(
     session: Session,
     x: ArrayLike,

@@ -30,13 +30,15 @@ class Minibatches:
     """
 
     def __init__(self, argument: str, given: Iterable[Any]) -> None:
-        if not isinstance(given, Iterable):
+        if not isinstance(given, Iterable) or isinstance(given, str | bytes):
             raise TypeError(
                 f"{argument}: expected arrays x and y, or an iterable of minibatches (x, y), got "
                 f"{_validate.kind(given)}"
             )
         self.argument, self.given = argument, given
         self.once = isinstance(given, Iterator)
+        if self.number() == 0:
+            raise ValueError(f"{argument}: expected at least one minibatch, got none")
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """What messages call each minibatch, and its parts by name."""

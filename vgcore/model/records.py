@@ -170,6 +170,11 @@ def _in_record(field: str, walk: Walk) -> int | slice:
     return slice(first, first + len(walk.gates))
 
 
+def check(flow: GradientFlow, layout: Layout, layers: Iterable[Layer], run: object) -> None:
+    """Raise what `attach` would, and change nothing."""
+    flow.fitting(layout.columns, walks_of(layers), run)
+
+
 def attach(flow: GradientFlow, layout: Layout, layers: Iterable[Layer], run: object) -> None:
     """Declare a network's layers to a flow; ValueError if it holds the record of another."""
     flow.declare(layout.columns, walks_of(layers), run)

@@ -95,8 +95,7 @@ class Session(Owner):
         self.values = self.layout.vector(self.dtype)
         self.gradients = self.layout.vector(self.dtype)
         self.seed = int(copy.deepcopy(self.rng).integers(2**63))
-        self._share_out(described)
-        views = self.layout.views(self.values)
+        views = self._share_out(described)
         for parameter, (name, view) in zip(chain(*described), views.items(), strict=True):
             try:
                 view[...] = parameter.initializer(parameter.shape, self.rng, self.dtype)
@@ -110,11 +109,12 @@ class Session(Owner):
         self.layout = Layout(self.layers, described)
         return described
 
-    def _share_out(self, described: list[list[Parameter]]) -> None:
-        """Give each layer its parameters."""
+    def _share_out(self, described: list[list[Parameter]]) -> dict[str, Array]:
+        """Give each layer its parameters; all of them, by name."""
         views = self.layout.views(self.values)
         for layer, mine in zip(self.layers, described, strict=True):
             layer.adopt({p.name: views[f"{layer.name}.{p.name}"] for p in mine})
+        return views
 
     def members(self) -> tuple[Layer, ...]:
         """The layers."""

@@ -29,7 +29,8 @@ from vgcore.model.callbacks import Hooks
 from vgcore.model.history import History, Progress
 from vgcore.model.inputs import ClassWeight, Data
 from vgcore.model.minibatches import Minibatches
-from vgcore.model.steps import Steps, of_pass
+from vgcore.model.sources import Samples, Stream
+from vgcore.model.steps import Steps
 
 if TYPE_CHECKING:
     from vgcore.model.sequential import Sequential
@@ -68,7 +69,7 @@ def fit(
     _validate.boolean("drop_last", drop_last)
     initial_epoch = _validate.integer("initial_epoch", initial_epoch, minimum=0, maximum=epochs)
     validation: Data | Minibatches | None = None
-    source: _Samples | _Stream
+    source: Samples | Stream
     if y is None and not isinstance(x, np.ndarray):
         minibatches.refuse_with_minibatches(
             lengths=lengths,
@@ -81,7 +82,7 @@ def fit(
                 "class_weight: expected a dict, for x is an iterable of minibatches, whose classes are not "
                 "counted yet; got 'balanced'"
             )
-        source = _Stream(session, Minibatches("x", x), class_weight)
+        source = Stream(session, Minibatches("x", x), class_weight)
     else:
         data = inputs.with_targets(session, x, y, lengths, sample_weight)
         if validation_split is not None:
@@ -90,7 +91,7 @@ def fit(
         if data.weights is not None:
             weighing = "sample_weight" if class_weight is None else "class_weight"
             inputs.check_some(weighing, data.weights, data.lengths)
-        source = _Samples(session, data, batch_size, shuffle, drop_last)
+        source = Samples(session, data, batch_size, shuffle, drop_last)
     if validation_data is not None:
         if validation is not None:
             raise ValueError("validation_split: expected None beside validation_data, got both")
@@ -100,82 +101,13 @@ def fit(
                 "fit: lengths are given, and none in validation_data, where padding would count; pass (x, y, "
                 "lengths)"
             )
-    if validation is None and session.compiled.course.monitored == "val_loss":
-        raise ValueError(
-            "validation_data: expected (x, y), for the learning rate is reduced on val_loss; got None"
-        )
     with progress.shown(verbose) as shown:
         hooks = Hooks(() if callbacks is None else callbacks, shown)
-        if track is not None and not isinstance(track, GradientFlow):
-            raise TypeError(f"track: expected a GradientFlow, got {type(track).__name__}")
-        if track is not None:
-            records.attach(track, session.layout, session.layers, session.run)
-        return _Fit(model, source, range(initial_epoch, epochs), validation, track, hooks).run()
-
-
-class _Samples:
-    """Samples that are all there, in minibatches."""
-
-    once = False
-
-    def __init__(
-        self, session: Session, data: Data, batch_size: int, shuffle: bool, drop_last: bool
-    ) -> None:
-        samples = len(data.x)
-        if drop_last and samples < batch_size:
-            raise ValueError(
-                f"drop_last: expected False, for {samples} samples are less than a minibatch of {batch_size}"
-            )
-        self.session, self.data, self.shuffle = session, data, shuffle
-        self.batch = min(batch_size, samples)
-        self.used = samples - samples % batch_size if drop_last else samples
-        if self.used < samples and not shuffle:
-            self.data = minibatches.part(data, slice(self.used))
-        if session.stateful:
-            _check_stateful(self.used, self.batch, shuffle)
-        inputs.check_rows(session, minibatches.part(data, slice(self.used)), batch_size)
-
-    def parts(self) -> Iterator[tuple[Data, Steps]]:
-        """The samples and the steps of one epoch."""
-        order = None
-        if self.shuffle:
-            order = self.session.rng.permutation(len(self.data.x))[: self.used]
-        yield self.data, of_pass(self.session, self.data, self.batch, order=order)
-
-    def steps(self, done: int, epochs_left: int) -> int:
-        """Steps of all epochs that are left, of which one makes ``done``."""
-        return done * epochs_left
-
-
-class _Stream:
-    """Minibatches that come one by one."""
-
-    def __init__(self, session: Session, given: Minibatches, class_weight: ClassWeight) -> None:
-        self.session, self.given, self.class_weight = session, given, class_weight
-        self.once = given.once
-
-    def parts(self) -> Iterator[tuple[Data, Steps]]:
-        """Each minibatch of one epoch, and its steps."""
-        for place, minibatch in self.given:
-            data = minibatches.checked(self.session, minibatch, place, self.class_weight)
-            inputs.check_rows(self.session, data, suffix=place)
-            yield data, of_pass(self.session, data, len(data.x))
-
-    def steps(self, done: int, epochs_left: int) -> int | None:
-        """Steps of all epochs that are left, of which one minibatch makes ``done``."""
-        number = self.given.number()
-        return None if number is None else done * number * epochs_left
-
-
-def _check_stateful(samples: int, batch: int, shuffle: bool) -> None:
-    """Whether stateful layers find each row where the minibatch before left it."""
-    if shuffle:
-        raise ValueError("shuffle: expected False, for a stateful layer needs its rows in order")
-    if samples % batch:
-        raise ValueError(
-            f"batch_size: expected a divisor of the {samples} samples, for a stateful layer needs whole "
-            f"minibatches; got {batch}"
-        )
+        run = Fit(model, source, range(initial_epoch, epochs), validation, track, hooks)
+        run.begin()
+        for _ in run.by_epoch():
+            pass
+        return run.history
 
 
 class Ran(NamedTuple):
@@ -217,13 +149,13 @@ class _Tally:
         return values
 
 
-class _Fit:
+class Fit:
     """One call of `fit`, on checked data."""
 
     def __init__(
         self,
         model: Sequential,
-        source: _Samples | _Stream,
+        source: Samples | Stream,
         epochs: range,
         validation: Data | Minibatches | None,
         track: GradientFlow | None,
@@ -232,6 +164,14 @@ class _Fit:
         self.model, self.session, self.source = model, model.session, source
         self.epochs, self.validation, self.track, self.hooks = epochs, validation, track, hooks
         self.compiled, self.layout = self.session.compiled, self.session.layout
+        if validation is None and self.compiled.course.monitored == "val_loss":
+            raise ValueError(
+                "validation_data: expected (x, y), for the learning rate is reduced on val_loss; got None"
+            )
+        if track is not None:
+            if not isinstance(track, GradientFlow):
+                raise TypeError(f"track: expected a GradientFlow, got {type(track).__name__}")
+            records.check(track, self.layout, self.session.layers, self.session.run)
         self.history = History()
         self.metrics = [each for each in self.compiled.metrics if each.name != "accuracy"]
         self.before = 0  # steps of the parts before
@@ -251,10 +191,21 @@ class _Fit:
         begin, more = self.counted
         return begin + int(more[0])
 
-    def run(self) -> History:
-        """Train, and leave the course so far with the session however it ends."""
+    @property
+    def steps_done(self) -> int:
+        """Steps of the call that are complete."""
+        return self.before + self.done
+
+    def begin(self) -> None:
+        """Declare the layers to the flow, and leave the course to come with the session."""
+        if self.track is not None:
+            records.attach(self.track, self.layout, self.session.layers, self.session.run)
         self.session.history, self.session.warned = self.history, False
+
+    def by_epoch(self) -> Iterator[int]:
+        """Train, and come up for air behind each epoch; the history has what was done however it ends."""
         logs: dict[str, Any] = {}
+        self.offered = time.monotonic()  # when others had a turn
         stop = self.hooks.call("on_train_begin", self.model)
         for epoch in self.epochs:
             if stop or self.hooks.call("on_epoch_begin", epoch, logs):
@@ -276,10 +227,10 @@ class _Fit:
                     "what can be gone through again, such as a list or a DataLoader"
                 )
                 break
+            yield epoch
         else:
             self._check_parameters()
         self.hooks.call("on_train_end", self.model)
-        return self.history
 
     def _check_parameters(self) -> None:
         """Look at what the last step has left, for its loss cannot tell."""
@@ -319,7 +270,7 @@ class _Fit:
                 self._check_compiled()
                 if self._breathe(epoch):
                     return True
-            turns.offer()
+            self._offer()
             if self._tell(epoch):
                 return True
         return False
@@ -360,11 +311,17 @@ class _Fit:
             left = deadline - time.monotonic()
         return False
 
+    def _offer(self) -> None:
+        """Let others have a turn, if they have had none for a while: short epochs would wait for nobody."""
+        if time.monotonic() > self.offered + _BREATH:
+            turns.offer()
+            self.offered = time.monotonic()
+
     def _tell(self, epoch: int) -> bool:
         """Tell callbacks; whether one wants to stop."""
         loss = float(self.losses[self.done - 1])
         stop = self.hooks.call_step(self.session.step, lambda: self._step_logs(epoch, loss))
-        over = self.done == len(self.losses) and isinstance(self.source, _Samples)
+        over = self.done == len(self.losses) and isinstance(self.source, Samples)
         if self.hooks.wants("on_progress") and (over or time.monotonic() > self.told + _BREATH):
             self.told = time.monotonic()
             stop |= self.hooks.call(

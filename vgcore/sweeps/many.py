@@ -1,0 +1,197 @@
+"""fit_many: many networks trained side by side."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
+
+from vgcore import _answers, _validate
+from vgcore.flow import GradientFlow
+from vgcore.model import Sequential, progress, threads
+from vgcore.model.callbacks import Callback
+from vgcore.model.history import History
+from vgcore.model.sources import Samples
+from vgcore.model.training import Fit
+from vgcore.sweeps.crew import Crew, Job, Told
+from vgcore.sweeps.given import Given, repeated
+
+Callbacks = Iterable[Any] | Callable[[Sequential], Iterable[Any]]
+
+
+@_answers.answering
+def fit_many(
+    models: Iterable[Sequential],
+    x: Any,
+    y: Any = None,
+    *,
+    epochs: int = 1,
+    batch_size: int = 32,
+    shuffle: bool = True,
+    validation_data: Any = None,
+    track: Iterable[GradientFlow | None] | None = None,
+    callbacks: Callbacks | None = (),
+    seconds: float | None = None,
+    verbose: Literal["auto", 0, 1, 2] = "auto",
+) -> list[History | Exception]:
+    """Train many models side by side on all CPUs, each as `Sequential.fit` would train it alone.
+
+    Each has one thread, or its share of them where there are fewer models than threads. A model's
+    parameters, history and flow are, bit for bit, those of ``model.fit`` with the same arguments. Behind an
+    epoch, and no sooner than after 50 ms, a model lets others go on, so that all come on alike.
+
+    Parameters
+    ----------
+    models : iterable of Sequential
+        Compiled models of any shapes; each once, and with a seed of its own.
+    x, y : array_like, or iterable of minibatches
+        As in `Sequential.fit`, one for all models; or a list with one for each. A list is that if it holds
+        arrays of samples or, without y, iterables of minibatches, and not samples or minibatches themselves.
+    epochs : int, >= 1
+    batch_size : int, >= 1
+    shuffle : bool
+        Draw a new order of the samples each epoch, from each model's own seed.
+    validation_data : (x, y), (x, y, lengths), dict or iterable of minibatches, optional
+        As in `Sequential.fit`, for all models; a list with one for each, where x is such a list.
+    track : sequence of GradientFlow, optional
+        One for each model, or None for those that are not tracked.
+    callbacks : sequence, or function, optional
+        As in `Sequential.fit`; they are told of every model, and their logs have "model", its place in the
+        list. What keeps something of one training, such as `EarlyStopping`, is a callback of its own for
+        each model (`Callback.for_model`). Or a function that takes a model and returns its callbacks.
+    seconds : float, > 0, optional
+        Time that all of it may take. When it is over each model stops at the end of a step, or of the 50 ms
+        that it is in, as if a callback had stopped it: its epoch ends there, and is validated.
+    verbose : {"auto", 0, 1, 2}
+        As in `Sequential.fit`, of all models together: their steps, the epoch of those that are behind, the
+        median of their losses.
+
+    Returns
+    -------
+    list of History or Exception
+        Of each model, in order. What a model's training raises, such as FloatingPointError with
+        ``on_nonfinite="raise"`` or what a callback raises, ends that training, and is in its place; the
+        others go on. `Sequential.history` has the course so far.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        If an argument is wrong for one of the models, or one is not compiled; nothing is changed then.
+
+    Notes
+    -----
+    Ctrl-C stops all models within about 50 ms, or at the end of the step, and is raised; parameters, flows
+    and `Sequential.history` have what was done. So does whatever a callback raises that is no Exception.
+
+    Callbacks are called, and warnings are given, by the thread that has called, one at a time. Iterables of
+    minibatches, and losses, metrics and schedules of one's own, are called by several threads at once.
+
+    Examples
+    --------
+    >>> models = [
+    ...     vg.Sequential([vg.Dense(30, "tanh"), vg.Dense(10, "softmax")], input_shape=64, seed=seed)
+    ...     for seed in range(20)
+    ... ]
+    >>> for model in models:
+    ...     model.compile("sparse_categorical_crossentropy", "adam")
+    >>> flows = [vg.GradientFlow(every=10) for _ in models]
+    >>> histories = vg.fit_many(models, x, y, epochs=30, track=flows)
+    """
+    begin = time.monotonic()
+    members = _members(models)
+    epochs = _validate.integer("epochs", epochs, minimum=1)
+    batch_size = _validate.integer("batch_size", batch_size, minimum=1)
+    _validate.boolean("shuffle", shuffle)
+    limit = math.inf if seconds is None else _validate.real("seconds", seconds, above=0)
+    flows = _flows(track, len(members))
+    given = Given(members, x, y, validation_data, epochs)
+    crew = Crew(begin + limit)
+    with progress.shown(verbose) as shown:
+        jobs = []
+        for place, model in enumerate(members):
+            told = Told(_callbacks(callbacks, model, place), crew, place)
+            try:
+                source = given.source(place, batch_size, shuffle)
+                validation = given.validation(place)
+                fit = Fit(model, source, range(epochs), validation, flows[place], told)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise _of_model(place, error) from error
+            jobs.append(Job(fit, told))
+        if shuffle:
+            _check_seeds(jobs)
+        for job in jobs:
+            job.fit.begin()
+        crew.train(jobs, min(threads.get_num_threads(), len(jobs)), shown)
+    return [job.result for job in jobs if job.result is not None]
+
+
+def _members(models: Iterable[Sequential]) -> list[Sequential]:
+    """The models, each of which must be there once."""
+    members: list[Sequential] = []
+    for place, model in enumerate(_validate.items("models", models, "a list of models")):
+        if not isinstance(model, Sequential):
+            raise TypeError(f"models[{place}]: expected a Sequential, got {_validate.kind(model)}")
+        members.append(model)
+    again = repeated(members)
+    if again is not None:
+        raise ValueError(
+            f"models[{again[1]}]: expected each model once, got models[{again[0]}] again"
+        )
+    if not members:
+        raise ValueError("models: expected at least one, got none")
+    return members
+
+
+def _flows(track: Any, number: int) -> list[GradientFlow | None]:
+    """``track`` of each model."""
+    if track is None:
+        return [None] * number
+    expected = f"a list with a GradientFlow or None for each of the {number} models"
+    if isinstance(track, GradientFlow):  # which is iterable, too
+        raise TypeError(f"track: expected {expected}, got one GradientFlow")
+    flows: list[GradientFlow | None] = []
+    for place, flow in enumerate(_validate.items("track", track, expected)):
+        if flow is not None and not isinstance(flow, GradientFlow):
+            raise TypeError(
+                f"track[{place}]: expected a GradientFlow or None, got {_validate.kind(flow)}"
+            )
+        flows.append(flow)
+    again = repeated(flows)
+    if again is not None:
+        raise ValueError(
+            f"track[{again[1]}]: expected a record for each model, got track[{again[0]}] again"
+        )
+    if len(flows) != number:
+        raise ValueError(f"track: expected {expected}, got {len(flows)}")
+    return flows
+
+
+def _callbacks(callbacks: Any, model: Sequential, place: int) -> Any:
+    """The callbacks of one model."""
+    if callbacks is None:
+        return ()
+    if callable(callbacks) and not hasattr(callbacks, "on_epoch_end"):
+        return callbacks(model)
+    if hasattr(callbacks, "on_epoch_end"):
+        return callbacks  # which Hooks refuses
+    given = _validate.items("callbacks", callbacks, "a sequence of callbacks")
+    return [each.for_model(place) if isinstance(each, Callback) else each for each in given]
+
+
+def _check_seeds(jobs: Sequence[Job]) -> None:
+    """Raise if two models would draw their orders from one generator, in an order that nobody knows."""
+    drawing = [job.fit if isinstance(job.fit.source, Samples) else None for job in jobs]
+    again = repeated(fit and fit.session.rng.bit_generator for fit in drawing)
+    if again is not None:
+        raise ValueError(
+            f"models[{again[1]}]: expected a seed of its own, from which orders of samples are drawn; got "
+            f"the generator of models[{again[0]}]"
+        )
+
+
+def _of_model(place: int, error: Exception) -> Exception:
+    """An error of a model's arguments, which says whose they are."""
+    kinds = (TypeError, ValueError, RuntimeError)
+    kind = next(each for each in kinds if isinstance(error, each))
+    return kind(f"models[{place}]: {error}")
