@@ -65,8 +65,8 @@ cdef Span span_over(x, Py_ssize_t before, Py_ssize_t behind, into, partial, bint
 def affine_weight(
     dw, x, dy, *, Py_ssize_t before=0, Py_ssize_t behind=0, partial=None, bint add=False
 ):
-    """dw = x^T dy, or dw += x^T dy; `before`, `behind`: rows of the same sum that other windows hold, `partial`:
-    where a block that is cut in two waits."""
+    """dw = x^T dy, or dw += x^T dy; `before`, `behind`: rows of the same sum that other windows hold,
+    `partial`: where a block that is cut in two waits."""
     expect("x", x, (len(dy), len(dw)))
     expect("dy", dy, (len(x), dw.shape[1]))
     cdef Span span = span_over(x, before, behind, dw, partial, add)
