@@ -311,8 +311,6 @@ def get(
     """
     if spec is None:
         return _named("identity")
-    if isinstance(spec, str):
-        return _named(_validate.one_of(argument, spec, names()))
     if isinstance(spec, Formula) and spec.parameters and not learned:
         raise ValueError(
             f"{argument}: expected an activation without parameters to learn, got {spec!r}; give the layer "
@@ -320,7 +318,7 @@ def get(
         )
     if isinstance(spec, Activation):
         return spec
-    if inspect.isroutine(spec):
+    if not isinstance(spec, str) and inspect.isroutine(spec):
         raise TypeError(
             f"{argument}: expected a name, or vg.activations.formula(text) for one of one's own, got "
             f"{_validate.kind(spec)}"

@@ -1,11 +1,11 @@
 /* Convolutions: matrix products over a table of neighbours (vg_pairs), without a copy of the neighbourhoods.
  *
- * A tile holds rows of one place, and its sums stay in registers over all of that place's neighbours: each is
- * a segment of the tile's depth. Padding is neighbours that the table does not have.
+ * A tile holds rows of one place, and its sums stay in registers over as many of that place's neighbours as make a
+ * block of depth: each is a segment of it. Padding is neighbours that the table does not have.
  */
 
 /* C (+)= A B for `count` rows, dealt evenly to the fewest tiles that hold them. */
-INLINE void deal_rows(const Tile *tile, const Segments *segments, const JointKernel kernels[MOST_ROWS], Deal dealt,
+INLINE void deal_rows(const Tile *tile, const Segments *segments, const JointKernel *kernels, Deal dealt,
                       real *c, const real *a) {
     for (ptrdiff_t k = 0; k < dealt.tiles; k++) {
         const ptrdiff_t rows = dealt.rows + (k < dealt.more);
@@ -34,7 +34,7 @@ INLINE void join(Tile tile, const Segments *segments, Group group, ptrdiff_t cou
         for (ptrdiff_t begin = 0; begin < depth; begin += VG_DEPTH_BLOCK) {
             tile.depth = depth - begin < VG_DEPTH_BLOCK ? depth - begin : VG_DEPTH_BLOCK;
             tile.b = b + begin * b_skip;
-            deal_rows(&tile, &some, *group.joints, dealt, c, a + begin * a_skip);
+            deal_rows(&tile, &some, group.joints, dealt, c, a + begin * a_skip);
             tile.init = NULL;
             tile.add = 1;
         }

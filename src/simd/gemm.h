@@ -59,7 +59,7 @@ static Ahead panel_ahead(const Product *p, const Stretch *s, ptrdiff_t col) {
 
 /* C[:, group] (+)= A B[:, group]: the rows of a timestep are dealt evenly to the fewest tiles that hold them. Between
  * tiles the caches are asked for a share of what is packed next; bench/test_bench_kernels.py. */
-static void run_tiles(Tile tile, const TileKernel kernels[MOST_ROWS], ptrdiff_t most, int strided,
+static void run_tiles(Tile tile, const TileKernel *kernels, ptrdiff_t most, int strided,
                       const vg_rows *rows, const real *a, real *c, Ahead ahead) {
     Deal dealt = deal(rows->end - rows->begin, most);
     const ptrdiff_t share = ahead.count ? ahead.count / (dealt.tiles * rows->times) + 1 : 0;
@@ -136,7 +136,7 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
             pack_panel(panels, group, b, p->b_row, p->b_col, s->depth);
             tile.b = panels;
         }
-        run_tiles(tile, *group.tiles, strided ? tile_rows[1] : group.most_rows, strided, rows, a, c + col,
+        run_tiles(tile, group.tiles, strided ? tile_rows[1] : group.most_rows, strided, rows, a, c + col,
                   packing ? panel_ahead(p, s, col < strip_end ? col + STRIP_COLS : col + group.cols)
                           : (Ahead){0});
         col += group.cols;

@@ -1,4 +1,4 @@
-/* The register tile of the matrix product at one vector width; gemm.h includes this once per TILE_BYTES.
+/* The register tile of the matrix product at one vector width; tiles.h includes this once per TILE_BYTES.
  *
  *   C[i, j] (+)= sum over p of A[i, p] B[p, j]      i < rows, j < vectors x TILE_LANES
  *
@@ -121,14 +121,14 @@ INLINE void SIZED(tile)(const int rows, const int vectors, const Tile *t, real *
 /* By vectors and rows. */
 #if TILE_BYTES == VEC_BYTES
 TILES_OF_1(TILE_KERNEL) TILES_OF_2(TILE_KERNEL) TILES_OF_3(TILE_KERNEL)
-static const TileKernel SIZED(tiles)[MOST_VECTORS][MOST_ROWS] = {
+static const TileKernel tiles[MOST_VECTORS][MOST_ROWS] = {
     {TILES_OF_1(TILE_NAME)}, {TILES_OF_2(TILE_NAME)}, {TILES_OF_3(TILE_NAME)}};
-static const JointKernel SIZED(joints)[MOST_VECTORS][MOST_ROWS] = {
+static const JointKernel joints[MOST_VECTORS][MOST_ROWS] = {
     {TILES_OF_1(JOINT_NAME)}, {TILES_OF_2(JOINT_NAME)}, {TILES_OF_3(JOINT_NAME)}};
 #else
 TILES_OF_1(TILE_KERNEL)
-static const TileKernel SIZED(tiles)[1][MOST_ROWS] = {{TILES_OF_1(TILE_NAME)}};
-static const JointKernel SIZED(joints)[1][MOST_ROWS] = {{TILES_OF_1(JOINT_NAME)}};
+static const TileKernel half_tiles[MOST_ROWS] = {TILES_OF_1(TILE_NAME)};
+static const JointKernel half_joints[MOST_ROWS] = {TILES_OF_1(JOINT_NAME)};
 #endif
 
 #undef TILE_KERNEL

@@ -60,21 +60,15 @@ INLINE void store_first_half(real *p, half_vec v, ptrdiff_t n) {
 }
 #define TILE_BYTES 32
 #include "tile.h"
-#define TILE_BYTES 64
-#include "tile.h"
-#elif VEC_BYTES == 32
-#define TILE_BYTES 32
-#include "tile.h"
-#else
-#define TILE_BYTES 16
-#include "tile.h"
 #endif
+#define TILE_BYTES VEC_BYTES
+#include "tile.h"
 
 /* Columns that are multiplied together: two vectors while there are more than three, then what is left. The last vector
  * overlaps the one before it where the columns end within it. What half of a vector holds gets no more. */
 typedef struct {
-    const TileKernel (*tiles)[MOST_ROWS];
-    const JointKernel (*joints)[MOST_ROWS];
+    const TileKernel *tiles; /* by rows */
+    const JointKernel *joints;
     int vectors, most_rows;
     ptrdiff_t cols, packed; /* columns covered, and columns of a panel, where vectors do not overlap */
 } Group;
@@ -82,16 +76,10 @@ typedef struct {
 INLINE Group group_of_vectors(int vectors, ptrdiff_t cols) {
     const ptrdiff_t packed = vectors * LANES;
 #if VEC_BYTES == 64
-    if (cols <= LANES / 2) return (Group){tiles32, joints32, 1, tile_rows[0], cols, LANES / 2};
-    return (Group){&tiles64[vectors - 1], &joints64[vectors - 1], vectors, tile_rows[vectors - 1],
-                   packed < cols ? packed : cols, packed};
-#elif VEC_BYTES == 32
-    return (Group){&tiles32[vectors - 1], &joints32[vectors - 1], vectors, tile_rows[vectors - 1],
-                   packed < cols ? packed : cols, packed};
-#else
-    return (Group){&tiles16[vectors - 1], &joints16[vectors - 1], vectors, tile_rows[vectors - 1],
-                   packed < cols ? packed : cols, packed};
+    if (cols <= LANES / 2) return (Group){half_tiles, half_joints, 1, tile_rows[0], cols, LANES / 2};
 #endif
+    return (Group){tiles[vectors - 1], joints[vectors - 1], vectors, tile_rows[vectors - 1],
+                   packed < cols ? packed : cols, packed};
 }
 
 static Group group_of(ptrdiff_t cols) {

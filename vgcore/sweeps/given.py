@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,16 +54,16 @@ class Given:
         """What ``check`` makes of the data for the first model of a kind; samples are all models' of it."""
         kind = inputs.kind_of(session)
         for known, before, data in self._checked:
-            if known == kind and len(before) == len(given) and all(map(_same, before, given)):
+            if (
+                known == kind
+                and len(before) == len(given)
+                and all(map(operator.is_, before, given))
+            ):
                 return data._replace(compiled=session.compiled)
         data = check()
         if isinstance(data, Data):
             self._checked.append((kind, given, data))
         return data
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one is other
 
 
 def _is_x_for_each(x: Any, y: Any, sessions: Sequence[Session]) -> bool:
