@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vgcore.model import inputs, minibatches
 from vgcore.model.inputs import ClassWeight, Data
 from vgcore.model.minibatches import Minibatches
