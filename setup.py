@@ -2,10 +2,15 @@
 
 As many translators, then compilers, run at once as there are CPUs, or as `build_ext --parallel` says. Debug
 information is half of the time and most of the bytes: it is there for `build_ext --debug`.
+
+The compiler is the interpreter's, or that of the environment variable CC; the machine that it compiles for
+says which CPU levels there are. With CPython 3.11 or later, extensions keep to its stable ABI, so that one
+build serves all of them.
 """
 
 import os
-import platform
+import subprocess
+import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,20 +25,12 @@ FLAGS = ["-std=gnu11", "-fno-math-errno", "-fno-trapping-math"]
 LEAF_FLAGS = [*FLAGS, "-O3"]
 # What Cython writes does no arithmetic to speak of: it calls leaf kernels, and no step is faster for more
 CALLER_FLAGS = [*FLAGS, "-O1", "-pthread"]
-LEVELS = {"baseline": []}
-if platform.machine() in ("x86_64", "AMD64"):
-    LEVELS["avx2"] = ["-mavx2", "-mfma"]
-    LEVELS["avx512"] = [
-        *LEVELS["avx2"],
-        *("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mprefer-vector-width=512"),
-    ]
-LEAF_SOURCES = {
-    f"src/simd/levels/{level}_{dtype}.c": flags
-    for level, flags in reversed(LEVELS.items())  # the widest takes longest: it starts first
-    for dtype in ("f32", "f64")
-}
-# Apart from the interpreter's objects: leaf kernels know no Python
-LEAF_OBJECTS = f"build/leaf.{sysconfig.get_platform()}"
+AVX2 = ["-mavx2", "-mfma"]
+AVX512 = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mprefer-vector-width=512"]
+# Flags by machine and level. What every CPU of a machine has is its baseline; 64-bit ARM needs no more
+LEVELS = {"x86_64": {"baseline": [], "avx2": AVX2, "avx512": [*AVX2, *AVX512]}}
+ANY_MACHINE = {"baseline": []}
+STABLE_ABI = sys.version_info >= (3, 11) and not sysconfig.get_config_var("Py_GIL_DISABLED")
 LEAF_HEADERS = sorted(map(str, SOURCES.glob("simd/*.h")))
 
 EXTRA_SOURCES = {
@@ -45,6 +42,16 @@ EXTRA_SOURCES = {
 def cpus():
     """CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def leaf_sources(machine):
+    """The leaf kernels' files for a machine, and the flags of each."""
+    return {
+        f"src/simd/levels/{level}_{dtype}.c": flags
+        # the widest takes longest: it starts first
+        for level, flags in reversed(LEVELS.get(machine, ANY_MACHINE).items())
+        for dtype in ("f32", "f64")
+    }
 
 
 def staged_sources():
@@ -65,10 +72,14 @@ class BuildEngine(build_ext):
 
     def build_extensions(self):
         self.compiler.compiler_so.append("-g0")  # --debug comes behind it
+        target = subprocess.check_output([*self.compiler.compiler_so, "-dumpmachine"], text=True)
+        # Apart from the interpreter's objects: leaf kernels know no Python
+        self.leaf_objects = f"build/leaf.{target.strip()}"
         simd = next(ext for ext in self.extensions if ext.name.endswith(".simd"))
         pool = ThreadPoolExecutor(self.parallel)
         try:
-            leaf = [pool.submit(self.leaf_object, *item) for item in LEAF_SOURCES.items()]
+            sources = leaf_sources(target.partition("-")[0])
+            leaf = [pool.submit(self.leaf_object, *item) for item in sources.items()]
             rest = [pool.submit(self.build_extension, e) for e in self.extensions if e is not simd]
             simd.extra_objects = [job.result() for job in leaf]
             simd.depends = [*simd.depends, *simd.extra_objects]
@@ -80,11 +91,11 @@ class BuildEngine(build_ext):
 
     def leaf_object(self, source, flags):
         """The object file of the leaf kernels of one level and dtype, compiled if it is out of date."""
-        [made] = self.compiler.object_filenames([source], output_dir=LEAF_OBJECTS)
+        [made] = self.compiler.object_filenames([source], output_dir=self.leaf_objects)
         if self.force or newer_group([source, *LEAF_HEADERS, "setup.py"], made):
             self.compiler.compile(
                 [source],
-                output_dir=LEAF_OBJECTS,
+                output_dir=self.leaf_objects,
                 debug=self.debug,
                 extra_postargs=[*LEAF_FLAGS, *flags],
             )
@@ -97,6 +108,8 @@ if __name__ == "__main__":  # not in Cython's worker processes, which may import
             f"vgcore._core.{path.stem}",
             [str(path), *EXTRA_SOURCES.get(path.stem, [])],
             include_dirs=["src"],
+            define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE_ABI else [],
+            py_limited_api=STABLE_ABI,
             extra_compile_args=CALLER_FLAGS,
             extra_link_args=["-pthread"],
             depends=["setup.py"],  # and the .pxd and headers that Cython finds in the sources
@@ -105,6 +118,7 @@ if __name__ == "__main__":  # not in Cython's worker processes, which may import
     ]
     setup(
         cmdclass={"build_ext": BuildEngine},
+        options={"bdist_wheel": {"py_limited_api": "cp311"}} if STABLE_ABI else {},
         ext_modules=cythonize(
             extensions,
             nthreads=cpus(),

@@ -82,7 +82,7 @@ cdef class BufferLayout:
         plan.row_weight = self.arena.doubles(outputs)
         if self.windows > 1:
             unfinished = <char *>self.arena.take(self.gradients.nbytes)
-            plan.partial = unfinished - <char *>data_of(self.gradients)
+            plan.partial = unfinished - <char *>data_of("gradients", self.gradients, self.gradients.dtype)
         self._lay_layers()
         if not plan.sparse:
             plan.target = self.arena.matrix(outputs, plan.output.cols, real)
@@ -334,7 +334,7 @@ cdef object lay_buffers(Plan *plan, int threads, Py_ssize_t windows, bint input_
     layout.gradients = gradients
     layout.lay(input_gradient)
     memory = np.zeros(arena.used + 2 * ALIGNMENT, np.uint8)
-    arena.base = <char *>data_of(memory)
+    arena.base = <char *>data_of("memory", memory, memory.dtype)
     arena.base += -<uintptr_t>arena.base % ALIGNMENT
     arena.used = 0
     layout.lay(input_gradient)

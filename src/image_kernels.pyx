@@ -17,7 +17,7 @@ def convolve(
     cdef Py_ssize_t channels = (y if transposed else x).shape[1] // groups, taps = len(w) // channels
     cdef Py_ssize_t depth = x.shape[1] // groups
     packed = np.empty(groups * PACKED_SIZE(taps * depth, y.shape[1] // groups), y.dtype)
-    cdef const Leaf *leaf = leaf_of([y, x, w] if b is None else [y, x, w, b])
+    cdef const Leaf *leaf = leaf_of([y, x, w, b])
     cdef void *bias = as_matrix(b).data if b is not None else NULL
     cdef Rows range = part_of(rows, part)
     leaf.pack_taps(as_matrix(packed).data, as_matrix(w), channels, taps, groups, transposed)

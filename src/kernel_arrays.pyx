@@ -25,9 +25,11 @@ cdef Matrix as_matrix(array) except *:
 
 
 cdef const Leaf *leaf_of(arrays) except NULL:
-    if len({array.dtype for array in arrays}) != 1:
-        raise TypeError(f"expected one dtype, got {[str(array.dtype) for array in arrays]}")
-    return leaf_table(arrays[0].itemsize)
+    """The kernels for arrays of one dtype; those that are None are none."""
+    dtypes = [array.dtype for array in arrays if array is not None]
+    if len(set(dtypes)) != 1:
+        raise TypeError(f"expected one dtype, got {[str(dtype) for dtype in dtypes]}")
+    return leaf_table(dtypes[0].itemsize)
 
 
 cdef int expect(name, array, tuple shape) except -1:

@@ -8,6 +8,7 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uint64_t
 
+from .arrays cimport doubles_of
 from .function cimport ActivationFunction
 from .kernel_arrays cimport all_rows, as_matrix, expect, expect_lines, leaf_of, some_rows
 from .simd cimport Leaf, Norms, PACKED_SIZE, RULE_STATES, Rows, Rule, Span, Update, advance
@@ -30,7 +31,7 @@ def affine(y, x, w, b=None, *, bint add=False):
     expect("w", w, (x.shape[1], y.shape[1]))
     if b is not None:
         expect("b", b, (y.shape[1],))
-    cdef const Leaf *leaf = leaf_of([y, x, w] if b is None else [y, x, w, b])
+    cdef const Leaf *leaf = leaf_of([y, x, w, b])
     cdef void *bias = as_matrix(b).data if b is not None else NULL
     cdef Rows rows = all_rows(y)
     leaf.affine(as_matrix(y), as_matrix(x), as_matrix(w), bias, add, &rows)
@@ -129,9 +130,9 @@ def update(w, states, g, int rule, dict numbers, *, int64_t time=1, Py_ssize_t c
     if tapped:
         expect("norms", norms, (3, (n + chunk - 1) // chunk))
         kept = Norms(
-            weight=<double *>as_matrix(norms[0]).data,
-            gradient=<double *>as_matrix(norms[1]).data,
-            update=<double *>as_matrix(norms[2]).data,
+            weight=doubles_of("norms", norms[0]),
+            gradient=doubles_of("norms", norms[1]),
+            update=doubles_of("norms", norms[2]),
         )
     with nogil:
         advance(&u, <Rule>rule, time)

@@ -6,24 +6,23 @@ k sees a place q of the input, or the padding, which is in no table.
 
 import numpy as np
 
-from libc.stdint cimport int32_t
-
-from .arrays cimport data_of
+from .arrays cimport int32s_of
 
 BLOCK = 8  # places that a weight's gradient reads in one go
 
 
 cdef class Table:
+    """Pairs (left, right) in the order of their destinations, and otherwise in that given."""
+
     def __init__(self, destination, Py_ssize_t count, left, right):
-        """Pairs (left, right) in the order of their destinations, and otherwise in that given."""
         order = np.argsort(destination, kind="stable")
         first = np.zeros(count + 1, np.int32)
         np.cumsum(np.bincount(destination, minlength=count), out=first[1:])
         self.arrays = first, left[order].astype(np.int32), right[order].astype(np.int32)
         self.pairs.count = count
-        self.pairs.first = <const int32_t *>data_of(first)
-        self.pairs.left = <const int32_t *>data_of(self.arrays[1])
-        self.pairs.right = <const int32_t *>data_of(self.arrays[2])
+        self.pairs.first = int32s_of("first", first)
+        self.pairs.left = int32s_of("left", self.arrays[1])
+        self.pairs.right = int32s_of("right", self.arrays[2])
 
 
 class Window:

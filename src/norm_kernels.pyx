@@ -40,7 +40,7 @@ def normalise(
 ):
     """z = standardised x times weight plus bias, h = f(z)."""
     cdef Rows rows = some_rows(x, places, part, ends)
-    leaf_of([h, z, x, normaliser]).normalise(
+    leaf_of([h, z, x, normaliser, weight, bias]).normalise(
         as_matrix(h), as_matrix(z), as_matrix(x), as_matrix(normaliser).data, data_or_null(weight),
         data_or_null(bias), &f.function, &rows,
     )
@@ -52,7 +52,7 @@ def normalise_backward(
 ):
     """delta *= f'(z), and each chunk's sums of it and of it times standardised x."""
     cdef Rows rows = some_rows(x, places, part, ends)
-    leaf_of([delta, h, z, x, normaliser]).normalise_backward(
+    leaf_of([delta, h, z, x, normaliser, weight, bias]).normalise_backward(
         of_doubles(sums), as_matrix(delta), as_matrix(h), as_matrix(z), as_matrix(x),
         as_matrix(normaliser).data, data_or_null(weight), data_or_null(bias), &f.function,
         False, NULL, &rows,
@@ -64,7 +64,7 @@ def normalise_input(
 ):
     """dx, or dx += where ``add``, from the means of the two sums."""
     cdef Rows rows = some_rows(x, places, part, ends)
-    leaf_of([dx, delta, x, normaliser, means]).normalise_input(
+    leaf_of([dx, delta, x, normaliser, weight, means]).normalise_input(
         as_matrix(dx), as_matrix(delta), as_matrix(x), as_matrix(normaliser).data, data_or_null(weight),
         as_matrix(means).data, add, &rows,
     )
@@ -85,7 +85,7 @@ def row_normalise(
 ):
     """z = x standardised row by row, times weight plus bias, h = f(z)."""
     cdef Rows rows = some_rows(x, places, part, ends)
-    leaf_of([h, z, x]).row_normalise(
+    leaf_of([h, z, x, weight, bias]).row_normalise(
         as_matrix(h), as_matrix(z), as_matrix(x), data_or_null(weight), data_or_null(bias), epsilon,
         centred, &f.function, &rows,
     )
@@ -97,7 +97,7 @@ def row_normalise_backward(
 ):
     """delta *= f'(z), each chunk's sums, and dx."""
     cdef Rows rows = some_rows(x, places, part, ends)
-    leaf_of([dx, delta, h, z, x]).row_normalise_backward(
+    leaf_of([dx, delta, h, z, x, weight]).row_normalise_backward(
         of_doubles(sums), as_matrix(dx), as_matrix(delta), as_matrix(h), as_matrix(z), as_matrix(x),
         data_or_null(weight), epsilon, centred, &f.function, False, add, accumulating, NULL,
         &rows,

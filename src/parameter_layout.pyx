@@ -1,5 +1,7 @@
 """Lays the parameters of a program: places in the flat vectors, chunks and blocks of rows."""
 
+import numpy as np
+
 from .arrays cimport data_of
 from .op cimport Parameter
 from .plan cimport ALIGNMENT, Plan
@@ -34,9 +36,10 @@ cdef void cut_rows(Parameter *p, Py_ssize_t real_bytes) noexcept:
 cdef int lay_parameters(
     Plan *plan, list offsets, values, gradients, list states, frozenset undecayed
 ) except -1:
-    cdef char *value = <char *>data_of(values)
-    cdef char *gradient = <char *>data_of(gradients)
     cdef Py_ssize_t offset, cols, real_bytes = plan.leaf.real_bytes
+    dtype = np.dtype(f"f{real_bytes}")
+    cdef char *value = <char *>data_of("values", values, dtype)
+    cdef char *gradient = <char *>data_of("gradients", gradients, dtype)
     cdef Parameter *p
     cdef int i, j, k, laid = 0
     for i in range(plan.ops):
@@ -50,7 +53,7 @@ cdef int lay_parameters(
             p.value = Matrix(data=value + offset, ld=cols, cols=cols)
             p.gradient = Matrix(data=gradient + offset, ld=cols, cols=cols)
             for k in range(len(states)):
-                p.state[k] = <char *>data_of(states[k]) + offset
+                p.state[k] = <char *>data_of("states", states[k], dtype) + offset
             cut_rows(p, real_bytes)
             laid += 1
         for j in range(plan.op[i].states):

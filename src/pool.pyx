@@ -103,9 +103,10 @@ def operation(
         Table(seen.p, seen.outputs, seen.q, seen.p), Table(seen.q, seen.inputs, seen.p, seen.p)
     )
     seeing = np.bincount(seen.p, minlength=seen.outputs)
-    made.factor = (1 / np.where(counts_padding, seen.taps, seeing)).astype(f"f{real_bytes}")
+    dtype = np.dtype(f"f{real_bytes}")
+    made.factor = (1 / np.where(counts_padding, seen.taps, seeing)).astype(dtype)
     made.geometry = Geometry(
-        forward=forward.pairs, backward=backward.pairs, factor=data_of(made.factor)
+        forward=forward.pairs, backward=backward.pairs, factor=data_of("factor", made.factor, dtype)
     )
     made.op.tables = &made.geometry
     set_up(made, &LARGEST if largest else &MEAN, channels, outputs, real_bytes)

@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memset
 
 import numpy as np
 
-from .arrays cimport data_of
+from .arrays cimport data_of, doubles_of, int64s_of
 from .buffer_layout cimport lay_buffers
 from .engine cimport forward, train
 from .op cimport MAX_STATES, Op, Operation, Parameter, TIMESTEPS, from_row
@@ -32,6 +32,7 @@ cdef class Program:
     contiguity, ranges of integers.
     """
     cdef Plan plan
+    cdef object dtype  # of parameters and of samples
     cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, borrowed
     cdef int total_parameters, time_ops, wanted_threads, most_threads
     cdef Py_ssize_t windows
@@ -57,6 +58,7 @@ cdef class Program:
         parameters without weight decay."""
         cdef Operation operation
         cdef Py_ssize_t real_bytes = values.itemsize
+        self.dtype = np.dtype(f"f{real_bytes}")
         self.borrowed = (operations, values, gradients, states)
         self.wanted_threads = threads
         self.most_threads = min(threads, MAX_THREADS)
@@ -155,8 +157,8 @@ cdef class Program:
         cdef Py_ssize_t real_bytes = self.plan.leaf.real_bytes
         if places == TIMESTEPS:
             places = times
-        copied = np.empty((places, rows, m.cols), f"f{real_bytes}")
-        cdef char *to = <char *>data_of(copied)
+        copied = np.empty((places, rows, m.cols), self.dtype)
+        cdef char *to = <char *>data_of("copied", copied, self.dtype)
         for r in range(places * rows):
             memcpy(to + r * m.cols * real_bytes, from_row(m, r, self.plan.leaf).data, m.cols * real_bytes)
         return copied
@@ -239,21 +241,21 @@ cdef class Program:
         cdef Py_ssize_t places = self.plan.op[0].x_places
         run.times = x.shape[1] if places == TIMESTEPS else 1
         if self.plan.op[0].integers:
-            run.tokens = <const int64_t *>data_of(x)
+            run.tokens = int64s_of("x", x)
         else:
-            run.x = self._outside(x, self.plan.input.cols, self.plan.image_input, places)
+            run.x = self._outside("x", x, self.plan.input.cols, self.plan.image_input, places)
         run.samples = len(x) if order is None else len(order)
         run.batch = batch
         run.seconds = INFINITY
         run.parameters = self.total_parameters
         run.time_ops = self.time_ops
         if order is not None:
-            run.order = <const int64_t *>data_of(order)
+            run.order = int64s_of("order", order)
         if y is not None and self.plan.sparse:
-            run.labels = <const int64_t *>data_of(y)
+            run.labels = int64s_of("y", y)
         elif y is not None and not self.custom:
             run.y = self._outside(
-                y, self.plan.target.cols, self.plan.image_output,
+                "y", y, self.plan.target.cols, self.plan.image_output,
                 self.plan.op[self.plan.ops - 1].h_places,
             )
         run.state = self.state
@@ -271,17 +273,17 @@ cdef class Program:
             raise error
         return 0
 
-    cdef Matrix _outside(self, array, Py_ssize_t cols, bint image, Py_ssize_t places) except *:
+    cdef Matrix _outside(self, str name, array, Py_ssize_t cols, bint image, Py_ssize_t places) except *:
         """Samples outside: a row for each place, or for each image."""
-        return Matrix(data=<void *>data_of(array), ld=cols * places if image else cols, cols=cols)
+        return Matrix(data=data_of(name, array, self.dtype), ld=cols * places if image else cols, cols=cols)
 
     cdef int _fill_extra(self, Run *run, dict extra) except -1:
         cdef StateArrays *arrays
         cdef int i, j
         if extra.get("lengths") is not None:
-            run.lengths = <const int64_t *>data_of(extra["lengths"])
+            run.lengths = int64s_of("lengths", extra["lengths"])
         if extra.get("weights") is not None:
-            run.weights = <const double *>data_of(extra["weights"])
+            run.weights = doubles_of("weights", extra["weights"])
             run.weights_by_place = extra["weights"].ndim > 1
         states = iter(extra.get("states", ()))
         for i in range(self.plan.ops):
@@ -290,19 +292,19 @@ cdef class Program:
                 arrays = self.state + i * MAX_STATES + j
                 arrays.by_row = by_row
                 if initial is not None:
-                    arrays.initial = <const char *>data_of(initial)
+                    arrays.initial = <const char *>data_of("initial", initial, self.dtype)
                 if final is not None:
-                    arrays.final = <char *>data_of(final)
+                    arrays.final = <char *>data_of("final", final, self.dtype)
                 if gradient is not None:
-                    arrays.gradient = <char *>data_of(gradient)
+                    arrays.gradient = <char *>data_of("gradient", gradient, self.dtype)
         if extra.get("function") is not None:
             function = extra["function"]
             run.function = <PyObject *>function
-            run.function_outputs = <char *>data_of(function.outputs)
-            run.function_gradients = <char *>data_of(function.gradients)
-            run.function_losses = <double *>data_of(function.losses)
+            run.function_outputs = <char *>data_of("outputs", function.outputs, self.dtype)
+            run.function_gradients = <char *>data_of("gradients", function.gradients, self.dtype)
+            run.function_losses = doubles_of("losses", function.losses)
         if extra.get("input_gradient") is not None:
-            run.input_gradient = <char *>data_of(extra["input_gradient"])
+            run.input_gradient = <char *>data_of("input_gradient", extra["input_gradient"], self.dtype)
         return 0
 
     def train(
@@ -331,30 +333,30 @@ cdef class Program:
         """
         cdef Run run = self._run(x, y, order, batch, extra)
         if places is not None:
-            run.places = <const int64_t *>data_of(places)
+            run.places = int64s_of("places", places)
         run.stepping = (
             updating and self.plan.truncated
             and self.plan.op[self.plan.ops - 1].h_places == TIMESTEPS
         )
         run.steps = len(losses)
         run.updating = updating
-        run.losses = <double *>data_of(losses)
+        run.losses = doubles_of("losses", losses)
         run.first_step = self.plan.time
         if right is not None:
-            run.right = <double *>data_of(right)
+            run.right = doubles_of("right", right)
         if outputs is not None:
-            run.outputs = <char *>data_of(outputs)
+            run.outputs = <char *>data_of("outputs", outputs, self.dtype)
         if rates is not None:
-            run.rates = <const double *>data_of(rates)
+            run.rates = doubles_of("rates", rates)
         if record is not None:
-            run.record = <const int64_t *>data_of(record)
-            run.op_record = <double *>data_of(op_record)
-            run.parameter_record = <double *>data_of(parameter_record)
-            run.time_record = <double *>data_of(time_record)
+            run.record = int64s_of("record", record)
+            run.op_record = doubles_of("op_record", op_record)
+            run.parameter_record = doubles_of("parameter_record", parameter_record)
+            run.time_record = doubles_of("time_record", time_record)
             run.record_times = time_record.shape[2]
         run.seconds = seconds
         cdef int64_t count = 0
-        run.done = &count if done is None else <int64_t *>data_of(done)
+        run.done = &count if done is None else int64s_of("done", done)
         run.most_threads = self._threads(batch, run.times)
         run.pace = &self.training_pace
         self.asking = run.function != NULL
@@ -387,11 +389,11 @@ cdef class Program:
         cdef Run run = self._run(x, y, order, self.plan.batch if batch is None else batch, extra)
         run.most_threads = self._threads(min(run.samples, self.plan.batch), run.times)
         run.pace = &self.forward_pace
-        run.outputs = <char *>data_of(outputs)
+        run.outputs = <char *>data_of("outputs", outputs, self.dtype)
         cdef int64_t count = 0
         run.done = &count
         if losses is not None:
-            run.losses = <double *>data_of(losses)
+            run.losses = doubles_of("losses", losses)
         self.asking = run.function != NULL
         with nogil:
             forward(&run)

@@ -1,6 +1,7 @@
 #include "team.h"
 
 #include <sched.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -19,6 +20,26 @@ static unsigned keep_subnormals(void) {
 }
 static void restore_subnormals(unsigned before) { _mm_setcsr(before); }
 static void relax(void) { _mm_pause(); }
+#elif defined(__aarch64__)
+#define FLUSH_TO_ZERO (UINT64_C(1) << 24) /* FZ of FPCR: of what goes in and of what comes out */
+static uint64_t control(void) {
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return fpcr;
+}
+static void set_control(uint64_t fpcr) { __asm__ volatile("msr fpcr, %0" : : "r"(fpcr) : "memory"); }
+static unsigned flush_subnormals(void) {
+    const uint64_t before = control();
+    set_control(before | FLUSH_TO_ZERO);
+    return (unsigned)before;
+}
+static unsigned keep_subnormals(void) {
+    const uint64_t before = control();
+    set_control(before & ~FLUSH_TO_ZERO);
+    return (unsigned)before;
+}
+static void restore_subnormals(unsigned before) { set_control(before); }
+static void relax(void) { __asm__ volatile("yield"); }
 #else
 static unsigned flush_subnormals(void) { return 0; }
 static unsigned keep_subnormals(void) { return 0; }

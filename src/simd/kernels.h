@@ -1,5 +1,9 @@
 /* All leaf kernels at one CPU level and dtype. A level file defines REAL_BITS and LEAF_TABLE, the name of
  * the table, and includes this. */
+#if defined(__aarch64__) && !defined(__clang__)
+#pragma GCC optimize("no-schedule-insns") /* which loads early what a tile has no registers left for */
+#endif
+
 #include <time.h>
 
 #include "leaf.h"

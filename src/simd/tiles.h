@@ -29,7 +29,7 @@ typedef void (*JointKernel)(const Tile *, real *c, const real *a, const Segments
 
 /* As many sums as there are registers for, beside a row of B and a factor. */
 #define TILES_OF_1(each) TO_12(each, 1)
-#if VEC_BYTES == 64
+#if VECTOR_REGISTERS == 32
 #define TILES_OF_2(each) TO_12(each, 2)
 #define TILES_OF_3(each) TO_8(each, 3)
 #elif VEC_BYTES == 32

@@ -60,6 +60,12 @@ INLINE vec with_sign_of(vec v, vec sign) {
     return (vec)((mask)v | ((mask)sign & (mask)all((real)-0.0)));
 }
 
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define VECTOR_REGISTERS 32
+#else
+#define VECTOR_REGISTERS 16
+#endif
+
 #if defined(__x86_64__)
 #define VECTOR_REGISTER "+x"
 #elif defined(__aarch64__)

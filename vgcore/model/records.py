@@ -82,7 +82,7 @@ class Records:
         self._steps = np.flatnonzero(wanted)
         self._taken = 0
         self._done = done
-        self._row = np.where(wanted, np.cumsum(wanted) - 1, -1)
+        self._row = np.where(wanted, np.cumsum(wanted, dtype=np.int64) - 1, -1)
         self._op = np.empty((rows, len(layout.offsets), 7))
         self._parameter = np.empty((rows, len(layout.names), 4))
         self._time = np.full((rows, len(extents), max(times, *extents, 0), gates), beyond)

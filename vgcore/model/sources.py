@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from vgcore.model import inputs, minibatches
 from vgcore.model.inputs import ClassWeight, Data
 from vgcore.model.minibatches import Minibatches
@@ -40,7 +42,8 @@ class Samples:
         """The samples and the steps of one epoch."""
         order = None
         if self.shuffle:
-            order = self.session.rng.permutation(len(self.data.x))[: self.used]
+            shuffled = self.session.rng.permutation(len(self.data.x))
+            order = shuffled[: self.used].astype(np.int64, copy=False)
         yield self.data, of_pass(self.session, self.data, self.batch, order=order)
 
     def steps(self, done: int, epochs_left: int) -> int:

@@ -72,7 +72,9 @@ def of_pass(
     judging = session.compiled.loss.judged is not None and data.compiled is not None
     if len(chunks) == 1 and counts is None and not (judging and data.weights is not None):
         judged = rows * inputs.places_of(session, data) if judging else None
-        return Steps(order, batch, chunks, np.arange(len(first)), rows, rows, judged)
+        return Steps(
+            order, batch, chunks, np.arange(len(first), dtype=np.int64), rows, rows, judged
+        )
     counts = inputs.all_counted(session, data) if counts is None else counts
 
     def in_steps(values: Array) -> Array:
@@ -101,7 +103,7 @@ def of_pass(
         order,
         batch,
         chunks,
-        np.flatnonzero(alive),
+        np.flatnonzero(alive).astype(np.int64, copy=False),
         weights[alive],
         shares[alive],
         judged,
@@ -131,6 +133,6 @@ def order_by_length(order: Array | None, lengths: Array | None, batch: int) -> A
     """The order with each minibatch's samples by falling length, as the engine wants them."""
     if lengths is None:
         return order
-    order = np.arange(len(lengths)) if order is None else order
+    order = np.arange(len(lengths), dtype=np.int64) if order is None else order
     minibatch = np.arange(len(order)) // batch
     return np.ascontiguousarray(order[np.lexsort((-lengths[order], minibatch))])
