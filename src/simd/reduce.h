@@ -325,12 +325,10 @@ static void prefetch(vg_matrix x, ptrdiff_t row) {
 
 static int all_finite(const void *x_, ptrdiff_t n) {
     const real *x = x_;
-    vec even = all(0), odd = all(0);
+    vec sum[SUM_VECTORS] = {all(0), all(0), all(0), all(0)};
     ptrdiff_t i = 0;
-    for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        even += 0 * load(x + i); /* 0 * inf is NaN */
-        odd += 0 * load(x + i + LANES);
-    }
-    for (; i < n; i += LANES) even += 0 * load_first(x + i, n - i);
-    return lane_sum(even + odd) == 0;
+    for (; i + SUM_VECTORS * LANES <= n; i += SUM_VECTORS * LANES)
+        for (ptrdiff_t v = 0; v < SUM_VECTORS; v++) sum[v] += 0 * load(x + i + v * LANES); /* 0 * inf is NaN */
+    for (; i < n; i += LANES) sum[0] += 0 * load_first(x + i, n - i);
+    return lane_sum((sum[0] + sum[1]) + (sum[2] + sum[3])) == 0;
 }

@@ -109,7 +109,7 @@ def fit(
         if track is not None and not isinstance(track, GradientFlow):
             raise TypeError(f"track: expected a GradientFlow, got {type(track).__name__}")
         if track is not None:
-            records.attach(track, session.layout, session.layers, session.run)
+            records.attach(track, session.layout, session.run)
         return _Fit(model, source, range(initial_epoch, epochs), validation, track, hooks).run()
 
 
@@ -478,13 +478,12 @@ def run_steps(
     if track is not None:
         record = records.Records(
             session.layout,
-            records.walks_of(session.layers),
             extents=program.walks,
             wanted=track.wants(first, count),
             first=first,
             done=done,
             losses=losses,
-            times=int(steps.chunks.max()),
+            times=int(steps.chunks[0]),
             beyond=np.nan if len(steps.chunks) > 1 else 0.0,  # behind a last chunk that is shorter
         )
         options.update(record.places())
