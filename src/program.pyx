@@ -22,6 +22,16 @@ cdef enum:
     TEAM_FLOPS = 400_000
 
 
+cdef int write_record(Run *run, record, op_record, parameter_record, time_record) except -1:
+    """Have the engine write what the tracker sees."""
+    run.record = int64s_of("record", record)
+    run.op_record = doubles_of("op_record", op_record)
+    run.parameter_record = doubles_of("parameter_record", parameter_record)
+    run.time_record = doubles_of("time_record", time_record)
+    run.record_times = time_record.shape[2]
+    return 0
+
+
 cdef class Program:
     """A network, its loss and its optimizer, planned for minibatches of up to `batch` rows and, where it
     takes sequences, for windows of `times` timesteps.
@@ -349,11 +359,7 @@ cdef class Program:
         if rates is not None:
             run.rates = doubles_of("rates", rates)
         if record is not None:
-            run.record = int64s_of("record", record)
-            run.op_record = doubles_of("op_record", op_record)
-            run.parameter_record = doubles_of("parameter_record", parameter_record)
-            run.time_record = doubles_of("time_record", time_record)
-            run.record_times = time_record.shape[2]
+            write_record(&run, record, op_record, parameter_record, time_record)
         run.seconds = seconds
         cdef int64_t count = 0
         run.done = &count if done is None else int64s_of("done", done)
@@ -366,14 +372,22 @@ cdef class Program:
         self._settle(extra, run.failed)
         return run.done[0]
 
-    def train_batch(self, x, y):
-        """One step on x and y, of one window; returns its loss. For callers in a hurry."""
+    def train_batch(self, x, y, dict record=None):
+        """One step on x and y, of one window; returns its loss. For callers in a hurry.
+
+        `record`: where it is recorded, as `train` takes it; then nothing is updated.
+        """
         cdef Run run = self._run(x, y, None, len(x), None)
         cdef double loss
         cdef int64_t count = 0
         run.steps = 1
         run.done = &count
-        run.updating = True
+        run.updating = record is None
+        if record is not None:
+            write_record(
+                &run, record["record"], record["op_record"], record["parameter_record"],
+                record["time_record"],
+            )
         run.first_step = self.plan.time
         run.losses = &loss
         run.most_threads = self._threads(run.batch, run.times)

@@ -104,47 +104,58 @@ static void sigmoid_backward(vg_matrix delta, vg_matrix z, const vg_rows *rows) 
     slope_rows(held_sigmoid_slope, 1, delta, z, z, 0, rows);
 }
 
-/* What the tapped loop sums: in vectors over short runs, then in double. */
+/* What the tapped loop sums in vectors, over short runs. */
 typedef struct {
-    vec h, h_square, delta_square, saturated;
+    vec h, h_square, delta_square;
+    mask flat, bits; /* minus how many slopes are flat, and the bits of all */
 } RunSums;
 
 typedef struct {
-    dvec h, h_square, delta_square, saturated;
+    dvec h, h_square, delta_square;
 } ChunkSums;
 
-INLINE void add_run(ChunkSums *chunk, RunSums *run) {
+INLINE void add_run(ChunkSums *chunk, const RunSums *run) {
     chunk->h += widened(run->h);
     chunk->h_square += widened(run->h_square);
     chunk->delta_square += widened(run->delta_square);
-    chunk->saturated += widened(run->saturated);
-    *run = (RunSums){{0}, {0}, {0}, {0}};
 }
 
-/* One vector of columns, down the rows of a chunk; its first n lanes count, all of them if n >= LANES. */
+/* One vector of a row: its first n lanes count, all of them if n >= LANES. */
+INLINE void tap_vector(RunSums *run, Slope slope, real *d, const real *h, const real *z, vec alpha, vec threshold,
+                       vec origin, int done, const ptrdiff_t n) {
+    const mask inside = n >= LANES ? ~(mask){0} : first(n);
+    const vec hr = load_first(h, n), s = slope(load_first(z, n), hr, alpha), size = magnitude(s);
+    const vec dr = done ? load_first(d, n) : load_first(d, n) * s;
+    const vec seen = keep(inside, hr - origin), error = keep(inside, dr);
+    if (!done) store_first(d, dr, n);
+    run->h += seen;
+    run->h_square += seen * seen;
+    run->delta_square += error * error;
+    run->flat += (size < threshold) & inside;
+    run->bits |= (mask)size;
+}
+
+/* One vector of columns, down the rows of a chunk. */
 INLINE void tap_column(RunSums *run, real *slopes, Slope slope, real *d, ptrdiff_t ldd, const real *h,
                        ptrdiff_t ldh, const real *z, ptrdiff_t ldz, ptrdiff_t rows, vec alpha,
                        vec threshold, vec origin, int done, const ptrdiff_t n) {
-    vec h_sum = all(0), h_square = all(0), delta_square = all(0), saturated = all(0);
-    mask bits = {0};
-    const mask inside = n >= LANES ? ~(mask){0} : first(n);
+    RunSums even = *run, odd = {{0}, {0}, {0}, {0}, {0}}; /* two chains of additions hide their latency */
+    ptrdiff_t r = 0;
+    even.bits = (mask)load(slopes);
 #pragma GCC unroll 1
-    for (ptrdiff_t r = 0; r < rows; r++) {
-        const vec hr = load_first(h + r * ldh, n), s = slope(load_first(z + r * ldz, n), hr, alpha);
-        const vec dr = done ? load_first(d + r * ldd, n) : load_first(d + r * ldd, n) * s;
-        const vec seen = keep(inside, hr - origin), error = keep(inside, dr);
-        if (!done) store_first(d + r * ldd, dr, n);
-        h_sum += seen;
-        h_square += seen * seen;
-        delta_square += error * error;
-        saturated += keep((magnitude(s) < threshold) & inside, all(1));
-        bits |= (mask)magnitude(s);
+    for (; r + 1 < rows; r += 2) {
+        tap_vector(&even, slope, d, h, z, alpha, threshold, origin, done, n);
+        tap_vector(&odd, slope, d + ldd, h + ldh, z + ldz, alpha, threshold, origin, done, n);
+        d += 2 * ldd;
+        h += 2 * ldh;
+        z += 2 * ldz;
     }
-    run->h += h_sum;
-    run->h_square += h_square;
-    run->delta_square += delta_square;
-    run->saturated += saturated;
-    store(slopes, (vec)((mask)load(slopes) | bits));
+    if (r < rows) tap_vector(&even, slope, d, h, z, alpha, threshold, origin, done, n);
+    run->h = even.h + odd.h;
+    run->h_square = even.h_square + odd.h_square;
+    run->delta_square = even.delta_square + odd.delta_square;
+    run->flat = even.flat + odd.flat;
+    store(slopes, (vec)(even.bits | odd.bits));
 }
 
 /* Whether any output or slope is NaN; needed where the sum of the outputs is not finite. */
@@ -160,8 +171,6 @@ INLINE int any_unknown(Slope slope, const real *h, ptrdiff_t ldh, const real *z,
     return 0;
 }
 
-#define RUN_COLUMNS 4 /* vectors of columns in a run of VG_ROW_CHUNK rows each */
-
 /* slope_rows where the tracker listens; of a formula, whose slopes its machine makes. */
 INLINE void slope_rows_tapped(Slope slope, Machine *machine, vg_matrix delta, vg_matrix h, vg_matrix z,
                               double alpha, double steepest, int done, const vg_taps *taps,
@@ -172,12 +181,13 @@ INLINE void slope_rows_tapped(Slope slope, Machine *machine, vg_matrix delta, vg
         real *d = (real *)delta.data + begin * delta.ld;
         const real *hb = (const real *)h.data + begin * h.ld, *zb = (const real *)z.data + begin * z.ld;
         const real origin = hb[0]; /* deviations from it lose no digits */
-        ChunkSums chunk = {{0}, {0}, {0}, {0}};
-        RunSums run = {{0}, {0}, {0}, {0}};
+        ChunkSums chunk = {{0}, {0}, {0}};
+        mask flat = {0};
         int unknown = 0;
         for (ptrdiff_t k = 0; k < n; k += RUN_COLUMNS * LANES) {
             const ptrdiff_t width = n - k < RUN_COLUMNS * LANES ? n - k : RUN_COLUMNS * LANES;
             const real *zk = zb + k;
+            RunSums run = {{0}, {0}, {0}, flat, {0}};
             ptrdiff_t ldz = z.ld;
             if (machine) {
                 zk = slopes_of_z(machine, zk, z.ld, rows, width);
@@ -195,14 +205,15 @@ INLINE void slope_rows_tapped(Slope slope, Machine *machine, vg_matrix delta, vg
                                all(origin), done, width - j);
             }
             add_run(&chunk, &run);
+            flat = run.flat;
         }
-        const double delta_square = sum_of(chunk.delta_square), h_sum = sum_of(chunk.h);
-        moments_of_sums(taps->mean + c, taps->deviation + c, h_sum, sum_of(chunk.h_square), origin, hb, h.ld,
-                        rows, n);
-        taps->saturated[c] = sum_of(chunk.saturated);
-        if (!machine && !isfinite(h_sum)) unknown = any_unknown(slope, hb, h.ld, zb, z.ld, rows, n, factor);
+        const pair seen = sums_of(chunk.h, chunk.h_square);
+        const pair told = sums_of(chunk.delta_square, widened(-__builtin_convertvector(flat, vec)));
+        moments_of_sums(taps->mean + c, taps->deviation + c, seen[0], seen[1], origin, hb, h.ld, rows, n);
+        taps->saturated[c] = told[1];
+        if (!machine && !isfinite(seen[0])) unknown = any_unknown(slope, hb, h.ld, zb, z.ld, rows, n, factor);
         if (unknown || isnan(steepest)) taps->saturated[c] = NAN;
-        taps->delta_norm[c] = norm_from_squares(delta_square, d, delta.ld, rows, n);
+        taps->delta_norm[c] = norm_from_squares(told[0], d, delta.ld, rows, n);
     }
 }
 
@@ -250,7 +261,7 @@ INLINE vec tap_slope_column(real *slopes, const real *s, ptrdiff_t lds, const re
         const vec slope = load_first(s + r * lds, n), hr = load_first(h + r * ldh, n), size = magnitude(slope);
         flat += size < threshold; /* -1 where it is */
         bits |= (mask)size;
-        unknown |= (hr != hr) | (slope != slope);
+        unknown |= unordered(hr, slope);
     }
     store(slopes, (vec)((mask)load(slopes) | bits));
     const vec count = choose(unknown, all(NAN), -__builtin_convertvector(flat, vec));

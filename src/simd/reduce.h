@@ -19,7 +19,13 @@ typedef double pair __attribute__((vector_size(16)));
 
 /* The lanes in double; two lanes of float32 share one. */
 INLINE dvec widened(vec v) {
-#if REAL_BITS == 32
+#if REAL_BITS == 32 && defined(__AVX512F__)
+    const __m256 high = (__m256)_mm512_extractf64x4_pd((__m512d)v, 1); /* halves stay in registers */
+    return (dvec)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)v)) + (dvec)_mm512_cvtps_pd(high);
+#elif REAL_BITS == 32 && defined(__AVX2__)
+    const __m128 high = _mm256_extractf128_ps((__m256)v, 1);
+    return (dvec)_mm256_cvtps_pd(_mm256_castps256_ps128((__m256)v)) + (dvec)_mm256_cvtps_pd(high);
+#elif REAL_BITS == 32
     typedef real half __attribute__((vector_size(VEC_BYTES / 2)));
     half low, high;
     memcpy(&low, &v, sizeof low);
@@ -30,20 +36,27 @@ INLINE dvec widened(vec v) {
 #endif
 }
 
-/* The sum of the lanes, by halves. */
-INLINE double sum_of(dvec d) {
-    pair sum;
+INLINE pair pair_sum(dvec d) {
 #if VEC_BYTES == 64
-    pair quarter[4];
-    memcpy(quarter, &d, sizeof quarter);
-    sum = (quarter[0] + quarter[1]) + (quarter[2] + quarter[3]);
+    const __m512d v = (__m512d)d;
+    const __m256d half = _mm512_castpd512_pd256(v) + _mm512_extractf64x4_pd(v, 1);
+    return (pair)(_mm256_castpd256_pd128(half) + _mm256_extractf128_pd(half, 1));
 #elif VEC_BYTES == 32
-    pair quarter[2];
-    memcpy(quarter, &d, sizeof quarter);
-    sum = quarter[0] + quarter[1];
+    const __m256d v = (__m256d)d;
+    return (pair)(_mm256_castpd256_pd128(v) + _mm256_extractf128_pd(v, 1));
 #else
-    sum = d;
+    return d;
 #endif
+}
+
+/* The sums of the lanes of two vectors, by halves. */
+INLINE pair sums_of(dvec a, dvec b) {
+    const pair x = pair_sum(a), y = pair_sum(b);
+    return (pair){x[0], y[0]} + (pair){x[1], y[1]};
+}
+
+INLINE double sum_of(dvec d) {
+    const pair sum = pair_sum(d);
     return sum[0] + sum[1];
 }
 
@@ -89,37 +102,39 @@ INLINE void moments_of_sums(double *mean, double *deviation, double sum, double 
                                           : deviation_of_rows(x, ld, rows, n, *mean);
 }
 
+#define RUN_COLUMNS 4 /* vectors of columns in a run of VG_ROW_CHUNK rows each */
+#define SUM_VECTORS 4 /* independent sums hide the latency of an addition */
+
+INLINE void add_moments(vec *sum, vec *square, vec v, const int squares_only) {
+    if (!squares_only) *sum += v;
+    *square += v * v;
+}
+
 /* Sums of scale (x - origin) and of its squares. */
 INLINE void chunk_sums(double *sum, double *square, const real *x, ptrdiff_t ld, ptrdiff_t rows, ptrdiff_t n,
                        real origin, const real scale, const int squares_only) {
     dvec total = {0}, total_square = {0};
-    for (ptrdiff_t j = 0; j < n; j += LANES) {
-        vec part = all(0), even = all(0), odd = all(0); /* two chains of additions hide their latency */
-        if (n - j >= LANES) {
+    for (ptrdiff_t k = 0; k < n; k += RUN_COLUMNS * LANES) {
+        const ptrdiff_t end = n - k < RUN_COLUMNS * LANES ? n : k + RUN_COLUMNS * LANES;
+        vec part[SUM_VECTORS] = {{0}}, part_square[SUM_VECTORS] = {{0}};
+        ptrdiff_t j = k;
+        for (; j + LANES <= end; j += LANES) {
             ptrdiff_t r = 0;
-            for (; r + 1 < rows; r += 2) {
-                const vec u = scale * (load(x + r * ld + j) - origin);
-                const vec v = scale * (load(x + (r + 1) * ld + j) - origin);
-                if (!squares_only) part += u + v;
-                even += u * u;
-                odd += v * v;
-            }
-            if (r < rows) {
-                const vec u = scale * (load(x + r * ld + j) - origin);
-                if (!squares_only) part += u;
-                even += u * u;
-            }
-        } else
-            for (ptrdiff_t r = 0; r < rows; r++) {
-                const vec v = keep(first(n - j), scale * (load_first(x + r * ld + j, n - j) - origin));
-                if (!squares_only) part += v;
-                even += v * v;
-            }
-        total += widened(part);
-        total_square += widened(even + odd);
+            for (; r + SUM_VECTORS <= rows; r += SUM_VECTORS)
+                for (ptrdiff_t v = 0; v < SUM_VECTORS; v++)
+                    add_moments(part + v, part_square + v, scale * (load(x + (r + v) * ld + j) - origin), squares_only);
+            for (; r < rows; r++)
+                add_moments(part, part_square, scale * (load(x + r * ld + j) - origin), squares_only);
+        }
+        for (ptrdiff_t r = 0; j < end && r < rows; r++)
+            add_moments(part + 1, part_square + 1,
+                        keep(first(n - j), scale * (load_first(x + r * ld + j, n - j) - origin)), squares_only);
+        total += widened((part[0] + part[1]) + (part[2] + part[3]));
+        total_square += widened((part_square[0] + part_square[1]) + (part_square[2] + part_square[3]));
     }
-    *sum = sum_of(total);
-    *square = sum_of(total_square);
+    const pair both = sums_of(total, total_square);
+    *sum = both[0];
+    *square = both[1];
 }
 
 /* The norm of rows x n elements, whose squares summed to `sum`: where that is not safe it is summed again, of
@@ -197,8 +212,6 @@ INLINE Piece piece_of(const vg_span *span, ptrdiff_t end) {
         .add = !cut && (span->add || next < whole),
     };
 }
-
-#define SUM_VECTORS 4 /* independent sums hide the latency of an addition */
 
 /* For each piece of a span, from its last row to its first. */
 #define FOR_PIECES(piece, span)                                                                     \
@@ -325,12 +338,10 @@ static void prefetch(vg_matrix x, ptrdiff_t row) {
 
 static int all_finite(const void *x_, ptrdiff_t n) {
     const real *x = x_;
-    vec even = all(0), odd = all(0);
+    vec sum[SUM_VECTORS] = {all(0), all(0), all(0), all(0)};
     ptrdiff_t i = 0;
-    for (; i + 2 * LANES <= n; i += 2 * LANES) {
-        even += 0 * load(x + i); /* 0 * inf is NaN */
-        odd += 0 * load(x + i + LANES);
-    }
-    for (; i < n; i += LANES) even += 0 * load_first(x + i, n - i);
-    return lane_sum(even + odd) == 0;
+    for (; i + SUM_VECTORS * LANES <= n; i += SUM_VECTORS * LANES)
+        for (ptrdiff_t v = 0; v < SUM_VECTORS; v++) sum[v] += 0 * load(x + i + v * LANES); /* 0 * inf is NaN */
+    for (; i < n; i += LANES) sum[0] += 0 * load_first(x + i, n - i);
+    return lane_sum((sum[0] + sum[1]) + (sum[2] + sum[3])) == 0;
 }

@@ -153,6 +153,9 @@ typedef struct {
  * is known, they are summed in a pass of their own, which can be repeated in double. */
 #define IS_ORDINARY(norm) ((norm) > 1e-6 && (norm) < 1e15)
 
+/* Of so many chunks norms are made together, so that none waits for the root of the one before. */
+#define UNSETTLED 16
+
 /* One vector. `clipped`: the gradient is scaled and limited first. `proportional`: a move is the gradient
  * times rate x scale, and so is its norm. */
 INLINE void update_vector(Step step, const int clipped, const int proportional, real *w, real *const *state,
@@ -176,14 +179,31 @@ INLINE void update_vector(Step step, const int clipped, const int proportional, 
     }
 }
 
+INLINE Squares joined(const Squares *a, const Squares *b) {
+    return (Squares){a->value + b->value, a->gradient + b->gradient, a->small_move + b->small_move,
+                     a->large_move + b->large_move};
+}
+
+/* The norms of chunk c, whose n elements are at w and g. */
+INLINE void settle(const vg_norms *norms, ptrdiff_t c, const Squares *sum, const int proportional, const real *w,
+                   const real *g, ptrdiff_t n, const Rule *rule) {
+    const double small_move = lane_sum(sum->small_move), large_move = lane_sum(sum->large_move);
+    if (IS_ORDINARY(norms->weight[c])) norms->weight[c] = norm_from_squares(lane_sum(sum->value), w, n, 1, n);
+    norms->gradient[c] = norm_from_squares(lane_sum(sum->gradient), g, n, 1, n);
+    norms->update[c] = proportional            ? rule->rate * (rule->scale * (rule->shrink * norms->gradient[c]))
+                       : small_move < INFINITY ? sqrt(small_move) / MOVE_SCALE
+                                               : sqrt(large_move) * MOVE_SCALE;
+}
+
 INLINE void update_chunks(Step step, const int clipped, const int proportional, real *w, real *const *state,
                           const real *g, ptrdiff_t n, ptrdiff_t chunk, const Rule *rule,
                           const vg_norms *norms) {
+    Squares sums[UNSETTLED];
+    ptrdiff_t settled = 0;
     for (ptrdiff_t begin = 0, c = 0; begin < n; begin += chunk, c++) {
         const ptrdiff_t end = begin + chunk < n ? begin + chunk : n;
         Squares even = {{0}, {0}, {0}, {0}}, odd = even; /* two chains of additions hide their latency */
-        const int ordinary = norms && IS_ORDINARY(norms->weight[c]);
-        if (norms && !ordinary) norms->weight[c] = norm(w + begin, end - begin);
+        if (norms && !IS_ORDINARY(norms->weight[c])) norms->weight[c] = norm(w + begin, end - begin);
         ptrdiff_t i = begin;
         for (; i + LANES < end; i += 2 * LANES) {
             update_vector(step, clipped, proportional, w, state, g, i, rule, norms ? &even : NULL);
@@ -191,14 +211,13 @@ INLINE void update_chunks(Step step, const int clipped, const int proportional, 
         }
         if (i < end) update_vector(step, clipped, proportional, w, state, g, i, rule, norms ? &even : NULL);
         if (!norms) continue;
-        const double small_move = lane_sum(even.small_move + odd.small_move);
-        const double large_move = lane_sum(even.large_move + odd.large_move);
-        if (ordinary)
-            norms->weight[c] = norm_from_squares(lane_sum(even.value + odd.value), w + begin, end - begin, 1, end - begin);
-        norms->gradient[c] = norm_from_squares(lane_sum(even.gradient + odd.gradient), g + begin, end - begin, 1, end - begin);
-        norms->update[c] = proportional            ? rule->rate * (rule->scale * (rule->shrink * norms->gradient[c]))
-                           : small_move < INFINITY ? sqrt(small_move) / MOVE_SCALE
-                                                   : sqrt(large_move) * MOVE_SCALE;
+        sums[c - settled] = joined(&even, &odd);
+        if (c + 1 - settled < UNSETTLED && end < n) continue;
+        for (ptrdiff_t first = settled; settled <= c; settled++) {
+            const ptrdiff_t at = settled * chunk;
+            settle(norms, settled, sums + settled - first, proportional, w + at, g + at,
+                   n - at < chunk ? n - at : chunk, rule);
+        }
     }
 }
 

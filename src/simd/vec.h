@@ -81,6 +81,17 @@ INLINE vec rounded(vec v) {
     return v;
 }
 
+/* Where a or b is NaN. */
+INLINE mask unordered(vec a, vec b) {
+#if defined(__AVX512F__) || !defined(__AVX2__)
+    return (a != a) | (b != b);
+#elif REAL_BITS == 32
+    return (mask)_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_UNORD_Q);
+#else
+    return (mask)_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_UNORD_Q);
+#endif
+}
+
 /* Whether m is true of any lane. */
 INLINE int any_lane(mask m) {
 #if defined(__AVX512F__)

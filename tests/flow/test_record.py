@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 import time
 import tracemalloc
 
@@ -306,3 +307,73 @@ def test_a_copy_goes_on_where_the_record_ends():
         other.fit(x, y, batch_size=4, track=copied)
         assert copied.step.tolist() == list(range(6))
         assert flow.step.tolist() == [0, 1, 2]
+
+
+# ---- a look at the gradients
+
+
+def test_a_look_finds_what_the_long_way_finds():
+    model, x, y = network(), RNG.normal(size=(6, 5, 3)), RNG.normal(size=(6, 2))
+    before = {name: value.copy() for name, value in model.state_dict().items()}
+    short, long = model.gradient_flow(x, y), model.gradient_flow(x, y, sample_weight=np.ones(6))
+    longer = model.gradient_flow(x, y, lengths=np.full(6, 5))
+    assert model.session.step == 0
+    for other in (long, longer):
+        assert_same_bits(record_of(short), record_of(other))
+    assert_same_bits(dict(model.state_dict()), before)
+
+
+def test_every_look_has_arrays_of_its_own():
+    model, x, y = network(), RNG.normal(size=(6, 5, 3)), RNG.normal(size=(6, 2))
+    flow = model.gradient_flow(x, y)
+    seen = record_of(copy.deepcopy(flow))
+    model.fit(x, y, epochs=2)
+    model.gradient_flow(-x, y)
+    assert_same_bits(record_of(flow), seen)
+
+
+def test_a_look_costs_few_calls():
+    model = vg.Sequential([vg.Dense(3) for _ in range(5)], input_shape=4, seed=0)
+    model.compile("mse", vg.SGD(0.1))
+    x, y, calls = np.ones((2, 4)), np.ones((2, 3)), 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    model.gradient_flow(x, y)
+    sys.setprofile(count)
+    try:
+        model.gradient_flow(x, y)
+    finally:
+        sys.setprofile(None)
+    assert calls < 150
+
+
+def test_what_is_read_before_the_first_step_grows_with_it():
+    model, x, y = network(), RNG.normal(size=(6, 5, 3)), RNG.normal(size=(6, 2))
+    early, late = vg.GradientFlow(), vg.GradientFlow()
+    assert early.delta.shape == (0, 0)
+    assert early.time == {}
+    twin = copy.deepcopy(model)
+    model.fit(x, y, epochs=2, track=early)
+    twin.fit(x, y, epochs=2, track=late)
+    assert_same_bits(record_of(late), record_of(early))
+
+
+def test_norms_of_several_parameters_are_joined():
+    layout = network().session.layout
+    norms = RNG.uniform(1, 2, size=(3, len(layout.names), 4))
+    joined = layout.layer_norms(norms)
+    assert joined.shape == (6, 3, len(layout.columns))
+    for column, operation in enumerate(layout.shown):
+        for kind, fields in (("weight", {0: 1, 2: 0, 3: 2, 4: 3}), ("bias", {1: 1, 5: 3})):
+            mine = [
+                place
+                for place, name in enumerate(layout.names)
+                if layout.operations[place] == operation
+                and name.rpartition(".")[2].startswith(kind)
+            ]
+            for field, norm in fields.items():
+                twin = np.sqrt((norms[:, mine, norm] ** 2).sum(axis=1)) if mine else np.nan
+                np.testing.assert_allclose(joined[field, :, column], twin, rtol=1e-14)

@@ -85,6 +85,28 @@ def test_twenty_steps(optimizer, clip_value, dtype):
 
 @over_dtypes
 @over_optimizers
+def test_norms_of_many_chunks(optimizer, dtype):
+    """Norms are made of several chunks together; some are too small or too large to be squared."""
+    rng = np.random.default_rng(2)
+    w, g = rng.normal(size=(2, 41 * CHUNK - 16)).astype(dtype)
+    large, small = (1e30, 1e-30) if dtype == "float32" else (1e200, 1e-200)
+    g[3 * CHUNK : 4 * CHUNK] *= large
+    g[20 * CHUNK : 21 * CHUNK] *= small
+    w[33 * CHUNK : 34 * CHUNK] *= large
+    norms = np.ones((3, 41))
+    Updated(optimizer, w, dtype).step(g, norms=norms)
+    norms[:2] = np.nan  # of the weights none is known yet
+    Updated(optimizer, w, dtype).step(g, norms=norms)
+    for given, found in zip((w, g), norms, strict=False):
+        for chunk in range(41):
+            part = given[CHUNK * chunk : CHUNK * (chunk + 1)].astype(float)
+            scale = np.abs(part).max()
+            twin = np.linalg.norm(part / scale) * scale
+            np.testing.assert_allclose(found[chunk], twin, rtol=1e-5)
+
+
+@over_dtypes
+@over_optimizers
 def test_bits_depend_neither_on_norms_nor_on_cuts(optimizer, dtype):
     """So they do not depend on the tracker or on threads."""
     rng = np.random.default_rng(1)

@@ -2,7 +2,17 @@
 
 from vgcore.flow.joining import concat
 from vgcore.flow.rates import Rate, geometric
-from vgcore.flow.record import FIELDS, TIME_FIELDS, Steps, Walk
+from vgcore.flow.record import FIELDS, TIME_FIELDS, Declaration, Steps, Walk
 from vgcore.flow.tracker import GradientFlow
 
-__all__ = ["FIELDS", "TIME_FIELDS", "GradientFlow", "Rate", "Steps", "Walk", "concat", "geometric"]
+__all__ = [
+    "FIELDS",
+    "TIME_FIELDS",
+    "Declaration",
+    "GradientFlow",
+    "Rate",
+    "Steps",
+    "Walk",
+    "concat",
+    "geometric",
+]

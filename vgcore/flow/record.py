@@ -147,5 +147,5 @@ def _corner(rows: NDArray[Any]) -> tuple[slice, ...]:
 
 
 def columns_of(steps: Steps) -> dict[Any, Column]:
-    """A growing column for each array of ``steps``."""
+    """A growing column that begins with each array of ``steps``."""
     return {name: Column(array) for name, array in steps.columns().items()}

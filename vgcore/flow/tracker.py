@@ -106,19 +106,20 @@ class GradientFlow:
         If ``every`` is not an integer of at least 1, or ``steps`` are not integers of at least 0.
     """
 
+    _steps: NDArray[np.int64] | None = None
+    _declared = Declaration()
+    _run: object | None = None
+
     def __init__(self, every: int = 1, *, steps: Iterable[int] | None = None) -> None:
         self._every = _validate.integer("every", every, minimum=1)
-        self._steps: NDArray[np.int64] | None = None
         if steps is not None:
             if every != 1:
                 raise ValueError("steps: expected either every or steps, got both")
             given = _validate.items("steps", steps, "step numbers")
             chosen = [_validate.integer("steps", s, minimum=0, maximum=2**63 - 1) for s in given]
             self._steps = np.unique(np.array(chosen, np.int64))
-        self._declared = Declaration()
-        self._run: object | None = None
         self._pending: list[Source] = []
-        self._columns: dict[Any, Column] = columns_of(self._declared.empty())
+        self._columns: dict[Any, Column] = {}  # none until there are steps, or somebody reads
         self._lock = lock_of(self, "_lock")
 
     @property
@@ -161,9 +162,8 @@ class GradientFlow:
     def __dir__(self) -> list[str]:
         """The fields, and what users call."""
         own = [name for name in super().__dir__() if not name.startswith("_")]
-        return sorted(
-            {*own, *FIELDS, *TIME_FIELDS, "step", "loss"} - {"follow", "wants", "fitting"}
-        )
+        hidden = {"bind", "check_fits", "follow", "wants"}
+        return sorted({*own, *FIELDS, *TIME_FIELDS, "step", "loss"} - hidden)
 
     def __getitem__(self, place: int | slice) -> GradientFlow:
         """The steps at some places of the record, counted as in a list, as a record of its own."""
@@ -238,14 +238,11 @@ class GradientFlow:
     def __getattr__(self, name: str) -> Any:
         """Give a recorded field."""
         if name in TIME_FIELDS:
-            self._settle()
+            columns = self._settled()
             walks = self._declared.walks
-            return ByWalk(
-                {w: self._columns[name, w].rows for w in walks if (name, w) in self._columns}
-            )
+            return ByWalk({w: columns[name, w].rows for w in walks if (name, w) in columns})
         if name in FIELDS or name in ("step", "loss"):
-            self._settle()
-            return self._columns[name].rows
+            return self._settled()[name].rows
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -296,21 +293,15 @@ class GradientFlow:
         ValueError
             If this record holds other layers, or steps of another run.
         """
-        declared = self.fitting(layers, walks, run)
-        if not self._declared.layers:
-            self._columns = columns_of(declared.empty())
-        self._declared = declared
-        self._run = run
-
-    def fitting(
-        self, layers: Iterable[str], walks: Mapping[str, Walk] | None, run: object | None
-    ) -> Declaration:
-        """What `declare` would note down, or its exception; nothing is changed."""
         declared = Declaration(_distinct("layers", layers), dict(_mapping("walks", walks)))
         _distinct("walks", declared.walks)
         for name, walk in declared.walks.items():
             if not isinstance(walk, Walk):
                 raise TypeError(f"walks[{name!r}]: expected a Walk, got {walk!r}")
+        self.bind(declared, run)
+
+    def check_fits(self, declared: Declaration, run: object | None) -> None:
+        """Raise what `bind` would, and change nothing."""
         if self._declared.layers and self._declared != declared:
             raise ValueError(
                 f"track: expected a tracker of the layers {_names(declared.layers)}, got one that holds "
@@ -323,7 +314,14 @@ class GradientFlow:
                 f"{self.step[0]} to {self.step[-1]} of another model or an earlier compile, whose count "
                 "began at 0, too; make a new GradientFlow"
             )
-        return declared
+
+    def bind(self, declared: Declaration, run: object | None) -> None:
+        """Measure what is ``declared`` from now on; see `declare`."""
+        self.check_fits(declared, run)
+        if not self._declared.layers:
+            self._columns = {}
+        self._declared = declared
+        self._run = run
 
     def add(
         self,
@@ -370,7 +368,7 @@ class GradientFlow:
                 through[key] = np.full((1, *empty.shape[1:]), np.nan)
         steps = Steps(number, _shaped("loss", loss, ()), columns, through)
         with self._lock:
-            self._settle()
+            self._settled()
             self._extend(steps)
 
     def follow(self, source: Source) -> None:
@@ -380,6 +378,8 @@ class GradientFlow:
 
     def wants(self, first: int, count: int) -> NDArray[np.bool_]:
         """Which of the steps first .. first + count - 1 to record."""
+        if self._every == 1 and self._steps is None:
+            return np.ones(count, bool)
         if self._steps is None:
             return np.equal(np.arange(first, first + count) % self._every, 0)
         wanted = np.zeros(count, bool)
@@ -387,8 +387,8 @@ class GradientFlow:
         wanted[self._steps[begin:end] - first] = True
         return wanted
 
-    def _settle(self) -> None:
-        """Take what the sources have."""
+    def _settled(self) -> dict[Any, Column]:
+        """Every column, with what the sources have."""
         with self._lock:
             while self._pending:
                 source = self._pending[0]
@@ -398,16 +398,20 @@ class GradientFlow:
                 if measuring:
                     break
                 del self._pending[0]
+            if not self._columns:
+                self._columns = columns_of(self._declared.empty())
+            return self._columns
 
     def _rows(self) -> dict[Any, NDArray[Any]]:
         """Every array of the record, all of the same steps even while others read what is measured."""
         with self._lock:
-            self._settle()
-            return {name: column.rows for name, column in self._columns.items()}
+            return {name: column.rows for name, column in self._settled().items()}
 
     def _extend(self, steps: Steps) -> None:
         """Add steps to all columns, or, where there is no memory for them, to none."""
-        if len(steps.step):
+        if len(steps.step) and not self._columns:
+            self._columns = columns_of(steps)
+        elif len(steps.step):
             for name, rows in steps.columns().items():
                 self._columns[name].make_room(rows)
             for name, rows in steps.columns().items():

@@ -50,6 +50,13 @@ def samples(
     session: Session, x: ArrayLike, given_lengths: ArrayLike | None = None, suffix: str = ""
 ) -> Data:
     """Inputs of a network; ``suffix`` stands behind the arguments' names in messages."""
+    return Data(*_samples(session, x, given_lengths, suffix))
+
+
+def _samples(
+    session: Session, x: ArrayLike, given_lengths: ArrayLike | None, suffix: str
+) -> tuple[Array, None, Array | None]:
+    """The first fields of their `Data`."""
     first, shape = session.layers[0], session.input_shape
     try:
         if first.vocabulary is None:
@@ -61,7 +68,7 @@ def samples(
             raise type(error)(f"{error}; {making.ONE_INPUT}") from error
         raise
     if given_lengths is None:
-        return Data(checked)
+        return checked, None, None
     if not session.takes_time:
         raise ValueError(f"lengths{suffix}: expected None, for the model takes no sequences")
     fixing = [layer.name for layer in session.layers if layer.fixes_time]
@@ -76,7 +83,7 @@ def samples(
             f"lengths{suffix}: expected lengths of at least 1, for {pooling[0]} pools over timesteps, got 0 "
             f"at lengths{suffix}[{valid.argmin()}]"
         )
-    return Data(checked, lengths=valid)
+    return checked, None, valid
 
 
 def _several(x: Any, axes: int) -> bool:
@@ -109,8 +116,8 @@ def with_targets(
 ) -> Data:
     """Inputs, targets and weights of a network; of the ``whole`` of samples some must weigh anything."""
     compiled = session.compiled
-    data = samples(session, x, given_lengths, suffix)
-    shape = session.output_shape(data.x)
+    x, _, valid = _samples(session, x, given_lengths, suffix)
+    shape = session.output_shape(x)
     goal = targets(f"y{suffix}", y, shape, compiled.loss, session.dtype)
     if compiled.loss.function is not None and compiled.metrics and goal.shape != shape:
         raise ValueError(
@@ -119,10 +126,10 @@ def with_targets(
         )
     weights = None
     if sample_weight is not None:
-        weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(data.x), shape)
+        weights = _by_sample(f"sample_weight{suffix}", sample_weight, len(x), shape)
         if whole:
-            check_some(f"sample_weight{suffix}", weights, data.lengths)
-    return Data(data.x, goal, data.lengths, weights, compiled)
+            check_some(f"sample_weight{suffix}", weights, valid)
+    return Data(x, goal, valid, weights, compiled)
 
 
 def by_class(session: Session, data: Data, class_weight: ClassWeight) -> Data:

@@ -8,7 +8,7 @@ and the users' shapes are PyTorch's.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from types import MappingProxyType
 from typing import Any
@@ -18,10 +18,24 @@ from numpy.typing import DTypeLike, NDArray
 
 from vgcore import _validate
 from vgcore._settings import Sealed
+from vgcore.flow import Declaration, Walk
 from vgcore.layers.base import Layer, Parameter
 
 Array = NDArray[Any]
+_JOINED = {
+    "weight": ((0, 1), (2, 0), (3, 2), (4, 3)),
+    "bias": ((1, 1), (5, 3)),
+}  # see `layer_norms`
 _LINE = 16  # elements: a cache line of float32, two of float64
+
+
+def walks_of(layers: Iterable[Layer]) -> dict[str, Walk]:
+    """The walks through time that a flow has columns for, by name."""
+    return {
+        f"{layer.name}{walk.suffix}": Walk(walk.gates, "c" in walk.states)
+        for layer in layers
+        for walk in layer.walks()
+    }
 
 
 class Layout(Sealed):
@@ -43,6 +57,8 @@ class Layout(Sealed):
         The operation that tells what the branches of a column's block bring.
     slopeless : tuple of int
         Columns whose outputs have no slopes of their own.
+    declared : Declaration
+        The columns and the walks through time that a flow has.
     trained : tuple of str
         Names of the parameters that are trained.
     is_trained : ndarray of bool
@@ -83,6 +99,8 @@ class Layout(Sealed):
         self.slopeless = tuple(self._slopeless)
         self.trained = tuple(compress(self._names, trained))
         self.is_trained = np.array(trained, bool)
+        self._joined = tuple(self._to_join())
+        self.declared = Declaration(self.columns, walks_of(layers))
         self.count = sum(math.prod(each.shape) for each in compress(self._parameters, trained))
 
     def _add_columns(self, layer: Layer) -> None:
@@ -111,6 +129,14 @@ class Layout(Sealed):
         if parameter.trained:
             self._add_to_layers(name, operation)
         self.size += -(-math.prod(parameter.shape) // _LINE) * _LINE
+
+    def _to_join(self) -> Iterator[tuple[str, Array, Array]]:
+        """Parameters of a kind whose norms are joined to a column's: (columns,), (as many, columns)."""
+        for kind in _JOINED:
+            of_columns = [self._kinds[operation][kind] for operation in self.shown]
+            for many in {len(parameters) for parameters in of_columns} - {0}:
+                columns = [place for place, mine in enumerate(of_columns) if len(mine) == many]
+                yield kind, np.array(columns), np.array([of_columns[place] for place in columns]).T
 
     def _add_to_layers(self, name: str, operation: int) -> None:
         """Note that "block.layer.weight" is of an operation of "block" and of "block.layer"."""
@@ -159,23 +185,14 @@ class Layout(Sealed):
     def layer_norms(self, norms: Array) -> Array:
         """Join the norms of parameters into those of columns.
 
-        norms (S, parameters, 4): of value, gradient, update and treated gradient. Returns (S, columns,
-        6): of the weights' gradient, the biases' gradient, the weights, the weights' update, and the
-        treated gradients of weights and biases; NaN where there are none.
+        norms (S, parameters, 4): of value, gradient, update and treated gradient. Returns (6, S,
+        columns): of the weights' gradient, the biases' gradient, the weights, the weights' update, and
+        the treated gradients of weights and biases; NaN where there are none.
         """
-        joined = np.full((len(norms), len(self.columns), 6), np.nan)
-        for place, operation in enumerate(self.shown):
-            kinds = self._kinds[operation]
-            if kinds["weight"]:
-                value, gradient, update, treated = np.hypot.reduce(
-                    norms[:, kinds["weight"]], axis=1
-                ).T
-                joined[:, place, 0] = gradient
-                joined[:, place, 2] = value
-                joined[:, place, 3] = update
-                joined[:, place, 4] = treated
-            if kinds["bias"]:
-                _, gradient, _, treated = np.hypot.reduce(norms[:, kinds["bias"]], axis=1).T
-                joined[:, place, 1] = gradient
-                joined[:, place, 5] = treated
+        joined = np.empty((6, len(norms), len(self.columns)))
+        joined.fill(np.nan)
+        for kind, columns, parameters in self._joined:
+            values = np.hypot.reduce(norms[:, parameters], axis=1)
+            for field, norm in _JOINED[kind]:
+                joined[field][:, columns] = values[:, :, norm]
         return joined

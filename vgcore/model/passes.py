@@ -13,7 +13,7 @@ from vgcore._core.program import Program
 from vgcore.flow import GradientFlow
 from vgcore.model import divergence, inputs, records, states
 from vgcore.model.inputs import Data
-from vgcore.model.steps import of_pass
+from vgcore.model.steps import of_pass, whole
 from vgcore.model.training import run_steps
 
 if TYPE_CHECKING:
@@ -57,16 +57,24 @@ def train_on_batch(
     data = inputs.to_train(session, x, y, lengths, sample_weight)
     with session.turn:
         inputs.check_compiled(session, data)
-        chosen = session.chosen
-        assert chosen is not None
+        chosen = session.compiled
         if type(chosen.optimizer.learning_rate) is not float:  # a quick look: bench D1
             chosen.course.check_single_steps()
-        plain = lengths is None and sample_weight is None and initial_state is None
-        if plain and not session.stateful and chosen.loss.function is None:
-            program = session.program(len(data.x), data.times)
-            if program.longest == program.times >= data.times and not chosen.tbptt:
-                return _one_step(session, program, data)
+        program = _short_way(session, data, initial_state)
+        if program is not None:
+            return _one_step(session, program, data)
         return _whole_batch(session, data, initial_state, updating=True).loss
+
+
+def _short_way(session: Session, data: Data, initial_state: Sequence[Any] | None) -> Program | None:
+    """The program of one step of one window, where it needs no more than the samples; else None."""
+    chosen = session.compiled
+    if data.lengths is not None or data.weights is not None or initial_state is not None:
+        return None
+    if session.stateful or chosen.loss.function is not None or chosen.tbptt:
+        return None
+    program = session.program(len(data.x), data.times)
+    return program if program.longest == program.times >= data.times else None
 
 
 def _one_step(session: Session, program: Program, data: Data) -> float:
@@ -113,10 +121,33 @@ def gradient_flow(
     """See `Sequential.gradient_flow`."""
     data = inputs.to_train(session, x, y, lengths, sample_weight)
     flow = GradientFlow()
-    records.attach(flow, session.layout, session.layers, session.run)
+    records.attach(flow, session.layout, session.run)
     with session.turn:
-        _whole_batch(session, data, initial_state, updating=False, track=flow)
+        inputs.check_compiled(session, data)
+        program = _short_way(session, data, initial_state)
+        if program is None:
+            _whole_batch(session, data, initial_state, updating=False, track=flow)
+        else:
+            _one_look(session, program, data, flow)
     return flow
+
+
+def _one_look(session: Session, program: Program, data: Data, flow: GradientFlow) -> None:
+    """The shortest way through the engine."""
+    losses = np.empty(1)
+    record = records.Records(
+        session.layout,
+        extents=program.walks,
+        wanted=np.ones(1, bool),
+        first=program.time,
+        done=np.ones(1, np.int64),
+        losses=losses,
+        times=data.times,
+        beyond=0.0,
+    )
+    losses[0] = program.train_batch(data.x, data.y, record.places())
+    record.close()
+    flow.follow(record)
 
 
 def _whole_batch(
@@ -130,7 +161,7 @@ def _whole_batch(
 ) -> Pass:
     """One pass over all samples at once, from given states or those that layers start from."""
     rows = len(data.x)
-    steps = of_pass(session, data, rows, updating=updating)
+    steps = of_pass(session, data, rows) if updating else whole(data)
     losses = np.empty(len(steps.places))
     extra: dict[str, Any] = {}
     gradients: list[Array] = []

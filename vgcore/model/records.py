@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from vgcore._locks import lock_of
 from vgcore.flow import GradientFlow, Steps, Walk
 from vgcore.flow.record import FIELDS, GATE_FIELDS, TIME_FIELDS
-from vgcore.layers.base import Layer
 from vgcore.model.parameters import Layout
 
 Array = NDArray[np.float64]
@@ -26,15 +24,6 @@ _PARAMETER_FIELDS = (
 )
 
 
-def walks_of(layers: Iterable[Layer]) -> dict[str, Walk]:
-    """The walks through time that a flow has columns for, by name."""
-    return {
-        f"{layer.name}{walk.suffix}": Walk(walk.gates, "c" in walk.states)
-        for layer in layers
-        for walk in layer.walks()
-    }
-
-
 class Records:
     """What the engine writes of the recorded ones of N steps: a `Source` of a flow.
 
@@ -44,7 +33,6 @@ class Records:
     Parameters
     ----------
     layout : Layout
-    walks : dict of str to Walk
     extents : list of int
         Timesteps of each walk, or 0 for ``times``.
     wanted : ndarray of bool, (N,)
@@ -64,7 +52,6 @@ class Records:
     def __init__(
         self,
         layout: Layout,
-        walks: dict[str, Walk],
         *,
         extents: list[int],
         wanted: NDArray[np.bool_],
@@ -74,18 +61,21 @@ class Records:
         times: int,
         beyond: float,
     ) -> None:
-        rows, gates = int(wanted.sum()), 3 + 2 * _MOST_GATES
         self.open = True
         self._lock = lock_of(self, "_lock")
-        self._layout, self._walks, self._losses, self._first = layout, walks, losses, first
+        self._layout, self._losses, self._first = layout, losses, first
         self._times = [extent or times for extent in extents]
-        self._steps = np.flatnonzero(wanted)
+        self._steps = wanted.nonzero()[0]
         self._taken = 0
         self._done = done
-        self._row = np.where(wanted, np.cumsum(wanted, dtype=np.int64) - 1, -1)
+        rows, gates = len(self._steps), 3 + 2 * _MOST_GATES
+        self._row = np.empty(len(wanted), np.int64)
+        self._row.fill(-1)
+        self._row[wanted] = np.arange(rows)
         self._op = np.empty((rows, len(layout.offsets), 7))
         self._parameter = np.empty((rows, len(layout.names), 4))
-        self._time = np.full((rows, len(extents), max(times, *extents, 0), gates), beyond)
+        self._time = np.empty((rows, len(extents), max(times, *extents, 0), gates))
+        self._time.fill(beyond)
 
     def places(self) -> dict[str, Any]:
         """Where the engine writes: arguments of `Program.train`."""
@@ -124,7 +114,7 @@ class Records:
 
     def _complete(self) -> int:
         """Recorded steps that are done."""
-        return int(np.searchsorted(self._steps, self._done[0]))
+        return int(self._steps.searchsorted(self._done[0]))
 
     def take(self) -> Steps:
         """The steps that are complete and have not been taken yet."""
@@ -140,22 +130,25 @@ class Records:
         steps = self._steps[mine]
         losses = self._losses[steps] if self.open else self._losses[mine]
         time = {
-            (field, name): self._time[mine, place, : self._times[place], _in_record(field, walk)]
-            for place, (name, walk) in enumerate(self._walks.items())
+            (field, name): self._time[
+                mine, place, : self._times[place], _in_record(field, walk)
+            ].copy()
+            for place, (name, walk) in enumerate(self._layout.declared.walks.items())
             for field in walk.fields()
         }
         return Steps(self._first + steps, losses, self._fields(mine), time)
 
     def _fields(self, mine: slice) -> dict[str, Array]:
-        layout, op = self._layout, np.moveaxis(self._op[mine], 2, 0)
-        fields = dict(zip(_OP_FIELDS, op[:, :, layout.shown], strict=False))
-        for name in ("saturated", "dead"):
-            fields[name][:, layout.slopeless] = np.nan
-        for name, values in zip(_BRANCH_FIELDS, op[len(_OP_FIELDS) :], strict=True):
-            fields[name] = np.full((len(values), len(layout.columns)), np.nan)
-            for column, operation in layout.branches.items():
-                fields[name][:, column] = values[:, operation]
-        norms = np.moveaxis(layout.layer_norms(self._parameter[mine]), 2, 0)
+        layout, op = self._layout, self._op[mine].transpose(2, 0, 1)
+        shown = np.ascontiguousarray(op[:, :, layout.shown])
+        if layout.slopeless:
+            shown[3:5, :, layout.slopeless] = np.nan
+        branches = shown[len(_OP_FIELDS) :]
+        branches.fill(np.nan)
+        for column, operation in layout.branches.items():
+            branches[:, :, column] = op[len(_OP_FIELDS) :, :, operation]
+        fields = dict(zip((*_OP_FIELDS, *_BRANCH_FIELDS), shown, strict=True))
+        norms = layout.layer_norms(self._parameter[mine])
         fields.update(zip(_PARAMETER_FIELDS, norms, strict=True))
         with np.errstate(divide="ignore", invalid="ignore"):
             fields["update_ratio"] = fields.pop("update_norm") / fields["weight_norm"]
@@ -170,11 +163,11 @@ def _in_record(field: str, walk: Walk) -> int | slice:
     return slice(first, first + len(walk.gates))
 
 
-def check(flow: GradientFlow, layout: Layout, layers: Iterable[Layer], run: object) -> None:
+def check(flow: GradientFlow, layout: Layout, run: object) -> None:
     """Raise what `attach` would, and change nothing."""
-    flow.fitting(layout.columns, walks_of(layers), run)
+    flow.check_fits(layout.declared, run)
 
 
-def attach(flow: GradientFlow, layout: Layout, layers: Iterable[Layer], run: object) -> None:
+def attach(flow: GradientFlow, layout: Layout, run: object) -> None:
     """Declare a network's layers to a flow; ValueError if it holds the record of another."""
-    flow.declare(layout.columns, walks_of(layers), run)
+    flow.bind(layout.declared, run)

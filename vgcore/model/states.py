@@ -150,7 +150,7 @@ def initial(session: Session, given: Sequence[Any] | None, rows: int) -> list[Ar
     """Checked initial states, flat; all None where none are given."""
     if given is not None:
         return flat("initial_state", given, session.layers, rows, session.dtype)
-    return [None for _ in listed(session.layers)]
+    return [None for _ in listed(session.layers)] if session.layout.declared.walks else []
 
 
 def carried(session: Session, data: Data, rows: int) -> list[Array | None]:

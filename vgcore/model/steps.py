@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Steps:
+class Steps(NamedTuple):
     """The steps of one pass, in order.
 
     Each minibatch is one step or, truncated and with targets at every timestep, one for each chunk of time
@@ -31,7 +29,7 @@ class Steps:
     batch : int
         Samples of a minibatch; the last one may have fewer.
     chunks : ndarray of int64, (C,)
-        Timesteps of each chunk that a minibatch may be cut into.
+        Timesteps of each chunk that a minibatch may be cut into; only the last may be shorter.
     places : ndarray of int64, (N,)
         Of each step: C times its minibatch plus its chunk.
     weights : ndarray, (N,)
@@ -59,13 +57,19 @@ class Steps:
         return float((losses * self.weights[done]).sum() / share) if share else 0.0
 
 
-def of_pass(
-    session: Session, data: Data, batch: int, *, order: Array | None = None, updating: bool = True
-) -> Steps:
+def whole(data: Data) -> Steps:
+    """All samples, and all of time, in one step."""
+    rows = len(data.x)
+    order = order_by_length(None, data.lengths, rows)
+    count = np.array([rows])
+    return Steps(order, rows, np.array([data.times]), np.zeros(1, np.int64), count, count, None)
+
+
+def of_pass(session: Session, data: Data, batch: int, *, order: Array | None = None) -> Steps:
     """The steps of one pass over ``data`` in ``order``."""
     order = order_by_length(order, data.lengths, batch)
     samples = len(data.x) if order is None else len(order)
-    chunks = _chunks(session, data.times, updating)
+    chunks = _chunks(session, data.times)
     first = np.arange(0, samples, batch)
     rows = np.minimum(batch, samples - first)
     counts = inputs.counted(session, data)
@@ -82,7 +86,7 @@ def of_pass(
         return np.add.reduceat(_in_chunks(values, order, chunks), first)
 
     alive = np.ones((len(first), len(chunks)), bool)
-    if updating and session.gives_time and data.lengths is not None:
+    if session.gives_time and data.lengths is not None:
         alive = in_steps(np.arange(data.times) < data.lengths[:, np.newaxis]) > 0
     if session.compiled.loss.reduction == "mean":
         weights = shares = in_steps(counts)
@@ -120,10 +124,10 @@ def _in_chunks(values: Array, order: Array | None, chunks: NDArray[np.int64]) ->
     return np.add.reduceat(_in_order(values, order), begins, axis=1, dtype=np.int64)
 
 
-def _chunks(session: Session, times: int, updating: bool) -> NDArray[np.int64]:
+def _chunks(session: Session, times: int) -> NDArray[np.int64]:
     """Timesteps of each chunk: one, but with truncated BPTT one per update."""
     length = session.compiled.tbptt
-    if length is None or not session.gives_time or not updating:
+    if length is None or not session.gives_time:
         return np.array([times])
     begins = np.arange(0, times, length)
     return np.minimum(length, times - begins)

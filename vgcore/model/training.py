@@ -171,7 +171,7 @@ class Fit:
         if track is not None:
             if not isinstance(track, GradientFlow):
                 raise TypeError(f"track: expected a GradientFlow, got {type(track).__name__}")
-            records.check(track, self.layout, self.session.layers, self.session.run)
+            records.check(track, self.layout, self.session.run)
         self.history = History()
         self.metrics = [each for each in self.compiled.metrics if each.name != "accuracy"]
         self.before = 0  # steps of the parts before
@@ -199,7 +199,7 @@ class Fit:
     def begin(self) -> None:
         """Declare the layers to the flow, and leave the course to come with the session."""
         if self.track is not None:
-            records.attach(self.track, self.layout, self.session.layers, self.session.run)
+            records.attach(self.track, self.layout, self.session.run)
         self.session.history, self.session.warned = self.history, False
 
     def by_epoch(self) -> Iterator[int]:
@@ -435,13 +435,12 @@ def run_steps(
     if track is not None:
         record = records.Records(
             session.layout,
-            records.walks_of(session.layers),
             extents=program.walks,
             wanted=track.wants(first, count),
             first=first,
             done=done,
             losses=losses,
-            times=int(steps.chunks.max()),
+            times=int(steps.chunks[0]),
             beyond=np.nan if len(steps.chunks) > 1 else 0.0,  # behind a last chunk that is shorter
         )
         options.update(record.places())
