@@ -45,7 +45,7 @@ INLINE vec leaky_relu_slope(vec z, vec h, vec alpha) {
 
 INLINE vec elu_value(vec z, vec alpha) {
     const vec negative = at_least(-magnitude(z), all(-EXPM1_LIMIT));
-    return choose(z < all(0), alpha * vexpm1(negative), z);
+    return choose(z < all(0), alpha * vexpm1(negative, 1), z);
 }
 INLINE vec elu_slope(vec z, vec h, vec alpha) {
     (void)h;
@@ -140,7 +140,7 @@ INLINE vec relu6_slope(vec z, vec h, vec alpha) {
 }
 
 INLINE vec celu_value(vec z, vec alpha) {
-    return choose(z < all(0), alpha * vexpm1(at_least(-magnitude(z) / alpha, all(-EXPM1_LIMIT))), z);
+    return choose(z < all(0), alpha * vexpm1(at_least(-magnitude(z) / alpha, all(-EXPM1_LIMIT)), 1), z);
 }
 INLINE vec celu_slope(vec z, vec h, vec alpha) {
     (void)h;

@@ -51,9 +51,23 @@ INLINE vec all(real x) { return x - (vec){0}; }
 
 INLINE vec choose(mask m, vec yes, vec no) { return (vec)(((mask)yes & m) | ((mask)no & ~m)); }
 INLINE vec keep(mask m, vec v) { return (vec)((mask)v & m); } /* v where m, else 0 */
-/* Bounds that NaN passes, as it does not pass fmax. */
+/* Bounds that NaN passes, as it does not pass fmax: of two that are unordered x86 takes the second. */
+#if VEC_BYTES == 64 && REAL_BITS == 32
+INLINE vec at_least(vec v, vec least) { return (vec)_mm512_max_ps((__m512)least, (__m512)v); }
+INLINE vec at_most(vec v, vec most) { return (vec)_mm512_min_ps((__m512)most, (__m512)v); }
+#elif VEC_BYTES == 64
+INLINE vec at_least(vec v, vec least) { return (vec)_mm512_max_pd((__m512d)least, (__m512d)v); }
+INLINE vec at_most(vec v, vec most) { return (vec)_mm512_min_pd((__m512d)most, (__m512d)v); }
+#elif VEC_BYTES == 32 && REAL_BITS == 32
+INLINE vec at_least(vec v, vec least) { return (vec)_mm256_max_ps((__m256)least, (__m256)v); }
+INLINE vec at_most(vec v, vec most) { return (vec)_mm256_min_ps((__m256)most, (__m256)v); }
+#elif VEC_BYTES == 32
+INLINE vec at_least(vec v, vec least) { return (vec)_mm256_max_pd((__m256d)least, (__m256d)v); }
+INLINE vec at_most(vec v, vec most) { return (vec)_mm256_min_pd((__m256d)most, (__m256d)v); }
+#else
 INLINE vec at_least(vec v, vec least) { return choose(v < least, least, v); }
 INLINE vec at_most(vec v, vec most) { return choose(v > most, most, v); }
+#endif
 INLINE double no_less(double x, double least) { return x < least ? least : x; }
 INLINE vec magnitude(vec v) { return (vec)((mask)v & ~(mask)all((real)-0.0)); }
 INLINE vec with_sign_of(vec v, vec sign) {

@@ -1,14 +1,14 @@
 /* Elementary functions of vectors.
  *
  * exp and tanh are within 2 ulp of the exact value over the whole range, subnormal results included, exact
- * at 0, and take infinities and NaN as IEEE 754 would. Polynomials are Taylor's: their length is the least
- * that brings the truncation below a quarter ulp on the reduced range -0.3 ln 2 <= r <= 0.7 ln 2.
+ * at 0, and take infinities and NaN as IEEE 754 would. Sigmoid is so within 2.5 ulp, and 0 where it is not normal.
  */
 #ifndef VG_VMATH_H
 #define VG_VMATH_H
 
 #include "vec.h"
 
+#define LN2 ((real)0.69314718055994530942)
 #if REAL_BITS == 32
 #define MANTISSA 23
 #define EXPONENT_BIAS 127
@@ -17,7 +17,6 @@
 #define EXP_OVERFLOW 89.0f   /* exp is infinite from here on */
 #define EXP_UNDERFLOW -104.0f /* exp is 0 up to here */
 #define TANH_ONE 10.0f        /* tanh is 1 from here on */
-#define EXP_TERMS 8
 #define LOG1P_TERMS 8
 #define LOG_TERMS 4
 #define SIN_TERMS 6
@@ -41,7 +40,6 @@
 #define EXP_OVERFLOW 710.0
 #define EXP_UNDERFLOW -746.0
 #define TANH_ONE 20.0
-#define EXP_TERMS 14
 #define LOG1P_TERMS 17
 #define LOG_TERMS 9
 #define SIN_TERMS 11
@@ -59,58 +57,73 @@
 #define REAL_COS cos
 #endif
 
-static const real FACTORIAL_INVERSE[] = {
-    1.0 / 1,          1.0 / 1,           1.0 / 2,            1.0 / 6,          1.0 / 24,
-    1.0 / 120,        1.0 / 720,         1.0 / 5040,         1.0 / 40320,      1.0 / 362880,
-    1.0 / 3628800,    1.0 / 39916800,    1.0 / 479001600,    1.0 / 6227020800.0,
-    1.0 / 87178291200.0,
+/* (e^r - 1 - r) / r^2 for -0.5 ln 2 <= r <= 0.7 ln 2, minimax: e^r - 1 is within 2^-29.9 and 2^-64.6 of its value. */
+static const real EXPM1[] = {
+#if REAL_BITS == 32
+    0.500000006161f, 0.166666747687f, 0.0416663231487f, 0.00833125960652f, 0.00139412604161f, 0.000210361456772f,
+#else
+    0.5000000000000000003,     0.16666666666666665637,    0.04166666666666660669,    0.008333333333334374603,
+    0.0013888888888915303677,  0.00019841269837732893972, 0.000024801587265037925824, 2.755732463698656462e-6,
+    2.7557322911058110626e-7,  2.5048240042707735978e-8,  2.0900315179685072934e-9,  1.7119556390001007088e-10,
+#endif
 };
+#define EXPM1_TERMS ((int)(sizeof EXPM1 / sizeof *EXPM1))
 
-/* x = n ln 2 + r: r, and n as a vector of integers in *n; n = 0 for r up to `upper` ln 2. */
-INLINE vec reduce_by_ln2(vec x, real upper, mask *n) {
-    const vec round = all((real)1.5 * ((whole)1 << MANTISSA)); /* adding it leaves no fraction bits */
-    const vec count = (x * (real)1.44269504088896340736 + ((real)0.5 - upper) + round) - round;
-    *n = __builtin_convertvector(count, mask);
-    return (x - count * (real)LN2_HIGH) - count * (real)LN2_LOW;
+/* Adding it to n leaves no fraction bits, and in the last bits the exponent of 2^n. */
+#define EXPONENT_ROUND ((real)1.5 * ((whole)1 << MANTISSA) + EXPONENT_BIAS)
+
+/* times x = n ln 2 + times r, |times r| <= ln 2 / 2, for times 1 or 2: r, and in the last bits of *power 2^n's exponent. */
+INLINE vec reduce_by_ln2(vec x, const int times, mask *power) {
+    const vec sum = x * ((real)1.44269504088896340736 * times) + EXPONENT_ROUND, n = sum - EXPONENT_ROUND;
+    *power = (mask)sum;
+    return (x - n * ((real)LN2_HIGH / times)) - n * ((real)LN2_LOW / times);
 }
 
-INLINE vec power_of_two(mask n) { return (vec)((n + EXPONENT_BIAS) << MANTISSA); }
+INLINE vec power_of_two(mask power) { return (vec)(power << MANTISSA); }
 
-/* e^r - 1 for r of reduce_by_ln2. */
-INLINE vec expm1_reduced(vec r) {
-    vec sum = all(FACTORIAL_INVERSE[EXP_TERMS]);
+/* (e^(times r) - 1) / times for r of reduce_by_ln2. */
+INLINE vec expm1_reduced(vec r, const int times) {
+#define TERM(k) (EXPM1[k] * (times == 1 ? 1 : (real)(2ll << (k))))
+    const vec square = r * r;
+    vec sum = TERM(EXPM1_TERMS - 2) + r * TERM(EXPM1_TERMS - 1);
 #pragma GCC unroll 16
-    for (int k = EXP_TERMS - 1; k >= 2; k--) sum = sum * r + FACTORIAL_INVERSE[k];
-    return sum * (r * r) + r;
+    for (int k = EXPM1_TERMS - 4; k >= 0; k -= 2) sum = sum * square + (TERM(k) + r * TERM(k + 1));
+#undef TERM
+    return sum * square + r;
 }
 
 INLINE vec vexp(vec x) {
-    x = at_least(at_most(x, all(EXP_OVERFLOW)), all(EXP_UNDERFLOW));
-    mask n;
-    const vec r = reduce_by_ln2(x, (real)0.5, &n);
-    const mask half = n >> 1; /* 2^n in two factors, neither of which over- or underflows */
-    return (expm1_reduced(r) + 1) * power_of_two(half) * power_of_two(n - half);
+    mask power;
+    const vec r = reduce_by_ln2(at_least(at_most(x, all(EXP_OVERFLOW)), all(EXP_UNDERFLOW)), 1, &power);
+    const mask n = power - (mask)all(EXPONENT_ROUND), half = n >> 1; /* neither factor over- or underflows */
+    return (expm1_reduced(r, 1) + 1) * power_of_two(half + EXPONENT_BIAS) * power_of_two(n - half + EXPONENT_BIAS);
 }
 
-/* e^x - 1 for |x| <= EXPM1_LIMIT; at -EXPM1_LIMIT it is -1. */
+/* e^x, but 0 and infinite where 2^n of reduce_by_ln2 is. */
+INLINE vec vexp_normal(vec x) {
+    const vec near = at_least(at_most(x, all((EXPONENT_BIAS + 1) * LN2)), all(-EXPONENT_BIAS * LN2));
+    mask power;
+    const vec r = reduce_by_ln2(near, 1, &power);
+    return (expm1_reduced(r, 1) + 1) * power_of_two(power);
+}
+
+/* (e^(times x) - 1) / times for |times x| <= EXPM1_LIMIT; at -EXPM1_LIMIT it is -1 / times. */
 #define EXPM1_LIMIT (2 * TANH_ONE)
-INLINE vec vexpm1(vec x) {
-    mask n;
-    const vec r = reduce_by_ln2(x, (real)0.7, &n); /* where n is 1, scale r + (scale - 1) cancels least */
-    const vec scale = power_of_two(n);
-    return scale * expm1_reduced(r) + (scale - 1);
+INLINE vec vexpm1(vec x, const int times) {
+    mask power;
+    const vec r = reduce_by_ln2(x, times, &power), scale = power_of_two(power);
+    const real part = (real)1 / times;
+    return scale * expm1_reduced(r, times) + (scale * part - part);
 }
 
-/* tanh |x| = m / (m + 2) = m/2 - m/2 m / (m + 2) with m = e^(2|x|) - 1: the second form spares small results
+/* tanh |x| = m / (m + 1) = m - m m / (m + 1) with m = (e^(2|x|) - 1) / 2: the second form spares small results
  * two roundings. */
 INLINE vec vtanh(vec x) {
-    const vec size = at_most(magnitude(x), all(TANH_ONE));
-    const vec m = vexpm1(size + size);
-    const vec quotient = m / (m + 2), half = (real)0.5 * m;
-    return with_sign_of(choose(m < all(1), half - half * quotient, quotient), x);
+    const vec m = vexpm1(at_most(magnitude(x), all(TANH_ONE)), 2), quotient = m / (m + 1);
+    return with_sign_of(choose(m < all((real)0.5), m - m * quotient, quotient), x);
 }
 
-INLINE vec vsigmoid(vec x) { return 1 / (1 + vexp(-x)); }
+INLINE vec vsigmoid(vec x) { return 1 / (1 + vexp_normal(-x)); }
 
 /* log(1 + t) for 0 <= t <= 1: 2 artanh(s) with s = t / (t + 2), s^2 <= 1/9. */
 INLINE vec vlog1p_unit(vec t) {
@@ -150,7 +163,7 @@ static const real TRIG_COSINE[] = {
 INLINE vec vlog(vec x) {
     const mask tiny = x < all(REAL_MIN);
     const vec lifted = choose(tiny, x * (real)((whole)1 << MANTISSA), x);
-    const vec normal = vlog_normal(lifted) - keep(tiny, all(MANTISSA * (real)0.69314718055994530942));
+    const vec normal = vlog_normal(lifted) - keep(tiny, all(MANTISSA * LN2));
     const vec edge = choose(x == all(0), all(-INFINITY), choose(x < all(0), all(NAN), x));
     return choose((lifted >= all(REAL_MIN)) & (x < all(INFINITY)), normal, edge);
 }
