@@ -23,7 +23,7 @@ from libc.string cimport memset
 
 from .custom_loss cimport answered, hand_outputs, losses_of, take_answers
 from .guard cimport is_sound, keep_statistics, take_back
-from .op cimport Op, OpTaps, Parameter, TIMESTEPS, places_in, rows_end
+from .op cimport Op, OpTaps, Parameter, Step, TIMESTEPS, places_in, rows_end
 from .plan cimport IGNORE, Plan, REFUSE, Run, waits
 from .record cimport record_window
 from .simd cimport LossCall, Rows
@@ -156,10 +156,9 @@ cdef void backward_op(
     """Backward and gradient of one op; its update too, if the gradient is complete and no treatment waits."""
     cdef Op *op = &plan.op[index]
     cdef OpTaps taps = plan.book[index].taps
-    cdef Py_ssize_t i0, i1, end, slope_bytes = plan.book[index].slope_stride
-    cdef Parameter *p
+    cdef Py_ssize_t slope_bytes = plan.book[index].slope_stride
     cdef Rows rows = rows_at(share, op.x_places)
-    cdef int i, thread = share.step.thread
+    cdef int thread = share.step.thread
     if tapped:
         taps.layer.slopes = <char *>taps.layer.slopes + thread * slope_bytes
         if not share.step.accumulating:
@@ -169,12 +168,37 @@ cdef void backward_op(
     if op.kind.meet_backward != NULL:
         op.kind.meet_backward(op, &share.step, &taps if tapped else NULL, &rows)
         barrier_wait(barrier)
+    share.step.stretch_begin = share.step.rows * share.step.times
+    while True:
+        enter_stretch(op, &share.step)
+        sum_gradients(plan, index, share, tapped, complete and share.step.stretch_begin == 0, barrier.threads)
+        if share.step.stretch_begin == 0:
+            return
+
+
+cdef inline void enter_stretch(const Op *op, Step *step) noexcept nogil:
+    """Turn to the stretch of an op's timesteps before this one; it begins where a block of the sums does."""
+    cdef Py_ssize_t before = step.rows * (step.time - step.begin)
+    step.stretch_end = step.stretch_begin
+    step.stretch_begin = 0
+    if op.stretch > 0:
+        step.stretch_begin = max(0, (before + step.stretch_end - 1) // op.stretch * op.stretch - before)
+
+
+cdef void sum_gradients(
+    Plan *plan, int index, const Share *share, bint tapped, bint complete, int threads
+) noexcept nogil:
+    """A thread's rows of an op's gradients, over one stretch of its timesteps."""
+    cdef Op *op = &plan.op[index]
+    cdef Py_ssize_t i0, i1, end
+    cdef Parameter *p
+    cdef int i, thread = share.step.thread
     for i in range(op.parameters):
         p = &op.parameter[i]
         if not p.trained:
             continue
-        i1 = cut(p.rows, p.chunk_rows, thread, barrier.threads)
-        end = cut(p.rows, p.chunk_rows, thread + 1, barrier.threads)
+        i1 = cut(p.rows, p.chunk_rows, thread, threads)
+        end = cut(p.rows, p.chunk_rows, thread + 1, threads)
         while i1 < end:
             i0, i1 = i1, min(i1 + p.block_rows, end)
             op.kind.gradient(op, &share.step, i, i0, i1)

@@ -14,8 +14,8 @@ from .op cimport (
 )
 from .recurrent cimport (
     BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, WEIGHT_IH, add_dropout_buffers,
-    bring_back, drop_hidden, hidden_before, hidden_seen, initial_gradient, recurrent_operation,
-    summed_bias, taps_at, walk_backward, walk_forward,
+    bring_back, drop_hidden, hidden_before, hidden_seen, initial_gradient, of_stretch,
+    recurrent_operation, summed_bias, taps_at, walk_backward, walk_forward,
 )
 from .simd cimport Matrix, PACKED_SIZE, Rows, Span, Taps
 
@@ -180,8 +180,9 @@ cdef void gradient(
 ) noexcept nogil:
     cdef Span span = span_of(op, step, op.x_places)
     cdef Py_ssize_t n = op.h.cols
-    cdef Matrix into = op.parameter[parameter].gradient, gates = op.buffer[ACTIVATED].matrix
-    cdef Matrix x = op.x, third = block(gates, N * n, n, op.leaf)
+    cdef Matrix into = op.parameter[parameter].gradient
+    cdef Matrix gates = of_stretch(op, step, op.buffer[ACTIVATED].matrix)
+    cdef Matrix x = of_stretch(op, step, op.x), third = block(gates, N * n, n, op.leaf)
     if initial_gradient(op, step, parameter, row0, row1):
         return
     if op.variant and parameter in (WEIGHT_HH, BIAS_HH):

@@ -14,8 +14,9 @@ from .op cimport (
     block, from_row, of_thread, span_of,
 )
 from .recurrent cimport (
-    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_dropout_buffers, bring_back,
-    hidden_seen, joint_backward, joint_forward, joint_gradient, recurrent_operation, taps_at,
+    BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_dropout_buffers, before,
+    bring_back, hidden_seen, joint_backward, joint_forward, joint_gradient, of_stretch, recurrent_operation,
+    taps_at,
 )
 from .simd cimport Function, Matrix, PACKED_SIZE, Rows, Span, Taps
 
@@ -150,9 +151,10 @@ cdef void gradient(
         return
     gate = I if parameter == first_peephole(op) else F if parameter == first_peephole(op) + 1 else O
     if gate != O:
-        c = from_row(c, step.rows if op.reverse else -step.rows, op.leaf)
+        c = before(op, step, c)
     op.leaf.column_products(
-        op.parameter[parameter].gradient.data, c, block(delta, gate * n, n, op.leaf), &span, row0, row1
+        op.parameter[parameter].gradient.data, of_stretch(op, step, c),
+        of_stretch(op, step, block(delta, gate * n, n, op.leaf)), &span, row0, row1,
     )
 
 

@@ -77,6 +77,8 @@ ctypedef struct Step:
     Py_ssize_t begin    # gradients are summed over timesteps [begin, end)
     Py_ssize_t end
     Py_ssize_t partial  # bytes from a gradient to its unfinished part
+    Py_ssize_t stretch_begin  # ... and now over these rows of an op's timesteps
+    Py_ssize_t stretch_end
     bint wants_initial  # dL/d initial state is read
 
 # What the tracker hears of an op: one entry per place and row chunk.
@@ -126,6 +128,7 @@ ctypedef struct Op:
     bint loss_reads_z  # of a walk's outputs sigmoid(z): the loss makes dL/dh of it, and delta comes from z
     Py_ssize_t x_places  # 1: a vector; width x height of an image; or TIMESTEPS
     Py_ssize_t h_places
+    Py_ssize_t stretch  # rows of all timesteps that gradients are summed over at once, whole blocks of the sums; or 0
     double flops       # of one row, where they are not 2 for every parameter and place
     bint reverse       # time runs backwards
     bint beside        # reads the same x as the op before it, and writes the columns behind its h
@@ -203,13 +206,14 @@ cdef inline Py_ssize_t places_in(Py_ssize_t places, const Step *step) noexcept n
 
 
 cdef inline Span span_of(const Op *op, const Step *step, Py_ssize_t places) noexcept nogil:
-    """The rows at so many places, which a gradient is summed over."""
+    """The rows at so many places, which a gradient is summed over; of timesteps, those of this stretch."""
     cdef Span span = Span(
         rows=step.rows * places_in(places, step), before=0, behind=0, partial=step.partial, add=False
     )
     if places == TIMESTEPS:
-        span.before = step.rows * (step.time - step.begin)
-        span.behind = step.rows * (step.end - step.time) - span.rows
+        span.rows = step.stretch_end - step.stretch_begin
+        span.before = step.rows * (step.time - step.begin) + step.stretch_begin
+        span.behind = step.rows * (step.end - step.begin) - span.before - span.rows
     return span
 
 

@@ -65,7 +65,13 @@ cdef void bring_back(
     const Op *op, const Step *step, Matrix delta, const void *packed, bint add, const Rows *rows
 ) noexcept nogil
 
-# Of h, one timestep earlier: what the recurrent weights multiplied.
+# The rows that gradients are summed over now, from the first on.
+cdef Matrix of_stretch(const Op *op, const Step *step, Matrix m) noexcept nogil
+
+# A state one timestep earlier.
+cdef Matrix before(const Op *op, const Step *step, Matrix sequence) noexcept nogil
+
+# Of h one timestep earlier the rows of this stretch: what the recurrent weights multiplied.
 cdef Matrix hidden_before(const Op *op, const Step *step) noexcept nogil
 
 # The gradient of a learned initial state; False if the parameter is none.

@@ -15,7 +15,7 @@ from .op cimport (
     from_row, of_thread, row_chunks, rows_end, set_activation, set_gate_activation, set_up, span_of,
     taps_from,
 )
-from .simd cimport Matrix, ROW_CHUNK, Rows, Span
+from .simd cimport DEPTH_BLOCK, Matrix, ROW_CHUNK, Rows, Span, cached_bytes
 
 
 cdef inline bint gives_sequence(const Op *op) noexcept nogil:
@@ -218,8 +218,9 @@ cdef bint joint_gradient(
     cdef Span span = span_of(op, step, op.x_places)
     if initial_gradient(op, step, parameter, row0, row1):
         return True
+    delta = of_stretch(op, step, delta)
     if parameter == WEIGHT_IH:
-        op.leaf.affine_weight(into, op.x, delta, &span, row0, row1)
+        op.leaf.affine_weight(into, of_stretch(op, step, op.x), delta, &span, row0, row1)
     elif parameter == WEIGHT_HH:
         op.leaf.affine_weight(into, hidden_before(op, step), delta, &span, row0, row1)
     elif op.bias and parameter <= BIAS_HH:
@@ -229,14 +230,23 @@ cdef bint joint_gradient(
     return True
 
 
+cdef Matrix of_stretch(const Op *op, const Step *step, Matrix m) noexcept nogil:
+    return from_row(m, step.stretch_begin, op.leaf)
+
+
 cdef Matrix hidden_before(const Op *op, const Step *step) noexcept nogil:
-    return from_row(hidden_seen(op, step), step.rows if op.reverse else -step.rows, op.leaf)
+    return of_stretch(op, step, before(op, step, hidden_seen(op, step)))
+
+
+cdef Matrix before(const Op *op, const Step *step, Matrix sequence) noexcept nogil:
+    return from_row(sequence, step.rows if op.reverse else -step.rows, op.leaf)
 
 
 cdef bint initial_gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil:
-    cdef Span span = Span(rows=step.rows if step.first else 0, before=0, behind=0, partial=0, add=False)
+    cdef bint now = step.first and step.stretch_begin == 0
+    cdef Span span = Span(rows=step.rows if now else 0, before=0, behind=0, partial=0, add=False)
     cdef int i
     for i in range(op.states):
         if op.state[i].parameter == parameter:
@@ -260,6 +270,15 @@ cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcep
     return here
 
 
+cdef Py_ssize_t stretch(Py_ssize_t seen, Py_ssize_t gates, Py_ssize_t real_bytes) noexcept:
+    """How many rows stay in cache, what the gates see and dL/dz, while one gradient after the other is summed over
+    them; all where the gradients would not stay there themselves."""
+    cdef Py_ssize_t room = cached_bytes()
+    if seen * gates * real_bytes > room:
+        return 0
+    return DEPTH_BLOCK * max(1, room // (DEPTH_BLOCK * (seen + gates) * real_bytes))
+
+
 cdef Operation recurrent_operation(
     const Kind *kind, Py_ssize_t inputs, Py_ssize_t units, int blocks, dict options, Py_ssize_t real_bytes
 ):
@@ -279,6 +298,7 @@ cdef Operation recurrent_operation(
     made.op.states = 1
     for i in range(2):
         made.op.state[i].parameter = -1
+    made.op.stretch = stretch(inputs + units, blocks * units, real_bytes)
     add_parameter(made, inputs, blocks * units)
     add_parameter(made, units, blocks * units)
     if made.op.bias:

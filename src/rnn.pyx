@@ -113,7 +113,7 @@ cdef void gradient(
         rows=step.rows * places_in(op.x_places, step), before=0, behind=0, partial=0, add=True
     )
     joint_gradient(op, step, parameter, row0, row1, op.buffer[TOTAL].matrix)
-    if op.omega > 0 and parameter == WEIGHT_HH:
+    if op.omega > 0 and parameter == WEIGHT_HH and step.stretch_begin == 0:
         op.leaf.affine_weight(
             op.parameter[WEIGHT_HH].gradient, op.buffer[STATE_FACTOR].matrix,
             op.buffer[DELTA_FACTOR].matrix, &window, row0, row1,

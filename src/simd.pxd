@@ -13,6 +13,7 @@ cdef extern from "simd/factor.h" nogil:
 
 cdef extern from "simd/leaf.h" nogil:
     const Py_ssize_t ROW_CHUNK "VG_ROW_CHUNK"
+    const Py_ssize_t DEPTH_BLOCK "VG_DEPTH_BLOCK"
 
     ctypedef struct Matrix "vg_matrix":
         void *data
@@ -348,3 +349,6 @@ cdef extern from "simd/rules.h" nogil:
 
 # The kernels of the CPU level in use, for reals of 4 or 8 bytes.
 cdef const Leaf *leaf_table(Py_ssize_t real_bytes) noexcept nogil
+
+# How much products may copy, or others keep, in the second-level cache: half of it.
+cdef Py_ssize_t cached_bytes() noexcept nogil

@@ -220,6 +220,10 @@ def _second_level():
 take_second_level(_second_level())
 
 
+cdef Py_ssize_t cached_bytes() noexcept nogil:
+    return block_bytes
+
+
 cdef const Leaf *leaf_table(Py_ssize_t real_bytes) noexcept nogil:
     return table_of_level(_level, <int>real_bytes)
 

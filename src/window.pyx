@@ -29,7 +29,7 @@ cdef Share share_of(
     share.step = Step(
         rows=rows, times=1, time=0, thread=thread, key=0, training=False, updating=False, loss_follows=False,
         first=True, last=True, accumulating=False, begin=0, end=1, partial=run.plan.partial,
-        wants_initial=False,
+        stretch_begin=0, stretch_end=rows, wants_initial=False,
     )
     share.vectors = Rows(begin=row0, end=row1, times=1, stride=rows, ends=NULL)
     share.sequences = share.vectors
