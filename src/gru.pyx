@@ -15,7 +15,7 @@ from .op cimport (
 from .recurrent cimport (
     BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, WEIGHT_IH, add_dropout_buffers,
     bring_back, drop_hidden, hidden_before, hidden_seen, initial_gradient, of_stretch,
-    recurrent_operation, summed_bias, taps_at, walk_backward, walk_forward,
+    recurrent_operation, sum_biases, summed_bias, taps_at, walk_backward, walk_forward,
 )
 from .simd cimport Matrix, PACKED_SIZE, Rows, Span, Taps
 
@@ -49,16 +49,21 @@ cdef inline const void *shifted(const Op *op, const void *data, Py_ssize_t eleme
 
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
+    sum_biases(op, step)
+    pack(op, step, False)
+    walk_forward(op, step, rows, input_forward, cell_forward)
+
+
+cdef void input_forward(const Op *op, const Step *step, Py_ssize_t row, const Rows *some) noexcept nogil:
     cdef Py_ssize_t n = op.h.cols
-    cdef Matrix w = op.parameter[WEIGHT_IH].value, z = pre_activation(op)
+    cdef Matrix w = op.parameter[WEIGHT_IH].value, x = from_row(op.x, row, op.leaf)
+    cdef Matrix z = from_row(pre_activation(op), row, op.leaf)
     cdef const void *bias = summed_bias(op, step)
     cdef const void *candidate = shifted(op, bias, 2 * n)
     if op.variant and op.bias:
         candidate = shifted(op, op.parameter[BIAS_IH].value.data, 2 * n)
-    op.leaf.affine(block(z, 0, 2 * n, op.leaf), op.x, block(w, 0, 2 * n, op.leaf), bias, False, rows)
-    op.leaf.affine(block(z, N * n, n, op.leaf), op.x, block(w, 2 * n, n, op.leaf), candidate, False, rows)
-    pack(op, step, False)
-    walk_forward(op, step, rows, cell_forward)
+    op.leaf.affine(block(z, 0, 2 * n, op.leaf), x, block(w, 0, 2 * n, op.leaf), bias, False, some)
+    op.leaf.affine(block(z, N * n, n, op.leaf), x, block(w, 2 * n, n, op.leaf), candidate, False, some)
 
 
 cdef void pack(const Op *op, const Step *step, bint transposed) noexcept nogil:
@@ -112,17 +117,22 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
 cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
-    cdef Py_ssize_t n = op.h.cols
-    cdef Matrix delta = op.buffer[ACTIVATED].matrix, w = op.parameter[WEIGHT_IH].value
     pack(op, step, True)
-    walk_backward(op, step, taps, rows, cell_backward)
-    op.leaf.clear_ended(delta, rows)
+    walk_backward(op, step, taps, rows, cell_backward, input_backward)
+
+
+cdef void input_backward(const Op *op, const Step *step, Py_ssize_t row, const Rows *some) noexcept nogil:
+    cdef Py_ssize_t n = op.h.cols
+    cdef Matrix delta = from_row(op.buffer[ACTIVATED].matrix, row, op.leaf), dx
+    cdef Matrix w = op.parameter[WEIGHT_IH].value
+    op.leaf.clear_ended(delta, some)
     if op.dx.data != NULL:
+        dx = from_row(op.dx, row, op.leaf)
         op.leaf.affine_input(
-            op.dx, block(delta, 0, 2 * n, op.leaf), block(w, 0, 2 * n, op.leaf), op.adds_dx, rows
+            dx, block(delta, 0, 2 * n, op.leaf), block(w, 0, 2 * n, op.leaf), op.adds_dx, some
         )
         op.leaf.affine_input(
-            op.dx, block(delta, N * n, n, op.leaf), block(w, 2 * n, n, op.leaf), True, rows
+            dx, block(delta, N * n, n, op.leaf), block(w, 2 * n, n, op.leaf), True, some
         )
 
 

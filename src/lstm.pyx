@@ -15,8 +15,8 @@ from .op cimport (
 )
 from .recurrent cimport (
     BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_dropout_buffers, before,
-    bring_back, hidden_seen, joint_backward, joint_forward, joint_gradient, of_stretch, recurrent_operation,
-    taps_at,
+    bring_back, hidden_seen, joint_backward, joint_forward, joint_gradient, joint_input, joint_input_backward,
+    of_stretch, recurrent_operation, taps_at,
 )
 from .simd cimport Function, Matrix, PACKED_SIZE, Rows, Span, Taps
 
@@ -53,7 +53,11 @@ cdef inline int first_peephole(const Op *op) noexcept nogil:
 
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
-    joint_forward(op, step, rows, pre_activation(op), cell_forward)
+    joint_forward(op, step, rows, input_forward, cell_forward)
+
+
+cdef void input_forward(const Op *op, const Step *step, Py_ssize_t row, const Rows *some) noexcept nogil:
+    joint_input(op, step, pre_activation(op), row, some)
 
 
 cdef void activate(
@@ -92,7 +96,11 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
 cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
-    joint_backward(op, step, taps, rows, op.buffer[ACTIVATED].matrix, cell_backward)
+    joint_backward(op, step, taps, rows, cell_backward, input_backward)
+
+
+cdef void input_backward(const Op *op, const Step *step, Py_ssize_t row, const Rows *some) noexcept nogil:
+    joint_input_backward(op, step, op.buffer[ACTIVATED].matrix, row, some)
 
 
 cdef void cell_backward(

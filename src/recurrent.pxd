@@ -20,29 +20,38 @@ ctypedef struct Moment:
     Py_ssize_t chunk     # where its taps begin
     bint done            # the last one of a walk
 
+# What the input adds to z of some timesteps, x W_ih^T + b, and what it gets of dL/dz: `row` is where the first begins.
+ctypedef void (*InputDuty)(const Op *op, const Step *step, Py_ssize_t row, const Rows *some) noexcept nogil
 ctypedef void (*CellForward)(const Op *op, const Step *step, const Moment *now) noexcept nogil
 ctypedef void (*CellBackward)(
     const Op *op, const Step *step, const OpTaps *taps, const Moment *now
 ) noexcept nogil
 
-# Runs the cell at each timestep, from the initial states to the final ones.
+# Runs the cell at each timestep, from the initial states to the final ones; z of as many timesteps as stay in cache
+# is made ahead of it.
 cdef void walk_forward(
-    const Op *op, const Step *step, const Rows *rows, CellForward cell
+    const Op *op, const Step *step, const Rows *rows, InputDuty input, CellForward cell
 ) noexcept nogil
 
 # The same in reverse: at each timestep the cell finds dL/dh_t in buffer[TOTAL], and takes the states' carry
 # one timestep back.
 cdef void walk_backward(
-    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell, InputDuty input
 ) noexcept nogil
 
-# The duties of a layer all of whose gates see x and h in one product each: z is where the walk finds
-# x W_ih^T + b, delta is dL/dz of all gates and timesteps.
+# The duties of a layer all of whose gates see x and h in one product each: z is of all gates and timesteps, and so is
+# delta, dL/dz.
 cdef void joint_forward(
-    const Op *op, const Step *step, const Rows *rows, Matrix z, CellForward cell
+    const Op *op, const Step *step, const Rows *rows, InputDuty input, CellForward cell
+) noexcept nogil
+cdef void joint_input(
+    const Op *op, const Step *step, Matrix z, Py_ssize_t row, const Rows *some
 ) noexcept nogil
 cdef void joint_backward(
-    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, Matrix delta, CellBackward cell
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell, InputDuty input
+) noexcept nogil
+cdef void joint_input_backward(
+    const Op *op, const Step *step, Matrix delta, Py_ssize_t row, const Rows *some
 ) noexcept nogil
 
 # Of weights and biases; True if the parameter is one of them, or a learned initial state.
@@ -50,7 +59,8 @@ cdef bint joint_gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1, Matrix delta
 ) noexcept nogil
 
-# The sum of both biases; NULL without biases.
+# The sum of both biases, once it was made; NULL without biases.
+cdef void sum_biases(const Op *op, const Step *step) noexcept nogil
 cdef const void *summed_bias(const Op *op, const Step *step) noexcept nogil
 
 # Of every timestep, h as the recurrent weights see it: where units are dropped, without these (Gal and

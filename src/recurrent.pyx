@@ -100,10 +100,33 @@ cdef void keep_final(
     copy_rows(op, final, from_row(sequence, now.row, op.leaf), &leaving)
 
 
-cdef void walk_forward(
-    const Op *op, const Step *step, const Rows *rows, CellForward cell
+cdef Py_ssize_t times_in_cache(const Op *op, const Rows *rows) noexcept nogil:
+    """For how many timesteps x and z stay in cache together."""
+    cdef Py_ssize_t each = (op.x.cols + op.parameter[WEIGHT_IH].value.cols) * op.leaf.real_bytes
+    return max(1, cached_bytes() // max(1, each * (rows.end - rows.begin)))
+
+
+cdef inline Py_ssize_t time_of(const Rows *rows, Py_ssize_t k, bint backwards) noexcept nogil:
+    """The k-th timestep of a walk."""
+    return rows.times - 1 - k if backwards else k
+
+
+cdef void some_times(
+    const Op *op, const Step *step, const Rows *rows, Py_ssize_t begin, Py_ssize_t end, InputDuty duty
 ) noexcept nogil:
-    cdef Py_ssize_t k, t, alive
+    """A duty, over the timesteps between two of a walk, both included."""
+    cdef Rows some = rows[0]
+    begin, end = min(begin, end), max(begin, end)
+    some.times = end + 1 - begin
+    if some.ends != NULL:
+        some.ends += begin
+    duty(op, step, begin * step.rows, &some)
+
+
+cdef void walk_forward(
+    const Op *op, const Step *step, const Rows *rows, InputDuty input, CellForward cell
+) noexcept nogil:
+    cdef Py_ssize_t k, t, alive, ready = 0, most = times_in_cache(op, rows)
     cdef Rows never
     cdef Moment now
     cdef int i
@@ -112,7 +135,10 @@ cdef void walk_forward(
         never = one_step(rows, rows_end(rows, 0), rows.end)
         copy_rows(op, op.state[i].final, op.state[i].initial, &never)
     for k in range(rows.times):
-        t = rows.times - 1 - k if op.reverse else k
+        t = time_of(rows, k, op.reverse)
+        if k == ready:
+            ready = min(k + most, rows.times)
+            some_times(op, step, rows, t, time_of(rows, ready - 1, op.reverse), input)
         now = moment(op, step, rows, t)
         cell(op, step, &now)
         hide(op, step, now.row, &now.rows)
@@ -126,14 +152,14 @@ cdef void walk_forward(
 
 
 cdef void walk_backward(
-    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell, InputDuty input
 ) noexcept nogil:
-    cdef Py_ssize_t k, t
+    cdef Py_ssize_t k, t, first = 0, most = times_in_cache(op, rows)
     cdef Matrix total, direct = Matrix(data=NULL, ld=0, cols=0)
     cdef OpTaps here
     cdef Moment now
     for k in range(rows.times):
-        t = k if op.reverse else rows.times - 1 - k
+        t = time_of(rows, k, not op.reverse)
         now = moment(op, step, rows, t)
         now.done = k + 1 == rows.times
         if gives_sequence(op):
@@ -148,6 +174,9 @@ cdef void walk_backward(
             else:
                 tap_last(op, step, rows, &now, t, here.direct)
         cell(op, step, taps, &now)
+        if now.done or k + 1 == first + most:
+            some_times(op, step, rows, time_of(rows, first, not op.reverse), t, input)
+            first = k + 1
 
 
 cdef void tap_last(
@@ -175,40 +204,55 @@ cdef Matrix total_now(const Op *op, const Moment *now) noexcept nogil:
     return from_row(op.buffer[TOTAL].matrix, now.row, op.leaf)
 
 
-cdef const void *summed_bias(const Op *op, const Step *step) noexcept nogil:
+cdef void sum_biases(const Op *op, const Step *step) noexcept nogil:
     cdef Py_ssize_t n = op.parameter[BIAS_IH].rows
     cdef Rows one = Rows(begin=0, end=1, times=1, stride=1, ends=NULL)
-    cdef Matrix bias
-    if not op.bias:
-        return NULL
-    bias = Matrix(data=of_thread(op, step, BIAS), ld=n, cols=n)
-    op.leaf.add(
-        bias,
-        Matrix(data=op.parameter[BIAS_IH].value.data, ld=n, cols=n),
-        Matrix(data=op.parameter[BIAS_HH].value.data, ld=n, cols=n),
-        &one,
-    )
-    return bias.data
+    if op.bias:
+        op.leaf.add(
+            Matrix(data=of_thread(op, step, BIAS), ld=n, cols=n),
+            Matrix(data=op.parameter[BIAS_IH].value.data, ld=n, cols=n),
+            Matrix(data=op.parameter[BIAS_HH].value.data, ld=n, cols=n),
+            &one,
+        )
+
+
+cdef const void *summed_bias(const Op *op, const Step *step) noexcept nogil:
+    return of_thread(op, step, BIAS) if op.bias else NULL
 
 
 cdef void joint_forward(
-    const Op *op, const Step *step, const Rows *rows, Matrix z, CellForward cell
+    const Op *op, const Step *step, const Rows *rows, InputDuty input, CellForward cell
+) noexcept nogil:
+    sum_biases(op, step)
+    op.leaf.pack(of_thread(op, step, PACKED), op.parameter[WEIGHT_HH].value, op.h.cols, False)
+    walk_forward(op, step, rows, input, cell)
+
+
+cdef void joint_input(
+    const Op *op, const Step *step, Matrix z, Py_ssize_t row, const Rows *some
 ) noexcept nogil:
     op.leaf.affine(
-        z, op.x, op.parameter[WEIGHT_IH].value, summed_bias(op, step), False, rows
+        from_row(z, row, op.leaf), from_row(op.x, row, op.leaf), op.parameter[WEIGHT_IH].value,
+        summed_bias(op, step), False, some,
     )
-    op.leaf.pack(of_thread(op, step, PACKED), op.parameter[WEIGHT_HH].value, op.h.cols, False)
-    walk_forward(op, step, rows, cell)
 
 
 cdef void joint_backward(
-    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, Matrix delta, CellBackward cell
+    const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell, InputDuty input
 ) noexcept nogil:
     op.leaf.pack(of_thread(op, step, PACKED), op.parameter[WEIGHT_HH].value, op.h.cols, True)
-    walk_backward(op, step, taps, rows, cell)
-    op.leaf.clear_ended(delta, rows)
+    walk_backward(op, step, taps, rows, cell, input)
+
+
+cdef void joint_input_backward(
+    const Op *op, const Step *step, Matrix delta, Py_ssize_t row, const Rows *some
+) noexcept nogil:
+    delta = from_row(delta, row, op.leaf)
+    op.leaf.clear_ended(delta, some)
     if op.dx.data != NULL:
-        op.leaf.affine_input(op.dx, delta, op.parameter[WEIGHT_IH].value, op.adds_dx, rows)
+        op.leaf.affine_input(
+            from_row(op.dx, row, op.leaf), delta, op.parameter[WEIGHT_IH].value, op.adds_dx, some
+        )
 
 
 cdef bint joint_gradient(

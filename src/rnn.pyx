@@ -20,7 +20,8 @@ from .op cimport (
 )
 from .recurrent cimport (
     Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, add_dropout_buffers, bring_back, drop_hidden,
-    hidden_seen, joint_backward, joint_forward, joint_gradient, recurrent_operation, taps_at,
+    hidden_seen, joint_backward, joint_forward, joint_gradient, joint_input, joint_input_backward,
+    recurrent_operation, taps_at,
 )
 from .simd cimport Matrix, PACKED_SIZE, Rows, Span
 
@@ -38,7 +39,11 @@ cdef inline Matrix pre_activation(const Op *op) noexcept nogil:
 
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
-    joint_forward(op, step, rows, pre_activation(op), cell_forward)
+    joint_forward(op, step, rows, input_forward, cell_forward)
+
+
+cdef void input_forward(const Op *op, const Step *step, Py_ssize_t row, const Rows *some) noexcept nogil:
+    joint_input(op, step, pre_activation(op), row, some)
 
 
 cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexcept nogil:
@@ -53,9 +58,13 @@ cdef void cell_forward(const Op *op, const Step *step, const Moment *now) noexce
 cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
-    joint_backward(op, step, taps, rows, op.buffer[TOTAL].matrix, cell_backward)
+    joint_backward(op, step, taps, rows, cell_backward, input_backward)
     if op.omega > 0:
         regularise(op, step, rows)
+
+
+cdef void input_backward(const Op *op, const Step *step, Py_ssize_t row, const Rows *some) noexcept nogil:
+    joint_input_backward(op, step, op.buffer[TOTAL].matrix, row, some)
 
 
 cdef void regularise(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
