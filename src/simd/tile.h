@@ -108,10 +108,12 @@ INLINE void SIZED(tile)(const int rows, const int vectors, const Tile *t, real *
 #undef COLUMN
 }
 
-#define TILE_KERNEL(rows, vectors)                                                                           \
+#define PLAIN_KERNEL(rows, vectors)                                                                          \
     static void SIZED(tile##rows##x##vectors##x)(const Tile *t, real *c, const real *a) {                    \
         SIZED(tile)(rows, vectors, t, c, a, NULL);                                                           \
-    }                                                                                                        \
+    }
+#define TILE_KERNEL(rows, vectors)                                                                           \
+    PLAIN_KERNEL(rows, vectors)                                                                              \
     static void SIZED(joint##rows##x##vectors##x)(const Tile *t, real *c, const real *a, const Segments *s) { \
         SIZED(tile)(rows, vectors, t, c, a, s);                                                              \
     }
@@ -120,10 +122,10 @@ INLINE void SIZED(tile)(const int rows, const int vectors, const Tile *t, real *
 
 /* By vectors and rows. */
 #if TILE_BYTES == VEC_BYTES
-TILES_OF_1(TILE_KERNEL) TILES_OF_2(TILE_KERNEL) TILES_OF_3(TILE_KERNEL)
+TILES_OF_1(TILE_KERNEL) TILES_OF_2(TILE_KERNEL) TILES_OF_3(TILE_KERNEL) TILES_OF_4(PLAIN_KERNEL)
 static const TileKernel tiles[MOST_VECTORS][MOST_ROWS] = {
-    {TILES_OF_1(TILE_NAME)}, {TILES_OF_2(TILE_NAME)}, {TILES_OF_3(TILE_NAME)}};
-static const JointKernel joints[MOST_VECTORS][MOST_ROWS] = {
+    {TILES_OF_1(TILE_NAME)}, {TILES_OF_2(TILE_NAME)}, {TILES_OF_3(TILE_NAME)}, {TILES_OF_4(TILE_NAME)}};
+static const JointKernel joints[MOST_JOINED][MOST_ROWS] = {
     {TILES_OF_1(JOINT_NAME)}, {TILES_OF_2(JOINT_NAME)}, {TILES_OF_3(JOINT_NAME)}};
 #else
 TILES_OF_1(TILE_KERNEL)
@@ -131,6 +133,7 @@ static const TileKernel half_tiles[MOST_ROWS] = {TILES_OF_1(TILE_NAME)};
 static const JointKernel half_joints[MOST_ROWS] = {TILES_OF_1(JOINT_NAME)};
 #endif
 
+#undef PLAIN_KERNEL
 #undef TILE_KERNEL
 #undef TILE_NAME
 #undef JOINT_NAME

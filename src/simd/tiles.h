@@ -1,5 +1,6 @@
 /* The register tiles there are, by vectors and rows, and how columns and rows are dealt to them. */
-#define MOST_VECTORS 3
+#define MOST_VECTORS 4
+#define MOST_JOINED 3 /* vectors of a joint product's tile */
 #define MOST_ROWS 12
 
 typedef struct {
@@ -39,8 +40,10 @@ typedef void (*JointKernel)(const Tile *, real *c, const real *a, const Segments
 #define TILES_OF_2(each) TO_6(each, 2)
 #define TILES_OF_3(each) TO_3(each, 3)
 #endif
+#define TILES_OF_4(each) TO_3(each, 4) /* for as few rows as are all there are */
 #define ONE_MORE(rows, vectors) +1
-static const int tile_rows[MOST_VECTORS] = {TILES_OF_1(ONE_MORE), TILES_OF_2(ONE_MORE), TILES_OF_3(ONE_MORE)};
+static const int tile_rows[MOST_VECTORS] = {
+    TILES_OF_1(ONE_MORE), TILES_OF_2(ONE_MORE), TILES_OF_3(ONE_MORE), TILES_OF_4(ONE_MORE)};
 
 #if VEC_BYTES == 64
 typedef real half_vec __attribute__((vector_size(32)));
@@ -78,7 +81,7 @@ INLINE Group group_of_vectors(int vectors, ptrdiff_t cols) {
 #if VEC_BYTES == 64
     if (cols <= LANES / 2) return (Group){half_tiles, half_joints, 1, tile_rows[0], cols, LANES / 2};
 #endif
-    return (Group){tiles[vectors - 1], joints[vectors - 1], vectors, tile_rows[vectors - 1],
+    return (Group){tiles[vectors - 1], vectors > MOST_JOINED ? NULL : joints[vectors - 1], vectors, tile_rows[vectors - 1],
                    packed < cols ? packed : cols, packed};
 }
 
