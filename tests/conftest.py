@@ -6,6 +6,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from vgcore._core import simd
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 # The same examples on every machine and in every run, however slow
@@ -33,3 +35,11 @@ def mnist_directory() -> Path:
 def shakespeare() -> Path:
     """Forty thousand lines of Shakespeare, 1,115,394 characters of 65 kinds, all ASCII."""
     return shared_file("tinyshakespeare.txt")
+
+
+@pytest.fixture
+def cache_of():
+    """Set the size of the cache that products share; it is restored."""
+    before = simd.take_second_level(2**20)
+    yield simd.take_second_level
+    simd.take_second_level(before)

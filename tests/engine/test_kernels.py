@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from vgcore import activations
 from vgcore._core import kernels, simd
 
 SIZES = [1, 2, 3, 4, 5, 8, 15, 16, 17, 30, 31, 33, 48, 65, 100]
@@ -152,14 +153,6 @@ def test_rows_have_the_same_bits_however_many_there_are(dtype):
             np.testing.assert_array_equal(part[begin:end], whole[begin:end])
 
 
-@pytest.fixture
-def cache_of():
-    """Set the size of the cache that products share; it is restored."""
-    before = simd.take_second_level(2**20)
-    yield simd.take_second_level
-    simd.take_second_level(before)
-
-
 def products(rows, inputs, outputs, dtype):
     """All three products of a layer, of wholes, of sums and by way of a packed w."""
     rng = np.random.default_rng(rows + 1000 * inputs + outputs)
@@ -226,6 +219,20 @@ def test_elementary_functions_are_within_2_ulp(name, dtype):
     got = getattr(kernels, name)(x)
     want = getattr(np, name)(x.astype(np.longdouble))
     assert ulp_error(got, want, dtype) <= 2
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sigmoid_is_within_3_ulp_where_it_is_normal(dtype):
+    if np.finfo(np.longdouble).nmant <= 52:
+        pytest.skip("long double has no more digits than double here")
+    rng = np.random.default_rng(4)
+    low = -87.3 if dtype == "float32" else -708.3
+    x = np.concatenate([rng.uniform(low, -low, 300_000), rng.uniform(-20, 20, 300_000)])
+    z, h = (kernels.matrix(600, 1000, dtype) for _ in range(2))
+    z[...] = x.reshape(z.shape)
+    kernels.activation(h, z, activations.get("sigmoid").function)
+    want = 1 / (1 + np.exp(-z.astype(np.longdouble)))
+    assert ulp_error(h, want, dtype) <= 3
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -96,6 +96,24 @@ def test_training_with_checkpoints_changes_no_bit(options, threads, sequences):
     assert_same_bits(*found)
 
 
+@over_lengths
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("options", [{}, {"checkpoint": 9}], ids=["at once", "in windows"])
+def test_no_size_of_the_cache_changes_a_bit(options, threads, padded, cache_of):
+    """Over how many rows gradients are summed at once, and for how many timesteps inputs are multiplied."""
+
+    def found(size):
+        cache_of(size)
+        model = stack(True, **options)
+        x, y, lengths = samples(model, 40, 23)
+        return everything(model, x, y, **({"lengths": lengths} if padded else {}))
+
+    vg.set_num_threads(threads)
+    whole = found(2**30)
+    for size in (2**9, 2**13, 2**15, 2**17):
+        assert_same_bits(found(size), whole)
+
+
 def test_sequences_may_become_longer_and_shorter():
     for times in itertools.permutations([3, 7, 12]):
         models = [stack(False, checkpoint=each) for each in (3, None)]
