@@ -1,8 +1,6 @@
 """NumPy arrays as the leaf kernels take them."""
 
-import numpy as np
-
-from cpython.buffer cimport PyBUF_STRIDED_RO, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_RECORDS_RO, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t
 
 from .simd cimport Leaf, Matrix, Rows, leaf_table
@@ -11,25 +9,31 @@ from .simd cimport Leaf, Matrix, Rows, leaf_table
 cdef Matrix as_matrix(array) except *:
     """The rows of a float32 or float64 array; a 1-d array is one row."""
     cdef Py_buffer view
-    array = np.atleast_2d(array)
-    if array.dtype not in (np.float32, np.float64) or array.ndim != 2:
-        raise TypeError(f"expected a float32 or float64 matrix, got {array.dtype} {array.shape}")
-    if array.strides[1] != array.itemsize:
-        raise ValueError(f"expected contiguous rows, got strides {array.strides}")
-    PyObject_GetBuffer(array, &view, PyBUF_STRIDED_RO)
-    cdef Matrix made = Matrix(
-        data=view.buf, ld=array.strides[0] // array.itemsize, cols=array.shape[1]
-    )
-    PyBuffer_Release(&view)
+    cdef Matrix made
+    PyObject_GetBuffer(array, &view, PyBUF_RECORDS_RO)
+    try:
+        if view.format not in (b"f", b"d") or view.ndim > 2:
+            raise TypeError(f"expected a float32 or float64 matrix, got {array.dtype} {array.shape}")
+        if view.ndim and view.strides[view.ndim - 1] != view.itemsize:
+            raise ValueError(f"expected contiguous rows, got strides {array.strides}")
+        made = Matrix(data=view.buf, ld=1, cols=view.shape[view.ndim - 1] if view.ndim else 1)
+        made.ld = view.strides[0] // view.itemsize if view.ndim == 2 else made.cols
+    finally:
+        PyBuffer_Release(&view)
     return made
 
 
 cdef const Leaf *leaf_of(arrays) except NULL:
     """The kernels for arrays of one dtype; those that are None are none."""
-    dtypes = [array.dtype for array in arrays if array is not None]
-    if len(set(dtypes)) != 1:
-        raise TypeError(f"expected one dtype, got {[str(dtype) for dtype in dtypes]}")
-    return leaf_table(dtypes[0].itemsize)
+    dtype = None
+    for array in arrays:
+        if array is None:
+            continue
+        if dtype is not None and array.dtype != dtype:
+            dtypes = [str(each.dtype) for each in arrays if each is not None]
+            raise TypeError(f"expected one dtype, got {dtypes}")
+        dtype = array.dtype
+    return leaf_table(dtype.itemsize)
 
 
 cdef int expect(name, array, tuple shape) except -1:

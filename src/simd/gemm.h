@@ -1,8 +1,5 @@
 /* Matrix products over register tiles (tile.h).
  *
- * The depth is cut into blocks of VG_DEPTH_BLOCK terms, and an element of C is the sum of the blocks' sums, in order: one
- * chain as long as the depth would lose digits. Nothing else has a say in an element's bits.
- *
  * Rows of A are taken as many at once as stay in half of the second-level cache, and of B, for each block of depth,
  * groups of two or three vectors of columns. Where a group serves many tiles, or B is transposed, it is first copied to
  * a panel that stays in the first-level cache (panel.h); a B that serves many products is packed whole, once. A is
@@ -12,34 +9,6 @@
 #define PACK_COLS 160 /* with fewer columns a strided A is read in place */
 #define COPY_COLS 64  /* ... and one whose rows share sets */
 #define BLOCK_ROWS 256 /* that pay for packing B once more, where they fit */
-
-typedef struct {
-    const real *a, *b, *init; /* init: (cols,) the value every row of C starts from, or NULL */
-    real *c;
-    ptrdiff_t a_row, a_col, b_row, b_col, ldc;
-    ptrdiff_t cols, depth;
-    vg_rows rows;
-    const vg_span *span; /* whose rows the depth is, from the last to the first; or NULL */
-    int add, prepacked;  /* prepacked: b is what `pack` made */
-} Product;
-
-/* A block of the depth. */
-typedef struct {
-    ptrdiff_t begin, depth;
-    ptrdiff_t from, to; /* of a tile */
-    int add;
-} Stretch;
-
-INLINE Stretch stretch_at(const Product *p, ptrdiff_t begin) {
-    if (p->span) {
-        const Piece piece = piece_of(p->span, p->depth - begin);
-        const ptrdiff_t partial = p->span->partial / (ptrdiff_t)sizeof(real);
-        return (Stretch){begin, piece.end - piece.begin, piece.begun ? partial : 0, piece.cut ? partial : 0,
-                         piece.add};
-    }
-    return (Stretch){begin, p->depth - begin < VG_DEPTH_BLOCK ? p->depth - begin : VG_DEPTH_BLOCK, 0, 0,
-                     p->add || begin > 0};
-}
 
 /* What is packed next: `count` runs of `bytes`, `stride` bytes apart. */
 typedef struct {
@@ -165,7 +134,7 @@ static ptrdiff_t rows_in_cache(const Product *p) {
 /* C = init (or 0, or C where `add`) + A B, as many whole timesteps at once, or rows of one, as the cache holds. */
 static void multiply(const Product *p) {
     const ptrdiff_t each = p->rows.end - p->rows.begin, real_bytes = sizeof(real);
-    if (each <= 0) return;
+    if (each <= 0 || multiply_narrow(p)) return;
     if (each * p->rows.times * (p->depth + p->cols) * real_bytes <= vg_block_bytes) {
         multiply_rows(p, &p->rows, p->a, p->c);
         return;
@@ -242,6 +211,10 @@ static void affine_input(vg_matrix dx, vg_matrix dy, vg_matrix w, int add, const
 static void affine_weight(vg_matrix dw, vg_matrix x, vg_matrix dy, const vg_span *span, ptrdiff_t in0,
                           ptrdiff_t in1) {
     const ptrdiff_t last = span->rows - 1;
+    if (dw.cols == 1 && dw.ld == 1) { /* a column, which is the row of dy^T x */
+        sum_rows((real *)dw.data + in0, (vg_matrix){(real *)x.data + in0, x.ld, in1 - in0}, &dy, span);
+        return;
+    }
     multiply(&(Product){
         .c = dw.data, .ldc = dw.ld,
         .a = (const real *)x.data + last * x.ld, .a_row = 1, .a_col = -x.ld,
@@ -249,4 +222,8 @@ static void affine_weight(vg_matrix dw, vg_matrix x, vg_matrix dy, const vg_span
         .span = span,
         .rows = {.begin = in0, .end = in1, .times = 1, .stride = in1}, .cols = dw.cols, .depth = span->rows,
     });
+}
+
+static void column_sums(void *db, vg_matrix dy, const vg_span *span, ptrdiff_t col0, ptrdiff_t col1) {
+    sum_rows((real *)db + col0, (vg_matrix){(real *)dy.data + col0, dy.ld, col1 - col0}, NULL, span);
 }

@@ -14,6 +14,8 @@
 #include "caches.h"
 #include "tiles.h"
 #include "panel.h"
+#include "product.h"
+#include "narrow.h"
 #include "gemm.h"
 #include "conv.h"
 #include "columns.h"

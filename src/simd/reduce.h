@@ -217,42 +217,6 @@ INLINE Piece piece_of(const vg_span *span, ptrdiff_t end) {
 #define FOR_PIECES(piece, span)                                                                     \
     for (Piece piece = piece_of(span, (span)->rows);; piece = piece_of(span, (piece).begin))
 
-#define SUM_COLS (32 * LANES) /* summed at once: runs of rows that are long enough to be fetched ahead */
-#define SUM_ROWS 4            /* that a sum in memory takes in between being read and written */
-
-/* To the sums of n columns, `rows` rows of x, one after another from the last, at x, upwards. */
-INLINE void add_rows(vec *sum, const real *x, ptrdiff_t ld, const ptrdiff_t rows, ptrdiff_t n) {
-    ptrdiff_t j = 0;
-    for (; j + LANES <= n; j += LANES, sum++)
-        for (ptrdiff_t r = 0; r < rows; r++) *sum += load(x + j - r * ld);
-    if (j < n)
-        for (ptrdiff_t r = 0; r < rows; r++) *sum += load_first(x + j - r * ld, n - j);
-}
-
-/* Of n columns, at most SUM_COLS. */
-static void sum_columns(real *out, const real *x, ptrdiff_t ld, const vg_span *span, ptrdiff_t n) {
-    const ptrdiff_t partial = span->partial / (ptrdiff_t)sizeof(real);
-    vec sum[SUM_COLS / LANES];
-    FOR_PIECES(piece, span) {
-        real *to = piece.cut ? out + partial : out;
-        for (ptrdiff_t j = 0; j < n; j += LANES)
-            sum[j / LANES] = piece.begun ? load_first(out + partial + j, n - j) : all(0);
-        ptrdiff_t r = piece.end - 1;
-        for (; r - SUM_ROWS + 1 >= piece.begin; r -= SUM_ROWS) add_rows(sum, x + r * ld, ld, SUM_ROWS, n);
-        for (; r >= piece.begin; r--) add_rows(sum, x + r * ld, ld, 1, n);
-        for (ptrdiff_t j = 0; j < n; j += LANES) {
-            if (piece.add) sum[j / LANES] += load_first(to + j, n - j);
-            store_first(to + j, sum[j / LANES], n - j);
-        }
-        if (piece.begin == 0) return;
-    }
-}
-
-static void column_sums(void *db, vg_matrix dy, const vg_span *span, ptrdiff_t col0, ptrdiff_t col1) {
-    for (ptrdiff_t j = col0; j < col1; j += SUM_COLS)
-        sum_columns((real *)db + j, (const real *)dy.data + j, dy.ld, span, col1 - j < SUM_COLS ? col1 - j : SUM_COLS);
-}
-
 static void column_products(void *db, vg_matrix x, vg_matrix dy, const vg_span *span, ptrdiff_t col0,
                             ptrdiff_t col1) {
     const ptrdiff_t partial = span->partial / (ptrdiff_t)sizeof(real);

@@ -193,6 +193,53 @@ def test_the_order_of_terms_is_that_of_blocks(kernel):
     assert y[0, 0] == 2**24 + 256 + (depth - 512)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("depth", [1, 7, 300, 531])
+@pytest.mark.parametrize(
+    ("rows", "cols"),
+    [
+        (1, 40),
+        (1, 600),
+        (1, 1),
+        (40, 1),
+        (33, 2),
+        (21, 3),
+        (50, 4),
+        (2, 5),
+        (3, 70),
+        (4, 33),
+        (2, 20),
+    ],
+)
+def test_few_rows_or_columns_have_the_bits_of_many(rows, cols, depth, dtype):
+    """Whatever reads them: the same products of matrices that have more of both."""
+    rng = np.random.default_rng(depth)
+    x, w = filled(rng, rows + 20, depth, dtype), filled(rng, depth, cols + 50, dtype)
+    wide_w = filled(rng, cols + 50, depth, dtype)
+    b = rng.normal(size=cols + 50).astype(dtype)
+    start = filled(rng, rows + 20, cols + 50, dtype)
+
+    def all_of(rows, cols):
+        y, dx, added = (start[:rows, :cols].copy() for _ in range(3))
+        kernels.affine(y, x[:rows], w[:, :cols], b[:cols])
+        kernels.affine(added, x[:rows], w[:, :cols], add=True)
+        kernels.affine_input(dx, x[:rows], wide_w[:cols], add=True)
+        dw, summed, partial = (start[:rows, :cols].copy() for _ in range(3))
+        across = np.ascontiguousarray(x[:rows].T)
+        kernels.affine_weight(dw, across, w[:, :cols])
+        kernels.affine_weight(
+            summed, across, w[:, :cols], before=50, behind=100, add=True, partial=partial
+        )
+        return y, added, dx, dw, summed, partial
+
+    for few, many in zip(all_of(rows, cols), all_of(rows + 20, cols + 50), strict=True):
+        np.testing.assert_array_equal(few, many[:rows, :cols])
+    ones = np.ones((rows, 1), dtype)
+    check_product(
+        all_of(rows, cols)[0], np.hstack([x[:rows], ones]), np.vstack([w, b])[:, :cols], dtype
+    )
+
+
 def ulp_error(got, want, dtype):
     """Largest error in units of the last place of the exact results ``want`` (long double)."""
     spacing = np.spacing(np.abs(want).astype(dtype)).astype(np.longdouble)
