@@ -2,7 +2,7 @@
  *
  * Sums have the order that tiles give them, and the same bits.
  */
-#define SUM_COLS (32 * LANES) /* of B, summed at once: runs of rows that are long enough to be fetched ahead */
+#define SUM_COLS (128 * LANES) /* of B, summed at once: runs of rows that are long enough to be fetched ahead */
 #define SUM_ROWS 4            /* that a sum in memory takes in between being read and written */
 
 /* To the sums of n columns `rows` rows of b, each times its factor or, where there is none, itself. */
