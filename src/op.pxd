@@ -128,7 +128,7 @@ ctypedef struct Op:
     bint loss_reads_z  # of a walk's outputs sigmoid(z): the loss makes dL/dh of it, and delta comes from z
     Py_ssize_t x_places  # 1: a vector; width x height of an image; or TIMESTEPS
     Py_ssize_t h_places
-    Py_ssize_t stretch  # rows of all timesteps that gradients are summed over at once, whole blocks of the sums; or 0
+    Py_ssize_t stretch  # rows of timesteps that gradients are summed over at once: whole blocks of sums; or 0
     double flops       # of one row, where they are not 2 for every parameter and place
     bint reverse       # time runs backwards
     bint beside        # reads the same x as the op before it, and writes the columns behind its h

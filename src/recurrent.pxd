@@ -20,15 +20,15 @@ ctypedef struct Moment:
     Py_ssize_t chunk     # where its taps begin
     bint done            # the last one of a walk
 
-# What the input adds to z of some timesteps, x W_ih^T + b, and what it gets of dL/dz: `row` is where the first begins.
+# What the input adds to z of some timesteps, x W_ih^T + b, and what it gets of dL/dz; the first begins at `row`.
 ctypedef void (*InputDuty)(const Op *op, const Step *step, Py_ssize_t row, const Rows *some) noexcept nogil
 ctypedef void (*CellForward)(const Op *op, const Step *step, const Moment *now) noexcept nogil
 ctypedef void (*CellBackward)(
     const Op *op, const Step *step, const OpTaps *taps, const Moment *now
 ) noexcept nogil
 
-# Runs the cell at each timestep, from the initial states to the final ones; z of as many timesteps as stay in cache
-# is made ahead of it.
+# Runs the cell at each timestep, from the initial states to the final ones; z of as many timesteps as stay
+# in cache is made ahead of it.
 cdef void walk_forward(
     const Op *op, const Step *step, const Rows *rows, InputDuty input, CellForward cell
 ) noexcept nogil
@@ -39,8 +39,8 @@ cdef void walk_backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows, CellBackward cell, InputDuty input
 ) noexcept nogil
 
-# The duties of a layer all of whose gates see x and h in one product each: z is of all gates and timesteps, and so is
-# delta, dL/dz.
+# The duties of a layer all of whose gates see x and h in one product each: z is of all gates and timesteps,
+# and so is delta, dL/dz.
 cdef void joint_forward(
     const Op *op, const Step *step, const Rows *rows, InputDuty input, CellForward cell
 ) noexcept nogil

@@ -315,8 +315,8 @@ cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcep
 
 
 cdef Py_ssize_t stretch(Py_ssize_t seen, Py_ssize_t gates, Py_ssize_t real_bytes) noexcept:
-    """How many rows stay in cache, what the gates see and dL/dz, while one gradient after the other is summed over
-    them; all where the gradients would not stay there themselves."""
+    """How many rows stay in cache, what the gates see and dL/dz, while one gradient after the other is summed
+    over them; all where the gradients would not stay there themselves."""
     cdef Py_ssize_t room = cached_bytes()
     if seen * gates * real_bytes > room:
         return 0
