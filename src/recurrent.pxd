@@ -20,7 +20,7 @@ ctypedef struct Moment:
     Py_ssize_t chunk     # where its taps begin
     bint done            # the last one of a walk
 
-# What the input adds to z of some timesteps, x W_ih^T + b, and what it gets of dL/dz; the first begins at `row`.
+# What the input adds to z of some timesteps, x W_ih^T + b, and what it gets of dL/dz; `row` begins the first.
 ctypedef void (*InputDuty)(const Op *op, const Step *step, Py_ssize_t row, const Rows *some) noexcept nogil
 ctypedef void (*CellForward)(const Op *op, const Step *step, const Moment *now) noexcept nogil
 ctypedef void (*CellBackward)(
