@@ -134,7 +134,7 @@ static ptrdiff_t rows_in_cache(const Product *p) {
 /* C = init (or 0, or C where `add`) + A B, as many whole timesteps at once, or rows of one, as the cache holds. */
 static void multiply(const Product *p) {
     const ptrdiff_t each = p->rows.end - p->rows.begin, real_bytes = sizeof(real);
-    if (each <= 0 || multiply_narrow(p)) return;
+    if (each <= 0 || p->rows.times <= 0 || multiply_narrow(p)) return;
     if (each * p->rows.times * (p->depth + p->cols) * real_bytes <= vg_block_bytes) {
         multiply_rows(p, &p->rows, p->a, p->c);
         return;

@@ -120,7 +120,7 @@ INLINE void multiply_columns(const Narrow *p, const ptrdiff_t cols) {
 /* Whether C is of one row or of few columns, or its transpose is: then it is made here. */
 static int multiply_narrow(const Product *p) {
     const ptrdiff_t rows = p->rows.end - p->rows.begin;
-    if (p->prepacked || p->rows.times > 1) return 0;
+    if (p->prepacked || p->rows.times != 1 || p->rows.ends) return 0;
     if (rows == 1 && p->b_col == 1) {
         multiply_row(p);
         return 1;

@@ -72,9 +72,12 @@ static const real EXPM1[] = {
 /* Adding it to n leaves no fraction bits, and in the last bits the exponent of 2^n. */
 #define EXPONENT_ROUND ((real)1.5 * ((whole)1 << MANTISSA) + EXPONENT_BIAS)
 
-/* times x = n ln 2 + times r, |times r| <= ln 2 / 2, for times 1 or 2: r, and in the last bits of *power 2^n's exponent. */
-INLINE vec reduce_by_ln2(vec x, const int times, mask *power) {
-    const vec sum = x * ((real)1.44269504088896340736 * times) + EXPONENT_ROUND, n = sum - EXPONENT_ROUND;
+/* times x = n ln 2 + times r for times 1 or 2, n = 0 for times r up to `upper` ln 2: r, and in the last bits of *power
+ * 2^n's exponent. */
+INLINE vec reduce_by_ln2(vec x, const int times, const real upper, mask *power) {
+    const real scale = (real)1.44269504088896340736 * times;
+    const vec sum = (upper == (real)0.5 ? x * scale : x * scale + ((real)0.5 - upper)) + EXPONENT_ROUND;
+    const vec n = sum - EXPONENT_ROUND;
     *power = (mask)sum;
     return (x - n * ((real)LN2_HIGH / times)) - n * ((real)LN2_LOW / times);
 }
@@ -94,7 +97,7 @@ INLINE vec expm1_reduced(vec r, const int times) {
 
 INLINE vec vexp(vec x) {
     mask power;
-    const vec r = reduce_by_ln2(at_least(at_most(x, all(EXP_OVERFLOW)), all(EXP_UNDERFLOW)), 1, &power);
+    const vec r = reduce_by_ln2(at_least(at_most(x, all(EXP_OVERFLOW)), all(EXP_UNDERFLOW)), 1, (real)0.5, &power);
     const mask n = power - (mask)all(EXPONENT_ROUND), half = n >> 1; /* neither factor over- or underflows */
     return (expm1_reduced(r, 1) + 1) * power_of_two(half + EXPONENT_BIAS) * power_of_two(n - half + EXPONENT_BIAS);
 }
@@ -103,7 +106,7 @@ INLINE vec vexp(vec x) {
 INLINE vec vexp_normal(vec x) {
     const vec near = at_least(at_most(x, all((EXPONENT_BIAS + 1) * LN2)), all(-EXPONENT_BIAS * LN2));
     mask power;
-    const vec r = reduce_by_ln2(near, 1, &power);
+    const vec r = reduce_by_ln2(near, 1, (real)0.5, &power);
     return (expm1_reduced(r, 1) + 1) * power_of_two(power);
 }
 
@@ -111,7 +114,8 @@ INLINE vec vexp_normal(vec x) {
 #define EXPM1_LIMIT (2 * TANH_ONE)
 INLINE vec vexpm1(vec x, const int times) {
     mask power;
-    const vec r = reduce_by_ln2(x, times, &power), scale = power_of_two(power);
+    /* where n is 1, what follows cancels least */
+    const vec r = reduce_by_ln2(x, times, (real)0.7, &power), scale = power_of_two(power);
     const real part = (real)1 / times;
     return scale * expm1_reduced(r, times) + (scale * part - part);
 }

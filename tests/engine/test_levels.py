@@ -35,3 +35,12 @@ def test_the_widest_level_is_taken_unless_another_is_asked_for(monkeypatch):
     monkeypatch.delenv("VGCORE_CPU")
     free = run_python("-c", "from vgcore._core import simd; print(simd.level)")
     assert free.stdout.split() == [simd.levels()[-1]], free.stderr
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "1.5", "much", "9" * 30])
+def test_a_size_of_the_cache_that_is_none_is_refused_by_name(size, monkeypatch):
+    monkeypatch.setenv("VGCORE_L2", size)
+    asked = run_python("-c", "import vgcore")
+    assert (
+        f"ImportError: VGCORE_L2: expected a positive number of KiB, got '{size}'" in asked.stderr
+    )

@@ -114,6 +114,42 @@ def test_no_size_of_the_cache_changes_a_bit(options, threads, padded, cache_of):
         assert_same_bits(found(size), whole)
 
 
+@pytest.mark.parametrize("units", [1, 3, 4, 20])
+@pytest.mark.parametrize("rows", [1, 2, 40])
+def test_rows_that_have_ended_stay_out_of_a_timestep_by_itself(units, rows, cache_of):
+    """A small cache holds one; what a walk backwards starts from lies where their z would be."""
+    layer = vg.Bidirectional(vg.RNN(units, return_sequences=True))
+    model = vg.Sequential([layer], input_shape=(None, 6), dtype="float64", seed=0)
+    model.load_state_dict({name: value + 0.5 for name, value in model.state_dict().items()})
+    model.compile("mse", "sgd")
+    rng = np.random.default_rng(units)
+    x, lengths = rng.normal(size=(rows, 7, 6)), rng.integers(1, 8, rows)
+    y = np.zeros((rows, 7, 2 * units))
+    for row, length in enumerate(lengths):
+        x[row, length:] = 1e200
+    alone = [model.predict(x[row : row + 1, :length])[0] for row, length in enumerate(lengths)]
+    _, whole = model.gradients(x, y, lengths=lengths)
+    cache_of(2**9)
+    together = model.predict(x, lengths=lengths)
+    for row, length in enumerate(lengths):
+        np.testing.assert_array_equal(together[row, :length], alone[row])
+    _, parts = model.gradients(x, y, lengths=lengths)
+    assert_same_bits(parts, whole)
+    assert all(np.isfinite(each).all() for each in whole.values())
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_omega_of_one_timestep_is_none(threads):
+    vg.set_num_threads(threads)
+    model = vg.Sequential([vg.RNN(70, omega=0.1)], input_shape=(None, 3), seed=0)
+    model.compile("mse", "sgd")
+    x = np.random.default_rng(0).normal(size=(32, 1, 3))
+    loss, gradients = model.gradients(x, np.zeros((32, 70)))
+    padded, same = model.gradients(x, np.zeros((32, 70)), lengths=np.ones(32, int))
+    assert loss == padded
+    assert_same_bits(gradients, same)
+
+
 def test_sequences_may_become_longer_and_shorter():
     for times in itertools.permutations([3, 7, 12]):
         models = [stack(False, checkpoint=each) for each in (3, None)]

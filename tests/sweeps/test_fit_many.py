@@ -483,6 +483,12 @@ def interrupts_are_heard():
     signal.signal(signal.SIGINT, before)
 
 
+def test_of_little_time_each_model_gets_some():
+    models = [dense(seed) for seed in range(40)]
+    histories = vg.fit_many(models, X, LABELS, epochs=10**6, seconds=0.4)
+    assert all(len(history["loss"]) for history in histories)
+
+
 @pytest.mark.parametrize("seconds", [0.02, 0.1, 0.3])
 @pytest.mark.usefixtures("interrupts_are_heard")
 def test_an_interrupt_stops_all_and_keeps_all(seconds):

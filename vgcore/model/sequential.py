@@ -307,7 +307,7 @@ class Sequential:
         sample_weight : array_like, (n,) or (n, time), optional
             Factors, 0 or more, of each sample's loss or, for outputs at every timestep, of each timestep's.
             The loss stays a mean over the samples, as Keras has it. What weighs 0 has no loss, no gradient,
-            and and no part in metrics; it still counts in batch statistics.
+            and no part in metrics; it still counts in batch statistics.
         class_weight : dict of int to float, or "balanced", optional
             Factors of the losses by class, 1 for what is not named; "balanced" is scikit-learn's
             ``n / (classes * samples of the class)``. Validation is not weighed so.

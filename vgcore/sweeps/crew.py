@@ -1,7 +1,7 @@
 """The threads that train many models side by side, and the one that has called them.
 
 Whoever is free takes the model that has waited longest, trains it for as many epochs as fit into about
-50 ms, and puts it back: all come on alike, and where training is broken off none is far behind. A model is
+50 ms, and puts it back: all get as much time, and where training is broken off none is far behind. A model is
 with one thread at a time, so what it computes is what it would alone.
 
 What is the user's own and may not expect other threads, callbacks and warnings, is done by the thread that
@@ -29,7 +29,8 @@ from vgcore.model.training import Fit
 if TYPE_CHECKING:
     from vgcore.model.callbacks import Logs
 
-_TURN = 0.05  # seconds that a model is trained before it is another's turn
+_TURN = 0.05  # seconds that a model is trained before it is another's turn, at most
+_TURNS = 8  # that each gets at least, if its epochs are short enough, where time is limited
 _LOOK = 0.1  # seconds between two looks at how it goes, and at whether it was broken off
 
 
@@ -131,10 +132,10 @@ class Job:
         self.finished = 0
         self._epochs = fit.by_epoch()
 
-    def turn(self) -> bool:
+    def turn(self, seconds: float) -> bool:
         """Train for a while; whether there is more to do."""
         divergence.speaker.set(self.told.warn)
-        end = time.monotonic() + _TURN
+        end = time.monotonic() + seconds
         try:
             while next(self._epochs, None) is not None:
                 self.finished += 1
@@ -174,6 +175,8 @@ class Crew:
     def train(self, jobs: Sequence[Job], threads: int, shown: Sequence[Callback]) -> None:
         """Do the jobs; what is no model's own is raised, with all that was done kept."""
         self._waiting = deque(jobs)
+        left = self.deadline - time.monotonic()
+        self._turn = min(_TURN, max(left, 0) * threads / (_TURNS * len(jobs)))
         members = [
             threading.Thread(target=copy_context().run, args=(self._work,), name=f"fit_many-{n}")
             for n in range(threads)
@@ -198,7 +201,7 @@ class Crew:
             with team.Staying():
                 while self._waiting and not self.broken:
                     job = self._next()
-                    if job is not None and job.turn():
+                    if job is not None and job.turn(self._turn):
                         self._waiting.append(job)
         except _BrokenOff:
             pass

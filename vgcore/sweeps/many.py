@@ -39,7 +39,8 @@ def fit_many(
 
     Each has one thread, or its share of them where there are fewer models than threads. A model's
     parameters, history and flow are, bit for bit, those of ``model.fit`` with the same arguments. Behind an
-    epoch, and no sooner than after 50 ms, a model lets others go on, so that all come on alike.
+    epoch, and no sooner than after 50 ms (less where ``seconds`` are few), a model lets others go on: all get
+    as much time, so that small models are ahead of large ones in epochs.
 
     Parameters
     ----------
