@@ -212,7 +212,7 @@ def _second_level():
     forced = os.environ.get("VGCORE_L2")
     if not forced:
         return second_level_bytes()
-    if not forced.isdecimal() or not 1 <= int(forced) <= 2**40:
+    if not (forced.isascii() and forced.isdecimal()) or not 1 <= int(forced) <= 2**40:
         raise ImportError(f"VGCORE_L2: expected a positive number of KiB, got {forced!r}")
     return int(forced) * 1024
 

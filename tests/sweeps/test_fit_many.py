@@ -483,6 +483,11 @@ def interrupts_are_heard():
     signal.signal(signal.SIGINT, before)
 
 
+def test_what_ends_all_models_is_raised():
+    with pytest.raises(ValueError, match="monitor: expected one of loss"):
+        vg.fit_many([dense(0), dense(1)], X, LABELS, callbacks=[vg.callbacks.EarlyStopping()])
+
+
 def test_of_little_time_each_model_gets_some():
     models = [dense(seed) for seed in range(40)]
     histories = vg.fit_many(models, X, LABELS, epochs=10**6, seconds=0.4)

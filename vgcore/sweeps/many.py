@@ -79,6 +79,9 @@ def fit_many(
     ------
     TypeError, ValueError, RuntimeError
         If an argument is wrong for one of the models, or one is not compiled; nothing is changed then.
+    Exception
+        What has ended the training of every model, if it is one and the same: a callback that cannot do
+        what it is asked, for instance.
 
     Notes
     -----
@@ -124,7 +127,11 @@ def fit_many(
         for job in jobs:
             job.fit.begin()
         crew.train(jobs, min(threads.get_num_threads(), len(jobs)), shown)
-    return [job.result for job in jobs if job.result is not None]
+    results = [job.result for job in jobs if job.result is not None]
+    first = results[0]
+    if isinstance(first, Exception) and len({repr(result) for result in results}) == 1:
+        raise first
+    return results
 
 
 def _members(models: Iterable[Sequential]) -> list[Sequential]:
