@@ -103,9 +103,9 @@ class History(Mapping[str, list[Any]]):
 
     "loss" (of all samples, each as it was at its step); where outputs are classes "accuracy"; the metrics
     of `Sequential.compile`; with validation data the same as "val_loss", ...; "learning_rate" (of the
-    epoch's last step); "seconds"; where gradients are tracked "gradient_norm" (of the last
-    step that was; NaN where none of the epoch was).
-    Of an epoch that was broken off, the loss and accuracy of the steps that were done, and NaN.
+    epoch's last step); "seconds"; where gradients are tracked "gradient_norm" (of the last step that was;
+    NaN where none of the epoch was). Of an epoch that was broken off, the loss and accuracy of the steps that
+    were done, and NaN.
 
     Attributes
     ----------
