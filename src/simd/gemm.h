@@ -16,6 +16,13 @@ typedef struct {
     ptrdiff_t count, bytes, stride;
 } Ahead;
 
+/* Of the next block of depth what is copied of a strided A. */
+static Ahead block_ahead(const Product *p, const vg_rows *rows, const Stretch *s, const real *a) {
+    const ptrdiff_t begin = s->begin + s->depth, real_bytes = sizeof(real), left = p->depth - begin;
+    return (Ahead){(const char *)(a + rows->begin + begin * p->a_col), left < VG_DEPTH_BLOCK ? left : VG_DEPTH_BLOCK,
+                   (rows->end - rows->begin) * real_bytes, p->a_col * real_bytes};
+}
+
 /* The panel of the columns from `col` on, unless it would push out what is in use. */
 static Ahead panel_ahead(const Product *p, const Stretch *s, ptrdiff_t col) {
     const ptrdiff_t real_bytes = sizeof(real);
@@ -61,12 +68,15 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
     const ptrdiff_t count = rows->times * (rows->end - rows->begin);
     const int packing = !p->prepacked && (p->b_col != 1 || count >= PACK_ROWS);
     const int few = !packing && !p->prepacked && rows->end - rows->begin <= tile_rows[3];
+    const int distant = !packing && !p->prepacked &&
+                        p->depth * p->cols * (ptrdiff_t)sizeof(real) > vg_block_bytes;
     const int strided = p->a_row == 1 && p->a_col != 1 && p->cols >= PACK_COLS && !few;
     const int copying = p->a_col == 1 && rows->times == 1 && shares_sets(p->a_row) && p->cols >= COPY_COLS;
     Tile tile = {
         .ldc = p->ldc, .a_row = p->a_row, .a_col = p->a_col, .depth = s->depth,
         .from = s->from, .to = s->to, .add = s->add,
     };
+    const real *const first_a = a;
     a += s->begin * p->a_col;
     if (copying) {
         tile.a_row = s->depth + LANES;
@@ -107,9 +117,11 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
             pack_panel(panels, group, b, p->b_row, p->b_col, s->depth);
             tile.b = panels;
         }
+        const ptrdiff_t next = col < strip_end ? col + STRIP_COLS : col + group.cols;
         run_tiles(tile, group.tiles, strided ? tile_rows[1] : group.most_rows, strided, rows, a, c + col,
-                  packing ? panel_ahead(p, s, col < strip_end ? col + STRIP_COLS : col + group.cols)
-                          : (Ahead){0});
+                  strided && col + group.cols >= p->cols ? block_ahead(p, rows, s, first_a)
+                  : packing || distant                   ? panel_ahead(p, s, next)
+                                                         : (Ahead){0});
         col += group.cols;
     }
 }
