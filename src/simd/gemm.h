@@ -68,8 +68,6 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
     const ptrdiff_t count = rows->times * (rows->end - rows->begin);
     const int packing = !p->prepacked && (p->b_col != 1 || count >= PACK_ROWS);
     const int few = !packing && !p->prepacked && rows->end - rows->begin <= tile_rows[3];
-    const int distant = !packing && !p->prepacked &&
-                        p->depth * p->cols * (ptrdiff_t)sizeof(real) > vg_block_bytes;
     const int strided = p->a_row == 1 && p->a_col != 1 && p->cols >= PACK_COLS && !few;
     const int copying = p->a_col == 1 && rows->times == 1 && shares_sets(p->a_row) && p->cols >= COPY_COLS;
     Tile tile = {
@@ -120,7 +118,7 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
         const ptrdiff_t next = col < strip_end ? col + STRIP_COLS : col + group.cols;
         run_tiles(tile, group.tiles, strided ? tile_rows[1] : group.most_rows, strided, rows, a, c + col,
                   strided && col + group.cols >= p->cols ? block_ahead(p, rows, s, first_a)
-                  : packing || distant                   ? panel_ahead(p, s, next)
+                  : packing                              ? panel_ahead(p, s, next)
                                                          : (Ahead){0});
         col += group.cols;
     }
