@@ -67,7 +67,7 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
     real *const block = (real *)vg_scratch.block, *const panels = (real *)vg_scratch.panels;
     const ptrdiff_t count = rows->times * (rows->end - rows->begin);
     const int packing = !p->prepacked && (p->b_col != 1 || count >= PACK_ROWS);
-    const int few = !packing && !p->prepacked && rows->end - rows->begin <= tile_rows[3];
+    const int few = !packing && !p->prepacked && rows->end - rows->begin <= tile_rows[MOST_VECTORS - 1];
     const int strided = p->a_row == 1 && p->a_col != 1 && p->cols >= PACK_COLS && !few;
     const int copying = p->a_col == 1 && rows->times == 1 && shares_sets(p->a_row) && p->cols >= COPY_COLS;
     Tile tile = {
@@ -90,7 +90,7 @@ static void multiply_block(const Product *p, const vg_rows *rows, const Stretch 
         const ptrdiff_t left = p->cols - col;
         Group group = group_of(left);
         if (strided && group.vectors == 3) group = group_of_vectors(2, left); /* A is packed for such tiles */
-        if (few && left >= 4 * LANES) group = group_of_vectors(4, left);
+        if (few && left >= MOST_VECTORS * LANES) group = group_of_vectors(MOST_VECTORS, left);
         const real *b = p->b + s->begin * p->b_row + col * p->b_col;
         tile.init = p->init && s->begin == 0 ? p->init + col : NULL;
         tile.b_last = group.packed - LANES;

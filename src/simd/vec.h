@@ -51,19 +51,24 @@ INLINE vec all(real x) { return x - (vec){0}; }
 
 INLINE vec choose(mask m, vec yes, vec no) { return (vec)(((mask)yes & m) | ((mask)no & ~m)); }
 INLINE vec keep(mask m, vec v) { return (vec)((mask)v & m); } /* v where m, else 0 */
-/* Bounds that NaN passes, as it does not pass fmax: of two that are unordered x86 takes the second. */
 #if VEC_BYTES == 64 && REAL_BITS == 32
-INLINE vec at_least(vec v, vec least) { return (vec)_mm512_max_ps((__m512)least, (__m512)v); }
-INLINE vec at_most(vec v, vec most) { return (vec)_mm512_min_ps((__m512)most, (__m512)v); }
+#define X86(operation) (vec)_mm512_##operation##_ps
+typedef __m512 x86_vec;
 #elif VEC_BYTES == 64
-INLINE vec at_least(vec v, vec least) { return (vec)_mm512_max_pd((__m512d)least, (__m512d)v); }
-INLINE vec at_most(vec v, vec most) { return (vec)_mm512_min_pd((__m512d)most, (__m512d)v); }
+#define X86(operation) (vec)_mm512_##operation##_pd
+typedef __m512d x86_vec;
 #elif VEC_BYTES == 32 && REAL_BITS == 32
-INLINE vec at_least(vec v, vec least) { return (vec)_mm256_max_ps((__m256)least, (__m256)v); }
-INLINE vec at_most(vec v, vec most) { return (vec)_mm256_min_ps((__m256)most, (__m256)v); }
+#define X86(operation) (vec)_mm256_##operation##_ps
+typedef __m256 x86_vec;
 #elif VEC_BYTES == 32
-INLINE vec at_least(vec v, vec least) { return (vec)_mm256_max_pd((__m256d)least, (__m256d)v); }
-INLINE vec at_most(vec v, vec most) { return (vec)_mm256_min_pd((__m256d)most, (__m256d)v); }
+#define X86(operation) (vec)_mm256_##operation##_pd
+typedef __m256d x86_vec;
+#endif
+
+/* Bounds that NaN passes, as it does not pass fmax: of two that are unordered x86 takes the second. */
+#ifdef X86
+INLINE vec at_least(vec v, vec least) { return X86(max)((x86_vec)least, (x86_vec)v); }
+INLINE vec at_most(vec v, vec most) { return X86(min)((x86_vec)most, (x86_vec)v); }
 #else
 INLINE vec at_least(vec v, vec least) { return choose(v < least, least, v); }
 INLINE vec at_most(vec v, vec most) { return choose(v > most, most, v); }
