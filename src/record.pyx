@@ -7,7 +7,7 @@ any number of threads and however time is cut into windows.
 from libc.math cimport INFINITY, NAN, hypot, isnan, sqrt
 from libc.string cimport memset
 
-from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, chunk_count, places_in, row_chunks
+from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, chunk_count, row_chunks
 from .plan cimport OP_FIELDS, OpBook, PARAMETER_FIELDS, Plan, Run, Seen, TIME_FIELDS, writes
 from .simd cimport ROW_CHUNK
 from .window cimport Share, cut, living_rows, runs_now
@@ -43,28 +43,58 @@ cdef inline double hypotenuse(double a, double b, double c) noexcept nogil:
     return hypot(hypot(a, b), c)
 
 
-cdef void see_chunks(
-    Seen *seen, const OpTaps *taps, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t cols
-) noexcept nogil:
-    """Means and deviations of the chunks of one place, merged pairwise (Chan et al. 1979, eq. 2.1)."""
-    cdef Py_ssize_t chunks = row_chunks(rows), c
-    cdef double new, apart
-    for c in range(chunks):
-        new = min(<double>ROW_CHUNK, <double>(rows - c * ROW_CHUNK)) * cols
-        apart = taps.layer.mean[first + c] - seen.mean
-        seen.deviation = hypotenuse(
-            seen.deviation, taps.layer.deviation[first + c],
-            apart * sqrt(seen.count * new / (seen.count + new)),
-        )
-        seen.mean += apart * new / (seen.count + new)
-        seen.count += new
+cdef inline double chunk_rows(Py_ssize_t rows, Py_ssize_t chunk) noexcept nogil:
+    """How many of so many rows are in a chunk."""
+    return <double>min(ROW_CHUNK, rows - chunk * ROW_CHUNK)
 
 
-cdef void see_place(
-    const Op *op, OpBook *book, Py_ssize_t first, Py_ssize_t rows, double *out
+cdef double spread_of_means(
+    const double *means, double mean, Py_ssize_t rows, Py_ssize_t places, Py_ssize_t cols
 ) noexcept nogil:
-    """The taps of one place, whose chunks begin at `first`; with `out`, its row of the time record."""
-    cdef Py_ssize_t chunks = row_chunks(rows), c
+    """The norm of the differences from `mean` if each number were the mean of its chunk."""
+    cdef Py_ssize_t chunks = row_chunks(rows), place, c
+    cdef double square = 0, spread = 0, apart
+    for place in range(places):
+        for c in range(chunks):
+            apart = means[place * chunks + c] - mean
+            square += chunk_rows(rows, c) * apart * apart
+    if SMALLEST < square < LARGEST:
+        return sqrt(cols * square)
+    for place in range(places):
+        for c in range(chunks):
+            apart = means[place * chunks + c] - mean
+            spread = hypotenuse(spread, sqrt(<double>cols * chunk_rows(rows, c)) * apart, 0)
+    return spread
+
+
+cdef void see_outputs(
+    Seen *seen, const OpTaps *taps, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t places, Py_ssize_t cols
+) noexcept nogil:
+    """Means and deviations of chunks from entry `first` on, joined with what was seen (Chan et al. 1979, eq. 2.1)."""
+    cdef Py_ssize_t chunks = row_chunks(rows), place, c
+    cdef const double *means = taps.layer.mean + first
+    cdef double new = <double>rows * places * cols, share = 1 / (<double>rows * places), mean = 0, apart
+    for place in range(places):
+        for c in range(chunks):
+            mean += share * chunk_rows(rows, c) * (means[place * chunks + c] - means[0])
+    mean += means[0]
+    apart = mean - seen.mean
+    seen.deviation = hypotenuse(
+        hypotenuse(
+            combined_norm(taps.layer.deviation + first, places * chunks),
+            spread_of_means(means, mean, rows, places, cols), 0,
+        ),
+        seen.deviation, apart * sqrt(seen.count * new / (seen.count + new)),
+    )
+    seen.mean += apart * new / (seen.count + new)
+    seen.count += new
+
+
+cdef void see_places(
+    const Op *op, OpBook *book, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t places, double *out
+) noexcept nogil:
+    """The taps of `places` from entry `first` on; with `out`, of a timestep: its row of the time record."""
+    cdef Py_ssize_t chunks = row_chunks(rows) * places, c
     cdef const OpTaps *taps = &book.taps
     cdef double norm, saturated
     cdef int gate
@@ -78,7 +108,8 @@ cdef void see_place(
         if out != NULL:
             out[3 + gate] = norm
             out[3 + MAX_GATES + gate] = saturated / (rows * op.h.cols) if rows > 0 else 0
-    see_chunks(&book.seen, taps, first, rows, op.h.cols)
+    if rows > 0:
+        see_outputs(&book.seen, taps, first, rows, places, op.h.cols)
     if op.branches:
         book.seen.skip = hypotenuse(book.seen.skip, combined_norm(taps.skip + first, chunks), 0)
         book.seen.body = hypotenuse(book.seen.body, combined_norm(taps.body + first, chunks), 0)
@@ -102,7 +133,7 @@ cdef void record_window(
     cdef Op *op
     cdef double *out
     cdef double *time_out
-    cdef Py_ssize_t per_step = row_chunks(share.step.rows), t, places, rows
+    cdef Py_ssize_t per_step = row_chunks(share.step.rows), t, places
     cdef int index, thread = share.step.thread
     for index in range(cut(plan.ops, 1, thread, threads), cut(plan.ops, 1, thread + 1, threads)):
         op = &plan.op[index]
@@ -110,15 +141,16 @@ cdef void record_window(
         if not share.step.accumulating:
             memset(&book.seen, 0, sizeof(Seen))
         places = tapped_places(op)
-        if runs_now(share, places):
-            for t in range(places_in(places, &share.step) - 1, -1, -1):
+        if places != TIMESTEPS and runs_now(share, places):
+            see_places(op, book, 0, share.step.rows, places, NULL)
+        elif places == TIMESTEPS:
+            for t in range(share.step.times - 1, -1, -1):
                 time_out = NULL
-                rows = living_rows(run, share, t) if places == TIMESTEPS else share.step.rows
                 if book.time_index >= 0:
                     time_out = run.time_record + (
                         (row * run.time_ops + book.time_index) * run.record_times + share.time - time0 + t
                     ) * TIME_FIELDS
-                see_place(op, book, t * per_step, rows, time_out)
+                see_places(op, book, t * per_step, living_rows(run, share, t), 1, time_out)
         if complete:
             out = run.op_record + (row * plan.ops + index) * OP_FIELDS
             out[0] = book.seen.delta
