@@ -48,6 +48,13 @@ def all_finite(array):
     return finite
 
 
+def ready(array, tuple shape, dtype):
+    """Whether it is what the engine reads: a C-contiguous array (n, *shape) of `dtype`, finite, n >= 1."""
+    if type(array) is not np.ndarray or array.dtype is not dtype or array.shape[1:] != shape:
+        return False
+    return array.flags.c_contiguous and array.size > 0 and all_finite(array)
+
+
 def label_range(labels):
     """(smallest, largest) of a C-contiguous int64 array that is not empty."""
     cdef const int64_t *data = int64s_of("labels", labels)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
+# Of one step, which is recorded and complete.
+_WANTED, _DONE = np.ones(1, bool), np.ones(1, np.int64)
+
+
 class InputGradients(NamedTuple):
     """What `Sequential.gradients` adds with ``wrt_inputs``.
 
@@ -61,30 +65,25 @@ def train_on_batch(
         if type(chosen.optimizer.learning_rate) is not float:  # a quick look: bench D1
             chosen.course.check_single_steps()
         program = _short_way(session, data, initial_state)
-        if program is not None:
-            return _one_step(session, program, data)
-        return _whole_batch(session, data, initial_state, updating=True).loss
+        if program is None:
+            return _whole_batch(session, data, initial_state, updating=True).loss
+        loss = program.train_batch(data.x, data.y)
+        if program.broken:
+            steps = of_pass(session, data, len(data.x))
+            at = divergence.Place(program.time - (not chosen.refuses), None, 0)
+            divergence.tell(session, divergence.message(session, program, data, steps, at, loss))
+        return loss
 
 
 def _short_way(session: Session, data: Data, initial_state: Sequence[Any] | None) -> Program | None:
     """The program of one step of one window, where it needs no more than the samples; else None."""
-    chosen = session.compiled
+    chosen, times = session.compiled, data.times
     if data.lengths is not None or data.weights is not None or initial_state is not None:
         return None
     if session.stateful or chosen.loss.function is not None or chosen.tbptt:
         return None
-    program = session.program(len(data.x), data.times)
-    return program if program.longest == program.times >= data.times else None
-
-
-def _one_step(session: Session, program: Program, data: Data) -> float:
-    """The shortest way through the engine."""
-    loss = program.train_batch(data.x, data.y)
-    if program.broken:
-        steps = of_pass(session, data, len(data.x))
-        at = divergence.Place(program.time - (not session.compiled.refuses), None, 0)
-        divergence.tell(session, divergence.message(session, program, data, steps, at, loss))
-    return loss
+    program = session.program(len(data.x), times)
+    return program if program.longest == program.times >= times else None
 
 
 def gradients(
@@ -138,9 +137,9 @@ def _one_look(session: Session, program: Program, data: Data, flow: GradientFlow
     record = records.Records(
         session.layout,
         extents=program.walks,
-        wanted=np.ones(1, bool),
+        wanted=_WANTED,
         first=program.time,
-        done=np.ones(1, np.int64),
+        done=_DONE,
         losses=losses,
         times=data.times,
         beyond=0.0,

@@ -81,6 +81,6 @@ class Course:
     def rate(self, step: int) -> float:
         """The rate of a step."""
         number = self.optimizer.learning_rate
-        if isinstance(number, Schedule):
-            return float(self._scheduled(number, step, 1)[0])
-        return number
+        if type(number) is float:  # a quick look: bench D1
+            return number
+        return float(self._scheduled(number, step, 1)[0])
