@@ -7,7 +7,7 @@ any number of threads and however time is cut into windows.
 from libc.math cimport INFINITY, NAN, hypot, isnan, sqrt
 from libc.string cimport memset
 
-from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, chunk_count, row_chunks
+from .op cimport MAX_GATES, Op, OpTaps, Parameter, TIMESTEPS, chunk_count, places_in, row_chunks
 from .plan cimport OP_FIELDS, OpBook, PARAMETER_FIELDS, Plan, Run, Seen, TIME_FIELDS, writes
 from .simd cimport ROW_CHUNK
 from .window cimport Share, cut, living_rows, runs_now
@@ -70,7 +70,7 @@ cdef double spread_of_means(
 cdef void see_outputs(
     Seen *seen, const OpTaps *taps, Py_ssize_t first, Py_ssize_t rows, Py_ssize_t places, Py_ssize_t cols
 ) noexcept nogil:
-    """Means and deviations of chunks from entry `first` on, joined with what was seen (Chan et al. 1979, eq. 2.1)."""
+    """Means and deviations of chunks from entry `first` on, and what was seen (Chan et al. 1979, eq. 2.1)."""
     cdef Py_ssize_t chunks = row_chunks(rows), place, c
     cdef const double *means = taps.layer.mean + first
     cdef double new = <double>rows * places * cols, share = 1 / (<double>rows * places), mean = 0, apart
@@ -133,7 +133,7 @@ cdef void record_window(
     cdef Op *op
     cdef double *out
     cdef double *time_out
-    cdef Py_ssize_t per_step = row_chunks(share.step.rows), t, places
+    cdef Py_ssize_t per_step = row_chunks(share.step.rows), t, places, together, rows
     cdef int index, thread = share.step.thread
     for index in range(cut(plan.ops, 1, thread, threads), cut(plan.ops, 1, thread + 1, threads)):
         op = &plan.op[index]
@@ -141,16 +141,18 @@ cdef void record_window(
         if not share.step.accumulating:
             memset(&book.seen, 0, sizeof(Seen))
         places = tapped_places(op)
-        if places != TIMESTEPS and runs_now(share, places):
-            see_places(op, book, 0, share.step.rows, places, NULL)
-        elif places == TIMESTEPS:
-            for t in range(share.step.times - 1, -1, -1):
+        if runs_now(share, places):
+            together = places if places != TIMESTEPS and book.time_index < 0 else 1
+            t = places_in(places, &share.step)
+            while t > 0:
+                t -= together
                 time_out = NULL
+                rows = living_rows(run, share, t) if places == TIMESTEPS else share.step.rows
                 if book.time_index >= 0:
                     time_out = run.time_record + (
                         (row * run.time_ops + book.time_index) * run.record_times + share.time - time0 + t
                     ) * TIME_FIELDS
-                see_places(op, book, t * per_step, living_rows(run, share, t), 1, time_out)
+                see_places(op, book, t * per_step, rows, together, time_out)
         if complete:
             out = run.op_record + (row * plan.ops + index) * OP_FIELDS
             out[0] = book.seen.delta

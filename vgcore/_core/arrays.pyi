@@ -1,6 +1,9 @@
-from typing import Any
+from typing import Any, TypeGuard
 
 from numpy.typing import NDArray
 
 def all_finite(array: NDArray[Any]) -> bool: ...
+def ready(
+    array: object, shape: tuple[int | None, ...], dtype: object
+) -> TypeGuard[NDArray[Any]]: ...
 def label_range(labels: NDArray[Any]) -> tuple[int, int]: ...

@@ -81,6 +81,8 @@ class Course:
     def rate(self, step: int) -> float:
         """The rate of a step."""
         number = self.optimizer.learning_rate
-        if type(number) is float:  # a quick look: bench D1
+        if type(number) is float or not isinstance(
+            number, Schedule
+        ):  # the quick look first: bench D1
             return number
         return float(self._scheduled(number, step, 1)[0])
