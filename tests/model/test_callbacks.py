@@ -108,6 +108,27 @@ def test_a_hook_that_returns_true_stops(hook, steps):
     assert told.calls[-1] == ("end", model)
 
 
+HOOKS = [f"on_{when}" for when in ("train_begin", "epoch_begin", "step", "epoch_end", "train_end")]
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration, GeneratorExit, LookupError])
+@pytest.mark.parametrize("hook", [*HOOKS, "on_progress"])
+def test_what_a_hook_raises_comes_out_as_it_is(hook, error):
+    mine = error("mine")
+
+    def raising(*arguments):
+        raise mine
+
+    for verb in (lambda **options: network().fit(X, Y, **options), together):
+        with pytest.raises(error) as caught:
+            verb(epochs=2, callbacks=[types.SimpleNamespace(**{hook: raising})])
+        assert caught.value is mine
+
+
+def together(**options):
+    return vg.fit_many([network()], X, Y, **options)
+
+
 class Four:
     def on_epoch_end(self, epoch, logs, more, most):
         """Take too much."""

@@ -105,7 +105,7 @@ def fit(
         hooks = Hooks(() if callbacks is None else callbacks, shown)
         run = Fit(model, source, range(initial_epoch, epochs), validation, track, hooks)
         run.begin()
-        for _ in run.by_epoch():
+        while run.train_epoch():
             pass
         return run.history
 
@@ -179,6 +179,9 @@ class Fit:
         self.room = _FIRST_STEPS
         self.told = -math.inf  # when callbacks were told of the progress
         self.record: records.Records | None = None  # of the epoch's last steps that were recorded
+        self._coming: Iterator[int] | None = None  # epochs, once training has begun
+        self._stopped = False
+        self._logs: dict[str, Any] = {}  # of the epoch before
         self._count(0)
 
     def _count(self, begin: int) -> None:
@@ -202,35 +205,44 @@ class Fit:
             records.attach(self.track, self.layout, self.session.run)
         self.session.history, self.session.warned = self.history, False
 
-    def by_epoch(self) -> Iterator[int]:
-        """Train, and come up for air behind each epoch; the history has what was done however it ends."""
-        logs: dict[str, Any] = {}
-        self.offered = time.monotonic()  # when others had a turn
-        stop = self.hooks.call("on_train_begin", self.model)
-        for epoch in self.epochs:
-            if stop or self.hooks.call("on_epoch_begin", epoch, logs):
-                break
-            self.tally, self.totals = _Tally(), Totals(self.metrics, self.compiled.loss)
-            try:
-                stop = self._epoch(epoch)
-                if self.tally.steps:
-                    logs = self._close_epoch(epoch)
-            except BaseException:
-                self._close_part()
-                if self.tally.steps and len(self.history.epoch) <= epoch - self.epochs.start:
-                    self.history.append(epoch, self.tally.values())
-                raise
-            stop = self.hooks.call("on_epoch_end", epoch, logs) or stop
-            if self.source.once and epoch + 1 < self.epochs.stop and not stop:
-                divergence.warn_caller(
-                    f"fit: x is an iterator, which ends after one of {len(self.epochs)} epochs; pass "
-                    "what can be gone through again, such as a list or a DataLoader"
-                )
-                break
-            yield epoch
-        else:
+    def train_epoch(self) -> bool:
+        """Train for one more epoch; whether there are more. The history has what was done however it ends.
+
+        No generator, in which a StopIteration of a callback's would become another error.
+        """
+        if self._coming is None:
+            self._coming = iter(self.epochs)
+            self.offered = time.monotonic()  # when others had a turn
+            self._stopped = self.hooks.call("on_train_begin", self.model)
+        epoch = next(self._coming, None)
+        if epoch is None:
             self._check_parameters()
+        elif not (self._stopped or self.hooks.call("on_epoch_begin", epoch, self._logs)):
+            self._stopped = self._epoch(epoch)
+            return True
         self.hooks.call("on_train_end", self.model)
+        return False
+
+    def _epoch(self, epoch: int) -> bool:
+        """One epoch, told and looked back at; whether training stops behind it."""
+        self.tally, self.totals = _Tally(), Totals(self.metrics, self.compiled.loss)
+        try:
+            stop = self._pass(epoch)
+            if self.tally.steps:
+                self._logs = self._close_epoch(epoch)
+        except BaseException:
+            self._close_part()
+            if self.tally.steps and len(self.history.epoch) <= epoch - self.epochs.start:
+                self.history.append(epoch, self.tally.values())
+            raise
+        stop = self.hooks.call("on_epoch_end", epoch, self._logs) or stop
+        if self.source.once and epoch + 1 < self.epochs.stop and not stop:
+            divergence.warn_caller(
+                f"fit: x is an iterator, which ends after one of {len(self.epochs)} epochs; pass "
+                "what can be gone through again, such as a list or a DataLoader"
+            )
+            return True
+        return stop
 
     def _check_parameters(self) -> None:
         """Look at what the last step has left, for its loss cannot tell."""
@@ -239,7 +251,7 @@ class Fit:
             if message is not None:
                 divergence.tell(self.session, message)
 
-    def _epoch(self, epoch: int) -> bool:
+    def _pass(self, epoch: int) -> bool:
         """The steps of one epoch, or as many as callbacks let be; whether one stopped them."""
         data = None
         for data, steps in self.source.parts():

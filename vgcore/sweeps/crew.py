@@ -130,14 +130,13 @@ class Job:
         self.fit, self.told = fit, told
         self.result: History | Exception | None = None
         self.finished = 0
-        self._epochs = fit.by_epoch()
 
     def turn(self, seconds: float) -> bool:
         """Train for a while; whether there is more to do."""
         divergence.speaker.set(self.told.warn)
         end = time.monotonic() + seconds
         try:
-            while next(self._epochs, None) is not None:
+            while self.fit.train_epoch():
                 self.finished += 1
                 if time.monotonic() > end:
                     return True
