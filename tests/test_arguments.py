@@ -207,6 +207,7 @@ EXCEPT = {
     ("PerEpoch", "steps"): OPTIONAL,
     ("per_epoch", "steps"): OPTIONAL,
     ("fit", "epochs"): NONE_AT_ALL,
+    ("fit_many", "drop_last"): NONE_AT_ALL,
     ("fit_many", "epochs"): NONE_AT_ALL,
     ("resnet", "classes"): NONE_AT_ALL,
     ("plain", "classes"): NONE_AT_ALL,

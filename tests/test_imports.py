@@ -58,6 +58,7 @@ FLOORS = [
     ["model.planning", "model.steps", "model.custom_loss", "model.minibatches", "model.callbacks"],
     ["model.session", "model.progress"],
     ["model.divergence", "model.sources"],
+    ["model.feeding"],
     ["model.inference", "model.storage"],
     ["model.training"],
     ["model.passes"],

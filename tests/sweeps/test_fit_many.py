@@ -1,6 +1,7 @@
 """Many models side by side: bitwise as if alone, told in one thread, and nothing lost however it ends."""
 
 import _thread
+import inspect
 import signal
 import threading
 import time
@@ -181,6 +182,109 @@ def test_data_are_checked_and_copied_once():
     assert len(seen) == 1
 
 
+# ---- arguments of fit
+
+WEIGHTS, LENGTHS = RNG.integers(3, size=60) / 2, RNG.integers(10, size=40)
+OPTIONS = {
+    "weights": {"sample_weight": WEIGHTS},
+    "classes": {"class_weight": {1: 3.0}},
+    "balanced": {"class_weight": "balanced", "sample_weight": WEIGHTS},
+    "split": {"validation_split": 0.3, "sample_weight": WEIGHTS},
+    "drop_last": {"drop_last": True},
+    "drop_last in order": {"drop_last": True, "shuffle": False, "validation_split": 0.1},
+    "initial_epoch": {"initial_epoch": 2},
+    "no epoch": {"initial_epoch": 4, "validation_data": (X, LABELS)},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+def test_arguments_of_fit_are_for_all_models(options):
+    assert_as_alone(several, [X] * 6, [LABELS] * 6, **{"epochs": 4, "batch_size": 7, **options})
+
+
+def sequence_models():
+    return [lstm(seed, **each) for seed, each in enumerate([{"tbptt": 4}, {"checkpoint": 3}, {}])]
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_lengths_and_weights_of_timesteps(split):
+    assert_as_alone(
+        sequence_models,
+        [SEQUENCES] * 3,
+        [TARGETS] * 3,
+        **{"epochs": 2, "batch_size": 8, "lengths": LENGTHS},
+        sample_weight=RNG.random((40, 9)),
+        **{"validation_split": 0.2}
+        if split
+        else {"validation_data": (SEQUENCES, TARGETS, LENGTHS)},
+    )
+
+
+@pytest.mark.parametrize("x", [X, [X, X[::-1], X]], ids=["one x", "x for each"])
+@pytest.mark.parametrize("y", [LABELS, [LABELS] * 3], ids=["one y", "y for each"])
+def test_a_list_with_one_for_each(x, y):
+    weights = [WEIGHTS, None, WEIGHTS[::-1]]
+    classes = ["balanced", {0: 2.0}, None]
+    models, others = several()[3:], several()[3:]
+    histories = vg.fit_many(
+        models, x, y, epochs=2, sample_weight=weights, class_weight=classes, validation_split=0.1
+    )
+    for place, (model, history) in enumerate(zip(others, histories, strict=True)):
+        expected = model.fit(
+            *(given[place] if isinstance(given, list) else given for given in (x, y)),
+            **{"epochs": 2, "validation_split": 0.1},
+            sample_weight=weights[place],
+            class_weight=classes[place],
+        )
+        same_history(expected, history)
+        assert_same_bits(model.session.vectors(), models[place].session.vectors())
+
+
+def test_lengths_for_each():
+    models, others = sequence_models(), sequence_models()
+    lengths = [LENGTHS, None, LENGTHS[::-1]]
+    vg.fit_many(models, SEQUENCES, TARGETS, lengths=lengths)
+    for model, other, mine in zip(models, others, lengths, strict=True):
+        other.fit(SEQUENCES, TARGETS, lengths=mine)
+        assert_same_bits(model.session.vectors(), other.session.vectors())
+
+
+def test_lists_of_numbers_are_weights_and_lengths_of_all():
+    """As many samples as models, again."""
+
+    def make():
+        return [lstm(seed) for seed in range(4)]
+
+    some = {"lengths": [9, 0, 3, 4], "sample_weight": [1.0, 0.0, 2.0, 3.0]}
+    assert_as_alone(make, [SEQUENCES[:4]] * 4, [TARGETS[:4]] * 4, epochs=2, **some)
+
+
+def test_padding_that_would_count_is_told_once():
+    with pytest.warns(UserWarning, match="lengths are given, and none in validation_data") as told:
+        vg.fit_many(
+            *(sequence_models(), SEQUENCES, TARGETS),
+            lengths=LENGTHS,
+            validation_data=(SEQUENCES, TARGETS),
+        )
+    assert len(told) == 1 and told[0].filename == __file__
+
+
+def test_minibatches_weighed_by_class():
+    parts = [(X[:20], LABELS[:20]), {"x": X[20:], "y": LABELS[20:], "sample_weight": WEIGHTS[20:]}]
+    assert_as_alone(several, [parts] * 6, [None] * 6, epochs=2, class_weight={2: 0.5})
+
+
+def test_arguments_have_the_order_and_defaults_of_fit():
+    def given(verb):
+        every = inspect.signature(verb).parameters.values()
+        return {each.name: each.default for each in every}
+
+    of_fit, of_many = given(vg.Sequential.fit), given(vg.fit_many)
+    del of_fit["self"], of_many["models"], of_many["seconds"]
+    assert list(of_fit) == list(of_many)
+    assert {**of_fit, "callbacks": ()} == of_many
+
+
 # ---- what goes wrong
 
 
@@ -202,6 +306,11 @@ def compiled_for_a_plateau():
         dense(),
         dense(1, optimizer=vg.SGD(vg.schedules.ReduceOnPlateau(0.1, monitor="val_loss"))),
     ]
+
+
+def one_that_fixes_time():
+    layers = [[vg.LSTM(5)], [vg.Flatten()]]
+    return [compiled([*some, vg.Dense(2)], (9, 4), "mse", seed=n) for n, some in enumerate(layers)]
 
 
 FLOW = vg.GradientFlow()
@@ -244,6 +353,59 @@ WRONG = {
         wrong(x=[X] * 6, validation_data=[(X, LABELS)] * 5),
         ValueError,
         "validation_data: expected one for all, or a list with one for each of the 6 models, got 5",
+    ),
+    "weights for few": (
+        wrong(sample_weight=[WEIGHTS] * 5),
+        ValueError,
+        "sample_weight: expected one for all, or a list with one for each of the 6 models, got 5",
+    ),
+    "classes for few": (
+        wrong(class_weight=[None] * 5),
+        ValueError,
+        "class_weight: expected one for all, or a list with one for each of the 6 models, got 5",
+    ),
+    "lengths of no sequences": (
+        wrong(lengths=LENGTHS),
+        ValueError,
+        r"models\[0\]: lengths: expected None, for the model takes no sequences",
+    ),
+    "lengths that one cannot have": (
+        wrong(one_that_fixes_time, x=SEQUENCES, y=TARGETS[:, 0], lengths=LENGTHS),
+        ValueError,
+        r"models\[1\]: lengths: expected None, for flatten1",
+    ),
+    "lengths of validation that one cannot have": (
+        wrong(
+            *(one_that_fixes_time, SEQUENCES, TARGETS[:, 0]),
+            validation_data=(SEQUENCES, TARGETS[:, 0], LENGTHS),
+        ),
+        ValueError,
+        r"models\[1\]: lengths of validation_data: expected None, for flatten1",
+    ),
+    "no weight": (
+        wrong(sample_weight=[*[None] * 5, np.zeros(60)]),
+        ValueError,
+        r"models\[5\]: sample_weight: expected some weight above 0",
+    ),
+    "class": (wrong(class_weight={7: 1}), ValueError, r"models\[0\]: class_weight: expected an"),
+    "validation twice": (
+        wrong(validation_split=0.1, validation_data=(X, LABELS)),
+        ValueError,
+        "validation_split: expected None beside validation_data",
+    ),
+    "split": (wrong(validation_split=1.0), ValueError, "validation_split: .* below 1"),
+    "drop_last": (wrong(drop_last=1), TypeError, "drop_last: expected True or False"),
+    "all dropped": (wrong(drop_last=True, batch_size=61), ValueError, r"\]: drop_last: expected F"),
+    "initial_epoch": (wrong(initial_epoch=2), ValueError, "initial_epoch: .* at most 1, got 2"),
+    "weights beside minibatches": (
+        wrong(x=[(X, LABELS)], y=None, sample_weight=WEIGHTS),
+        ValueError,
+        "sample_weight: expected None, for x is an iterable of minibatches, which hold theirs",
+    ),
+    "split of minibatches": (
+        wrong(x=[(X, LABELS)], y=None, validation_split=0.5),
+        ValueError,
+        "validation_split: expected None, for x is an iterable of minibatches",
     ),
     "callback": (
         wrong(callbacks=[3]),

@@ -102,7 +102,12 @@ def kind_of(session: Session) -> tuple[Any, ...]:
     compiled = session.compiled
     first, end = session.layers[0], session.shapes[-1]
     of_targets = compiled.loss, [metric.name for metric in compiled.metrics[:1]]
-    return session.input_shape, first.vocabulary, session.dtype, end, of_targets
+    of_lengths = [
+        session.takes_time,
+        any(layer.fixes_time for layer in session.layers),
+        any(layer.pools_time for layer in session.layers),
+    ]
+    return session.input_shape, first.vocabulary, session.dtype, end, of_targets, of_lengths
 
 
 def with_targets(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore import _validate
 from vgcore._core.program import Program
 from vgcore.flow import GradientFlow
 from vgcore.metrics import Totals
@@ -19,13 +18,13 @@ from vgcore.model import (
     divergence,
     inference,
     inputs,
-    minibatches,
     progress,
     records,
     states,
     turns,
 )
 from vgcore.model.callbacks import Hooks
+from vgcore.model.feeding import Feed, Passes
 from vgcore.model.history import History, Progress
 from vgcore.model.inputs import ClassWeight, Data
 from vgcore.model.minibatches import Minibatches
@@ -62,48 +61,12 @@ def fit(
     verbose: int | str,
 ) -> History:
     """See `Sequential.fit`."""
-    session = model.session
-    epochs = _validate.integer("epochs", epochs, minimum=1)
-    batch_size = _validate.integer("batch_size", batch_size, minimum=1)
-    _validate.boolean("shuffle", shuffle)
-    _validate.boolean("drop_last", drop_last)
-    initial_epoch = _validate.integer("initial_epoch", initial_epoch, minimum=0, maximum=epochs)
-    validation: Data | Minibatches | None = None
-    source: Samples | Stream
-    if y is None and not isinstance(x, np.ndarray):
-        minibatches.refuse_with_minibatches(
-            lengths=lengths,
-            sample_weight=sample_weight,
-            validation_split=validation_split,
-            drop_last=drop_last or None,
-        )
-        if isinstance(class_weight, str):
-            raise ValueError(
-                "class_weight: expected a dict, for x is an iterable of minibatches, whose classes are not "
-                "counted yet; got 'balanced'"
-            )
-        source = Stream(session, Minibatches("x", x), class_weight)
-    else:
-        data = inputs.with_targets(session, x, y, lengths, sample_weight)
-        if validation_split is not None:
-            data, validation = minibatches.split(data, validation_split)
-        data = inputs.by_class(session, data, class_weight)
-        if data.weights is not None:
-            weighing = "sample_weight" if class_weight is None else "class_weight"
-            inputs.check_some(weighing, data.weights, data.lengths)
-        source = Samples(session, data, batch_size, shuffle, drop_last)
-    if validation_data is not None:
-        if validation is not None:
-            raise ValueError("validation_split: expected None beside validation_data, got both")
-        validation = minibatches.given_validation(session, validation_data, epochs - initial_epoch)
-        if lengths is not None and isinstance(validation, Data) and validation.lengths is None:
-            divergence.warn_caller(
-                "fit: lengths are given, and none in validation_data, where padding would count; pass (x, y, "
-                "lengths)"
-            )
+    passes = Passes.checked(epochs, batch_size, shuffle, drop_last, initial_epoch)
+    feed = Feed(x, y, lengths, sample_weight, class_weight, validation_data, validation_split)
+    source, validation = feed.opened(model.session, passes, len(passes.epochs))
     with progress.shown(verbose) as shown:
         hooks = Hooks(() if callbacks is None else callbacks, shown)
-        run = Fit(model, source, range(initial_epoch, epochs), validation, track, hooks)
+        run = Fit(model, source, passes.epochs, validation, track, hooks)
         run.begin()
         while run.train_epoch():
             pass

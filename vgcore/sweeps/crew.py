@@ -242,10 +242,10 @@ class _Watch:
         self._jobs, self._shown = jobs, shown
         if not shown:
             return
-        self._epochs = len(jobs[0].fit.epochs)
-        steps = [job.fit.source.ahead(self._epochs) for job in jobs]
+        self._epochs = jobs[0].fit.epochs
+        steps = [job.fit.source.ahead(len(self._epochs)) for job in jobs]
         self._steps = None if None in steps else sum(filter(None, steps))
-        self._epoch = 0  # of the model that is behind all others
+        self._epoch = self._epochs.start  # of the model that is behind all others
         self._begin = self._last = time.monotonic()
         for callback in shown:
             callback.on_train_begin(None)  # type: ignore[arg-type]
@@ -259,9 +259,10 @@ class _Watch:
         losses = [job.told.loss for job in self._jobs if job.told.loss is not None]
         if not losses:
             return
-        epoch = min(job.finished if job.result is None else self._epochs for job in self._jobs)
+        first, end = self._epochs.start, self._epochs.stop
+        epoch = min(first + job.finished if job.result is None else end for job in self._jobs)
         steps, loss = sum(job.fit.steps_done for job in self._jobs), median(losses)
-        state = Progress(epoch, self._epochs, steps, self._steps, loss)
+        state = Progress(epoch, end, steps, self._steps, loss)
         for callback in self._shown:
             callback.on_progress(state)
             if epoch > self._epoch:

@@ -6,64 +6,62 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from vgcore.model import Sequential, inputs, minibatches
+from vgcore.model import Sequential, inputs
+from vgcore.model.feeding import Feed, Parts, Passes
 from vgcore.model.inputs import Data
 from vgcore.model.minibatches import Minibatches
 from vgcore.model.session import Session
 from vgcore.model.sources import Samples, Stream
 
+_BY_SAMPLE = ("y", "lengths", "sample_weight")  # what has a row per sample
+
 
 class Given:
     """What `fit_many` was given for each of its models."""
 
-    def __init__(
-        self, models: Sequence[Sequential], x: Any, y: Any, validation: Any, epochs: int
-    ) -> None:
-        self._sessions = [model.session for model in models]
+    def __init__(self, models: Sequence[Sequential], feed: Feed, passes: Passes) -> None:
+        self._sessions, self._passes = [model.session for model in models], passes
         number = len(models)
-        each = _is_x_for_each(x, y, self._sessions)
-        self._x = _spread("x", x, each, number)
-        self._y = _spread("y", y, _is_y_for_each(y, x, each, number), number)
-        each = each and isinstance(validation, list)
-        self._validation = _spread("validation_data", validation, each, number)
-        self._passes = epochs if each else epochs * number  # through validation data
-        self._checked: list[tuple[Any, Any, Data]] = []
-        _refuse_again("x", self._x)
+        each = _is_x_for_each(feed.x, feed.y, self._sessions)
+        for_each = {
+            "x": each,
+            **{
+                name: _is_for_each(getattr(feed, name), feed.x, each, number) for name in _BY_SAMPLE
+            },
+            "class_weight": isinstance(feed.class_weight, list | tuple),
+            "validation_data": each and isinstance(feed.validation_data, list),
+            "validation_split": False,
+        }
+        columns = [
+            _spread(name, given, for_each[name], number) for name, given in feed._asdict().items()
+        ]
+        self._feeds = [Feed(*row) for row in zip(*columns, strict=True)]
+        sharing = 1 if for_each["validation_data"] else number
+        self._validations = len(passes.epochs) * sharing
+        self._checked: list[tuple[Any, tuple[Any, ...], Parts]] = []
+        _refuse_again("x", [feed.x for feed in self._feeds])
 
-    def source(self, place: int, batch_size: int, shuffle: bool) -> Samples | Stream:
-        """What a model's `fit` goes through."""
-        session, x, y = self._sessions[place], self._x[place], self._y[place]
-        if y is None and not isinstance(x, np.ndarray):
-            return Stream(session, Minibatches("x", x), None)
-        data = self._once(session, (x, y), lambda: inputs.with_targets(session, x, y))
-        return Samples(session, data, batch_size, shuffle, False)
+    def opened(self, place: int) -> tuple[Samples | Stream, Data | Minibatches | None]:
+        """What a model's `fit` goes through, and what it is validated on."""
+        session = self._sessions[place]
+        return self._feeds[place].opened(session, self._passes, self._validations, self._once)
 
-    def validation(self, place: int) -> Data | Minibatches | None:
-        """A model's validation data."""
-        session, given = self._sessions[place], self._validation[place]
-        checked: Data | Minibatches | None = self._once(
-            session,
-            (given,),
-            lambda: minibatches.given_validation(session, given, self._passes),
-        )
-        return checked
-
-    def _once(self, session: Session, given: tuple[Any, ...], check: Callable[[], Any]) -> Any:
+    def _once(self, session: Session, given: tuple[Any, ...], check: Callable[[], Parts]) -> Parts:
         """What ``check`` makes of the data for the first model of a kind; samples are all models' of it."""
         kind = inputs.kind_of(session)
-        for known, before, data in self._checked:
+        for known, before, made in self._checked:
             if (
                 known == kind
                 and len(before) == len(given)
                 and all(map(operator.is_, before, given))
             ):
-                return data._replace(compiled=session.compiled)
-        data = check()
-        if isinstance(data, Data):
-            self._checked.append((kind, given, data))
-        return data
+                return tuple(
+                    part._replace(compiled=session.compiled) if isinstance(part, Data) else part
+                    for part in made
+                )
+        made = check()
+        self._checked.append((kind, given, made))
+        return made
 
 
 def _is_x_for_each(x: Any, y: Any, sessions: Sequence[Session]) -> bool:
@@ -83,18 +81,19 @@ def _is_minibatch(item: Any) -> bool:
     return isinstance(item, Mapping)
 
 
-def _is_y_for_each(y: Any, x: Any, x_for_each: bool, number: int) -> bool:
-    """Whether y is a list of targets of all samples each, and not of targets of a sample each."""
-    if not isinstance(y, list | tuple) or not y:
+def _is_for_each(given: Any, x: Any, x_for_each: bool, number: int) -> bool:
+    """Whether what has a row per sample is a list of such for all samples each, and not of the rows."""
+    if not isinstance(given, list | tuple) or not given:
         return False
+    there = [item for item in given if item is not None]
     if x_for_each:
-        return all(hasattr(item, "__len__") for item in y)
+        return all(hasattr(item, "__len__") for item in there)
     try:
         samples = len(x)
-        each = all(hasattr(item, "ndim") and len(item) == samples for item in y)
-    except TypeError:  # an array without axes
+        each = all(hasattr(item, "ndim") and len(item) == samples for item in there)
+    except TypeError:  # an array without axes, or x without a length
         return False
-    return each and (len(y) == number or len(y) != samples)
+    return each and (len(given) == number or len(given) != samples)
 
 
 def _spread(argument: str, given: Any, for_each: bool, number: int) -> list[Any]:

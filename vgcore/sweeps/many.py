@@ -11,6 +11,7 @@ from vgcore import _answers, _validate
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential, progress, threads
 from vgcore.model.callbacks import Callback
+from vgcore.model.feeding import Feed, Passes
 from vgcore.model.history import History
 from vgcore.model.sources import Samples
 from vgcore.model.training import Fit
@@ -29,7 +30,13 @@ def fit_many(
     epochs: int = 1,
     batch_size: int = 32,
     shuffle: bool = True,
+    lengths: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
     validation_data: Any = None,
+    validation_split: float | None = None,
+    drop_last: bool = False,
+    initial_epoch: int = 0,
     track: Iterable[GradientFlow | None] | None = None,
     callbacks: Callbacks | None = (),
     seconds: float | None = None,
@@ -53,8 +60,16 @@ def fit_many(
     batch_size : int, >= 1
     shuffle : bool
         Draw a new order of the samples each epoch, from each model's own seed.
+    lengths, sample_weight : array_like, optional
+        As in `Sequential.fit`, one for all models; or a list with an array, or None, for each.
+    class_weight : dict of int to float, or "balanced", optional
+        As in `Sequential.fit`, for all models; or a list with one, or None, for each.
     validation_data : (x, y), (x, y, lengths), dict or iterable of minibatches, optional
         As in `Sequential.fit`, for all models; a list with one for each, where x is such a list.
+    validation_split : float, 0 < validation_split < 1, optional
+    drop_last : bool
+    initial_epoch : int
+        These three as in `Sequential.fit`, for all models.
     track : sequence of GradientFlow, optional
         One for each model, or None for those that are not tracked.
     callbacks : sequence, or function, optional
@@ -104,21 +119,19 @@ def fit_many(
     """
     begin = time.monotonic()
     members = _members(models)
-    epochs = _validate.integer("epochs", epochs, minimum=1)
-    batch_size = _validate.integer("batch_size", batch_size, minimum=1)
-    _validate.boolean("shuffle", shuffle)
+    passes = Passes.checked(epochs, batch_size, shuffle, drop_last, initial_epoch)
     limit = math.inf if seconds is None else _validate.real("seconds", seconds, above=0)
     flows = _flows(track, len(members))
-    given = Given(members, x, y, validation_data, epochs)
+    feed = Feed(x, y, lengths, sample_weight, class_weight, validation_data, validation_split)
+    given = Given(members, feed, passes)
     crew = Crew(begin + limit)
     with progress.shown(verbose) as shown:
         jobs = []
         for place, model in enumerate(members):
             told = Told(_callbacks(callbacks, model, place), crew, place)
             try:
-                source = given.source(place, batch_size, shuffle)
-                validation = given.validation(place)
-                fit = Fit(model, source, range(epochs), validation, flows[place], told)
+                source, validation = given.opened(place)
+                fit = Fit(model, source, passes.epochs, validation, flows[place], told)
             except (TypeError, ValueError, RuntimeError) as error:
                 raise _of_model(place, error) from error
             jobs.append(Job(fit, told))
