@@ -3,6 +3,7 @@
 import _thread
 import inspect
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -13,7 +14,7 @@ from reference import assert_same_bits
 
 import vgcore as vg
 from vgcore._core import team
-from vgcore.model import training
+from vgcore.model import progress, training
 from vgcore.sweeps import crew
 
 RNG = np.random.default_rng(0)
@@ -787,10 +788,30 @@ def test_called_by_a_thread():
 # ---- what is shown
 
 
-def test_a_line_for_each_epoch(capsys):
-    vg.fit_many(several(), X, LABELS, epochs=3, verbose=2)
+@pytest.mark.parametrize("turn", [0.0, 10.0])
+def test_a_line_for_each_epoch_of_each_model(turn, monkeypatch, capsys):
+    monkeypatch.setattr(crew, "_TURN", turn)
+    models, others = several(), several()
+    options = {"epochs": 5, "initial_epoch": 2, "validation_split": 0.2, "verbose": 2}
+    vg.fit_many(models, X, LABELS, **options)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith("epoch 3/3: loss ")
+    assert len(lines) == 6 * 3
+    for place, model in enumerate(others):
+        model.fit(X, LABELS, **options)
+        mine = [line for line in lines if line.startswith(f"models[{place}], epoch ")]
+        alone = [f"models[{place}], {line}" for line in capsys.readouterr().out.splitlines()]
+        assert [line.rpartition(" (")[0] for line in mine] == [
+            line.rpartition(" (")[0] for line in alone
+        ]
+        assert all("val_loss" in line for line in mine)
+
+
+def test_without_tqdm_somebody_who_looks_sees_lines_of_all(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setattr(progress, "_watched", lambda: True)
+    monkeypatch.setattr(progress, "_DELAY", 0.0)
+    vg.fit_many(several(), X, LABELS, epochs=3)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("epoch 3/3: loss ")
 
 
 def test_a_bar_of_all_steps(capsys):

@@ -98,6 +98,19 @@ class Progress(NamedTuple):
     loss: float
 
 
+def in_words(values: Mapping[str, Any]) -> str:
+    """The numbers of an epoch in a line.
+
+    Without the gradient's norm where it is NaN and the loss is not: no step of the epoch was recorded.
+    """
+    numbers = {name: each for name, each in values.items() if isinstance(each, int | float)}
+    if not math.isnan(numbers.get("loss", math.nan)) and math.isnan(
+        numbers.get("gradient_norm", 0.0)
+    ):
+        del numbers["gradient_norm"]
+    return ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+
+
 class History(Mapping[str, list[Any]]):
     """The course of one `fit`: a mapping from names to a list with one entry per epoch.
 
@@ -144,10 +157,10 @@ class History(Mapping[str, list[Any]]):
         return list(self)
 
     def __repr__(self) -> str:
-        """How many epochs there are, and the last one's entries."""
-        last = {name: values[-1] for name, values in self.items() if values}
-        numbers = ", ".join(f"{k} {v:.4g}" for k, v in last.items() if isinstance(v, int | float))
-        return f"<History of {len(self.epoch)} epochs{': ' if numbers else ''}{numbers}>"
+        """How many epochs there are, and what was measured in the last one."""
+        last = in_words({name: values[-1] for name, values in self.items() if values})
+        epochs = f"{len(self.epoch)} epoch{'' if len(self.epoch) == 1 else 's'}"
+        return f"<History of {epochs}{': ' if last else ''}{last}>"
 
     def _repr_html_(self) -> str:
         """Show the numbers of each epoch in a notebook."""

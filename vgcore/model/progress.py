@@ -11,7 +11,7 @@ from typing import Any
 from vgcore import _validate
 from vgcore._extras import missing
 from vgcore.model.callbacks import Callback, Logs
-from vgcore.model.history import Progress
+from vgcore.model.history import Progress, in_words
 
 _FORMAT = "{desc}{percentage:3.0f}%|{bar:8}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
 _DELAY = 2.0  # seconds that a run takes before it is shown
@@ -67,22 +67,27 @@ def _watched() -> bool:
     return kernel or (sys.stderr is not None and sys.stderr.isatty())
 
 
+_ASIDE = ("seconds", "learning_rate", "model")  # of the logs: told elsewhere, or by nobody
+
+
 def line(logs: Logs) -> str:
     """The numbers of an epoch in a line."""
-    numbers = {
-        name: value
-        for name, value in logs.items()
-        if isinstance(value, int | float) and name not in ("seconds", "learning_rate")
-    }
-    return ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    return in_words({name: value for name, value in logs.items() if name not in _ASIDE})
 
 
 class Lines(Callback):
-    """A line for each epoch, on standard output; none for those that end within ``delay`` seconds."""
+    """A line for each epoch, on standard output; none for those that end within ``delay`` seconds.
 
-    def __init__(self, delay: float = 0.0) -> None:
-        self._delay = delay
+    ``whose``: what stands in front.
+    """
+
+    def __init__(self, delay: float = 0.0, whose: str = "") -> None:
+        self._delay, self._whose = delay, whose
         self._epochs: int | None = None
+
+    def for_model(self, place: int) -> Lines:
+        """Lines that say whose they are."""
+        return Lines(self._delay, f"models[{place}], ")
 
     def on_train_begin(self, model: Any) -> None:
         """Look at the clock."""
@@ -96,7 +101,8 @@ class Lines(Callback):
         """Print the line."""
         if time.monotonic() - self._begin >= self._delay:
             of = f"/{self._epochs}" if self._epochs else ""
-            print(f"epoch {epoch + 1}{of}: {line(logs)} ({logs['seconds']:.1f} s)", flush=True)
+            told = f"epoch {epoch + 1}{of}: {line(logs)} ({logs['seconds']:.1f} s)"
+            print(f"{self._whose}{told}", flush=True)
 
 
 class Bar(Callback):

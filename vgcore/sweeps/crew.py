@@ -71,8 +71,10 @@ class Told(Hooks):
         Of the model's last step, as far as is known; None before the first.
     """
 
-    def __init__(self, callbacks: Iterable[Any], crew: Crew, place: int) -> None:
-        super().__init__(callbacks)
+    def __init__(
+        self, callbacks: Iterable[Any], shown: Sequence[Callback], crew: Crew, place: int
+    ) -> None:
+        super().__init__(callbacks, shown)
         self._crew, self._place = crew, place
         self._warnings: list[tuple[str, type[Warning]]] = []
         self.loss: float | None = None

@@ -80,8 +80,8 @@ def fit_many(
         Time that all of it may take. When it is over each model stops at the end of a step, or of the 50 ms
         that it is in, as if a callback had stopped it: its epoch ends there, and is validated.
     verbose : {"auto", 0, 1, 2}
-        As in `Sequential.fit`, of all models together: their steps, the epoch of those that are behind, the
-        median of their losses.
+        As in `Sequential.fit`. A bar is one of all models together: their steps, the epoch of those that are
+        behind, the median of their losses. A line (2) is of one epoch of one model, and names its place.
 
     Returns
     -------
@@ -126,9 +126,11 @@ def fit_many(
     given = Given(members, feed, passes)
     crew = Crew(begin + limit)
     with progress.shown(verbose) as shown:
+        together, each = ([], shown) if verbose == 2 else (shown, [])
         jobs = []
         for place, model in enumerate(members):
-            told = Told(_callbacks(callbacks, model, place), crew, place)
+            lines = [line.for_model(place) for line in each]
+            told = Told(_callbacks(callbacks, model, place), lines, crew, place)
             try:
                 source, validation = given.opened(place)
                 fit = Fit(model, source, passes.epochs, validation, flows[place], told)
@@ -139,7 +141,7 @@ def fit_many(
             _check_seeds(jobs)
         for job in jobs:
             job.fit.begin()
-        crew.train(jobs, min(threads.get_num_threads(), len(jobs)), shown)
+        crew.train(jobs, min(threads.get_num_threads(), len(jobs)), together)
     results = [job.result for job in jobs if job.result is not None]
     first = results[0]
     if isinstance(first, Exception) and len({repr(result) for result in results}) == 1:
