@@ -383,7 +383,7 @@ def test_a_checkpoint_that_could_never_be_written_is_refused_before_training(tmp
 
 
 def test_val_loss_without_validation_data_says_what_to_give():
-    with pytest.raises(ValueError, match="there are no validation data: give fit validation_data="):
+    with pytest.raises(ValueError, match="there are no validation data: give validation_data= or"):
         network().fit(X, Y, callbacks=[vg.callbacks.EarlyStopping()])
 
 

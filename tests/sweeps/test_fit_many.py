@@ -314,7 +314,7 @@ def one_that_fixes_time():
     return [compiled([*some, vg.Dense(2)], (9, 4), "mse", seed=n) for n, some in enumerate(layers)]
 
 
-FLOW = vg.GradientFlow()
+FLOW, STOPPING = vg.GradientFlow(), vg.callbacks.EarlyStopping()
 WRONG = {
     "no models": (wrong(list), ValueError, "models: expected at least one"),
     "one model": (wrong(dense), TypeError, "models: expected a list of models"),
@@ -412,6 +412,42 @@ WRONG = {
         wrong(callbacks=[3]),
         TypeError,
         r"callbacks\[0\]: expected a callable \(epoch, logs\)",
+    ),
+    "callbacks for few": (
+        wrong(callbacks=[[]] * 5),
+        ValueError,
+        "callbacks: expected one for all, or a list with one for each of the 6 models, got 5",
+    ),
+    "one callback for each": (
+        wrong(callbacks=[[STOPPING]] * 6),
+        ValueError,
+        r"callbacks: expected each model's own, got one EarlyStopping for models\[0\] and models\[1\]",
+    ),
+    "one callback of a function": (
+        wrong(callbacks=lambda model: [STOPPING]),
+        ValueError,
+        "callbacks: expected each model's own, got one EarlyStopping",
+    ),
+    "a callback that is no list": (
+        wrong(callbacks=lambda epoch, logs: None),
+        TypeError,
+        r"callbacks: expected a sequence of callbacks, or a function that takes \(model\), got",
+    ),
+    "a hook that is no list": (wrong(callbacks=STOPPING), TypeError, "callbacks: expected a seq"),
+    "a class that is no list": (
+        wrong(callbacks=vg.callbacks.EarlyStopping),
+        TypeError,
+        "callbacks: expected a sequence of callbacks",
+    ),
+    "a function of no list": (
+        wrong(callbacks=lambda model: print),
+        TypeError,
+        "callbacks: expected a sequence of callbacks, got <built-in function print>",
+    ),
+    "lists and others": (
+        wrong(callbacks=[[], print]),
+        TypeError,
+        r"callbacks\[0\]: expected a call",
     ),
     "one file": (
         wrong(callbacks=[vg.callbacks.Checkpoint("m.npz")]),
@@ -551,6 +587,42 @@ def test_early_stopping_is_each_models_own():
         same_history(other.fit(X, LABELS, callbacks=[stopping], **options), history)
         assert_same_bits(model.session.vectors(), other.session.vectors())
     assert len({len(history.epoch) for history in histories}) > 1
+
+
+def test_callbacks_of_each_models_own_are_told_themselves():
+    models, others = [[dense(n, optimizer=vg.SGD(10.0)) for n in range(5)] for _ in range(2)]
+    options = {"epochs": 30, "validation_split": 0.2, "batch_size": 6}
+    stopping, alone = [[vg.callbacks.EarlyStopping() for _ in range(5)] for _ in range(2)]
+    seen = Seen()
+    own = [[each] for each in stopping[:4]] + [(stopping[4], seen)]
+    vg.fit_many(models, X, LABELS, callbacks=own, **options)
+    for model, each in zip(others, alone, strict=True):
+        model.fit(X, LABELS, callbacks=[each], **options)
+    assert [each.stopped_epoch for each in stopping] == [each.stopped_epoch for each in alone]
+    assert [each.best_epoch for each in stopping] == [each.best_epoch for each in alone]
+    assert {call[1] for call in seen.calls} == {models[4], 4}
+
+
+def fit_alone(**options):
+    return dense().fit(X, LABELS, **options)
+
+
+def fit_one_of_many(**options):
+    return vg.fit_many([dense()], X, LABELS, **options)
+
+
+@pytest.mark.parametrize("verb", [fit_alone, fit_one_of_many])
+@pytest.mark.parametrize(
+    ("monitor", "hint"),
+    [
+        ("val_loss", "; got 'val_loss', and there are no validation data"),
+        ("loss_", "; got 'loss_'"),
+    ],
+)
+def test_what_is_no_number_of_a_training_is_not_offered_to_watch(verb, monitor, hint):
+    offered = "monitor: expected one of loss, accuracy, learning_rate, seconds"
+    with pytest.raises(ValueError, match=offered + hint):
+        verb(callbacks=[vg.callbacks.EarlyStopping(monitor)])
 
 
 def test_callbacks_made_for_each_model():

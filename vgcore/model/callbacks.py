@@ -79,7 +79,8 @@ class Callback(metaclass=_answers.Answering):
     def for_model(self, place: int) -> Callback:
         """What is told of the model at a place in the list of `vgcore.fit_many`: this, or one of its own.
 
-        A callback that keeps something of one training returns a new one.
+        A callback that keeps something of one training returns a new one. To read what it has kept, give each
+        model callbacks of its own, which are told themselves.
         """
         return self
 
@@ -90,7 +91,7 @@ class OnProgress(Callback):
     def __init__(self, function: Callable[[Progress], Any]) -> None:
         if not callable(function):
             raise TypeError(f"function: expected a callable, got {_validate.kind(function)}")
-        _check_parameters("function", function, "on_progress")
+        check_takes("function", function, _HOOKS["on_progress"], "a callable")
         self._function = function
 
     def on_progress(self, progress: Progress) -> Any:
@@ -133,9 +134,8 @@ class Hooks:
                 )
             found = {"on_epoch_end": callback}
         for name, hook in found.items():
-            _check_parameters(
-                f"{argument}: {name}" if hook is not callback else argument, hook, name
-            )
+            whose = f"{argument}: {name}" if hook is not callback else argument
+            check_takes(whose, hook, _HOOKS[name], "a callable")
         every = getattr(callback, "every_steps", 1)
         every = _validate.integer(f"{argument}.every_steps", every, minimum=0)
         if "on_step" in found and every:
@@ -170,28 +170,32 @@ def _any_true(answers: Sequence[Any]) -> bool:
     return any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
 
 
-def _check_parameters(argument: str, hook: Callable[..., Any], name: str) -> None:
-    """Raise if a hook cannot be called with what it will be called with."""
+def check_takes(
+    argument: str, function: Callable[..., Any], parameters: Sequence[str], expected: str
+) -> None:
+    """Raise if a function, which is ``expected``, cannot be called with what it will be called with."""
     try:
-        signature = inspect.signature(hook)
+        signature = inspect.signature(function)
     except (TypeError, ValueError):  # of what is written in C, it may not be known
         return
     try:
-        signature.bind(*_HOOKS[name])
+        signature.bind(*parameters)
     except TypeError:
         raise TypeError(
-            f"{argument}: expected a callable that takes ({', '.join(_HOOKS[name])}), got {hook!r} with "
+            f"{argument}: expected {expected} that takes ({', '.join(parameters)}), got {function!r} with "
             f"{signature}"
         ) from None
 
 
 def monitored(logs: Logs, name: str) -> float:
     """An entry of the logs that must be there and be a number."""
-    numbers = [key for key, each in logs.items() if isinstance(each, int | float)]
+    numbers = [
+        key for key, each in logs.items() if isinstance(each, int | float) and key != "model"
+    ]
     if name not in numbers and name.startswith("val_") and "val_loss" not in logs:
         raise ValueError(
             f"monitor: expected one of {', '.join(numbers)}; got {name!r}, and there are no validation data: "
-            "give fit validation_data= or validation_split="
+            "give validation_data= or validation_split="
         )
     return float(logs[_validate.one_of("monitor", name, numbers)])
 

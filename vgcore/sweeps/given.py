@@ -33,7 +33,7 @@ class Given:
             "validation_split": False,
         }
         columns = [
-            _spread(name, given, for_each[name], number) for name, given in feed._asdict().items()
+            spread(name, given, for_each[name], number) for name, given in feed._asdict().items()
         ]
         self._feeds = [Feed(*row) for row in zip(*columns, strict=True)]
         sharing = 1 if for_each["validation_data"] else number
@@ -96,7 +96,7 @@ def _is_for_each(given: Any, x: Any, x_for_each: bool, number: int) -> bool:
     return each and (len(given) == number or len(given) != samples)
 
 
-def _spread(argument: str, given: Any, for_each: bool, number: int) -> list[Any]:
+def spread(argument: str, given: Any, for_each: bool, number: int) -> list[Any]:
     """What is for each model."""
     if not for_each:
         return [given] * number

@@ -10,15 +10,15 @@ from typing import Any, Literal
 from vgcore import _answers, _validate
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential, progress, threads
-from vgcore.model.callbacks import Callback
+from vgcore.model.callbacks import Callback, check_takes
 from vgcore.model.feeding import Feed, Passes
 from vgcore.model.history import History
 from vgcore.model.sources import Samples
 from vgcore.model.training import Fit
 from vgcore.sweeps.crew import Crew, Job, Told
-from vgcore.sweeps.given import Given, repeated
+from vgcore.sweeps.given import Given, repeated, spread
 
-Callbacks = Iterable[Any] | Callable[[Sequential], Iterable[Any]]
+Callbacks = Iterable[Any] | Iterable[Sequence[Any]] | Callable[[Sequential], Iterable[Any]]
 
 
 @_answers.answering
@@ -72,10 +72,11 @@ def fit_many(
         These three as in `Sequential.fit`, for all models.
     track : sequence of GradientFlow, optional
         One for each model, or None for those that are not tracked.
-    callbacks : sequence, or function, optional
+    callbacks : sequence, sequence of sequences, or function, optional
         As in `Sequential.fit`; they are told of every model, and their logs have "model", its place in the
-        list. What keeps something of one training, such as `EarlyStopping`, is a callback of its own for
-        each model (`Callback.for_model`). Or a function that takes a model and returns its callbacks.
+        list. What keeps something of one training, such as `EarlyStopping`, is copied for each model
+        (`Callback.for_model`). Or a list of callbacks for each model, or a function that takes a model and
+        returns its callbacks: these are told themselves, so that what they keep can be read afterwards.
     seconds : float, > 0, optional
         Time that all of it may take. When it is over each model stops at the end of a step, or of the 50 ms
         that it is in, as if a callback had stopped it: its epoch ends there, and is validated.
@@ -116,6 +117,13 @@ def fit_many(
     ...     model.compile("sparse_categorical_crossentropy", "adam")
     >>> flows = [vg.GradientFlow(every=10) for _ in models]
     >>> histories = vg.fit_many(models, x, y, epochs=30, track=flows)
+
+    When each model has stopped:
+
+    >>> stoppings = [vg.callbacks.EarlyStopping(patience=3) for _ in models]
+    >>> own = [[stopping] for stopping in stoppings]
+    >>> histories = vg.fit_many(models, x, y, epochs=30, validation_split=0.1, callbacks=own)
+    >>> epochs = [stopping.stopped_epoch for stopping in stoppings]
     """
     begin = time.monotonic()
     members = _members(models)
@@ -124,18 +132,18 @@ def fit_many(
     flows = _flows(track, len(members))
     feed = Feed(x, y, lengths, sample_weight, class_weight, validation_data, validation_split)
     given = Given(members, feed, passes)
+    own = _callbacks(callbacks, members)
     crew = Crew(begin + limit)
     with progress.shown(verbose) as shown:
         together, each = ([], shown) if verbose == 2 else (shown, [])
         jobs = []
-        for place, model in enumerate(members):
-            lines = [line.for_model(place) for line in each]
-            told = Told(_callbacks(callbacks, model, place), lines, crew, place)
+        for place, (model, mine) in enumerate(zip(members, own, strict=True)):
+            told = Told(mine, [line.for_model(place) for line in each], crew, place)
             try:
                 source, validation = given.opened(place)
                 fit = Fit(model, source, passes.epochs, validation, flows[place], told)
             except (TypeError, ValueError, RuntimeError) as error:
-                raise _of_model(place, error) from error
+                raise _named(place, error) from error
             jobs.append(Job(fit, told))
         if shuffle:
             _check_seeds(jobs)
@@ -190,16 +198,42 @@ def _flows(track: Any, number: int) -> list[GradientFlow | None]:
     return flows
 
 
-def _callbacks(callbacks: Any, model: Sequential, place: int) -> Any:
-    """The callbacks of one model."""
-    if callbacks is None:
-        return ()
+def _callbacks(callbacks: Any, models: Sequence[Sequential]) -> list[list[Any]]:
+    """The callbacks of each model."""
+    expected = "a sequence of callbacks"
     if callable(callbacks) and not hasattr(callbacks, "on_epoch_end"):
-        return callbacks(model)
-    if hasattr(callbacks, "on_epoch_end"):
-        return callbacks  # which Hooks refuses
-    given = _validate.items("callbacks", callbacks, "a sequence of callbacks")
-    return [each.for_model(place) if isinstance(each, Callback) else each for each in given]
+        check_takes("callbacks", callbacks, ("model",), f"{expected}, or a function")
+        each = [callbacks(model) for model in models]
+    else:
+        given = list(_validate.items("callbacks", () if callbacks is None else callbacks, expected))
+        if not given or not all(isinstance(item, list | tuple) for item in given):
+            return [[_of_model(item, place) for item in given] for place in range(len(models))]
+        each = spread("callbacks", given, True, len(models))
+    own = [list(_validate.items("callbacks", mine, expected)) for mine in each]
+    _check_own(own)
+    return own
+
+
+def _of_model(callback: Any, place: int) -> Any:
+    """One of the callbacks for all models, as that at a place is told of."""
+    return callback.for_model(place) if isinstance(callback, Callback) else callback
+
+
+def _check_own(callbacks: Sequence[Sequence[Any]]) -> None:
+    """Raise if a callback that keeps something of one training is given to several."""
+    keeping = [
+        (place, callback)
+        for place, mine in enumerate(callbacks)
+        for callback in mine
+        if isinstance(callback, Callback) and type(callback).for_model is not Callback.for_model
+    ]
+    again = repeated(callback for _, callback in keeping)
+    if again is not None:
+        (first, callback), (second, _) = (keeping[place] for place in again)
+        raise ValueError(
+            f"callbacks: expected each model's own, got one {type(callback).__name__} for models[{first}] "
+            f"and models[{second}]"
+        )
 
 
 def _check_seeds(jobs: Sequence[Job]) -> None:
@@ -213,7 +247,7 @@ def _check_seeds(jobs: Sequence[Job]) -> None:
         )
 
 
-def _of_model(place: int, error: Exception) -> Exception:
+def _named(place: int, error: Exception) -> Exception:
     """An error of a model's arguments, which says whose they are."""
     kinds = (TypeError, ValueError, RuntimeError)
     kind = next(each for each in kinds if isinstance(error, each))
