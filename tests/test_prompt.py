@@ -182,13 +182,33 @@ def test_records_are_joined(tmp_path):
     same(vg.GradientFlow.load(tmp_path / "joined"), joined)
 
 
+def cell(kind):
+    model = vg.Sequential([kind(3, name="walk"), vg.Dense(1)], input_shape=(4, 2))
+    model.compile()
+    return model.gradient_flow(np.ones((2, 4, 2)), np.ones((2, 1)))
+
+
 @pytest.mark.parametrize(
     ("flows", "error", "message"),
     [
         (lambda flow: [], ValueError, "flows: expected at least one"),
         (lambda flow: flow, TypeError, "flows"),
         (lambda flow: [flow, 3], TypeError, r"flows\[1\]: expected a GradientFlow"),
-        (lambda flow: [flow, flow], ValueError, r"flows\[1\]: expected steps behind 2, got 0"),
+        (
+            lambda flow: [flow, flow],
+            ValueError,
+            r"flows\[1\]: expected steps after 2, .*flows\[0\], got step 0",
+        ),
+        (
+            lambda flow: [vg.GradientFlow(), flow, vg.GradientFlow(), flow[1:]],
+            ValueError,
+            r"flows\[3\]: expected steps after 2, the last of flows\[1\], got step 1",
+        ),
+        (
+            lambda flow: [cell(vg.GRU), cell(vg.LSTM)],
+            ValueError,
+            r"flows\[1\]: .* layers walk \(gates r, z, n\), dense1, got one of walk \(gates i, f, g, o\), de",
+        ),
         (lambda flow: [flow, trained("other")[1]], ValueError, r"flows\[1\]: .*dense1.*other"),
     ],
 )

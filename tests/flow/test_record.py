@@ -1,5 +1,6 @@
 """The record itself: how it grows, who may fill it, what it says of other runs."""
 
+import contextlib
 import copy
 import pickle
 import sys
@@ -266,6 +267,74 @@ def test_a_flow_that_holds_nothing_goes_with_any_compile():
     model.compile("mse", "adam")
     model.fit(x, y, track=flow)
     assert len(flow) == 0
+
+
+class Using(vg.callbacks.Callback):
+    """Uses a flow before there is a step of the training that has it."""
+
+    def __init__(self, use):
+        self.use = use
+
+    def on_train_begin(self, model):
+        self.use()
+
+
+X, Y = RNG.normal(size=(12, 6, 3)), RNG.normal(size=(12, 2))
+
+
+def alone(model, flow, callback):
+    model.fit(X, Y, batch_size=4, track=flow, callbacks=[callback])
+
+
+def among_others(model, flow, callback):
+    others = [network(), network()]
+    models, flows = [others[0], model, others[1]], [vg.GradientFlow(), flow, None]
+    vg.fit_many(models, X, Y, batch_size=4, track=flows, callbacks=[[], [callback], []])
+
+
+@pytest.mark.parametrize("verb", [alone, among_others])
+@pytest.mark.parametrize("inner", [alone, among_others])
+def test_a_flow_is_of_one_training_before_its_first_step(verb, inner):
+    model, other, flow, refused = network(), network(), vg.GradientFlow(), []
+
+    def use():
+        with pytest.raises(ValueError, match=r"track: .* another model is being trained with"):
+            inner(other, flow, vg.callbacks.Callback())
+        refused.append(other.step)
+
+    verb(model, flow, Using(use))
+    assert refused == [0] and other.history is None
+    assert flow.step.tolist() == [0, 1, 2] and model.step == 3
+    alone(model, flow, vg.callbacks.Callback())
+    assert flow.step.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("verb", [alone, among_others])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, StopIteration])
+def test_a_flow_is_let_go_of_however_training_ends(verb, error):
+    flow = vg.GradientFlow()
+
+    def fail():
+        raise error
+
+    with contextlib.suppress(error):  # of one of many it is its result
+        verb(network(), flow, Using(fail))
+    other = network()
+    alone(other, flow, vg.callbacks.Callback())
+    assert flow.step.tolist() == [0, 1, 2]
+
+
+def test_a_copy_of_a_flow_that_is_held_is_free():
+    model, flow, copies = network(), vg.GradientFlow(), []
+    alone(model, flow, Using(lambda: copies.append(copy.deepcopy(flow))))
+    alone(network(), copies[0], vg.callbacks.Callback())
+    assert copies[0].step.tolist() == flow.step.tolist() == [0, 1, 2]
+
+
+def test_a_training_in_a_callback_of_the_same_model_has_its_flow():
+    model, flow = network(), vg.GradientFlow()
+    alone(model, flow, Using(lambda: alone(model, flow, vg.callbacks.Callback())))
+    assert flow.step.tolist() == list(range(6))
 
 
 @pytest.mark.parametrize("chosen", [{"every": 3}, {"steps": [1, 4, 2**40]}, {"steps": []}])

@@ -98,6 +98,35 @@ def test_training_goes_on_from_there(mode):
     assert_same_bits(*map(everything, models))
 
 
+@pytest.mark.parametrize("mode", ["raise", "stop"])
+def test_a_refused_step_is_told_from_the_one_made_in_its_stead(mode, tmp_path):
+    """They have one number; nothing was applied in the first."""
+    x, y = huge(row=27)
+    model, flows = dense(on_nonfinite=mode), [vg.GradientFlow(), vg.GradientFlow()]
+    for flow in flows:
+        with pytest.raises(FloatingPointError) if mode == "raise" else pytest.warns(RuntimeWarning):
+            model.fit(x, y, batch_size=8, shuffle=False, track=flow)
+    assert flows[0].step.tolist() == [0, 1, 2, 3] and flows[1].step.tolist() == [3, 4, 5, 6]
+    joined = vg.concat(flows)
+    assert joined.step.tolist() == [0, 1, 2, 3, 3, 4, 5, 6]
+    applied = [not np.isnan(row).all() for row in joined.update_ratio]
+    assert applied == [True] * 3 + [False] + [True] * 3 + [False]
+    np.testing.assert_array_equal(
+        np.isnan(joined.weight_grad_applied), np.isnan(joined.update_ratio)
+    )
+    model.fit(x[:24], y[:24], batch_size=8, shuffle=False, track=joined)
+    assert joined.step.tolist() == [0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8]
+    joined.save(tmp_path / "joined")
+    loaded = vg.GradientFlow.load(tmp_path / "joined")
+    np.testing.assert_array_equal(loaded.step, joined.step)
+    with pytest.raises(ValueError, match=r"flows\[1\]: expected steps after 6"):
+        vg.concat([joined[:9], joined[8:9]])
+    with pytest.raises(ValueError, match=r"flows\[1\]: expected steps after 6"):
+        vg.concat([joined[:8], joined[7:8]])
+    with pytest.raises(ValueError, match=r"flows\[1\]: expected steps after 6"):
+        vg.concat([joined[:8], joined[:1]])
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "options",

@@ -9,12 +9,13 @@ from vgcore.flow.tracker import GradientFlow
 
 
 def concat(flows: Iterable[GradientFlow]) -> GradientFlow:
-    """Join records of the same layers, one behind the other, into a new one.
+    """Join records of the same layers, one after the other, into a new one.
 
     Parameters
     ----------
     flows : sequence of GradientFlow
-        Their steps must rise from each to the next, as those of one training do.
+        Their steps must rise from each to the next, as those of one training do; a step that was refused may
+        be followed by the one that was made in its stead. Records of nothing are left out.
 
     Returns
     -------
@@ -36,6 +37,6 @@ def concat(flows: Iterable[GradientFlow]) -> GradientFlow:
             )
     if not given:
         raise ValueError("flows: expected at least one GradientFlow, got none")
-    recorded = [flow for flow in given if flow.layers] or given
-    first: GradientFlow = recorded[0]
-    return first.joined(recorded[1:])
+    first = next((place for place, flow in enumerate(given) if flow.layers), 0)
+    joined: GradientFlow = given[first].joined(given[first + 1 :], first + 1)
+    return joined

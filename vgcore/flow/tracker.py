@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class GradientFlow:
         One column each below; a bidirectional layer has two, "name.forward" and "name.backward".
     step : ndarray of int, (S,)
         Steps recorded, counted from 0 since the model was compiled: step 0 applies the gradient of the
-        initial parameters.
+        initial parameters. A step that ``on_nonfinite`` has refused is recorded, with nothing applied; where
+        training goes on, the step that is made in its stead has the same number, and the next row.
     loss : ndarray, (S,)
     delta : ndarray, (S, L)
         L2 norm of dL/dz over the whole batch: the error signal of each layer.
@@ -68,7 +70,8 @@ class GradientFlow:
         a layer has none.
     weight_grad_applied, bias_grad_applied : ndarray, (S, L)
         The same of what the optimizer got: after amplification, clipping and noise, before weight decay
-        and the learning rate. NaN where it got none: of frozen layers, and where nothing was updated.
+        and the learning rate. NaN where it got none: of frozen layers, and where nothing was updated, as
+        at a step that was refused.
     weight_norm : ndarray, (S, L)
         L2 norm of W before the update.
     update_ratio : ndarray, (S, L)
@@ -109,6 +112,7 @@ class GradientFlow:
     _steps: NDArray[np.int64] | None = None
     _declared = Declaration()
     _run: object | None = None
+    _held = 0  # trainings that are at work with it
 
     def __init__(self, every: int = 1, *, steps: Iterable[int] | None = None) -> None:
         self._every = _validate.integer("every", every, minimum=1)
@@ -162,7 +166,7 @@ class GradientFlow:
     def __dir__(self) -> list[str]:
         """The fields, and what users call."""
         own = [name for name in super().__dir__() if not name.startswith("_")]
-        hidden = {"bind", "check_fits", "follow", "wants"}
+        hidden = {"bind", "check_fits", "follow", "held", "wants"}
         return sorted({*own, *FIELDS, *TIME_FIELDS, "step", "loss"} - hidden)
 
     def __getitem__(self, place: int | slice) -> GradientFlow:
@@ -192,23 +196,40 @@ class GradientFlow:
         super(GradientFlow, flow).__setattr__("_run", self._run)
         return flow
 
-    def joined(self, others: Iterable[GradientFlow]) -> GradientFlow:
-        """A new record of these steps and, behind them, those of others; see `vgcore.concat`."""
-        joined = self[:]
-        for place, other in enumerate(others, 1):
+    def joined(self, others: Iterable[GradientFlow], first: int = 1) -> GradientFlow:
+        """A new record of these steps and, after them, those of others; see `vgcore.concat`.
+
+        ``first``: what messages count the others from.
+        """
+        joined, before = self[:], first - 1
+        for place, other in enumerate(others, first):
+            if not other.layers:
+                continue
             if other._declared != self._declared:
                 raise ValueError(
-                    f"flows[{place}]: expected a record of the layers {_names(self._declared.layers)}, got "
-                    f"one of {_names(other._declared.layers)}"
+                    f"flows[{place}]: expected a record of the layers {_names(self._declared)}, got one of "
+                    f"{_names(other._declared)}"
                 )
             rows = other._rows()
-            if len(joined) and len(other) and rows["step"].min() <= joined.step[-1]:
+            if not len(other):
+                continue
+            if len(joined) and not joined._may_precede(rows):
                 raise ValueError(
-                    f"flows[{place}]: expected steps behind {joined.step[-1]}, got {rows['step'][0]}"
+                    f"flows[{place}]: expected steps after {joined.step[-1]}, the last of flows[{before}], "
+                    f"got step {rows['step'].min()}"
                 )
             for name, column in joined._columns.items():
                 column.append(rows[name])
+            before = place
         return joined
+
+    def _may_precede(self, rows: Mapping[Any, NDArray[Any]]) -> bool:
+        """Whether rows are of later steps, or begin with the one that the last row's was to be: of the same
+        number, and applied where that was refused.
+        """
+        last, first = self.step[-1], rows["step"].min()
+        again = not _applied(self.update_ratio[-1]) and _applied(rows["update_ratio"][0])
+        return bool(first > last or (first == last and again))
 
     def to_dataframe(self, *, time: bool = False) -> DataFrame:
         """The record as a pandas DataFrame.
@@ -304,24 +325,44 @@ class GradientFlow:
         """Raise what `bind` would, and change nothing."""
         if self._declared.layers and self._declared != declared:
             raise ValueError(
-                f"track: expected a tracker of the layers {_names(declared.layers)}, got one that holds "
-                f"the record of another model (layers {_names(self._declared.layers)}); make a new "
+                f"track: expected a tracker of the layers {_names(declared)}, got one that holds "
+                f"the record of another model (layers {_names(self._declared)}); make a new "
                 "GradientFlow"
             )
-        if None not in (self._run, run) and self._run is not run and len(self):
+        if None in (self._run, run) or self._run is run:
+            return
+        if len(self):
             raise ValueError(
                 "track: expected a tracker of this model since it was compiled, got one that holds steps "
                 f"{self.step[0]} to {self.step[-1]} of another model or an earlier compile, whose count "
                 "began at 0, too; make a new GradientFlow"
             )
+        if self._held:
+            raise ValueError(
+                "track: expected a tracker of this model alone, got one that another model is being "
+                "trained with; make a new GradientFlow"
+            )
 
     def bind(self, declared: Declaration, run: object | None) -> None:
         """Measure what is ``declared`` from now on; see `declare`."""
-        self.check_fits(declared, run)
-        if not self._declared.layers:
-            self._columns = {}
-        self._declared = declared
-        self._run = run
+        with self._lock:
+            self.check_fits(declared, run)
+            if not self._declared.layers:
+                self._columns = {}
+            self._declared = declared
+            self._run = run
+
+    @contextmanager
+    def held(self, declared: Declaration, run: object) -> Iterator[None]:
+        """Measure what is ``declared``, and nothing else meanwhile, also before there is a step."""
+        with self._lock:
+            self.bind(declared, run)
+            self._held += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held -= 1
 
     def add(
         self,
@@ -522,9 +563,18 @@ def _mapping(argument: str, value: Any) -> Mapping[str, Any]:
     return value or {}
 
 
-def _names(layers: tuple[str, ...]) -> str:
-    some = layers if len(layers) <= 8 else (*layers[:4], "...", *layers[-2:])
-    return ", ".join(some)
+def _applied(update_ratios: Array) -> bool:
+    """Whether a step changed any layer."""
+    return not np.isnan(update_ratios).all()
+
+
+def _names(declared: Declaration) -> str:
+    """A few of the layers, and the gates that they have through time: alike names may be of other cells."""
+    gates = {
+        name: f" (gates {', '.join(w.gates)})" for name, w in declared.walks.items() if w.gates
+    }
+    layers = [name + gates.get(name, "") for name in declared.layers]
+    return ", ".join(layers if len(layers) <= 8 else (*layers[:4], "...", *layers[-2:]))
 
 
 def _file_key(name: str | tuple[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -166,6 +167,11 @@ def _in_record(field: str, walk: Walk) -> int | slice:
 def check(flow: GradientFlow, layout: Layout, run: object) -> None:
     """Raise what `attach` would, and change nothing."""
     flow.check_fits(layout.declared, run)
+
+
+def held(flow: GradientFlow, layout: Layout, run: object) -> AbstractContextManager[None]:
+    """As `attach`; meanwhile nothing else may be recorded in it."""
+    return flow.held(layout.declared, run)
 
 
 def attach(flow: GradientFlow, layout: Layout, run: object) -> None:

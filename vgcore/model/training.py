@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -67,9 +68,9 @@ def fit(
     with progress.shown(verbose) as shown:
         hooks = Hooks(() if callbacks is None else callbacks, shown)
         run = Fit(model, source, passes.epochs, validation, track, hooks)
-        run.begin()
-        while run.train_epoch():
-            pass
+        with run.begun():
+            while run.train_epoch():
+                pass
         return run.history
 
 
@@ -162,11 +163,13 @@ class Fit:
         """Steps of the call that are complete."""
         return self.before + self.done
 
-    def begin(self) -> None:
-        """Declare the layers to the flow, and leave the course to come with the session."""
-        if self.track is not None:
-            records.attach(self.track, self.layout, self.session.run)
-        self.session.history, self.session.warned = self.history, False
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Hold the flow, and leave the course to come with the session."""
+        flow, run = self.track, self.session.run
+        with nullcontext() if flow is None else records.held(flow, self.layout, run):
+            self.session.history, self.session.warned = self.history, False
+            yield
 
     def train_epoch(self) -> bool:
         """Train for one more epoch; whether there are more. The history has what was done however it ends.

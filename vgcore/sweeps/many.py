@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any, Literal
 
 from vgcore import _answers, _validate
@@ -134,7 +135,7 @@ def fit_many(
     given = Given(members, feed, passes)
     own = _callbacks(callbacks, members)
     crew = Crew(begin + limit)
-    with progress.shown(verbose) as shown:
+    with progress.shown(verbose) as shown, ExitStack() as begun:
         together, each = ([], shown) if verbose == 2 else (shown, [])
         jobs = []
         for place, (model, mine) in enumerate(zip(members, own, strict=True)):
@@ -148,7 +149,7 @@ def fit_many(
         if shuffle:
             _check_seeds(jobs)
         for job in jobs:
-            job.fit.begin()
+            begun.enter_context(job.fit.begun())
         crew.train(jobs, min(threads.get_num_threads(), len(jobs)), together)
     results = [job.result for job in jobs if job.result is not None]
     first = results[0]
