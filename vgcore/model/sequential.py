@@ -421,7 +421,48 @@ class Sequential:
         sample_weight: ArrayLike | None = None,
         initial_state: Sequence[Any] | None = None,
     ) -> GradientFlow:
-        """The gradient flow of one pass over the whole of x and y; nothing is updated."""
+        """The gradient flow of one pass over the whole of x and y; nothing is updated.
+
+        A pass of training: dropout drops, norms take the statistics of x. Through time it is taken whole, also
+        where `compile` has cut it by ``tbptt``.
+
+        Parameters
+        ----------
+        x, y, lengths, sample_weight
+            As in `fit`; all samples are one minibatch.
+        initial_state : list, optional
+            As in `predict`.
+
+        Returns
+        -------
+        GradientFlow
+            A record of one step, a row (1, L) of L layers in each field, (1, T) of T timesteps in those of
+            time. ``step`` is [`Sequential.step`], the number of the step that comes next: [0] before any
+            training. ``update_ratio``, ``weight_grad_applied`` and ``bias_grad_applied`` are NaN, for
+            nothing is updated. Where loss or gradients are not finite they are recorded as they are: it
+            neither raises nor warns.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad data.
+        RuntimeError
+            Before `compile`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import vgcore as vg
+        >>> deep = [*(vg.Dense(30, "sigmoid") for _ in range(4)), vg.Dense(10, "softmax")]
+        >>> model = vg.Sequential(deep, input_shape=64, seed=0)
+        >>> model.compile("sparse_categorical_crossentropy")
+        >>> rng = np.random.default_rng(0)
+        >>> flow = model.gradient_flow(rng.normal(size=(100, 64)), rng.integers(10, size=100))
+        >>> flow.delta.shape, flow.step
+        ((1, 5), array([0]))
+        >>> bool((flow.delta[0, :-1] < flow.delta[0, 1:]).all())  # it vanishes on its way back
+        True
+        """
         return passes.gradient_flow(self.session, x, y, lengths, sample_weight, initial_state)
 
     def predict(
