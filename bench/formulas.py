@@ -55,7 +55,8 @@ def times(name: str, shape: tuple[int, int], dtype: str) -> dict[tuple[str, str]
 
 
 def main() -> None:
-    print(f"{simd.level}: formula / built-in (forward, backward, both)")
+    shapes = ", ".join(f"{rows} × {cols}" for rows, cols in SHAPES)
+    print(f"{simd.level}: time of formula / built-in: forward, backward and both; of {shapes}")
     for dtype in ("float32", "float64"):
         for name in PAIRS:
             row = []

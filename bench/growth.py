@@ -228,9 +228,20 @@ GROWTHS = {
 # ---- what is told
 
 
-def table(costs: Sequence[Cost]) -> str:
-    """A table in Markdown."""
-    lines = ["| cost of a | at | time | relative |", "|---|---:|---:|---:|"]
+def table(growth: Growth, costs: Sequence[Cost]) -> str:
+    """A table in Markdown, under a line that says what its columns are."""
+    if growth.widths:
+        about = (
+            "time: of the whole, over the square of the width (at); relative: to the time at the next width "
+            f"that fills its vectors, a multiple of {VECTOR}"
+        )
+    else:
+        about = (
+            "time: of the whole, over how many there are (at); relative: to the time at the size where it "
+            "is least"
+        )
+    lines = [about, ""]
+    lines += ["| cost of a | at | time | relative |", "|---|---:|---:|---:|"]
     for cost in costs:
         seconds = (
             f"{cost.seconds * 1e6:,.3g} µs"
@@ -319,7 +330,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs = []
     for name in options.growths or GROWTHS:
         some = GROWTHS[name].measured(rounds, options.quick)
-        print(table(some), end="\n\n", flush=True)
+        print(table(GROWTHS[name], some), end="\n\n", flush=True)
         costs += some
     about = environment(options.threads)
     if options.json:

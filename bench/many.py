@@ -64,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         pairs.append((alone, many))
     ratio = median(alone / many for alone, many in pairs)
     each = 1e3 / options.networks
+    print(
+        f"each: a network's share of the time of all epochs ({options.epochs}); fit: one after another "
+        f"on 1 thread; fit_many: on {options.threads}; faster: the ratio\n"
+    )
     print("| row | networks | fit, each | fit_many, each | faster |\n|---|---:|---:|---:|---:|")
     print(
         f"| {options.row} | {options.networks} | {median(a for a, _ in pairs) * each:.2f} ms "

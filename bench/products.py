@@ -134,7 +134,10 @@ def measured(shapes: list[tuple[int, int, int]]) -> Iterator[Timed]:
 def speed(console: Console) -> None:
     """Print the table of speeds, and what falls short."""
     shapes = [*SHAPES, *drawn()]
-    table = Table(title=f"{simd.level}: times BLAS' speed, share of the FMA peak", box=box.MARKDOWN)
+    table = Table(
+        title=f"{simd.level}: how many times as fast as NumPy's BLAS, and our share of one core's FMA peak",
+        box=box.MARKDOWN,
+    )
     for heading in ("rows × in × out", "dtype", *PRODUCTS):
         table.add_column(heading, justify="right", no_wrap=True)
     found = list(measured(shapes))
@@ -163,7 +166,9 @@ def _named(each: Timed) -> str:
 def accuracy(console: Console) -> None:
     """Print the relative errors of sums of positive float32 numbers, ours and BLAS'."""
     table = Table(
-        title=f"{simd.level}: root mean square of relative errors, float32", box=box.MARKDOWN
+        title=f"{simd.level}: relative errors (root mean square) of sums of float32, depth terms each",
+        caption="ours, BLAS' in the column after it, and ours over BLAS'",
+        box=box.MARKDOWN,
     )
     for heading in (
         "depth",

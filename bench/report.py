@@ -46,6 +46,7 @@ def table(about: dict[str, object], rows: Sequence[Row]) -> Table:
     peak = f"{about['peak_gflops_per_core']:.0f} GFLOP/s per core"
     result = Table(
         title=f"{about['date']}, {about['cpus']} × {about['cpu']}, FMA peak {peak}",
+        caption=CAPTION,
         box=box.MARKDOWN,
     )
     for heading in ("row", "threads", "peer"):
@@ -57,6 +58,10 @@ def table(about: dict[str, object], rows: Sequence[Row]) -> Table:
     return result
 
 
+CAPTION = (
+    "cores: kept busy; scaling: faster than on the fewest threads; vgcore leads: the peer's step over "
+    "vgcore's, in its own line the best peer's; cost: what tracking, or a call, adds to a step"
+)
 NUMBERS = ("step", "GFLOP/s", "of peak", "cores", "scaling", "vgcore leads", "cost")
 
 

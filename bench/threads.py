@@ -89,6 +89,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="of a block; default: 1")
     options = parser.parse_args()
+    print(
+        "1 thread: time of a step; 2 / 1: its time on 2 threads over that, where the CPUs are idle and where "
+        "one is busy; both: steps per second of two models in two Python threads, over those of one\n"
+    )
     print("| row | 1 thread, ms | 2 / 1, idle | 2 / 1, busy | both |")
     print("|---|---:|---:|---:|---:|")
     for name in options.rows:

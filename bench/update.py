@@ -64,7 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     chunks = -(-options.parameters // CHUNK)
     vectors = Vectors(chunks * CHUNK)
-    table = Table("threads", "stream", "GB/s", "Adam", "Adam / stream")
+    table = Table(
+        *("threads", "stream", "GB/s", "Adam", "Adam / stream"),
+        caption="least times: of streaming the same arrays, at so many bytes per second, and of the update",
+    )
     for threads in options.threads:
         cuts = [chunks * i // threads * CHUNK for i in range(threads + 1)]
         parts = [slice(cuts[i], cuts[i + 1]) for i in range(threads)]

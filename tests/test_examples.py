@@ -70,5 +70,5 @@ def test_resume(tmp_path):
 
 def test_the_example_of_a_docstring():
     tests = doctest.DocTestFinder().find(vg.Sequential.gradient_flow, globs={})
-    assert sum(len(each.examples) for each in tests) == 8
+    assert sum(len(each.examples) for each in tests) == 9
     assert all(doctest.DocTestRunner().run(each).failed == 0 for each in tests)

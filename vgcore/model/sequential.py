@@ -423,8 +423,8 @@ class Sequential:
     ) -> GradientFlow:
         """The gradient flow of one pass over the whole of x and y; nothing is updated.
 
-        A pass of training: dropout drops, norms take the statistics of x. Through time it is taken whole, also
-        where `compile` has cut it by ``tbptt``.
+        It is a pass of training: dropout drops, norms take the statistics of x. Sequences are taken whole,
+        also where `compile` cuts them by ``tbptt``.
 
         Parameters
         ----------
