@@ -302,9 +302,10 @@ def test_an_epoch_of_which_no_step_was_recorded_shows_no_norm(verbose, capsys):
     """The record has NaN there, which would read as a gradient that is."""
     flow = vg.GradientFlow(every=10)
     history = network().fit(X, Y, epochs=2, batch_size=10, track=flow, verbose=verbose)
-    assert flow.step.tolist() == [0, 10]
+    assert flow.step.tolist() == [0, 10] and "gradient_norm" in history._repr_html_()
     history = network().fit(X, Y, batch_size=10, track=vg.GradientFlow(steps=[99]), verbose=verbose)
     assert np.isnan(history["gradient_norm"]).all() and "nan" not in repr(history)
+    assert "nan" not in history._repr_html_()
     captured = capsys.readouterr()
     assert "nan" not in captured.out + captured.err
     assert "<History of 1 epoch: loss " in repr(history)
@@ -315,6 +316,7 @@ def test_a_gradient_that_is_nan_is_shown(capsys):
     model.load_state_dict({**model.state_dict(), "dense1.weight": np.full((8, 4), np.nan)})
     history = model.fit(X, Y, track=vg.GradientFlow(), verbose=2)
     assert "gradient_norm nan" in repr(history) and "gradient_norm nan" in capsys.readouterr().out
+    assert history._repr_html_().count(">nan<") == 2
 
 
 def test_a_bar(capsys):

@@ -98,16 +98,24 @@ class Progress(NamedTuple):
     loss: float
 
 
-def in_words(values: Mapping[str, Any]) -> str:
-    """The numbers of an epoch in a line.
+def measured(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of an epoch that tell something.
 
-    Without the gradient's norm where it is NaN and the loss is not: no step of the epoch was recorded.
+    All but the gradient's norm where it is NaN and the loss is not: no step of the epoch was recorded.
     """
-    numbers = {name: each for name, each in values.items() if isinstance(each, int | float)}
-    if not math.isnan(numbers.get("loss", math.nan)) and math.isnan(
-        numbers.get("gradient_norm", 0.0)
-    ):
-        del numbers["gradient_norm"]
+    unrecorded = np.isnan(values.get("gradient_norm", 0.0)) and not np.isnan(
+        values.get("loss", np.nan)
+    )
+    return {
+        name: value
+        for name, value in values.items()
+        if not (unrecorded and name == "gradient_norm")
+    }
+
+
+def in_words(values: Mapping[str, Any]) -> str:
+    """The numbers of an epoch in a line."""
+    numbers = {k: v for k, v in measured(values).items() if isinstance(v, int | float)}
     return ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
 
 
@@ -167,8 +175,12 @@ class History(Mapping[str, list[Any]]):
         names = [
             name for name, values in self.items() if all(np.ndim(each) == 0 for each in values)
         ]
+        told = [
+            measured({name: self[name][row] for name in names}) for row in range(len(self.epoch))
+        ]
         rows = [
-            (epoch, *(self[name][row] for name in names)) for row, epoch in enumerate(self.epoch)
+            (epoch, *(values.get(name, "") for name in names))
+            for epoch, values in zip(self.epoch, told, strict=True)
         ]
         return _html.table(f"History of {len(self.epoch)} epochs", ["epoch", *names], rows)
 
