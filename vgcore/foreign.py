@@ -241,8 +241,6 @@ KEYWORDS = {
     "fit.learning_rate": "it belongs to the optimizer, as in vg.SGD(learning_rate=0.1)",
     "fit.loss": "it is given to vg.Sequential.compile",
     "fit.optimizer": "it is given to vg.Sequential.compile",
-    "fit_many.lengths": "x may be an iterable of minibatches, dicts that hold theirs",
-    "fit_many.sample_weight": "x may be an iterable of minibatches, dicts that hold theirs",
     "fit_many.n_jobs": "it takes the threads of vg.set_num_threads",
     "fit_many.processes": "it takes the threads of vg.set_num_threads",
     "nb_epoch": "epochs",

@@ -167,8 +167,10 @@ class History(Mapping[str, list[Any]]):
     def __repr__(self) -> str:
         """How many epochs there are, and what was measured in the last one."""
         last = in_words({name: values[-1] for name, values in self.items() if values})
-        epochs = f"{len(self.epoch)} epoch{'' if len(self.epoch) == 1 else 's'}"
-        return f"<History of {epochs}{': ' if last else ''}{last}>"
+        return f"<{self._title()}{': ' if last else ''}{last}>"
+
+    def _title(self) -> str:
+        return f"History of {len(self.epoch)} epoch{'' if len(self.epoch) == 1 else 's'}"
 
     def _repr_html_(self) -> str:
         """Show the numbers of each epoch in a notebook."""
@@ -182,7 +184,7 @@ class History(Mapping[str, list[Any]]):
             (epoch, *(values.get(name, "") for name in names))
             for epoch, values in zip(self.epoch, told, strict=True)
         ]
-        return _html.table(f"History of {len(self.epoch)} epochs", ["epoch", *names], rows)
+        return _html.table(self._title(), ["epoch", *names], rows)
 
     def append(self, epoch: int, values: Mapping[str, Any]) -> None:
         """Add the values of one more epoch; NaN stands for what it has not, or those before had not."""
