@@ -268,11 +268,11 @@ class GradientFlow:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse: a record is what was measured, and which steps is said when it is made."""
-        if not name.startswith("_"):
+        if name[:1] != "_":
             raise AttributeError(
                 f"{name}: nothing of a record may be assigned; make a new GradientFlow"
             )
-        super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle the record alone, without what it measures."""
