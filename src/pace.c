@@ -4,6 +4,8 @@
 #define SLICE_SECONDS 0.01
 /* Of the members' time: two with one CPU wait for half of it and more. */
 #define MUCH_WAITING 0.2
+/* Slices that are no accident of the system's. */
+#define LASTING 2
 /* More threads are kept if they take less than this. */
 #define WORTHWHILE 0.95
 #define LOSS_ALLOWED 0.01
@@ -39,6 +41,8 @@ static void give_up_trial(vg_pace *pace, double rest, double now) {
     } else {
         pace->too_many = pace->threads;
         pace->too_few = 0;
+        pace->patience = most(SHORTEST_REST, 2 * pace->patience);
+        rest = least(rest, pace->patience);
     }
     pace->threads = pace->before;
     pace->before = 0;
@@ -53,7 +57,10 @@ static void judge_trial(vg_pace *pace, double now) {
         return;
     }
     pace->before = pace->too_few = 0;
-    if (!grown) pace->too_many = 0;
+    if (grown)
+        pace->patience = 0;
+    else
+        pace->too_many = 0;
     pace->due = grown ? now : now + SHORTEST_REST;
     doubt_later(pace, 0, now);
 }
@@ -76,7 +83,8 @@ static int more(vg_pace *pace, int available) {
 }
 
 static void consider_trial(vg_pace *pace, int available, double now) {
-    const int waiting = pace->waited > MUCH_WAITING * pace->threads * pace->seconds;
+    const int much = pace->waited > MUCH_WAITING * pace->threads * pace->seconds;
+    const int waiting = (pace->waiting = much ? pace->waiting + 1 : 0) >= LASTING;
     const double doubt_due = pace->doubted + most(pace->doubt_rest, pace->seconds / LOSS_ALLOWED);
     const int could_grow = pace->threads < available;
     const int may_shrink = pace->threads > 1 && !(could_grow && pace->too_few > 0);

@@ -4,10 +4,11 @@
  * The system is not asked: time is measured, in slices.
  *
  * A trial is a slice with another number of threads; the faster of it and the slice before it stays. Where
- * members waited for each other for much of a slice, which they do where others use their CPUs, the next one
+ * members waited for each other for much of two slices, which they do where others use their CPUs, the next one
  * tries fewer; where fewer run than could, it tries more. A trial must be earned: it comes when what the one
- * before it lost is 1 % of the time since then. A team whose members hardly wait is doubted, too, but ever more
- * rarely.
+ * before it lost is 1 % of the time since then. But a system that takes a CPU away for a moment makes a slice look
+ * bad by accident: after more threads did not pay the first times, they are tried again sooner. A team whose members
+ * hardly wait is doubted, too, but ever more rarely.
  */
 #ifndef VG_PACE_H
 #define VG_PACE_H
@@ -19,6 +20,8 @@ typedef struct {
     double before_seconds;  /* what a step took then */
     int too_few, too_many;  /* what trials found last, or 0: the next ones are beyond, and in between */
     double due;             /* clock time from which the next trial may come */
+    double patience;        /* how long one with more threads rests at most: 0 after one that paid */
+    int waiting;            /* slices in a row, in which members waited for much of the time */
     double doubted;         /* when fewer were tried last though few waited, or the first slice ended, */
     double doubt_rest;      /* and for how long they are not tried again */
     int running;            /* of the present slice: threads that ran, */

@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 
+import numpy as np
 import pytest
 
 from vgcore._core import team
@@ -115,6 +116,22 @@ def test_a_trial_that_the_system_stopped_is_not_paid_for_for_ever():
     world.step = free
     world.run(20)
     assert world.run(1) == pytest.approx(1 / free(2)[0], rel=0.05)
+
+
+@pytest.mark.parametrize("usual", [0.001, 0.02, 0.04])
+@pytest.mark.parametrize(("per_second", "length"), [(5, 0.01), (2, 0.03), (10, 0.005)])
+def test_a_system_that_takes_a_cpu_away_for_moments_changes_little(usual, per_second, length):
+    """Each thread is stopped now and then, and the others wait for it."""
+    rng = np.random.default_rng(3)
+
+    def step(threads):
+        seconds = usual * (0.1 + 0.9 / threads)
+        stopped = length * rng.exponential(size=rng.poisson(per_second * seconds * threads)).sum()
+        return seconds + stopped, (threads - 1) * stopped
+
+    world = World(step, 2)
+    world.run(120)
+    assert world.ran[2] > 0.93 * sum(world.ran.values())
 
 
 def test_what_the_share_did_not_allow_is_not_judged():
