@@ -23,9 +23,9 @@ static void begin_slice(vg_pace *pace, int running) {
     pace->seconds = pace->waited = 0;
 }
 
-static void doubt_later(vg_pace *pace, double rest, double now) {
+static void doubt_later(vg_pace *pace, double rest) {
     pace->doubt_rest = rest;
-    pace->doubted = now;
+    pace->doubted = pace->worked;
 }
 
 static void begin_trial(vg_pace *pace, int threads) {
@@ -34,10 +34,10 @@ static void begin_trial(vg_pace *pace, int threads) {
     pace->threads = threads;
 }
 
-static void give_up_trial(vg_pace *pace, double rest, double now) {
+static void give_up_trial(vg_pace *pace, double rest) {
     if (pace->threads < pace->before) {
         pace->too_few = pace->threads;
-        doubt_later(pace, most(rest, least(2 * pace->doubt_rest, LONGEST_DOUBT)), now);
+        doubt_later(pace, most(rest, least(2 * pace->doubt_rest, LONGEST_DOUBT)));
     } else {
         pace->too_many = pace->threads;
         pace->too_few = 0;
@@ -46,14 +46,14 @@ static void give_up_trial(vg_pace *pace, double rest, double now) {
     }
     pace->threads = pace->before;
     pace->before = 0;
-    pace->due = now + most(rest, SHORTEST_REST);
+    pace->due = pace->worked + most(rest, SHORTEST_REST);
 }
 
-static void judge_trial(vg_pace *pace, double now) {
+static void judge_trial(vg_pace *pace) {
     const int grown = pace->threads > pace->before;
     const double expected = pace->steps * pace->before_seconds;
     if (pace->seconds >= expected * (grown ? WORTHWHILE : 1)) {
-        give_up_trial(pace, least(pace->seconds - expected, WORST_LOSS * expected) / LOSS_ALLOWED, now);
+        give_up_trial(pace, least(pace->seconds - expected, WORST_LOSS * expected) / LOSS_ALLOWED);
         return;
     }
     pace->before = pace->too_few = 0;
@@ -61,8 +61,8 @@ static void judge_trial(vg_pace *pace, double now) {
         pace->patience = 0;
     else
         pace->too_many = 0;
-    pace->due = grown ? now : now + SHORTEST_REST;
-    doubt_later(pace, 0, now);
+    pace->due = grown ? pace->worked : pace->worked + SHORTEST_REST;
+    doubt_later(pace, 0);
 }
 
 /* Fewer threads: without those that wait, or half; where that was too few for this many, half of it. */
@@ -82,15 +82,15 @@ static int more(vg_pace *pace, int available) {
     return (pace->threads + pace->too_many) / 2;
 }
 
-static void consider_trial(vg_pace *pace, int available, double now) {
+static void consider_trial(vg_pace *pace, int available) {
     const int much = pace->waited > MUCH_WAITING * pace->threads * pace->seconds;
     const int waiting = (pace->waiting = much ? pace->waiting + 1 : 0) >= LASTING;
     const double doubt_due = pace->doubted + most(pace->doubt_rest, pace->seconds / LOSS_ALLOWED);
     const int could_grow = pace->threads < available;
     const int may_shrink = pace->threads > 1 && !(could_grow && pace->too_few > 0);
-    if (may_shrink && now >= (waiting ? pace->due : doubt_due))
+    if (may_shrink && pace->worked >= (waiting ? pace->due : doubt_due))
         begin_trial(pace, fewer(pace, waiting));
-    else if (could_grow && now >= pace->due)
+    else if (could_grow && pace->worked >= pace->due)
         begin_trial(pace, more(pace, available));
 }
 
@@ -99,19 +99,20 @@ int vg_pace_threads(vg_pace *pace, int available) {
     return pace->threads < available ? pace->threads : available;
 }
 
-void vg_pace_step(vg_pace *pace, int available, vg_step step, double now) {
+void vg_pace_step(vg_pace *pace, int available, vg_step step) {
     if (step.running != pace->running) begin_slice(pace, step.running);
     pace->steps++;
     pace->seconds += step.seconds;
     pace->waited += step.waited;
+    pace->worked += step.seconds;
     if (pace->seconds < SLICE_SECONDS) return;
-    if (pace->doubted == 0) doubt_later(pace, 0, now);
+    if (pace->doubted == 0) doubt_later(pace, 0);
     if (step.running != pace->threads) { /* there were not as many CPUs or workers as chosen */
-        if (pace->before != 0) give_up_trial(pace, 0, now);
+        if (pace->before != 0) give_up_trial(pace, 0);
     } else if (pace->before != 0) {
-        judge_trial(pace, now);
+        judge_trial(pace);
     } else {
-        consider_trial(pace, available, now);
+        consider_trial(pace, available);
     }
     begin_slice(pace, step.running);
 }

@@ -6,7 +6,7 @@
  * A trial is a slice with another number of threads; the faster of it and the slice before it stays. Where
  * members waited for each other for much of two slices, which they do where others use their CPUs, the next one
  * tries fewer; where fewer run than could, it tries more. A trial must be earned: it comes when what the one
- * before it lost is 1 % of the time since then. But a system that takes a CPU away for a moment makes a slice look
+ * before it lost is 1 % of the work since then; what is done between two calls is none. But a system that takes a CPU away for a moment makes a slice look
  * bad by accident: after more threads did not pay the first times, they are tried again sooner. A team whose members
  * hardly wait is doubted, too, but ever more rarely.
  */
@@ -19,7 +19,8 @@ typedef struct {
     int before;             /* the choice that a trial is compared with, or 0: nothing is tried */
     double before_seconds;  /* what a step took then */
     int too_few, too_many;  /* what trials found last, or 0: the next ones are beyond, and in between */
-    double due;             /* clock time from which the next trial may come */
+    double worked;          /* the time of all steps: the clock of what follows */
+    double due;             /* when the next trial may come */
     double patience;        /* how long one with more threads rests at most: 0 after one that paid */
     int waiting;            /* slices in a row, in which members waited for much of the time */
     double doubted;         /* when fewer were tried last though few waited, or the first slice ended, */
@@ -39,7 +40,7 @@ typedef struct {
 /* Threads to run on, of the `available` ones. */
 int vg_pace_threads(vg_pace *pace, int available);
 
-/* A step ended, at clock time `now`. */
-void vg_pace_step(vg_pace *pace, int available, vg_step step, double now);
+/* A step ended. */
+void vg_pace_step(vg_pace *pace, int available, vg_step step);
 
 #endif

@@ -22,7 +22,7 @@ cdef extern from "pace.h" nogil:
         int running
         double seconds, waited
     int pace_threads "vg_pace_threads"(Pace *pace, int available)
-    void pace_step "vg_pace_step"(Pace *pace, int available, PaceStep step, double now)
+    void pace_step "vg_pace_step"(Pace *pace, int available, PaceStep step)
 
 
 if team_prepare() != 0:
@@ -72,7 +72,7 @@ cdef bint step_done(Pace *pace, int most, Barrier *barrier, double begin, double
         return False
     free = available(most, now)
     step = PaceStep(running=barrier.threads, seconds=now - begin, waited=team_waited(barrier))
-    pace_step(pace, free, step, now)
+    pace_step(pace, free, step)
     return pace_threads(pace, free) != barrier.threads
 
 
@@ -123,6 +123,6 @@ cdef class PaceOf:
         """Threads to run on, of so many."""
         return pace_threads(&self.pace, available)
 
-    def step(self, int available, *, int running, double seconds, double waited, double now):
+    def step(self, int available, *, int running, double seconds, double waited):
         """A step was done."""
-        pace_step(&self.pace, available, PaceStep(running=running, seconds=seconds, waited=waited), now)
+        pace_step(&self.pace, available, PaceStep(running=running, seconds=seconds, waited=waited))

@@ -16,7 +16,7 @@ class World:
 
     def __init__(self, step, available):
         self.step, self.available = step, available
-        self.pace, self.now, self.steps = team.PaceOf(), 1000.0, 0
+        self.pace, self.now, self.steps = team.PaceOf(), 0.0, 0
         self.ran = {}  # seconds by number of threads
 
     def run(self, seconds):
@@ -29,9 +29,7 @@ class World:
             self.now += took
             self.ran[threads] = self.ran.get(threads, 0) + took
             self.steps += 1
-            self.pace.step(
-                self.available, running=threads, seconds=took, waited=waited, now=self.now
-            )
+            self.pace.step(self.available, running=threads, seconds=took, waited=waited)
         return self.steps - before
 
 
@@ -136,12 +134,11 @@ def test_a_system_that_takes_a_cpu_away_for_moments_changes_little(usual, per_se
 
 def test_what_the_share_did_not_allow_is_not_judged():
     """Slices on fewer threads than chosen, for others have them, change no choice."""
-    pace, now = team.PaceOf(), 0.0
+    pace = team.PaceOf()
     assert pace.threads(2) == 2
     for _ in range(500):
-        now += 0.01
         assert pace.threads(1) == 1
-        pace.step(1, running=1, seconds=0.01, waited=0, now=now)
+        pace.step(1, running=1, seconds=0.01, waited=0)
     assert pace.threads(2) == 2
 
 
