@@ -6,6 +6,7 @@ matrix as a layer has it.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 
@@ -55,6 +56,8 @@ def times(name: str, shape: tuple[int, int], dtype: str) -> dict[tuple[str, str]
 
 
 def main() -> None:
+    """Parse the command line, measure and print."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     shapes = ", ".join(f"{rows} × {cols}" for rows, cols in SHAPES)
     print(f"{simd.level}: time of formula / built-in: forward, backward and both; of {shapes}")
     for dtype in ("float32", "float64"):

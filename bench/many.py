@@ -13,6 +13,7 @@ from statistics import median
 
 import vgcore as vg
 from timing import no_garbage_collector
+from vgcore._core import simd
 from workloads import ROWS, DenseWorkload
 
 LEARNING_RATE = 0.01
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2, help="default: 2")
     parser.add_argument("--rounds", type=int, default=7, help="default: 7")
     options = parser.parse_args(arguments)
+    if min(options.networks, options.epochs, options.threads, options.rounds) < 1:
+        parser.error("expected numbers of at least 1")
     workload = ROWS[options.row]
     x, y = workload.data()
     how = {"epochs": options.epochs, "batch_size": workload.batch, "verbose": 0}
@@ -65,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ratio = median(alone / many for alone, many in pairs)
     each = 1e3 / options.networks
     print(
-        f"each: a network's share of the time of all epochs ({options.epochs}); fit: one after another "
-        f"on 1 thread; fit_many: on {options.threads}; faster: the ratio\n"
+        f"{simd.level}; the time of {options.epochs} epochs of all networks, over their number: "
+        f"by fit, one network after another on 1 thread, and by fit_many on {options.threads}; "
+        "faster: the ratio\n"
     )
     print("| row | networks | fit, each | fit_many, each | faster |\n|---|---:|---:|---:|---:|")
     print(

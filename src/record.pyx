@@ -78,6 +78,11 @@ cdef void see_outputs(
         for c in range(chunks):
             mean += share * chunk_rows(rows, c) * (means[place * chunks + c] - means[0])
     mean += means[0]
+    if isnan(mean):  # of infinite ones, perhaps, which have no differences
+        mean = 0
+        for place in range(places):
+            for c in range(chunks):
+                mean += share * chunk_rows(rows, c) * means[place * chunks + c]
     apart = mean - seen.mean
     seen.deviation = hypotenuse(
         hypotenuse(
@@ -86,7 +91,7 @@ cdef void see_outputs(
         ),
         seen.deviation, apart * sqrt(seen.count * new / (seen.count + new)),
     )
-    seen.mean += apart * new / (seen.count + new)
+    seen.mean += apart * (new / (seen.count + new))
     seen.count += new
 
 
@@ -156,7 +161,7 @@ cdef void record_window(
         if complete:
             out = run.op_record + (row * plan.ops + index) * OP_FIELDS
             out[0] = book.seen.delta
-            out[1] = book.seen.mean
+            out[1] = book.seen.mean if book.seen.count > 0 else NAN
             out[2] = book.seen.deviation / sqrt(book.seen.count)
             out[3] = book.seen.saturated / book.seen.count
             out[4] = NAN if isnan(out[3]) else <double>plan.leaf.dead_units(

@@ -446,3 +446,79 @@ def test_norms_of_several_parameters_are_joined():
             for field, norm in fields.items():
                 twin = np.sqrt((norms[:, mine, norm] ** 2).sum(axis=1)) if mine else np.nan
                 np.testing.assert_allclose(joined[field, :, column], twin, rtol=1e-14)
+
+
+def test_what_is_read_of_a_record_is_read_only():
+    model, (x, y) = network(), (RNG.normal(size=(8, 5, 3)), RNG.normal(size=(8, 2)))
+    flow = vg.GradientFlow()
+    model.fit(x, y, track=flow)
+    before = flow.delta.copy()
+    for array in (flow.delta, flow.step, flow.time["lstm1"]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+    model.fit(x, y, track=flow)
+    np.testing.assert_array_equal(flow.delta[: len(before)], before)
+
+
+def test_looks_at_one_step_are_joined():
+    model, (x, y) = network(), (RNG.normal(size=(8, 5, 3)), RNG.normal(size=(8, 2)))
+    looks = [model.gradient_flow(x * scale, y) for scale in range(1, 4)]
+    assert vg.concat(looks).step.tolist() == [0, 0, 0]
+
+
+def test_a_held_flow_cannot_be_declared_free():
+    model, (x, y) = network(), (RNG.normal(size=(8, 5, 3)), RNG.normal(size=(8, 2)))
+    flow, other = vg.GradientFlow(), network()
+
+    def free_it(epoch, logs):
+        flow.declare(flow.layers, walks)
+        other.fit(x, y, track=flow)
+
+    walks = model.gradient_flow(x, y)._declared.walks
+    with pytest.raises(ValueError, match="track: expected a tracker of this model"):
+        model.fit(x, y, track=flow, callbacks=[free_it])
+
+
+class FailsAtOnce(vg.callbacks.Callback):
+    def on_train_begin(self, model):
+        raise KeyError
+
+
+def test_a_flow_of_no_step_binds_nobody():
+    """Neither to layers nor to a run, also where records are joined."""
+    x, y = RNG.normal(size=(8, 5, 3)), RNG.normal(size=(8, 2))
+    failed, flow, model = vg.GradientFlow(), vg.GradientFlow(), network()
+    with pytest.raises(KeyError):
+        network().fit(x, y, track=failed, callbacks=[FailsAtOnce()])
+    model.fit(x, y, track=flow)
+    joined = vg.concat([failed, flow])
+    model.fit(x, y, track=joined)
+    assert joined.step.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="another model or an earlier compile"):
+        network().fit(x, y, track=joined)
+    other = vg.Sequential([vg.Dense(2)], input_shape=3, seed=0)
+    other.compile("mse")
+    other.fit(x[:, 0], y, track=failed)
+    assert failed.layers == ["dense1"] and len(failed) == 1
+
+
+def test_outputs_at_the_edge_of_the_numbers():
+    model = vg.Sequential(
+        [vg.Dense(64, use_bias=False, weight_initializer="ones"), vg.Dense(1)],
+        input_shape=1,
+        seed=0,
+        dtype="float64",
+    )
+    model.compile("mse")
+    x, y = np.full((1000, 1), 1e304), np.zeros((1000, 1))
+    with np.errstate(over="ignore"):
+        flow = model.gradient_flow(x, y)
+    assert flow.activation_mean[0, 0] == pytest.approx(1e304, rel=1e-12)
+
+
+def test_where_no_timestep_is_alive_there_is_no_mean():
+    x, y = RNG.normal(size=(8, 5, 3)), RNG.normal(size=(8, 2))
+    flow = network().gradient_flow(x, y, lengths=np.zeros(8, int))
+    walks = slice(0, 3)
+    assert np.isnan(flow.activation_mean[:, walks]).all()
+    assert np.isnan(flow.activation_std[:, walks]).all()

@@ -178,3 +178,32 @@ def test_arguments_have_the_order_and_defaults_of_fit():
     del of_fit["self"], of_many["models"], of_many["seconds"]
     assert list(of_fit) == list(of_many)
     assert {**of_fit, "callbacks": ()} == of_many
+
+
+def test_minibatches_that_are_lists():
+    parts = [[X[:20], LABELS[:20]], [X[20:40], LABELS[20:40]], [X[40:], LABELS[40:]]]
+    for models in (several()[:2], several()[:3]):
+        vg.fit_many(models, parts, epochs=2)
+        assert [model.step for model in models] == [6] * len(models)
+
+
+class KeepingItsPlace:
+    """Gives what follows on what it gave last, whoever asked."""
+
+    def __iter__(self):
+        return iter([(X, LABELS)])
+
+
+def test_an_iterable_for_several_is_warned_of():
+    for x in (KeepingItsPlace(), [KeepingItsPlace()] * 2):
+        with pytest.warns(UserWarning, match="x is one KeepingItsPlace for several models"):
+            vg.fit_many(several()[:2], x)
+    vg.fit_many(several()[:2], [KeepingItsPlace(), KeepingItsPlace()])
+
+
+def test_an_iterator_of_validation_data_is_for_one():
+    iterator = iter([(X, LABELS)])
+    with pytest.raises(
+        ValueError, match=r"validation_data: .* iterator for models\[0\] and models"
+    ):
+        vg.fit_many(several()[:2], [X] * 2, [LABELS] * 2, validation_data=[iterator] * 2)

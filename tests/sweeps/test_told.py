@@ -3,9 +3,10 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 from reference import assert_same_bits
-from side_by_side import LABELS, X, dense, same_history, several
+from side_by_side import LABELS, X, compiled, dense, same_history, several
 
 import vgcore as vg
 
@@ -157,3 +158,44 @@ def test_a_callback_may_stop_its_model():
         several(), X, LABELS, epochs=9, callbacks=[lambda epoch, logs: epoch == logs["model"]]
     )
     assert [len(history.epoch) for history in histories] == [1, 2, 3, 4, 5, 6]
+
+
+class Losses(list):
+    def on_epoch_end(self, epoch, logs):
+        self.append(logs["loss"])
+
+
+def test_a_callback_may_be_a_list():
+    first, second = Losses(), Losses()
+    vg.fit_many([dense(0), dense(1)], X, LABELS, epochs=2, callbacks=[first, second])
+    assert len(first) == len(second) == 4
+    vg.fit_many([dense(0), dense(1)], X, LABELS, epochs=2, callbacks=[[first], None])
+    assert len(first) == 6 and len(second) == 4
+
+
+def test_files_are_named_by_the_model_in_lists_of_its_own(tmp_path):
+    path = tmp_path / "log-{model}.csv"
+    own = [[vg.callbacks.CSVLogger(path)] for _ in range(2)]
+    vg.fit_many([dense(0), dense(1)], X, LABELS, epochs=3, callbacks=own)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["log-0.csv", "log-1.csv"]
+    assert len((tmp_path / "log-1.csv").read_text().splitlines()) == 4
+
+
+def test_a_wrong_callback_in_a_list_of_its_own_is_found():
+    with pytest.raises(TypeError, match=r"models\[1\]: callbacks\[1\]: expected a call"):
+        vg.fit_many([dense(0), dense(1)], X, LABELS, callbacks=[[], [print, 3]])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_divergence_is_a_result_of_one_model_and_of_many(number):
+    models = [
+        compiled([vg.Dense(1)], 6, "mse", seed=seed, on_nonfinite="raise") for seed in range(number)
+    ]
+    results = vg.fit_many(models, X, np.full((60, 1), 1e38), shuffle=False)
+    assert [type(result) for result in results] == [FloatingPointError] * number
+
+
+def test_a_bar_ends_where_the_models_did(capsys):
+    stopping = vg.callbacks.EarlyStopping("loss", patience=0, min_delta=1e9)
+    vg.fit_many([dense(0), dense(1)], X, LABELS, epochs=500, callbacks=[stopping], verbose=1)
+    assert "epoch 500/500" not in capsys.readouterr().err

@@ -180,7 +180,7 @@ WRONG = {
     "lists and others": (
         wrong(callbacks=[[], print]),
         TypeError,
-        r"callbacks\[0\]: expected a call",
+        r"callbacks\[1\]: expected a sequence of callbacks",
     ),
     "one file": (
         wrong(callbacks=[vg.callbacks.Checkpoint("m.npz")]),

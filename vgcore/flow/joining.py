@@ -14,8 +14,9 @@ def concat(flows: Iterable[GradientFlow]) -> GradientFlow:
     Parameters
     ----------
     flows : sequence of GradientFlow
-        Their steps must rise from each to the next, as those of one training do; a step that was refused may
-        be followed by the one that was made in its stead. Records of nothing are left out.
+        Their steps must rise from each to the next, as those of one training do; a step that was refused, or
+        only looked at (`Sequential.gradient_flow`), may be followed by one of its number. Records of nothing
+        are left out.
 
     Returns
     -------
@@ -37,6 +38,9 @@ def concat(flows: Iterable[GradientFlow]) -> GradientFlow:
             )
     if not given:
         raise ValueError("flows: expected at least one GradientFlow, got none")
-    first = next((place for place, flow in enumerate(given) if flow.layers), 0)
+    declared = next((place for place, flow in enumerate(given) if flow.layers), 0)
+    first = next((place for place, flow in enumerate(given) if len(flow)), declared)
+    for place, flow in enumerate(given[:first]):
+        given[first].check_alike(flow, place)
     joined: GradientFlow = given[first].joined(given[first + 1 :], first + 1)
     return joined

@@ -118,8 +118,10 @@ class Column:
 
     @property
     def rows(self) -> NDArray[Any]:
-        """All rows."""
-        return self._rows[: self._count]
+        """All rows; read-only, for they are what was measured."""
+        rows = self._rows[: self._count]
+        rows.flags.writeable = False
+        return rows
 
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows of the same shape, or of another number of timesteps."""

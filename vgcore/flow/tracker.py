@@ -166,7 +166,7 @@ class GradientFlow:
     def __dir__(self) -> list[str]:
         """The fields, and what users call."""
         own = [name for name in super().__dir__() if not name.startswith("_")]
-        hidden = {"bind", "check_fits", "follow", "held", "wants"}
+        hidden = {"bind", "check_alike", "check_fits", "follow", "held", "wants"}
         return sorted({*own, *FIELDS, *TIME_FIELDS, "step", "loss"} - hidden)
 
     def __getitem__(self, place: int | slice) -> GradientFlow:
@@ -183,7 +183,8 @@ class GradientFlow:
             some = slice(int(place), int(place) + 1 or None)
         else:
             raise TypeError(
-                f"expected a place or a slice of the record, got {place!r} ({_validate.kind(place)})"
+                f"expected a place or a slice of the record, got {_validate.kind(place)}; fields are "
+                "attributes, as in flow.delta, with a row for each of flow.step and a column for each layer"
             )
         columns = {name: rows[some].copy() for name, rows in self._rows().items()}
         return self._of(columns)
@@ -203,33 +204,35 @@ class GradientFlow:
         """
         joined, before = self[:], first - 1
         for place, other in enumerate(others, first):
-            if not other.layers:
-                continue
-            if other._declared != self._declared:
-                raise ValueError(
-                    f"flows[{place}]: expected a record of the layers {_names(self._declared)}, got one of "
-                    f"{_names(other._declared)}"
-                )
+            self.check_alike(other, place)
             rows = other._rows()
             if not len(other):
                 continue
             if len(joined) and not joined._may_precede(rows):
                 raise ValueError(
                     f"flows[{place}]: expected steps after {joined.step[-1]}, the last of flows[{before}], "
-                    f"got step {rows['step'].min()}"
+                    f"got step {rows['step'].min()}; tables of any records (to_dataframe) go into "
+                    "pandas.concat"
                 )
             for name, column in joined._columns.items():
                 column.append(rows[name])
             before = place
         return joined
 
+    def check_alike(self, other: GradientFlow, place: int) -> None:
+        """Raise if the record at a place in a list is of other layers, if it is of any."""
+        if other.layers and other._declared != self._declared:
+            raise ValueError(
+                f"flows[{place}]: expected a record of the layers {_names(self._declared)}, got one of "
+                f"{_names(other._declared)}"
+            )
+
     def _may_precede(self, rows: Mapping[Any, NDArray[Any]]) -> bool:
-        """Whether rows are of later steps, or begin with the one that the last row's was to be: of the same
-        number, and applied where that was refused.
+        """Whether rows are of later steps, or begin with one of the last row's number, where that was not
+        applied: it was refused, or only looked at.
         """
         last, first = self.step[-1], rows["step"].min()
-        again = not _applied(self.update_ratio[-1]) and _applied(rows["update_ratio"][0])
-        return bool(first > last or (first == last and again))
+        return bool(first > last or (first == last and not _applied(self.update_ratio[-1])))
 
     def to_dataframe(self, *, time: bool = False) -> DataFrame:
         """The record as a pandas DataFrame.
@@ -323,7 +326,7 @@ class GradientFlow:
 
     def check_fits(self, declared: Declaration, run: object | None) -> None:
         """Raise what `bind` would, and change nothing."""
-        if self._declared.layers and self._declared != declared:
+        if self._declared.layers and self._declared != declared and (len(self) or self._held):
             raise ValueError(
                 f"track: expected a tracker of the layers {_names(declared)}, got one that holds "
                 f"the record of another model (layers {_names(self._declared)}); make a new "
@@ -347,10 +350,11 @@ class GradientFlow:
         """Measure what is ``declared`` from now on; see `declare`."""
         with self._lock:
             self.check_fits(declared, run)
-            if not self._declared.layers:
+            if self._declared != declared:
                 self._columns = {}
             self._declared = declared
-            self._run = run
+            if run is not None or not self._held:
+                self._run = run
 
     @contextmanager
     def held(self, declared: Declaration, run: object) -> Iterator[None]:

@@ -119,13 +119,14 @@ def given_validation(session: Session, given: Any, epochs: int) -> Data | Miniba
     return coming
 
 
+def is_minibatch(item: Any) -> bool:
+    """Whether an item of a list is a minibatch: (x, y), [x, y] of arrays, or a dict."""
+    is_arrays = isinstance(item, list) and len(item) == 2 and hasattr(item[0], "__array__")
+    return is_arrays or isinstance(item, tuple | Mapping)
+
+
 def _is_pair(given: Any) -> bool:
     """Whether a list is [x, y] and not one of minibatches."""
-
-    def is_minibatch(each: Any) -> bool:
-        is_arrays = isinstance(each, list) and len(each) == 2 and hasattr(each[0], "__array__")
-        return is_arrays or isinstance(each, tuple | Mapping)
-
     return isinstance(given, list) and len(given) == 2 and not all(map(is_minibatch, given))
 
 

@@ -20,8 +20,10 @@ def _from_environment() -> int | None:
     text = os.environ.get("VGCORE_NUM_THREADS")
     if not text:
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise ImportError(f"VGCORE_NUM_THREADS: expected an integer of at least 1, got {text!r}")
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) < 2**31:
+        raise ImportError(
+            f"VGCORE_NUM_THREADS: expected an integer from 1 to 2147483647, got {text!r}"
+        )
     return int(text)
 
 

@@ -262,7 +262,9 @@ class _Watch:
         if not losses:
             return
         first, end = self._epochs.start, self._epochs.stop
-        epoch = min(first + job.finished if job.result is None else end for job in self._jobs)
+        done = [first + job.finished for job in self._jobs]
+        behind = [epoch for epoch, job in zip(done, self._jobs, strict=True) if job.result is None]
+        epoch = min(behind) if behind else max(done)
         steps, loss = sum(job.fit.steps_done for job in self._jobs), median(losses)
         state = Progress(epoch, end, steps, self._steps, loss)
         for callback in self._shown:

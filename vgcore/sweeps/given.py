@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from vgcore.model import Sequential, inputs
+import numpy as np
+
+from vgcore.model import Sequential, divergence, inputs, minibatches
 from vgcore.model.feeding import Feed, Parts, Passes
 from vgcore.model.inputs import Data
 from vgcore.model.minibatches import Minibatches
@@ -38,8 +39,8 @@ class Given:
         self._feeds = [Feed(*row) for row in zip(*columns, strict=True)]
         sharing = 1 if for_each["validation_data"] else number
         self._validations = len(passes.epochs) * sharing
-        self._checked: list[tuple[Any, tuple[Any, ...], Parts]] = []
-        _refuse_again("x", [feed.x for feed in self._feeds])
+        self._checked: dict[tuple[int, ...], list[tuple[Any, tuple[Any, ...], Parts]]] = {}
+        _check_shared(self._feeds)
 
     def opened(self, place: int) -> tuple[Samples | Stream, Data | Minibatches | None]:
         """What a model's `fit` goes through, and what it is validated on."""
@@ -49,18 +50,15 @@ class Given:
     def _once(self, session: Session, given: tuple[Any, ...], check: Callable[[], Parts]) -> Parts:
         """What ``check`` makes of the data for the first model of a kind; samples are all models' of it."""
         kind = inputs.kind_of(session)
-        for known, before, made in self._checked:
-            if (
-                known == kind
-                and len(before) == len(given)
-                and all(map(operator.is_, before, given))
-            ):
+        checked = self._checked.setdefault(tuple(map(id, given)), [])
+        for known, _, made in checked:
+            if known == kind:
                 return tuple(
                     part._replace(compiled=session.compiled) if isinstance(part, Data) else part
                     for part in made
                 )
         made = check()
-        self._checked.append((kind, given, made))
+        checked.append((kind, given, made))  # which keeps what is given, and so its id
         return made
 
 
@@ -78,7 +76,7 @@ def _is_minibatch(item: Any) -> bool:
     """Whether it is a minibatch, and not a few of them."""
     if isinstance(item, tuple):
         return not all(isinstance(part, tuple | Mapping) for part in item)
-    return isinstance(item, Mapping)
+    return minibatches.is_minibatch(item)
 
 
 def _is_for_each(given: Any, x: Any, x_for_each: bool, number: int) -> bool:
@@ -108,13 +106,25 @@ def spread(argument: str, given: Any, for_each: bool, number: int) -> list[Any]:
     return list(given)
 
 
-def _refuse_again(argument: str, given: Sequence[Any]) -> None:
-    """Raise if an iterator, which can be gone through once, is for more than one model."""
-    again = repeated(each if isinstance(each, Iterator) else None for each in given)
+def _check_shared(feeds: Sequence[Feed]) -> None:
+    """Raise if an iterator, which can be gone through once, is for more than one model; warn of what may give
+    each of them other minibatches.
+    """
+    for argument in ("x", "validation_data"):
+        given = [getattr(feed, argument) for feed in feeds]
+        again = repeated(each if isinstance(each, Iterator) else None for each in given)
+        if again is not None:
+            raise ValueError(
+                f"{argument}: expected what can be gone through once for each model, such as a list or a "
+                f"DataLoader, got an iterator for models[{again[0]}] and models[{again[1]}]"
+            )
+    streams = [feed.x for feed in feeds if feed.y is None and not isinstance(feed.x, np.ndarray)]
+    again = repeated(None if isinstance(stream, list | tuple) else stream for stream in streams)
     if again is not None:
-        raise ValueError(
-            f"{argument}: expected what can be gone through once for each model, such as a list or a "
-            f"DataLoader, got an iterator for models[{again[0]}] and models[{again[1]}]"
+        divergence.warn_caller(
+            f"x is one {type(streams[again[0]]).__name__} for several models: where what it gives depends on "
+            "how often it was asked, as where a DataLoader shuffles, they get other minibatches than alone; "
+            "pass a list of minibatches, or one iterable for each model"
         )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Literal
 
 from vgcore import _answers, _validate
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential, progress, threads
-from vgcore.model.callbacks import Callback, check_takes
+from vgcore.model.callbacks import Callback, CSVLogger, check_takes
 from vgcore.model.feeding import Feed, Passes
 from vgcore.model.history import History
 from vgcore.model.sources import Samples
@@ -98,12 +98,16 @@ def fit_many(
         If an argument is wrong for one of the models, or one is not compiled; nothing is changed then.
     Exception
         What has ended the training of every model, if it is one and the same: a callback that cannot do
-        what it is asked, for instance.
+        what it is asked, for instance. Never a FloatingPointError, which is a result.
 
     Notes
     -----
     Ctrl-C stops all models within about 50 ms, or at the end of the step, and is raised; parameters, flows
     and `Sequential.history` have what was done. So does whatever a callback raises that is no Exception.
+
+    One iterable of minibatches for several models, such as a DataLoader that shuffles, is asked by each of
+    them: if what it gives depends on how often it was asked, a model gets others than it would alone. That
+    of a list does not, nor does that of iterables of each model's own.
 
     Callbacks are called, and warnings are given, by the thread that has called, one at a time. Iterables of
     minibatches, and losses, metrics and schedules of one's own, are called by several threads at once.
@@ -139,8 +143,8 @@ def fit_many(
         together, each = ([], shown) if verbose == 2 else (shown, [])
         jobs = []
         for place, (model, mine) in enumerate(zip(members, own, strict=True)):
-            told = Told(mine, [line.for_model(place) for line in each], crew, place)
             try:
+                told = Told(mine, [line.for_model(place) for line in each], crew, place)
                 source, validation = given.opened(place)
                 fit = Fit(model, source, passes.epochs, validation, flows[place], told)
             except (TypeError, ValueError, RuntimeError) as error:
@@ -153,7 +157,11 @@ def fit_many(
         crew.train(jobs, min(threads.get_num_threads(), len(jobs)), together)
     results = [job.result for job in jobs if job.result is not None]
     first = results[0]
-    if isinstance(first, Exception) and len({repr(result) for result in results}) == 1:
+    if (
+        isinstance(first, Exception)
+        and not isinstance(first, FloatingPointError)
+        and len({repr(result) for result in results}) == 1
+    ):
         raise first
     return results
 
@@ -161,6 +169,10 @@ def fit_many(
 def _members(models: Iterable[Sequential]) -> list[Sequential]:
     """The models, each of which must be there once."""
     members: list[Sequential] = []
+    if isinstance(models, Sequential):
+        raise TypeError("models: expected a list of models, got one Sequential; pass [model]")
+    if isinstance(models, Mapping):
+        raise TypeError("models: expected a list of models, got a dict; pass list(models.values())")
     for place, model in enumerate(_validate.items("models", models, "a list of models")):
         if not isinstance(model, Sequential):
             raise TypeError(f"models[{place}]: expected a Sequential, got {_validate.kind(model)}")
@@ -207,12 +219,28 @@ def _callbacks(callbacks: Any, models: Sequence[Sequential]) -> list[list[Any]]:
         each = [callbacks(model) for model in models]
     else:
         given = list(_validate.items("callbacks", () if callbacks is None else callbacks, expected))
-        if not given or not all(isinstance(item, list | tuple) for item in given):
+        if not any(map(_is_list, given)):
             return [[_of_model(item, place) for item in given] for place in range(len(models))]
-        each = spread("callbacks", given, True, len(models))
+        for place, mine in enumerate(given):
+            if mine is not None:
+                _validate.items(f"callbacks[{place}]", mine, expected)
+        each = [mine or () for mine in spread("callbacks", given, True, len(models))]
     own = [list(_validate.items("callbacks", mine, expected)) for mine in each]
     _check_own(own)
-    return own
+    return [
+        [_of_model(item, place) if _names_models(item) else item for item in mine]
+        for place, mine in enumerate(own)
+    ]
+
+
+def _names_models(callback: Any) -> bool:
+    """Whether the name of a file of a callback's is to hold the model's place."""
+    return isinstance(callback, CSVLogger) and "{model" in callback.path
+
+
+def _is_list(item: Any) -> bool:
+    """Whether it is a list of callbacks, and not a callback that is a list."""
+    return isinstance(item, list | tuple) and not any(name.startswith("on_") for name in dir(item))
 
 
 def _of_model(callback: Any, place: int) -> Any:
@@ -228,13 +256,14 @@ def _check_own(callbacks: Sequence[Sequence[Any]]) -> None:
         for callback in mine
         if isinstance(callback, Callback) and type(callback).for_model is not Callback.for_model
     ]
-    again = repeated(callback for _, callback in keeping)
-    if again is not None:
-        (first, callback), (second, _) = (keeping[place] for place in again)
-        raise ValueError(
-            f"callbacks: expected each model's own, got one {type(callback).__name__} for models[{first}] "
-            f"and models[{second}]"
-        )
+    places: dict[int, int] = {}
+    for place, callback in keeping:
+        first = places.setdefault(id(callback), place)
+        if first != place:
+            raise ValueError(
+                f"callbacks: expected each model's own, got one {type(callback).__name__} for "
+                f"models[{first}] and models[{place}]"
+            )
 
 
 def _check_seeds(jobs: Sequence[Job]) -> None:
