@@ -84,12 +84,13 @@ static int more(vg_pace *pace, int available) {
 
 static void consider_trial(vg_pace *pace, int available) {
     const int much = pace->waited > MUCH_WAITING * pace->threads * pace->seconds;
-    const int waiting = (pace->waiting = much ? pace->waiting + 1 : 0) >= LASTING;
+    pace->waiting = much ? pace->waiting + 1 : 0;
     const double doubt_due = pace->doubted + most(pace->doubt_rest, pace->seconds / LOSS_ALLOWED);
     const int could_grow = pace->threads < available;
     const int may_shrink = pace->threads > 1 && !(could_grow && pace->too_few > 0);
-    if (may_shrink && pace->worked >= (waiting ? pace->due : doubt_due))
-        begin_trial(pace, fewer(pace, waiting));
+    const int lasting = pace->waiting >= LASTING;
+    if (may_shrink && pace->worked >= (lasting ? pace->due : doubt_due))
+        begin_trial(pace, fewer(pace, lasting));
     else if (could_grow && pace->worked >= pace->due)
         begin_trial(pace, more(pace, available));
 }

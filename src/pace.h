@@ -6,9 +6,9 @@
  * A trial is a slice with another number of threads; the faster of it and the slice before it stays. Where
  * members waited for each other for much of two slices, which they do where others use their CPUs, the next one
  * tries fewer; where fewer run than could, it tries more. A trial must be earned: it comes when what the one
- * before it lost is 1 % of the work since then; what is done between two calls is none. But a system that takes a CPU away for a moment makes a slice look
- * bad by accident: after more threads did not pay the first times, they are tried again sooner. A team whose members
- * hardly wait is doubted, too, but ever more rarely.
+ * before it lost is 1 % of the work since then, and the time between two calls is no work. But a system that takes a
+ * CPU away for a moment makes a slice look bad by accident: when more threads did not pay for the first times, they
+ * are tried again sooner. A team whose members hardly wait is doubted, too, but ever more rarely.
  */
 #ifndef VG_PACE_H
 #define VG_PACE_H
