@@ -34,6 +34,7 @@ def operation(Py_ssize_t units, *, ActivationFunction activation not None, Py_ss
     cdef Operation made = Operation()
     set_up(made, &ACTIVATE, units, units, real_bytes)
     set_activation(made, activation)
-    made.op.keeps_z = False  # z is x
+    made.op.keeps_z = False
+    made.op.z_is_x = True
     made.op.in_place = True
     return made

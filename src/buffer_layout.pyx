@@ -220,6 +220,10 @@ cdef class BufferLayout:
             op.z = self.arena.matrix(rows, op.z.cols if op.z.cols > 0 else n, real)
         else:
             op.z = op.h
+        if plan.open_inside and op.states > 0:
+            op.total = self.arena.matrix(self._rows(op.x_places), n, real)
+        if plan.open_inside and op.states > 1:
+            op.cell = self.arena.matrix(self._rows(op.x_places), n, real)
         for i in range(op.states):
             state = &op.state[i]
             state.initial = self.arena.matrix(plan.batch, n, real)

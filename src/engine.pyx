@@ -26,6 +26,7 @@ from .guard cimport is_sound, keep_statistics, take_back
 from .op cimport Op, OpTaps, Parameter, Step, TIMESTEPS, places_in, rows_end
 from .plan cimport IGNORE, Plan, REFUSE, Run, waits
 from .record cimport record_window
+from .sights cimport look
 from .simd cimport LossCall, Rows
 from .team cimport (
     Barrier, Task, barrier_wait, dismiss, enter, leave, run_team, seconds_now, step_done, threads_now,
@@ -163,7 +164,9 @@ cdef void backward_op(
         taps.layer.slopes = <char *>taps.layer.slopes + thread * slope_bytes
         if not share.step.accumulating:
             memset(taps.layer.slopes, 0, slope_bytes)
+    look(run, share, index, False)
     op.kind.backward(op, &share.step, &taps if tapped else NULL, &rows)
+    look(run, share, index, True)
     barrier_wait(barrier)
     if op.kind.meet_backward != NULL:
         op.kind.meet_backward(op, &share.step, &taps if tapped else NULL, &rows)
@@ -367,6 +370,7 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
     cdef LossCall loss = loss_call(run)
     cdef Py_ssize_t windows = (run.times + plan.times - 1) // plan.times
     cdef Py_ssize_t first = run.first, window, r, t, sample
+    cdef int index
     cdef Share share
     cdef Rows rows
     loss.scale = plan.loss_rows_scale
@@ -376,6 +380,8 @@ cdef void forward_batches(void *argument, int thread, Barrier *barrier) noexcept
         for window in range(windows):
             next_window(run, &share, window, False)
             forward_ops(run, &share, barrier)
+            for index in range(plan.ops):
+                look(run, &share, index, False)
             leave_window(run, &share)
             if not runs_now(&share, last.h_places):
                 continue

@@ -69,6 +69,7 @@ def operation(
     made.kept.append(formula)
     made.op.tables = &formula.program
     made.op.in_place = True
+    made.op.z_is_x = True
     made.op.variant = shared
     for _ in range(formula.program.learned):
         add_parameter(made, width, 1)

@@ -32,11 +32,6 @@ cdef enum:
 cdef Kind GRU
 
 
-cdef inline int column_of(int gate) noexcept nogil:
-    """The block of the third gate, n, is the fourth."""
-    return N if gate == 2 else gate
-
-
 cdef inline Matrix pre_activation(const Op *op) noexcept nogil:
     """Where z lies: with the gates, unless their activations need it afterwards."""
     return op.z if op.keeps_z else op.buffer[ACTIVATED].matrix
@@ -153,7 +148,7 @@ cdef void cell_backward(
         here = taps_at(op, taps, now)
         layer = here.layer
     for gate in range(GATES):
-        column = column_of(gate)
+        column = op.gate_block[gate]
         layer.saturated = here.gate_saturated[gate] if taps != NULL else NULL
         op.leaf.slope(
             block(slopes, gate * n, n, op.leaf), block(gates, column * n, n, op.leaf),
@@ -178,7 +173,7 @@ cdef void cell_backward(
     if taps != NULL:
         for gate in range(GATES):
             op.leaf.row_norms(
-                here.gate_norm[gate], block(gates, column_of(gate) * n, n, op.leaf), &now.rows
+                here.gate_norm[gate], block(gates, op.gate_block[gate] * n, n, op.leaf), &now.rows
             )
         op.leaf.moments(
             here.layer.mean, here.layer.deviation, from_row(op.state[0].sequence, now.row, op.leaf), &now.rows
@@ -222,6 +217,8 @@ def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t r
     """A GRU of `inputs` features to `units`; options: see `recurrent_operation`; variant: reset after."""
     cdef Operation made = recurrent_operation(&GRU, inputs, units, GATES, options, real_bytes)
     made.op.z.cols = BLOCKS * units
+    made.op.gate_block[2] = N
+    made.op.gate_buffer = made.op.delta_buffer = ACTIVATED
     add_buffer(made, PER_ROW, units)
     add_buffer(
         made, PER_THREAD,

@@ -102,6 +102,7 @@ def operation(
     made.op.gates = 2
     made.op.branches = True
     made.op.z.cols = 2 * units
+    made.op.gate_buffer, made.op.delta_buffer = GATES, DELTA
     for rows_of, cols in ((units, units), (units, units), (units, 1), (units, 1)):
         add_parameter(made, rows_of, cols)
     add_buffer(made, PER_STEP, 2 * units)

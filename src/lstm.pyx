@@ -16,7 +16,7 @@ from .op cimport (
 from .recurrent cimport (
     BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_dropout_buffers, before,
     bring_back, hidden_seen, joint_backward, joint_forward, joint_gradient, joint_input, joint_input_backward,
-    of_stretch, recurrent_operation, taps_at,
+    keep_moment, of_stretch, recurrent_operation, taps_at,
 )
 from .simd cimport Function, Matrix, PACKED_SIZE, Rows, Span, Taps
 
@@ -112,7 +112,7 @@ cdef void cell_backward(
     cdef Matrix z = from_row(pre_activation(op), now.row, op.leaf)
     cdef Matrix gates = from_row(op.buffer[ACTIVATED].matrix, now.row, op.leaf)
     cdef Matrix squashed = from_row(op.buffer[SQUASHED].matrix, now.row, op.leaf)
-    cdef Matrix slopes = op.buffer[SLOPES].matrix
+    cdef Matrix slopes = op.buffer[SLOPES].matrix, dc = block(slopes, GATES * n, n, op.leaf)
     cdef const void *peepholes[3]
     cdef OpTaps here
     cdef Taps layer
@@ -127,9 +127,7 @@ cdef void cell_backward(
             block(z, gate * n, n, op.leaf), gate_activation(op, gate),
             &layer if taps != NULL else NULL, &now.rows,
         )
-    op.leaf.slope(
-        block(slopes, GATES * n, n, op.leaf), squashed, c, &op.activation, NULL, &now.rows
-    )
+    op.leaf.slope(dc, squashed, c, &op.activation, NULL, &now.rows)
     if op.variant:
         for gate in range(3):
             peepholes[gate] = peephole(op, gate)
@@ -137,10 +135,11 @@ cdef void cell_backward(
         gates, op.state[C].carry, op.buffer[TOTAL].matrix, slopes, c_before, squashed,
         peepholes if op.variant else NULL, &now.rows,
     )
+    keep_moment(op, op.cell, dc, now)
     if taps != NULL:
         for gate in range(GATES):
             op.leaf.row_norms(here.gate_norm[gate], block(gates, gate * n, n, op.leaf), &now.rows)
-        op.leaf.row_norms(here.cell, block(slopes, GATES * n, n, op.leaf), &now.rows)
+        op.leaf.row_norms(here.cell, dc, &now.rows)
         op.leaf.moments(
             here.layer.mean, here.layer.deviation, from_row(op.state[H].sequence, now.row, op.leaf), &now.rows
         )
@@ -177,6 +176,7 @@ def operation(Py_ssize_t inputs, Py_ssize_t units, *, bint learned, Py_ssize_t r
     cdef int i
     made.op.states = 2
     made.op.z.cols = GATES * units
+    made.op.gate_buffer = made.op.delta_buffer = ACTIVATED
     add_buffer(made, PER_ROW, units)
     add_buffer(made, PER_THREAD, PACKED_SIZE(GATES * units, units))
     add_buffer(made, PER_THREAD, GATES * units)

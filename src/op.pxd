@@ -137,6 +137,11 @@ ctypedef struct Op:
     bint fork          # h is x, and has two readers: the gradients of theirs are dh and dh2
     bint branches      # taps the gradient that its skip and its body bring
     bint variant       # of a kind: an LSTM's peepholes, a GRU's reset after the product
+    bint activates     # there is an activation, if only the identity: z is a number of its own
+    bint z_is_x        # x is the pre-activation
+    int gate_block[MAX_GATES]  # of z, of the activated gates and of dL/dz: which block of columns is a gate's
+    int gate_buffer    # the activated gates, until backward; -1: there are none
+    int delta_buffer   # dL/dz, behind backward; -1: it is in dh's place
     double epsilon     # of a normalisation, beside the variance
     double momentum    # of its running statistics
     double rate        # of dropout; the deviation of noise
@@ -149,6 +154,8 @@ ctypedef struct Op:
     Matrix z
     Matrix h
     Matrix logits      # z of each row's last timestep, or of all of them, as the output has them
+    Matrix total       # room for dL/dh_t of every timestep
+    Matrix cell        # ... and for dL/dc_t; both only where somebody looks inside
     Matrix dx
     Matrix dh
     Matrix x2

@@ -8,6 +8,9 @@ cdef class Operation:
     def __cinit__(self):
         self.op.source = -1
         self.kept = []
+        self.op.gate_buffer = self.op.delta_buffer = -1
+        for i in range(MAX_GATES):
+            self.op.gate_block[i] = i
         for i in range(MAX_PARAMETERS):
             self.op.parameter[i].trained = True
 
@@ -37,6 +40,7 @@ cdef void set_up(
 
 cdef void set_activation(Operation made, ActivationFunction activation):
     made.op.activation = activation.function
+    made.op.activates = True
     made.op.keeps_z |= activation.keeps_z
     made.kept.append(activation)
 

@@ -59,6 +59,7 @@ ctypedef struct Plan:
     Py_ssize_t batch
     Py_ssize_t times          # timesteps of a window
     bint truncated            # each window is backpropagated through by itself
+    bint open_inside          # what a step overwrites is kept until it was looked at
     bint image_input          # samples come with their channels first
     bint image_output
     Matrix input
@@ -91,6 +92,15 @@ ctypedef struct Plan:
     uint64_t seed             # of random numbers
 
 
+# What of an op somebody looks at, and the array outside that gets it: a row for each place of each sample.
+ctypedef struct Sight:
+    int op
+    bint behind               # its backward, else in front of it
+    Py_ssize_t places
+    Matrix source
+    Matrix to
+
+
 # A state of an op outside the engine: (samples, units), or by row of the minibatch.
 ctypedef struct StateArrays:
     const char *initial       # or NULL: what is learned, or 0
@@ -111,6 +121,8 @@ ctypedef struct Run:
     const int64_t *order      # sample of each row, or NULL
     const int64_t *lengths    # of each sample, or NULL; they do not rise along the rows of a minibatch
     StateArrays *state        # (ops, MAX_STATES)
+    const Sight *sight        # (sights,)
+    int sights
     Py_ssize_t times          # of each sample
     Py_ssize_t samples
     Py_ssize_t batch

@@ -55,6 +55,7 @@ def operation(Py_ssize_t units, *, bint shared, Py_ssize_t real_bytes):
     cdef Py_ssize_t slopes = 1 if shared else units
     set_up(made, &PRELU, units, units, real_bytes)
     made.op.in_place = True
+    made.op.z_is_x = True
     made.op.variant = shared
     add_parameter(made, slopes, 1)
     add_buffer(made, PER_CHUNK, PADDED(slopes))

@@ -10,10 +10,12 @@ import numpy as np
 from .arrays cimport data_of, doubles_of, int64s_of
 from .buffer_layout cimport lay_buffers
 from .engine cimport forward, train
-from .op cimport MAX_STATES, Op, Operation, Parameter, TIMESTEPS, from_row
+from .op cimport MAX_GATES, MAX_STATES, Op, Operation, Parameter, TIMESTEPS, from_row
 from .parameter_layout cimport lay_parameters
-from .plan cimport IGNORE, NOTICE, OpBook, Plan, REFUSE, Run, StateArrays
+from .plan cimport IGNORE, NOTICE, OpBook, Plan, REFUSE, Run, Sight, StateArrays
 from .recurrent cimport TOTAL
+from .sights cimport find_sights, open_op
+from .sights import WHAT
 from .simd cimport Factor, Judge, LossCall, LossKind, Matrix, Rule, leaf_table
 from .team cimport MAX_THREADS, Pace
 
@@ -43,7 +45,7 @@ cdef class Program:
     """
     cdef Plan plan
     cdef object dtype  # of parameters and of samples
-    cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, borrowed
+    cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, sights_buffer, borrowed
     cdef int total_parameters, time_ops, wanted_threads, most_threads
     cdef Py_ssize_t windows
     cdef double step_flops, row_flops
@@ -54,18 +56,18 @@ cdef class Program:
     def __cinit__(
         self, list operations, list offsets, values, gradients, list states, *,
         Py_ssize_t batch, Py_ssize_t times, Py_ssize_t windows, bint truncated, bint input_gradient,
-        bint image_input, bint image_output,
+        bint image_input, bint image_output, bint open_inside,
         bint refuses, dict loss, bint custom, bint sparse, bint ignoring, bint fused, bint apply_activation,
         bint mean_over_outputs, bint mean_over_places, int rule, dict update, dict treatment, list rates,
         frozenset undecayed, int threads, uint64_t seed,
     ):
         """`offsets[i][j]`: the first element of parameter j of operation i in the flat vectors `values`,
         `gradients` and `states` (at most RULE_STATES). `input_gradient`: of x and of initial states, too.
-        `refuses`: steps whose loss or gradient is not finite. `loss`: the numbers of a LossCall and of its
-        Judge; `custom`: a function of Python's takes its place. `ignoring`: labels may be below 0.
-        `image_input`, `image_output`: arrays outside have the channels before the places. `rates`: each
-        operation's factor of the learning rate, 0 to leave it as it is. `undecayed`: the offsets of
-        parameters without weight decay."""
+        `open_inside`: `sights` may be copied. `refuses`: steps whose loss or gradient is not finite.
+        `loss`: the numbers of a LossCall and of its Judge; `custom`: a function of Python's takes its place.
+        `ignoring`: labels may be below 0. `image_input`, `image_output`: arrays outside have the channels
+        before the places. `rates`: each operation's factor of the learning rate, 0 to leave it as it is.
+        `undecayed`: the offsets of parameters without weight decay."""
         cdef Operation operation
         cdef Py_ssize_t real_bytes = values.itemsize
         self.dtype = np.dtype(f"f{real_bytes}")
@@ -82,6 +84,8 @@ cdef class Program:
         for i, operation in enumerate(operations):
             self.plan.op[i] = operation.op
             self.plan.op[i].stream = i
+            if open_inside:
+                open_op(&self.plan.op[i])
             self.plan.book[i].time_index = -1
             self.plan.book[i].rate = rates[i]
             if rates[i] == 0:
@@ -95,6 +99,7 @@ cdef class Program:
         self.plan.times = times
         self.windows = windows
         self.plan.truncated = truncated
+        self.plan.open_inside = open_inside
         self.plan.wants_initial = input_gradient
         self.plan.guard = REFUSE if refuses else IGNORE
         self.plan.keeps = refuses or custom
@@ -149,6 +154,36 @@ cdef class Program:
     def broken(self):
         """Whether the last call stopped at a step that is not finite."""
         return self.last_broken
+
+    def sights(self, int index):
+        """What can be seen of an operation, (places, columns) of each by name; 0 places: all timesteps."""
+        cdef Sight found[MAX_GATES]
+        cdef int count
+        seen = {}
+        for what in WHAT:
+            count = find_sights(&self.plan, index, what, found)
+            if count > 0:
+                seen[what] = found[0].places, count * found[0].source.cols
+        return seen
+
+    cdef object _sights(self, Run *run, list wanted):
+        """Have the engine copy what is looked at; returns what must live as long as the run."""
+        cdef Py_ssize_t real_bytes = self.plan.leaf.real_bytes, cols
+        cdef int index, count = 0, more, i
+        kept = bytearray(len(wanted) * MAX_GATES * sizeof(Sight))
+        cdef Sight *sight = <Sight *><char *>kept
+        for index, what, array in wanted:
+            more = find_sights(&self.plan, index, what, sight + count)
+            for i in range(count, count + more):
+                cols = sight[i].source.cols
+                sight[i].to = Matrix(
+                    data=<char *>data_of(what, array, self.dtype) + (i - count) * cols * real_bytes,
+                    ld=more * cols, cols=cols,
+                )
+            count += more
+        run.sight = sight
+        run.sights = count
+        return kept
 
     def outputs(self, int index, Py_ssize_t rows, Py_ssize_t times):
         """What an operation made of the last window, (places, rows, columns): h; all of a walk."""
@@ -313,6 +348,8 @@ cdef class Program:
             run.function_outputs = <char *>data_of("outputs", function.outputs, self.dtype)
             run.function_gradients = <char *>data_of("gradients", function.gradients, self.dtype)
             run.function_losses = doubles_of("losses", function.losses)
+        if extra.get("sights"):
+            self.sights_buffer = self._sights(run, extra["sights"])
         if extra.get("input_gradient") is not None:
             run.input_gradient = <char *>data_of("input_gradient", extra["input_gradient"], self.dtype)
         return 0
@@ -336,7 +373,8 @@ cdef class Program:
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
-        see `_run`; input_gradient, like x, written; function, what computes a custom loss: an object with
+        see `_run`; input_gradient, like x, written; sights, a list of (operation, what, array), each array
+        (n, places, columns) as `sights` tells, written; function, what computes a custom loss: an object with
         buffers `outputs` and `gradients`, a minibatch's as `forward` writes them, and `losses` (batch,
         places), which is called as function(first place in the order, rows, first timestep, one behind
         the last, scale of losses and gradients). What it raises is raised, its step as if it had not been.

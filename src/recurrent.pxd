@@ -89,6 +89,9 @@ cdef bint initial_gradient(
     const Op *op, const Step *step, int parameter, Py_ssize_t row0, Py_ssize_t row1
 ) noexcept nogil
 
+# Copy a timestep's rows to where every timestep is kept, if that is wanted.
+cdef void keep_moment(const Op *op, Matrix kept, Matrix values, const Moment *now) noexcept nogil
+
 # The taps of one timestep.
 cdef OpTaps taps_at(const Op *op, const OpTaps *taps, const Moment *now) noexcept nogil
 

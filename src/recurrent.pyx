@@ -166,6 +166,7 @@ cdef void walk_backward(
             direct = from_row(op.dh, now.row, op.leaf)
         total = total_now(op, &now)
         op.leaf.add(total, direct, op.state[0].carry, &now.rows)
+        keep_moment(op, op.total, total, &now)
         if taps != NULL:
             here = taps_at(op, taps, &now)
             op.leaf.row_norms(here.total, total, &now.rows)
@@ -196,6 +197,11 @@ cdef void tap_last(
         direct[chunk] = 0
         if some.begin < some.end:
             op.leaf.row_norms(direct, op.state[0].carry, &some)
+
+
+cdef void keep_moment(const Op *op, Matrix kept, Matrix values, const Moment *now) noexcept nogil:
+    if kept.data != NULL:
+        copy_rows(op, from_row(kept, now.row, op.leaf), values, &now.rows)
 
 
 cdef Matrix total_now(const Op *op, const Moment *now) noexcept nogil:

@@ -140,6 +140,7 @@ def operation(
     """A recurrent layer of `inputs` features to `units`, regularised by Omega times `omega`; options: see
     `recurrent_operation`."""
     cdef Operation made = recurrent_operation(&RNN, inputs, units, 1, options, real_bytes)
+    made.op.delta_buffer = TOTAL
     add_buffer(made, PER_STEP, units)
     add_buffer(made, PER_THREAD, PACKED_SIZE(units, units))
     add_buffer(made, PER_THREAD, units)

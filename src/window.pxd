@@ -43,6 +43,10 @@ cdef inline Rows rows_at(const Share *share, Py_ssize_t places) noexcept nogil:
 # The states in which the window ended, to where they are wanted.
 cdef void leave_window(const Run *run, const Share *share) noexcept nogil
 
+# Places of a sample outside.
+cdef inline Py_ssize_t sample_length(const Run *run, Py_ssize_t places) noexcept nogil:
+    return run.times if places == TIMESTEPS else places
+
 cdef void gather_inputs(const Run *run, const Share *share) noexcept nogil
 
 cdef void gather_targets(const Run *run, const Share *share) noexcept nogil

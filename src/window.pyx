@@ -56,11 +56,6 @@ cdef void enter_window(const Run *run, Share *share, Py_ssize_t window) noexcept
     share.sequences.ends = ends
 
 
-cdef inline Py_ssize_t sample_length(const Run *run, Py_ssize_t places) noexcept nogil:
-    """Places of a sample outside."""
-    return run.times if places == TIMESTEPS else places
-
-
 cdef void gather_integers(
     const Run *run, const Share *share, int64_t *to, const int64_t *source, Py_ssize_t places
 ) noexcept nogil:

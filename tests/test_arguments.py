@@ -169,6 +169,8 @@ LEGAL = {
 }
 # ... and where it is another
 EXCEPT = {
+    ("internals", "y"): OPTIONAL,
+    ("internals", "layers"): OPTIONAL,
     ("Activation of a layer", "name"): NONE_AT_ALL,
     ("Activation of a layer", "alpha"): NUMBER,
     ("Amplification", "layers"): EMPTY,
@@ -393,6 +395,8 @@ CALLS = [
     Call("fit_many", vg.fit_many, models=lambda: [dense(), dense()], **xs()),
     verb(dense, "predict", x=lambda: X),
     verb(recurrent, "predict", x=lambda: SEQUENCES),
+    verb(dense, "internals", x=lambda: X, y=lambda: Y),
+    verb(recurrent, "internals", x=lambda: SEQUENCES),
     verb(dense, "compile"),
     verb(recurrent, "compile"),
     verb(dense, "summary"),

@@ -233,7 +233,7 @@ static void normalise(vg_matrix h, vg_matrix z, vg_matrix x, const void *from, c
                       const vg_function *f, const vg_rows *rows) {
     if (f->kind == VG_IDENTITY)
         normalise_rows(identity_value, h, x, from, weight, bias, rows);
-    else if (f->kind == VG_RELU)
+    else if (f->kind == VG_RELU && z.data == h.data)
         normalise_rows(relu_value, h, x, from, weight, bias, rows);
     else
         FOR_BLOCKS(block, rows, h.cols) {

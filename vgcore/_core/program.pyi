@@ -34,6 +34,7 @@ class Program:
         input_gradient: bool,
         image_input: bool,
         image_output: bool,
+        open_inside: bool,
         refuses: bool,
         loss: dict[str, Any],
         custom: bool,
@@ -65,6 +66,7 @@ class Program:
     def threads(self) -> int: ...
     @property
     def broken(self) -> bool: ...
+    def sights(self, index: int) -> dict[str, tuple[int, int]]: ...
     def outputs(self, index: int, rows: int, times: int) -> Array: ...
     def totals(self, index: int, rows: int, times: int) -> Array | None: ...
     def amplify(self, factors: list[float]) -> None: ...
@@ -91,6 +93,7 @@ class Program:
         weights: Array | None = None,
         states: Sequence[StateArrays] = (),
         input_gradient: Array | None = None,
+        sights: Sequence[tuple[int, str, Array]] = (),
         function: LossFunction | None = None,
     ) -> int: ...
     def train_batch(self, x: Array, y: Array, record: dict[str, Array] | None = None) -> float: ...
@@ -106,5 +109,6 @@ class Program:
         lengths: Array | None = None,
         weights: Array | None = None,
         states: Sequence[StateArrays] = (),
+        sights: Sequence[tuple[int, str, Array]] = (),
         function: LossFunction | None = None,
     ) -> None: ...

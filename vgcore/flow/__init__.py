@@ -1,5 +1,6 @@
 """What was seen while a network trained: `GradientFlow`, filled by whoever measures."""
 
+from vgcore.flow.internals import Inside, Internals
 from vgcore.flow.joining import concat
 from vgcore.flow.rates import Rate, geometric
 from vgcore.flow.record import FIELDS, TIME_FIELDS, Declaration, Steps, Walk
@@ -10,6 +11,8 @@ __all__ = [
     "TIME_FIELDS",
     "Declaration",
     "GradientFlow",
+    "Inside",
+    "Internals",
     "Rate",
     "Steps",
     "Walk",

@@ -46,12 +46,14 @@ class Column(NamedTuple):
 
     Where an operation is not ``shown`` it has none, but tells the column of the same name what the
     block's branches bring. ``branches``: it tells that of itself. ``slopes``: see `Layer.slopes`.
+    ``gates`` names those it has.
     """
 
     suffix: str = ""
     shown: bool = True
     branches: bool = False
     slopes: bool = True
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -285,6 +287,10 @@ class Layer(Member):
         """
         activation = getattr(self, "activation", None)
         return activation is not None and activation.unitwise
+
+    def operation_shapes(self, input_shape: Shape) -> list[Shape]:
+        """The shape of what each operation puts out, but for the units of a direction."""
+        return [self.output_shape(input_shape) for _ in self.columns()]
 
     def members(self) -> Sequence[Layer]:
         """The layers it wraps."""

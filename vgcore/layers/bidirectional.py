@@ -9,7 +9,6 @@ from vgcore import _validate
 from vgcore._core.op import Operation
 from vgcore.layers.base import (
     Array,
-    Column,
     Layer,
     Parameter,
     Shape,
@@ -120,10 +119,6 @@ class Bidirectional(Walking):
             for (side, _), suffix in zip(self._sides, (".forward", ".backward"), strict=True)
             for walk in side.walks()
         ]
-
-    def columns(self) -> list[Column]:
-        """Forwards, then backwards; of a stack layer by layer."""
-        return super().columns() if self.layers else [Column(walk.suffix) for walk in self.walks()]
 
     def parameters(self, input_shape: Shape) -> list[Parameter]:
         """Those of both, the backward one's with a suffix; of a stack layer by layer."""

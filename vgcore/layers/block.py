@@ -117,6 +117,15 @@ class Block(Layer):
             for operation in layer.planned(shape, real_bytes)
         ]
 
+    def operation_shapes(self, input_shape: Shape) -> list[Shape]:
+        """Ahead of the stacks the block's input; the layers'; behind them the block's output."""
+        shapes = super().operation_shapes(input_shape)
+        shapes[: self.ahead] = [input_shape] * self.ahead
+        for layer, shape, number in self.places_of_members(input_shape):
+            mine = layer.operation_shapes(shape)
+            shapes[number : number + len(mine)] = mine
+        return shapes
+
     def planned(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The operations, which know their places already."""
         return self.operations(input_shape, real_bytes)

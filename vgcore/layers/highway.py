@@ -91,7 +91,7 @@ class Highway(Layer):
 
     def columns(self) -> list[Column]:
         """One column, which tells of the branches."""
-        return [Column(branches=True)]
+        return [Column(branches=True, gates=("g", "t"))]
 
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of highway.pyx."""

@@ -75,8 +75,10 @@ class Walking(Block):
         return [[layer for pair in both for layer in pair if layer is not None]]
 
     def columns(self) -> list[Column]:
-        """Its own, or those of the stack."""
-        return super().columns() if self.layers else Layer.columns(self)
+        """One for each walk; of a stack layer by layer."""
+        if self.layers:
+            return super().columns()
+        return [Column(walk.suffix, gates=walk.gates) for walk in self.walks()]
 
     def planned(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The operations, each knowing the places of its inputs and outputs."""

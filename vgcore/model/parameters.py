@@ -57,6 +57,8 @@ class Layout(Sealed):
         The operation that tells what the branches of a column's block bring.
     slopeless : tuple of int
         Columns whose outputs have no slopes of their own.
+    gates : dict of str to tuple of str
+        Names of the gates of a column that has some.
     declared : Declaration
         The columns and the walks through time that a flow has.
     trained : tuple of str
@@ -77,6 +79,7 @@ class Layout(Sealed):
         self._columns: dict[str, int] = {}  # the operation of each
         self._branches: dict[int, int] = {}
         self._slopeless: list[int] = []
+        self._gates: dict[str, tuple[str, ...]] = {}
         self._layers: dict[str, tuple[int, ...]] = {}
         self._offsets: list[list[int]] = []
         self._parameters: list[Parameter] = []
@@ -96,7 +99,7 @@ class Layout(Sealed):
             MappingProxyType(self._branches),
             MappingProxyType(self._layers),
         )
-        self.slopeless = tuple(self._slopeless)
+        self.slopeless, self.gates = tuple(self._slopeless), MappingProxyType(self._gates)
         self.trained = tuple(compress(self._names, trained))
         self.is_trained = np.array(trained, bool)
         self._joined = tuple(self._to_join())
@@ -113,6 +116,8 @@ class Layout(Sealed):
                 if column.branches or name in telling:
                     self._branches[len(self._columns)] = telling.get(name, operation)
                 self._columns[name] = operation
+                if column.gates:
+                    self._gates[name] = column.gates
             else:
                 telling[name] = operation
             self._offsets.append([])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -66,7 +66,7 @@ def train_on_batch(
             chosen.course.check_single_steps()
         program = _short_way(session, data, initial_state)
         if program is None:
-            return _whole_batch(session, data, initial_state, updating=True).loss
+            return whole_batch(session, data, initial_state, updating=True).loss
         loss = program.train_batch(data.x, data.y)
         if program.broken:
             steps = of_pass(session, data, len(data.x))
@@ -100,7 +100,7 @@ def gradients(
     _validate.boolean("wrt_inputs", wrt_inputs)
     data = inputs.to_train(session, x, y, lengths, sample_weight)
     with session.turn:
-        result = _whole_batch(session, data, initial_state, updating=False, wrt_inputs=wrt_inputs)
+        result = whole_batch(session, data, initial_state, wrt_inputs=wrt_inputs)
         copies = session.layout.copies(session.gradients)
         grads = {name: copies[name] for name in session.layout.trained}
     if not wrt_inputs:
@@ -125,7 +125,7 @@ def gradient_flow(
         inputs.check_compiled(session, data)
         program = _short_way(session, data, initial_state)
         if program is None:
-            _whole_batch(session, data, initial_state, updating=False, track=flow)
+            whole_batch(session, data, initial_state, track=flow)
         else:
             _one_look(session, program, data, flow)
     return flow
@@ -149,16 +149,21 @@ def _one_look(session: Session, program: Program, data: Data, flow: GradientFlow
     flow.follow(record)
 
 
-def _whole_batch(
+def whole_batch(
     session: Session,
     data: Data,
     initial_state: Sequence[Any] | None,
     *,
-    updating: bool,
+    updating: bool = False,
     wrt_inputs: bool = False,
     track: GradientFlow | None = None,
+    sights: Callable[[Program], list[tuple[int, str, Array]]] | None = None,
+    outputs: Array | None = None,
 ) -> Pass:
-    """One pass over all samples at once, from given states or those that layers start from."""
+    """One pass over all samples at once, from given states or those that layers start from.
+
+    ``sights``: what is to be looked at in a program; ``outputs``, where they are wanted.
+    """
     rows = len(data.x)
     steps = of_pass(session, data, rows) if updating else whole(data)
     losses = np.empty(len(steps.places))
@@ -171,10 +176,17 @@ def _whole_batch(
         if session.layers[0].vocabulary is None:
             input_gradient = extra["input_gradient"] = np.zeros_like(data.x)
     if wrt_inputs or (session.compiled.tbptt and not updating):
-        extra["program"] = session.stack.program(
-            session.compiled, rows, data.times, updating=updating, input_gradient=wrt_inputs
+        extra["program"] = program = session.stack.program(
+            session.compiled,
+            rows,
+            data.times,
+            updating=updating,
+            input_gradient=wrt_inputs,
+            open_inside=sights is not None,
         )
-        extra["program"].time = session.step
+        program.time = session.step
+        if sights is not None:
+            extra["sights"] = sights(program)
     if initial_state is not None or not updating:
         if initial_state is None and session.carried is not None:
             given = states.carried(session, data, rows)
@@ -182,7 +194,9 @@ def _whole_batch(
         extra["states"] = [
             (start, None, end, False) for start, end in zip(given, ends, strict=True)
         ]
-    ran = run_steps(session, data, steps, losses, updating=updating, track=track, **extra)
+    ran = run_steps(
+        session, data, steps, losses, outputs=outputs, updating=updating, track=track, **extra
+    )
     if ran.broken is not None:
         divergence.tell(session, ran.broken)
     return Pass(steps.mean(losses[: ran.steps]), input_gradient, gradients)

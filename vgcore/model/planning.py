@@ -96,10 +96,12 @@ class Stack:
         *,
         updating: bool = True,
         input_gradient: bool = False,
+        open_inside: bool = False,
     ) -> Program:
         """A program for minibatches of up to ``batch`` rows, of sequences of up to ``times`` timesteps.
 
-        One that is not ``updating`` sums truncated gradients over all of its windows.
+        One that is not ``updating`` sums truncated gradients over all of its windows; one that is
+        ``open_inside`` can be looked into.
         """
         window, windows, truncated = times, 1, False
         if self.may_checkpoint() and self.takes_time and compiled.tbptt is not None:
@@ -108,7 +110,7 @@ class Stack:
                 each_a_step = updating and len(self.shapes[-1]) == 2
                 windows = 1 if each_a_step else -(-times // window)
         elif self.takes_time and self.may_checkpoint():
-            window = self._window(compiled, batch, times)
+            window = self._window(compiled, batch, times, open_inside)
             windows = -(-times // window)
         return self._program(
             compiled,
@@ -117,6 +119,7 @@ class Stack:
             windows=windows,
             truncated=truncated,
             input_gradient=input_gradient,
+            open_inside=open_inside,
         )
 
     def may_checkpoint(self) -> bool:
@@ -126,13 +129,16 @@ class Stack:
             for layer in self.layers
         )
 
-    def _window(self, compiled: Compiled, batch: int, times: int) -> int:
+    def _window(self, compiled: Compiled, batch: int, times: int, open_inside: bool) -> int:
         """Timesteps between two checkpoints: all of them where nothing asks for fewer."""
         if isinstance(compiled.checkpoint, int):
             return min(compiled.checkpoint, times)
         if compiled.checkpoint is None or times < 3:
             return times
-        one, two = (self.arena_bytes(compiled, batch, steps) for steps in (1, 2))
+        one, two = (
+            self._program(compiled, batch=batch, times=steps, open_inside=open_inside).arena_bytes
+            for steps in (1, 2)
+        )
         if one + (times - 1) * (two - one) <= ARENA_LIMIT:
             return times
         return math.ceil(math.sqrt(times))
@@ -150,6 +156,7 @@ class Stack:
         windows: int = 1,
         truncated: bool = False,
         input_gradient: bool = False,
+        open_inside: bool = False,
     ) -> Program:
         values, gradients, states = self.vectors
         loss = compiled.loss
@@ -167,6 +174,7 @@ class Stack:
             input_gradient=input_gradient,
             image_input=is_image(self.shapes[0]),
             image_output=is_image(self.shapes[-1]),
+            open_inside=open_inside,
             refuses=compiled.refuses,
             loss=loss.numbers(features(self.shapes[-1])),
             custom=loss.function is not None,

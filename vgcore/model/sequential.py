@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _answers, losses, optimizers
-from vgcore.flow import GradientFlow
+from vgcore.flow import GradientFlow, Internals
 from vgcore.layers.base import Layer, Shape
 from vgcore.metrics import Metric
-from vgcore.model import compiling, inference, passes, storage, training
+from vgcore.model import compiling, inference, internals, passes, storage, training
 from vgcore.model.history import Evaluation, History
 from vgcore.model.parameters import Layout
 from vgcore.model.session import Session
@@ -464,6 +464,75 @@ class Sequential:
         True
         """
         return passes.gradient_flow(self.session, x, y, lengths, sample_weight, initial_state)
+
+    def internals(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        layers: str | Iterable[str] | None = None,
+        lengths: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        initial_state: Sequence[Any] | None = None,
+        align: Literal["start", "end"] = "start",
+    ) -> Internals:
+        """What one pass over the whole of x and y leaves inside: activations and gradients, not their norms.
+
+        With y it is a pass of training, as `gradient_flow`: dropout drops, norms take the statistics of x;
+        nothing is updated. Without y it is one of `predict`, forward alone.
+
+        Parameters
+        ----------
+        x, y, lengths, sample_weight
+            As in `fit`; all samples are one minibatch.
+        layers : str or iterable of str, optional
+            Look at these alone, by the names of `GradientFlow.layers`: all arrays of all layers take as much
+            memory as they have numbers.
+        initial_state : list, optional
+            As in `predict`.
+        align : {"start", "end"}
+            Of samples of several lengths: whether their first timesteps stand below each other, as in x, or
+            their last ones.
+
+        Returns
+        -------
+        Internals
+            By name of the layer: ``inside["dense1"].h``, ``.z``, ``.delta``, ``.dh``; of recurrent layers
+            also ``.dh_direct``, ``.c``, ``.dc``, ``.gates``, ``.dgates``; of blocks ``.skip`` and ``.body``.
+            Arrays of the model's dtype, which nobody else has.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad data, or a layer that is not there.
+        RuntimeError
+            With y, before `compile`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import vgcore as vg
+        >>> words = [vg.Embedding(20, 8), vg.LSTM(16), vg.Dense(2, "softmax")]
+        >>> model = vg.Sequential(words, input_shape=(None,), seed=0)
+        >>> model.compile("sparse_categorical_crossentropy")
+        >>> rng = np.random.default_rng(0)
+        >>> inside = model.internals(rng.integers(20, size=(3, 9)), [0, 1, 1])
+        >>> inside["lstm1"].gates["f"].shape
+        (3, 9, 16)
+        >>> saliency = np.linalg.norm(inside["embedding1"].dh, axis=2)  # of each token
+        >>> saliency.shape
+        (3, 9)
+        """
+        return internals.internals(
+            self.session,
+            x,
+            y,
+            layers=layers,
+            lengths=lengths,
+            sample_weight=sample_weight,
+            initial_state=initial_state,
+            align=align,
+        )
 
     def predict(
         self,
