@@ -266,6 +266,26 @@ def test_a_loss_of_python_is_asked():
     np.testing.assert_allclose(inside["dense2"].dh, inside["dense2"].h / 37, rtol=1e-12)
 
 
+def test_what_drops_numbers_drops_their_gradients():
+    layers = [vg.Dense(50, "tanh"), vg.Dropout(0.4), vg.AlphaDropout(0.4), vg.GaussianNoise(0.5)]
+    model = compiled([*layers, vg.Dense(1)], 6)
+    inside = model.internals(X, np.zeros((37, 1)))
+    dense, dropout, alpha, noise, _ = inside.values()
+    kept = dropout.h != 0
+    assert 0.5 < kept.mean() < 0.7
+    np.testing.assert_allclose(dropout.h, kept * dense.h / 0.6, rtol=1e-12)
+    np.testing.assert_allclose(dense.dh, kept * dropout.dh / 0.6, rtol=1e-12)
+    np.testing.assert_array_equal(alpha.dh, noise.dh)
+    dropped = alpha.h == alpha.h.min()  # all that is dropped has one value
+    scale = np.linalg.norm(dropout.dh) / np.linalg.norm(alpha.dh * ~dropped)
+    np.testing.assert_allclose(dropout.dh, scale * alpha.dh * ~dropped, rtol=1e-12)
+    assert 0.3 < dropped.mean() < 0.5
+    assert 0.4 < (noise.h - alpha.h).std() < 0.6
+    for found in (dropout, alpha, noise):
+        assert found.z is None
+        np.testing.assert_array_equal(found.delta, found.dh)
+
+
 def test_sigmoid_states_under_a_cross_entropy():
     model = compiled(
         [vg.RNN(2, "sigmoid", return_sequences=True)], (None, 3), "binary_crossentropy"
