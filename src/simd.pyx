@@ -185,7 +185,7 @@ def levels():
 
 
 def _chosen_level():
-    forced = os.environ.get("VGCORE_CPU")
+    forced = os.environ.get("VGCORE_CPU", "").lower()
     if not forced:
         return levels()[-1]
     if forced not in levels():

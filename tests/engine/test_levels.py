@@ -32,6 +32,9 @@ def test_the_widest_level_is_taken_unless_another_is_asked_for(monkeypatch):
         monkeypatch.setenv("VGCORE_CPU", level)
         asked = run_python("-c", "from vgcore._core import simd; print(simd.level)")
         assert asked.stdout.split() == [level], asked.stderr
+    monkeypatch.setenv("VGCORE_CPU", simd.levels()[-1].upper())
+    loud = run_python("-c", "from vgcore._core import simd; print(simd.level)")
+    assert loud.stdout.split() == [simd.levels()[-1]], loud.stderr
     monkeypatch.delenv("VGCORE_CPU")
     free = run_python("-c", "from vgcore._core import simd; print(simd.level)")
     assert free.stdout.split() == [simd.levels()[-1]], free.stderr

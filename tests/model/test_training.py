@@ -527,3 +527,10 @@ except (ValueError, RuntimeError) as error:
     environment = {**os.environ, "PYTHONFAULTHANDLER": "1"}
     run = run_python("-c", script, env=environment)
     assert run.returncode == 0, run.stderr
+
+
+def test_a_history_of_no_epochs_says_so():
+    model = vg.Sequential([vg.Dense(1)], input_shape=2, seed=0)
+    model.compile("mse")
+    with pytest.raises(KeyError, match="no epoch was run"):
+        model.fit(np.zeros((4, 2)), np.zeros((4, 1)), epochs=0, verbose=0)["loss"]

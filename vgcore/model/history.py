@@ -145,8 +145,9 @@ class History(Mapping[str, list[Any]]):
         try:
             return self.history[name]
         except KeyError:
-            there = ", ".join(self.history) or "none yet"
-            raise KeyError(f"{name}: expected one of {there}") from None
+            if not self.history:
+                raise KeyError(f"{name}: no epoch was run, so there is nothing to read") from None
+            raise KeyError(f"{name}: expected one of {', '.join(self.history)}") from None
 
     def __iter__(self) -> Iterator[str]:
         """The names."""
