@@ -13,18 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vgcore.flow import GradientFlow
+from vgcore.plot import palette
 from vgcore.plot.fields import Array, Field, Mask
-from vgcore.plot.style import (
-    COLOURS,
-    HUES,
-    Look,
-    figure_of,
-    fit_text,
-    legend,
-    looks,
-    say,
-    smallness,
-)
+from vgcore.plot.palette import Look
+from vgcore.plot.style import figure_of, fit_text, legend, say, smallness
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -43,12 +35,23 @@ _MARGIN = 0.13  # above and below the lines where there are marks
 
 
 class Curve(NamedTuple):
-    """Values (n,) over what all lines of a flow stand over, where there are any."""
+    """Values (n,) over what all lines of a flow stand over, where there are any.
+
+    Of a line that is a summary: the band (2, n) around it, and the values whose marks are drawn, where they
+    are not its own.
+    """
 
     y: Array
     present: Mask
     label: str
     look: Look
+    band: Array | None = None
+    marked: Array | None = None
+
+    @property
+    def telling(self) -> Array:
+        """The values of which nothing may be passed over."""
+        return self.y if self.marked is None else self.marked
 
 
 class Mark(NamedTuple):
@@ -89,10 +92,13 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
     spread: dict[str, list[tuple[Array, int, str]]] = {}
     for place, curve in enumerate(curves):
         over, shown = x[curve.present], curve.y[curve.present]
-        for kind, where in kinds(about, shown).items():
+        for kind, where in kinds(about, curve.telling[curve.present]).items():
             spread.setdefault(kind, []).append((over[where], place, curve.look["color"]))
+        for where in kinds(about, shown).values():
             shown = np.where(where, np.nan, shown)
-        every = _marked(shown, place, crowded=len(curves) > len(COLOURS))
+        if curve.band is not None:
+            _fill(ax, about, over, curve.band[:, curve.present], curve.look["color"])
+        every = _marked(shown, place, crowded=len(curves) > len(palette.COLOURS))
         (line,) = ax.plot(over, shown, label=curve.label, gid=gid, markevery=every, **curve.look)
         line.set_markersize(line.get_markersize() * smallness(ax))
     if len(x):
@@ -103,6 +109,61 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
     if "nan" in spread:
         _hatch(ax, x, curves)
     _finish(ax, about, empty)
+
+
+def _fill(ax: Axes, about: Field, x: Array, band: Array, colour: str) -> None:
+    """Fill a band (2, n); to the edge of the axis where it has no end that the axis can show."""
+    from matplotlib.collections import PolyCollection
+
+    ends = (10.0**-_BORNE, 10.0**_BORNE) if about.log else (-_LARGEST, _LARGEST)
+    low, high = np.clip(band, *ends)
+    boxes = []
+    for begin, end in runs(np.logical_not(np.isnan(band).any(axis=0))):
+        there = np.concatenate([x[begin:end], x[begin:end][::-1]])
+        edge = np.concatenate([low[begin:end], high[begin:end][::-1]])
+        if end - begin == 1:  # a lone place has no width of its own
+            there, edge = np.repeat(x[begin], 2), np.array([low[begin], high[begin]])
+        boxes.append(np.stack([there, edge], axis=1))
+    alone = [len(box) == 2 for box in boxes]
+    drawn = PolyCollection(
+        boxes,
+        closed=True,
+        facecolors=colour,
+        edgecolors=[colour if lone else "none" for lone in alone] or "none",
+        linewidths=[4.0 if lone else 0.0 for lone in alone] or 0.0,
+        alpha=0.25,
+        zorder=1.5,
+        gid="vgcore.band",
+    )
+    ax.add_collection(drawn, autolim=False)
+    seen = band[(band > ends[0]) & (band < ends[1])]
+    if seen.size:
+        ax.update_datalim([(0, seen.min()), (0, seen.max())], updatex=False)
+
+
+def name_band(ax: Axes, name: str) -> None:
+    """Have the legend say, once, what the bands of ``ax`` are."""
+    bands = [c for c in ax.collections if c.get_gid() == "vgcore.band"]
+    if bands and name not in [band.get_label() for band in bands]:
+        bands[-1].set_label(name)
+
+
+def _guide(ax: Axes, value: float) -> None:
+    """A line right across, at a value to look for."""
+    if any(c.get_gid() == "vgcore.guide" for c in ax.collections):
+        return
+    drawn = ax.hlines(
+        value,
+        0,
+        1,
+        transform=ax.get_yaxis_transform(),
+        colors=palette.faint(0.6),
+        linestyles=(0, (1, 1.5)),
+        linewidths=1.2,
+        label=f"{value:g}, a rule of thumb",
+        zorder=1,
+    )
+    drawn.set_gid("vgcore.guide")
 
 
 def _marked(y: Array, place: int, *, crowded: bool) -> list[int]:
@@ -158,7 +219,7 @@ def _hatch(ax: Axes, x: Array, curves: Sequence[Curve]) -> None:
     from matplotlib.collections import PolyCollection
 
     lines = borders(x)
-    gone = np.any([np.isnan(curve.y) & curve.present for curve in curves], axis=0)
+    gone = np.any([np.isnan(curve.telling) & curve.present for curve in curves], axis=0)
     boxes = [
         [(lines[begin], 0), (lines[end], 0), (lines[end], 1), (lines[begin], 1)]
         for begin, end in runs(gone)
@@ -167,7 +228,7 @@ def _hatch(ax: Axes, x: Array, curves: Sequence[Curve]) -> None:
         boxes,
         transform=ax.get_xaxis_transform(),
         facecolors="none",
-        edgecolors="0.8",
+        edgecolors=palette.faint(0.25),
         hatch="///",
         linewidths=0,
         zorder=0.5,
@@ -207,7 +268,9 @@ def _finish(ax: Axes, about: Field, empty: str) -> None:
         else:
             say(ax, empty)
     if finite.size:
-        ax.grid(alpha=0.3)
+        ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
+        if about.guide is not None:
+            _guide(ax, about.guide)
     else:
         ax.grid(visible=False)
     if counted.keys() - {"nan"}:
@@ -266,8 +329,8 @@ def looks_on(ax: Axes, count: int, label: str | None, color: Any) -> list[Look]:
     """How to draw the next flow: in colours from cold to warm, or beside others in one hue."""
     family = flows_on(ax)
     if color is None and (family or label is not None):
-        color = HUES[family % len(HUES)]
-    return looks(count, color, family)
+        color = palette.hue(family)
+    return palette.looks(count, color, family)
 
 
 def counts_on(*axes: Axes) -> dict[str, int]:
@@ -297,10 +360,13 @@ def named(*axes: Axes, reverse: bool = False) -> tuple[list[Artist], list[str]]:
     for kind, count in counts_on(*axes).items():
         mark = MARKS[kind]
         handle: Any = Line2D(
-            [], [], color="0.3", linestyle="none", marker=mark.marker, markersize=5
+            [], [], color=palette.ink(), linestyle="none", marker=mark.marker, markersize=5
         )
         if kind == "nan":
-            handle = Patch(facecolor="none", edgecolor="0.6", hatch="///", linewidth=0), handle
+            handle = (
+                Patch(facecolor="none", edgecolor=palette.faint(0.4), hatch="///", linewidth=0),
+                handle,
+            )
         handles.append(handle)
         labels.append(counted(mark.name, count))
     return handles, labels

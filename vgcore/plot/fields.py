@@ -17,6 +17,7 @@ class Field(NamedTuple):
     title: str
     axis: str
     log: bool = True
+    guide: float | None = None  # a value to look for, by a common rule
 
     @property
     def share(self) -> bool:
@@ -37,7 +38,7 @@ FIELDS = {
         "Gradient of the biases, as applied", r"applied $\|\partial L/\partial b\|_2$"
     ),
     "weight_norm": Field("Size of the weights", r"$\|W\|_2$"),
-    "update_ratio": Field("Update of the weights", r"$\|\Delta W\|_2\,/\,\|W\|_2$"),
+    "update_ratio": Field("Update of the weights", r"$\|\Delta W\|_2\,/\,\|W\|_2$", guide=1e-3),
     "activation_mean": Field("Mean of the outputs", "mean over batch and units", log=False),
     "activation_std": Field("Spread of the outputs", "standard deviation", log=False),
     "saturated": Field("Saturated outputs", "share of outputs, 0 to 1", log=False),
