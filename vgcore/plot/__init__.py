@@ -5,13 +5,14 @@ spans every layer, step or timestep there is, and what an axis or a scale of col
 what it is and is counted in the legend.
 """
 
+from vgcore.plot.compare import compare
 from vgcore.plot.history import history
 from vgcore.plot.layers import flow
 from vgcore.plot.style import blank, check_path, panels
 from vgcore.plot.time import time
 from vgcore.plot.training import over_training
 
-__all__ = ["blank", "check_path", "flow", "history", "over_training", "panels", "time"]
+__all__ = ["blank", "check_path", "compare", "flow", "history", "over_training", "panels", "time"]
 
 
 def __dir__() -> list[str]:

@@ -97,7 +97,7 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
         for where in kinds(about, shown).values():
             shown = np.where(where, np.nan, shown)
         if curve.band is not None:
-            _fill(ax, about, over, curve.band[:, curve.present], curve.look["color"])
+            fill(ax, about, over, curve.band[:, curve.present], curve.look["color"])
         every = _marked(shown, place, crowded=len(curves) > len(palette.COLOURS))
         (line,) = ax.plot(over, shown, label=curve.label, gid=gid, markevery=every, **curve.look)
         line.set_markersize(line.get_markersize() * smallness(ax))
@@ -111,7 +111,16 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
     _finish(ax, about, empty)
 
 
-def _fill(ax: Axes, about: Field, x: Array, band: Array, colour: str) -> None:
+def fill(
+    ax: Axes,
+    about: Field,
+    x: Array,
+    band: Array,
+    colour: str,
+    *,
+    gid: str = "vgcore.band",
+    alpha: float = 0.25,
+) -> None:
     """Fill a band (2, n); to the edge of the axis where it has no end that the axis can show."""
     from matplotlib.collections import PolyCollection
 
@@ -131,9 +140,9 @@ def _fill(ax: Axes, about: Field, x: Array, band: Array, colour: str) -> None:
         facecolors=colour,
         edgecolors=[colour if lone else "none" for lone in alone] or "none",
         linewidths=[4.0 if lone else 0.0 for lone in alone] or 0.0,
-        alpha=0.25,
+        alpha=alpha,
         zorder=1.5,
-        gid="vgcore.band",
+        gid=gid,
     )
     ax.add_collection(drawn, autolim=False)
     seen = band[(band > ends[0]) & (band < ends[1])]
@@ -164,6 +173,7 @@ def _guide(ax: Axes, value: float) -> None:
         zorder=1,
     )
     drawn.set_gid("vgcore.guide")
+    ax.update_datalim([(0, value)], updatex=False)
 
 
 def _marked(y: Array, place: int, *, crowded: bool) -> list[int]:

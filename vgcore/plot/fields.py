@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore import _validate
 from vgcore.flow import GradientFlow
 
 Array = NDArray[np.float64]
@@ -86,3 +87,20 @@ def present_in_time(flow: GradientFlow, walk: str, field: str) -> Mask:
     behind = np.logical_and.accumulate(gone[:, ::-1], axis=1)[:, ::-1]
     spoilt: Mask = gone.all(axis=1) | ~np.isfinite(flow.delta[:, flow.layers.index(walk)])
     return np.logical_or(~behind, spoilt[:, np.newaxis])
+
+
+def of_gate(flow: GradientFlow, walk: str, field: str, gate: str | None) -> tuple[Field, Array]:
+    """What a field of time is called, and its values (S, T): of one gate, where it is of gates.
+
+    The one gate there is need not be named.
+    """
+    about, values = TIME_FIELDS[field], getattr(flow, field)[walk]
+    if values.ndim == 2:
+        if gate is not None:
+            raise ValueError(f"gate: expected None with field={field!r}, got {gate!r}")
+        return about, values
+    gates = flow.gates[walk]
+    if gate is None and len(gates) > 1:
+        raise ValueError(f"gate: expected one of {', '.join(gates)} with field={field!r}, got None")
+    name = gates[0] if gate is None else _validate.one_of("gate", gate, gates)
+    return about._replace(title=about.title.format(name)), values[..., gates.index(name)]

@@ -139,18 +139,22 @@ def figure_of(ax: Axes) -> Figure:
 
 
 def rows_of(
-    flow: GradientFlow, steps: Iterable[int] | None, *, limit: int | None = MOST_STEPS
+    flow: GradientFlow,
+    steps: Iterable[int] | None,
+    *,
+    limit: int | None = MOST_STEPS,
+    called: str = "steps",
 ) -> list[int]:
     """Where the record holds ``steps``, or a few of all, or all."""
     if steps is None:
         return few(len(flow), len(flow) if limit is None else limit)
     if not isinstance(steps, Iterable):
-        raise TypeError(f"steps: expected step numbers, got {steps!r} ({type(steps).__name__})")
+        raise TypeError(f"{called}: expected step numbers, got {steps!r} ({type(steps).__name__})")
     place = {int(step): row for row, step in enumerate(flow.step)}
-    wanted = [_validate.integer("steps", step, minimum=0) for step in steps]
+    wanted = [_validate.integer(called, step, minimum=0) for step in steps]
     missing = [step for step in wanted if step not in place]
     if missing or not wanted:
-        raise ValueError(f"steps: expected steps that are recorded, got {missing or 'none'}")
+        raise ValueError(f"{called}: expected steps that are recorded, got {missing or 'none'}")
     return [place[step] for step in wanted]
 
 

@@ -12,7 +12,7 @@ from vgcore import _validate
 from vgcore.flow import GradientFlow
 from vgcore.plot import cells, curves, palette, style
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import TIME_FIELDS, Array, Field, Mask, present_in_time
+from vgcore.plot.fields import TIME_FIELDS, Array, Field, Mask, of_gate, present_in_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,23 +154,10 @@ def _time_field(
         what = "an LSTM" if field == "time_cell" else "a recurrent layer"
         raise ValueError(f"flow: expected a record of {what}, got {', '.join(flow.layers)}")
     chosen = style.names_of(next(iter(recorded)) if layers is None else layers, list(recorded))
-    values = {name: recorded[name] for name in chosen}
-    for name, norms in values.items():
-        if norms.ndim == 2 and gate is not None:
-            raise ValueError(f"gate: expected None with field={field!r}, got {gate!r}")
-        if norms.ndim == 3:
-            place, title = _gate(flow.gates[name], gate, field)
-            values[name], about = norms[..., place], about._replace(title=about.title.format(title))
+    values = {}
+    for name in chosen:
+        about, values[name] = of_gate(flow, name, field, gate)
     return about, values
-
-
-def _gate(gates: tuple[str, ...], gate: str | None, field: str) -> tuple[int, str]:
-    """Where a gate is, and its name; the one there is where none is named."""
-    if gate is None and len(gates) == 1:
-        return 0, gates[0]
-    if gate is None:
-        raise ValueError(f"gate: expected one of {', '.join(gates)} with field={field!r}, got None")
-    return gates.index(_validate.one_of("gate", gate, gates)), gate
 
 
 def _companions(ax: Axes, direct: Array, looks: list[palette.Look]) -> None:
