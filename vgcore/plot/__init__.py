@@ -6,13 +6,27 @@ what it is and is counted in the legend.
 """
 
 from vgcore.plot.compare import compare
+from vgcore.plot.distributions import distribution, histograms
+from vgcore.plot.heatmaps import heatmap
 from vgcore.plot.history import history
 from vgcore.plot.layers import flow
 from vgcore.plot.style import blank, check_path, panels
 from vgcore.plot.time import time
 from vgcore.plot.training import over_training
 
-__all__ = ["blank", "check_path", "compare", "flow", "history", "over_training", "panels", "time"]
+__all__ = [
+    "blank",
+    "check_path",
+    "compare",
+    "distribution",
+    "flow",
+    "heatmap",
+    "histograms",
+    "history",
+    "over_training",
+    "panels",
+    "time",
+]
 
 
 def __dir__() -> list[str]:

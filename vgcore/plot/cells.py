@@ -12,7 +12,7 @@ from vgcore.plot import palette
 from vgcore.plot.curves import borders, counted, runs
 from vgcore.plot.fields import Array, Field, Mask
 from vgcore.plot.palette import few
-from vgcore.plot.style import figure_of, fit_text, legend
+from vgcore.plot.style import figure_of, fit_text
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -117,15 +117,6 @@ def named(drawn: Drawn, absent: str) -> tuple[list[Artist], list[str]]:
     return patches, labels
 
 
-def name_below(drawn: Drawn, ax: Axes, absent: str) -> None:
-    """Name below the figure what the scale of colours does not hold."""
-    handles, labels = named(drawn, absent)
-    if handles:
-        figure = figure_of(ax)
-        columns = max(1, int(figure.get_figwidth() / 3))
-        legend(figure, handles, labels, ax, loc="outside lower left", ncols=columns)
-
-
 def _kinds(about: Field, norms: Array, present: Mask, least: float) -> NDArray[np.int8]:
     """Of each cell the kind, or -1 where the scale of colours holds it."""
     kind = np.full(norms.shape, -1, np.int8)
@@ -134,6 +125,8 @@ def _kinds(about: Field, norms: Array, present: Mask, least: float) -> NDArray[n
         kind[norms > _MOST] = _MORE
         kind[norms == 0] = _ZERO
         kind[norms < 0] = _BELOW
+    else:
+        kind[np.abs(norms) > _MOST] = _MORE
     kind[np.isinf(norms)] = _INFINITE
     kind[np.isnan(norms)] = _NAN
     kind[~present] = _ABSENT
@@ -175,8 +168,12 @@ def _scale(about: Field, values: list[Array]) -> tuple[Normalize, float]:
     """One scale of colour for all values, and the least that it holds."""
     from matplotlib.colors import LogNorm, Normalize
 
-    if not about.log:
+    if about.share:
         return Normalize(0, 1, clip=True), 0.0
+    if not about.log:
+        shown = np.concatenate([norms[np.abs(norms) <= _MOST] for norms in values])
+        ends = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
+        return Normalize(ends[0], ends[1] if ends[1] > ends[0] else ends[0] + 1), 0.0
     shown = np.concatenate([norms[(norms <= _MOST) & (norms > 0)] for norms in values])
     if not shown.size:
         return LogNorm(0.1, 1), 0.0

@@ -390,8 +390,14 @@ def name_beside(figure: Figure, axes: Sequence[Axes], title: str) -> None:
 
 
 def name_lines(ax: Axes, title: str | None, *, reverse: bool = False) -> None:
-    """Name lines and marks beside the axes, where nothing is covered; inside, where nobody makes room."""
-    handles, labels = named(ax, reverse=reverse)
+    """Name lines and marks beside the axes."""
+    name_beside_axes(ax, *named(ax, reverse=reverse), title)
+
+
+def name_beside_axes(
+    ax: Axes, handles: Sequence[Artist], labels: Sequence[str], title: str | None
+) -> None:
+    """A legend beside the axes, where nothing is covered; inside, where nobody makes room."""
     if not handles:
         return
     place: dict[str, Any] = {"loc": "best"}

@@ -54,6 +54,14 @@ TIME_FIELDS = {
     "time_gate": Field("Gradient of gate {}", r"$\|\partial L/\partial z_t\|_2$"),
     "time_saturated": Field("Saturation of gate {}", "share of values, 0 to 1", log=False),
 }
+UNIT_FIELDS = {
+    "unit_delta": Field(
+        "Error signal of each unit", r"$\|\partial L/\partial z\|_2$ over the batch"
+    ),
+    "unit_saturated": Field("Saturation of each unit", "share of samples, 0 to 1", log=False),
+    "unit_dead": Field("Dead units", "share of samples, 0 to 1", log=False),
+    "unit_weight": Field("Size of each unit's weights", r"$\|w\|_2$ of incoming weights"),
+}
 
 
 def present(flow: GradientFlow, field: str) -> Mask:

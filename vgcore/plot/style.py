@@ -139,7 +139,7 @@ def figure_of(ax: Axes) -> Figure:
 
 
 def rows_of(
-    flow: GradientFlow,
+    record: GradientFlow | Any,
     steps: Iterable[int] | None,
     *,
     limit: int | None = MOST_STEPS,
@@ -147,10 +147,10 @@ def rows_of(
 ) -> list[int]:
     """Where the record holds ``steps``, or a few of all, or all."""
     if steps is None:
-        return few(len(flow), len(flow) if limit is None else limit)
+        return few(len(record.step), len(record.step) if limit is None else limit)
     if not isinstance(steps, Iterable):
         raise TypeError(f"{called}: expected step numbers, got {steps!r} ({type(steps).__name__})")
-    place = {int(step): row for row, step in enumerate(flow.step)}
+    place = {int(step): row for row, step in enumerate(record.step)}
     wanted = [_validate.integer(called, step, minimum=0) for step in steps]
     missing = [step for step in wanted if step not in place]
     if missing or not wanted:
@@ -228,6 +228,16 @@ def name_layers(ax: Axes, names: Sequence[str]) -> None:
             label.set(rotation=40, ha="right", rotation_mode="anchor")
 
 
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """Name the places 0, 1, ... of the y axis, as many of them as there is room for, in full."""
+    height = ax.get_window_extent().height / figure_of(ax).dpi * 72
+    points = legend_size(ax)
+    ticks = few(len(names), max(2, min(2 * MOST_NAMES, int(height / (1.6 * points)))))
+    ax.set_yticks(ticks, [names[i] for i in ticks])
+    for label in ax.get_yticklabels():
+        label.set(fontsize=points, parse_math=False)
+
+
 def say(ax: Axes, message: str) -> None:
     """Say in an empty frame why it is empty."""
     ax.text(0.5, 0.5, message, ha="center", va="center", transform=ax.transAxes, gid="vgcore.empty")
@@ -247,3 +257,24 @@ def legend(
     for text, label in zip(made.get_texts(), labels, strict=True):
         text.set(text=label, parse_math="$" in label and "\\" in label)
     return made
+
+
+def legend_below(ax: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    """A legend below the axes, under what they are labelled with."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = figure_of(ax)
+    lines = legend_size(ax) / 72 * (2.6 + 1.2 * len(ax.get_xlabel().splitlines()))
+    below = ax.transAxes + ScaledTranslation(0, -lines, figure.dpi_scale_trans)
+    width = ax.get_window_extent().width / figure.dpi
+    legend(
+        ax,
+        handles,
+        labels,
+        ax,
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=below,
+        borderaxespad=0.4,
+        ncols=max(1, int(width / 2.2)),
+    )

@@ -139,7 +139,11 @@ def _over_training(
         ax.set_title(f"{name}: over the training")
         style.fit_text(ax)
     cells.bar(drawn, about, axes)
-    cells.name_below(drawn, axes[0], "no timestep")
+    handles, labels = cells.named(drawn, "no timestep")
+    if handles:
+        figure = style.figure_of(axes[0])
+        columns = max(1, int(figure.get_figwidth() / 3))
+        style.legend(figure, handles, labels, axes[0], loc="outside lower left", ncols=columns)
 
 
 def _time_field(
