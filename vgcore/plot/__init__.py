@@ -5,26 +5,37 @@ spans every layer, step or timestep there is, and what an axis or a scale of col
 what it is and is counted in the legend.
 """
 
+from vgcore.plot.activation import activation
+from vgcore.plot.blocks import branches
 from vgcore.plot.compare import compare
 from vgcore.plot.distributions import distribution, histograms
+from vgcore.plot.gates import gates
 from vgcore.plot.heatmaps import heatmap
 from vgcore.plot.history import history
 from vgcore.plot.layers import flow
 from vgcore.plot.style import blank, check_path, panels
+from vgcore.plot.theory import lyapunov, phase_diagram, singular_values
 from vgcore.plot.time import time
-from vgcore.plot.training import over_training
+from vgcore.plot.training import over_training, saturation
 
 __all__ = [
+    "activation",
     "blank",
+    "branches",
     "check_path",
     "compare",
     "distribution",
     "flow",
+    "gates",
     "heatmap",
     "histograms",
     "history",
+    "lyapunov",
     "over_training",
     "panels",
+    "phase_diagram",
+    "saturation",
+    "singular_values",
     "time",
 ]
 

@@ -317,7 +317,9 @@ def _columns(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
     some = everything[everything > 0]
     scale = LogNorm(float(some.min()) * 0.999, float(some.max()))
     x = curves.borders(steps.astype(float))
-    pale = np.linspace(0.2, 1, 256) if palette.on_dark() else np.linspace(1, 0, 256)  # least on the ground
+    pale = (
+        np.linspace(0.2, 1, 256) if palette.on_dark() else np.linspace(1, 0, 256)
+    )  # least on the ground
     colours = ListedColormap(colormaps["magma"](pale))
     lanes = _lanes(binned)
     blocks = [(binned.edges, binned.shares)] if binned.shares.size else []

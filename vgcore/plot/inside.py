@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -88,13 +88,15 @@ def sizes(inside: Any, layer: str, field: str) -> tuple[Field, Array, Mask]:
     if values.ndim == 2:
         shown = np.abs(values) if about.log else values
         return about, shown, np.full(values.shape, True)
-    over: Sequence[int] = (2,) if values.ndim == 3 else tuple(range(2, values.ndim))
-    # A norm of gradients as small as those of deep networks must not underflow.
-    with np.errstate(invalid="ignore", over="ignore"):
-        most = np.max(np.abs(values), axis=tuple(over), keepdims=True, initial=0.0)
-        scale = np.where(np.isfinite(most) & (most > 0), most, 1.0)
-        norms = np.sqrt(np.sum((values / scale) ** 2, axis=tuple(over))) * scale.reshape(
-            values.shape[:2]
-        )
+    over = (2,) if values.ndim == 3 else tuple(range(2, values.ndim))
     about = Field(about.title, _NORMS[field])
-    return about, norms, alive(inside, values)
+    return about, norms(values, over), alive(inside, values)
+
+
+def norms(values: Array, over: tuple[int, ...]) -> Array:
+    """L2 norms over some axes; gradients as small as those of deep networks do not underflow."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        most = np.max(np.abs(values), axis=over, keepdims=True, initial=0.0)
+        scale = np.where(np.isfinite(most) & (most > 0), most, 1.0)
+        found = np.sqrt(np.sum((values / scale) ** 2, axis=over)) * np.squeeze(scale, over)
+    return np.asarray(found, float)

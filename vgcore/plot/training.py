@@ -1,4 +1,4 @@
-"""A field over the training, a line for each layer."""
+"""A field over the training, a line for each layer; saturated and dead together."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from vgcore.plot.fields import FIELDS, Array, Mask, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_SHARE = "share of outputs, or of units, 0 to 1"
 
 
 def over_training(
@@ -117,3 +119,56 @@ def _curve(
 
 def _name(layer: str, label: str | None) -> str:
     return layer if label is None else f"{label}, {layer}"
+
+
+def saturation(
+    flow: GradientFlow,
+    *,
+    ax: Axes | None = None,
+    layers: str | Iterable[str] | None = None,
+    legend: bool = True,
+) -> Axes:
+    """Draw over the training what share of each layer's outputs is saturated and, dashed, of its units dead.
+
+    Layers whose outputs have no slopes of their own, such as a softmax, have none.
+
+    Parameters
+    ----------
+    flow, ax, layers, legend
+        As `over_training` takes them.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, or a layer is unknown.
+    ImportError
+        If matplotlib is not installed.
+    """
+    about = FIELDS["saturated"]._replace(title="Saturated outputs, dead units", axis=_SHARE)
+    legend = _validate.boolean("legend", legend)
+    columns = [flow.layers.index(name) for name in style.names_of(layers, flow.layers)]
+    known = {field: present(flow, field) for field in ("saturated", "dead")}
+    columns = [c for c in columns if any(there[:, c].any() for there in known.values())]
+    ax = style.axes_or_new(ax)
+    named = {columns[place] for place in palette.few(len(columns), style.MOST_NAMES)}
+    drawn = []
+    for column, look in zip(columns, palette.looks(len(columns)), strict=True):
+        name = flow.layers[column] if column in named else curves.UNNAMED
+        for field, label, dashes in (
+            ("saturated", name, "-"),
+            ("dead", curves.UNNAMED, (0, (3, 2))),
+        ):
+            more = {"linestyle": dashes} | ({"marker": ""} if field == "dead" else {})
+            values = getattr(flow, field)[:, column]
+            drawn.append(Curve(values, known[field][:, column], label, look | more))
+    curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
+    ax.set_xlabel("step")
+    if drawn:
+        ax.plot([], [], color=palette.ink(), linestyle=(0, (3, 2)), label="dead units")
+    if legend:
+        curves.name_lines(ax, "saturated outputs", reverse=True)
+    return ax
