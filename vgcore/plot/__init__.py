@@ -6,7 +6,9 @@ what it is and is counted in the legend.
 """
 
 from vgcore.plot.activation import activation
+from vgcore.plot.animation import animate
 from vgcore.plot.blocks import branches
+from vgcore.plot.boards import dashboard
 from vgcore.plot.compare import compare
 from vgcore.plot.distributions import distribution, histograms
 from vgcore.plot.gates import gates
@@ -20,10 +22,12 @@ from vgcore.plot.training import over_training, saturation
 
 __all__ = [
     "activation",
+    "animate",
     "blank",
     "branches",
     "check_path",
     "compare",
+    "dashboard",
     "distribution",
     "flow",
     "gates",

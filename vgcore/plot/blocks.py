@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vgcore import _validate
-from vgcore.flow import GradientFlow
+from vgcore.flow import GradientFlow, Internals
 from vgcore.plot import curves, inside, palette, style
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import Array, Field, Mask, present
@@ -20,7 +20,7 @@ _BRANCHES = "skip", "body"
 
 
 def branches(
-    source: GradientFlow | Any,
+    source: GradientFlow | Internals,
     *,
     step: int | None = None,
     ax: Axes | None = None,
@@ -97,7 +97,7 @@ def _of_flow(flow: GradientFlow, step: int | None) -> tuple[list[str], Array, Ma
     return [flow.layers[column] for column in columns], np.array(norms), np.array(there), when
 
 
-def _of_internals(source: Any) -> tuple[list[str], Array, Mask]:
+def _of_internals(source: Internals) -> tuple[list[str], Array, Mask]:
     names = inside.having(source, "skip")
     if not names:
         raise ValueError("source: expected internals of a block, and gradients: internals(x, y)")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vgcore import _validate, activations
-from vgcore.flow import GradientFlow
+from vgcore.flow import GradientFlow, Internals
 from vgcore.plot import bins, curves, inside, palette, style
 from vgcore.plot.bins import Binned
 from vgcore.plot.fields import Array, Field
@@ -104,12 +104,12 @@ def distribution(
         _columns(ax, about, binned, steps_drawn)
     style.fit_text(ax)
     if legend:
-        _count(ax, binned)
+        count(ax, binned)
     return ax
 
 
 def histograms(
-    source: GradientFlow | Any,
+    source: GradientFlow | Internals,
     field: str | None = None,
     *,
     step: int | None = None,
@@ -158,7 +158,7 @@ def histograms(
     if isinstance(source, GradientFlow):
         if own is not None:
             raise ValueError(f"activation: expected None with a flow, got {activation!r}")
-        about, names, binned, when = _of_flow(source, field or "delta", step, layers)
+        about, names, binned, when = of_flow(source, field or "delta", step, layers)
     else:
         if step is not None:
             raise ValueError(f"step: expected None with internals, got {step!r}")
@@ -184,6 +184,15 @@ def histograms(
     return ax
 
 
+def recorded(flow: GradientFlow) -> bool:
+    """Whether a flow has any distribution."""
+    ask = getattr(flow, "distribution", None)
+    try:
+        return ask is not None and len(ask("delta").step) > 0
+    except ValueError:
+        return False
+
+
 def _recorded(flow: GradientFlow, field: str) -> tuple[Field, Any]:
     """What a field is called, and what is recorded of it; None of a flow without any step."""
     if not isinstance(flow, GradientFlow):
@@ -192,9 +201,13 @@ def _recorded(flow: GradientFlow, field: str) -> tuple[Field, Any]:
     return about, flow.distribution(field) if len(flow) else None
 
 
-def _of_flow(
-    flow: GradientFlow, field: str, step: int | None, layers: str | Iterable[str] | None
+def of_flow(
+    flow: GradientFlow,
+    field: str,
+    step: int | None = None,
+    layers: str | Iterable[str] | None = None,
 ) -> tuple[Field, list[str], Binned | None, str]:
+    """What is drawn of a step: the field, the layers, their histograms, and when it was."""
     about, recorded = _recorded(flow, field)
     names = style.names_of(layers, flow.layers if recorded is None else recorded.layers)
     if recorded is None or not len(recorded.step):
@@ -207,7 +220,7 @@ def _of_flow(
 
 
 def _of_internals(
-    source: Any,
+    source: Internals,
     field: str,
     layers: str | Iterable[str] | None,
     activation: activations.Activation | None,
@@ -345,7 +358,7 @@ def _counted(binned: Binned) -> tuple[list[Any], list[str]]:
     return handles, labels
 
 
-def _count(ax: Axes, binned: Binned) -> None:
+def count(ax: Axes, binned: Binned) -> None:
     """Count what is in the lanes."""
     handles, labels = _counted(binned)
     if handles:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vgcore import _validate
-from vgcore.flow import GradientFlow
+from vgcore.flow import GradientFlow, Internals
 from vgcore.plot import curves, inside, palette, style
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import Array, Field, Mask, present_in_time
@@ -21,7 +21,7 @@ _Panel = tuple[Field, dict[str, Array], str]  # what, by gate, and what to say w
 
 
 def gates(
-    source: GradientFlow | Any,
+    source: GradientFlow | Internals,
     layer: str | None = None,
     *,
     step: int | None = None,
@@ -104,7 +104,7 @@ def _of_flow(
     return title, panels, present_in_time(flow, name, "time_gate")[row]
 
 
-def _of_internals(source: Any, layer: str | None) -> tuple[str, list[_Panel], Mask]:
+def _of_internals(source: Internals, layer: str | None) -> tuple[str, list[_Panel], Mask]:
     through_time = [n for n in source if _gated(source[n])]
     if not through_time:
         raise ValueError("source: expected internals of a recurrent layer, got none")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vgcore import _validate
-from vgcore.flow import GradientFlow
+from vgcore.flow import GradientFlow, Internals
 from vgcore.plot import cells, curves, inside, style
 from vgcore.plot.fields import (
     FIELDS,
@@ -39,7 +39,7 @@ class _Matrix(NamedTuple):
 
 
 def heatmap(
-    source: GradientFlow | Any,
+    source: GradientFlow | Internals,
     field: str = "delta",
     *,
     layer: str | None = None,
@@ -160,7 +160,7 @@ def _of_flow(
 
 
 def _of_internals(
-    source: Any, field: str, layer: str | None, gate: str | None
+    source: Internals, field: str, layer: str | None, gate: str | None
 ) -> tuple[Field, _Matrix | None]:
     if gate is not None:
         raise ValueError(f"gate: expected None with internals, got {gate!r}")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from vgcore import _validate
-from vgcore.flow import GradientFlow
+from vgcore.flow import GradientFlow, Internals
 from vgcore.plot.fields import Array, Field, Mask
 
 FIELDS = {
@@ -31,21 +30,16 @@ _NORMS = {
 }
 
 
-def is_internals(source: Any) -> bool:
-    """Whether it is what `Sequential.internals` gives."""
-    return isinstance(source, Mapping) and hasattr(source, "lengths") and hasattr(source, "align")
-
-
 def check_source(argument: str, source: Any) -> None:
     """TypeError unless it is a flow, or internals."""
-    if not isinstance(source, GradientFlow) and not is_internals(source):
+    if not isinstance(source, GradientFlow | Internals):
         raise TypeError(
             f"{argument}: expected a GradientFlow, or what model.internals gives; got "
             f"{_validate.kind(source)}"
         )
 
 
-def array(inside: Any, layer: str, field: str) -> Array:
+def array(inside: Internals, layer: str, field: str) -> Array:
     """An array of a layer; ValueError where it has none."""
     _validate.one_of("layer", layer, list(inside))
     values = getattr(inside[layer], field, None)
@@ -57,12 +51,12 @@ def array(inside: Any, layer: str, field: str) -> Array:
     return np.asarray(values, float)
 
 
-def having(inside: Any, field: str) -> list[str]:
+def having(inside: Internals, field: str) -> list[str]:
     """The layers that have an array of a field."""
     return [name for name in inside if getattr(inside[name], field, None) is not None]
 
 
-def alive(inside: Any, values: Array) -> Mask:
+def alive(inside: Internals, values: Array) -> Mask:
     """Where (n, T) of values (n, T, units) samples have a timestep; everywhere (n, ...) of others."""
     if inside.lengths is None or values.ndim != 3:
         return np.full(values.shape[:2], True)
@@ -74,12 +68,12 @@ def alive(inside: Any, values: Array) -> Mask:
     return np.asarray(place < lengths, bool)
 
 
-def there(inside: Any, values: Array) -> Array:
+def there(inside: Internals, values: Array) -> Array:
     """All values (k,) that belong to a timestep of a sample."""
     return values[alive(inside, values)].ravel() if values.ndim == 3 else values.ravel()
 
 
-def sizes(inside: Any, layer: str, field: str) -> tuple[Field, Array, Mask]:
+def sizes(inside: Internals, layer: str, field: str) -> tuple[Field, Array, Mask]:
     """A field by sample and unit (n, units), or the norm over units by sample and timestep (n, T).
 
     Of images it is the norm over places, by channel (n, C). Where there is a value is told beside it.

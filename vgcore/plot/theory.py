@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _SPECTRUM = Field("Singular values", r"singular value $\sigma_k$")
 _EXPONENTS = Field("Lyapunov spectrum", r"Lyapunov exponent $\lambda_k$ per timestep", log=False)
+_ON_PAPER = {
+    "facecolor": "white",
+    "labelcolor": "black",
+    "edgecolor": "0.5",
+}  # as the map's middle is
 _CELLS = 120  # of the map of chi_1, to each side
 _MOST_CHI = 10.0  # that its colours tell apart, and one over it
 
@@ -72,7 +77,7 @@ def lyapunov(
     color: Any = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw Lyapunov exponents from the largest to the smallest: above 0 neighbours part, and gradients explode.
+    """Draw Lyapunov exponents, the largest first: above 0 neighbours part, and gradients explode.
 
     Parameters
     ----------
@@ -226,7 +231,7 @@ def phase_diagram(
         from matplotlib.lines import Line2D
 
         handle = Line2D([], [], color="black", linewidth=2)
-        style.legend(ax, [handle], [r"$\chi_1 = 1$"], ax, loc="upper right")
+        style.legend(ax, [handle], [r"$\chi_1 = 1$"], ax, loc="upper right", **_ON_PAPER)
     return ax
 
 

@@ -77,6 +77,7 @@ def over_training(
     legend = _validate.boolean("legend", legend)
     ax = style.axes_or_new(ax)
     values, there = getattr(flow, field), present(flow, field)
+    looks = dict(zip(columns, curves.looks_on(ax, len(columns), label, color), strict=True))
     columns = [column for column in columns if there[:, column].any()]
     about = about if log is None else about._replace(log=log)
     named = {columns[place] for place in palette.few(len(columns), style.MOST_NAMES)}
@@ -85,13 +86,11 @@ def over_training(
             values[:, column],
             there[:, column],
             _name(flow.layers[column], label) if column in named else curves.UNNAMED,
-            look,
+            looks[column],
             window,
             edges,
         )
-        for column, look in zip(
-            columns, curves.looks_on(ax, len(columns), label, color), strict=True
-        )
+        for column in columns
     ]
     curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
     ax.set_xlabel("step")
@@ -151,12 +150,13 @@ def saturation(
     about = FIELDS["saturated"]._replace(title="Saturated outputs, dead units", axis=_SHARE)
     legend = _validate.boolean("legend", legend)
     columns = [flow.layers.index(name) for name in style.names_of(layers, flow.layers)]
+    looks = dict(zip(columns, palette.looks(len(columns)), strict=True))
     known = {field: present(flow, field) for field in ("saturated", "dead")}
     columns = [c for c in columns if any(there[:, c].any() for there in known.values())]
     ax = style.axes_or_new(ax)
     named = {columns[place] for place in palette.few(len(columns), style.MOST_NAMES)}
     drawn = []
-    for column, look in zip(columns, palette.looks(len(columns)), strict=True):
+    for column in columns:
         name = flow.layers[column] if column in named else curves.UNNAMED
         for field, label, dashes in (
             ("saturated", name, "-"),
@@ -164,7 +164,7 @@ def saturation(
         ):
             more = {"linestyle": dashes} | ({"marker": ""} if field == "dead" else {})
             values = getattr(flow, field)[:, column]
-            drawn.append(Curve(values, known[field][:, column], label, look | more))
+            drawn.append(Curve(values, known[field][:, column], label, looks[column] | more))
     curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
     ax.set_xlabel("step")
     if drawn:
