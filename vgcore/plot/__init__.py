@@ -15,6 +15,7 @@ from vgcore.plot.gates import gates
 from vgcore.plot.heatmaps import heatmap
 from vgcore.plot.history import history
 from vgcore.plot.layers import flow
+from vgcore.plot.live import live
 from vgcore.plot.style import blank, check_path, panels
 from vgcore.plot.theory import lyapunov, phase_diagram, singular_values
 from vgcore.plot.time import time
@@ -34,6 +35,7 @@ __all__ = [
     "heatmap",
     "histograms",
     "history",
+    "live",
     "lyapunov",
     "over_training",
     "panels",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 UNNAMED = "_nolegend_"  # the label of a line that no legend names, to matplotlib
 _FLOW, _MARKS = "vgcore.flow", "vgcore.marks"
-_MOST_MARKED = 20  # points of a line that each get a marker
+MOST_MARKED = 20  # points of a line that each get a marker
 _MOST_SEEN = 400  # marks beside each other that can be told apart
 _LARGEST = 1e300  # that a linear axis bears: its range must not overflow
 _BORNE = 150  # powers of ten, up and down, that matplotlib makes a log axis of
@@ -181,7 +181,7 @@ def _marked(y: Array, place: int, *, crowded: bool) -> list[int]:
 
     Those alone between two gaps always do, for no line would show them.
     """
-    if len(y) <= _MOST_MARKED and not crowded:
+    if len(y) <= MOST_MARKED and not crowded:
         return list(range(len(y)))
     there = np.pad(np.isfinite(y), 1)
     alone = np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
