@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 UNNAMED = "_nolegend_"  # the label of a line that no legend names, to matplotlib
 _FLOW, _MARKS = "vgcore.flow", "vgcore.marks"
 MOST_MARKED = 20  # points of a line that each get a marker
+_MOST_LINES = 200  # that are artists of their own
 _MOST_SEEN = 400  # marks beside each other that can be told apart
 _LARGEST = 1e300  # that a linear axis bears: its range must not overflow
 _BORNE = 150  # powers of ten, up and down, that matplotlib makes a log axis of
@@ -90,6 +91,7 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
     """
     gid = f"{_FLOW}.{flows_on(ax)}.{len(x)}"
     spread: dict[str, list[tuple[Array, int, str]]] = {}
+    bundle: list[tuple[Array, Array, str]] = []
     for place, curve in enumerate(curves):
         over, shown = x[curve.present], curve.y[curve.present]
         for kind, where in kinds(about, curve.telling[curve.present]).items():
@@ -98,9 +100,14 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
             shown = np.where(where, np.nan, shown)
         if curve.band is not None:
             fill(ax, about, over, curve.band[:, curve.present], curve.look["color"])
+        if len(curves) > _MOST_LINES and curve.label == UNNAMED:
+            bundle.append((over, shown, curve.look["color"]))
+            continue
         every = _marked(shown, place, crowded=len(curves) > len(palette.COLOURS))
         (line,) = ax.plot(over, shown, label=curve.label, gid=gid, markevery=every, **curve.look)
         line.set_markersize(line.get_markersize() * smallness(ax))
+    if bundle:
+        _bundle(ax, bundle, gid)
     if len(x):
         ax.update_datalim([(x.min(), 0), (x.max(), 0)], updatey=False)
         ax.autoscale_view(scaley=False)
@@ -109,6 +116,27 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
     if "nan" in spread:
         _hatch(ax, x, curves)
     _finish(ax, about, empty)
+
+
+def _bundle(ax: Axes, lines: Sequence[tuple[Array, Array, str]], gid: str) -> None:
+    """Draw many lines that nobody names as one artist, for thousands take minutes one by one.
+
+    Values alone between two gaps, which no line would show, are dots.
+    """
+    from matplotlib.collections import LineCollection
+
+    drawn = LineCollection(
+        [np.stack(line[:2], axis=1) for line in lines],
+        colors=[colour for _, _, colour in lines],
+        linewidths=0.8,
+        gid=gid,
+        rasterized=True,
+    )
+    ax.add_collection(drawn)
+    dots = [(x[at], y[at], colour) for x, y, colour in lines for at in _alone(y)]
+    if dots:
+        x, y, colours = zip(*dots, strict=True)
+        ax.scatter(x, y, c=colours, s=6 * smallness(ax), rasterized=True)
 
 
 def fill(
@@ -183,12 +211,17 @@ def _marked(y: Array, place: int, *, crowded: bool) -> list[int]:
     """
     if len(y) <= MOST_MARKED and not crowded:
         return list(range(len(y)))
-    there = np.pad(np.isfinite(y), 1)
-    alone = np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
+    alone = _alone(y)
     if crowded:
-        return [int(i) for i in alone]
+        return alone
     apart = max(1, len(y) // 8)
-    return sorted({*alone.tolist(), *range(place * apart // 7 % apart, len(y), apart)})
+    return sorted({*alone, *range(place * apart // 7 % apart, len(y), apart)})
+
+
+def _alone(y: Array) -> list[int]:
+    """Where there is a value between two gaps."""
+    there = np.pad(np.isfinite(y), 1)
+    return [int(i) for i in np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])]
 
 
 def _mark(ax: Axes, kind: str, marks: list[tuple[Array, int, str]]) -> None:
@@ -266,8 +299,7 @@ def borders(centres: Array) -> Array:
 
 
 def _finish(ax: Axes, about: Field, empty: str) -> None:
-    values = [np.asarray(line.get_ydata(), float) for line in lines_on(ax)]
-    finite = np.concatenate([y[np.isfinite(y)] for y in values] or [np.empty(0)])
+    finite = _finite_on(ax)
     counted = counts_on(ax)
     for text in [text for text in ax.texts if text.get_gid() == "vgcore.empty"]:
         text.remove()
@@ -323,6 +355,15 @@ def _scale_to_the_ends(ax: Axes, low: float, high: float) -> None:
 def lines_on(ax: Axes) -> list[Line2D]:
     """The lines of flows."""
     return [line for line in ax.get_lines() if str(line.get_gid()).startswith(_FLOW)]
+
+
+def _finite_on(ax: Axes) -> Array:
+    """Every finite value that lines of flows show."""
+    values = [np.asarray(line.get_ydata(), float) for line in lines_on(ax)]
+    for bundle in ax.collections:
+        if str(bundle.get_gid()).startswith(_FLOW):
+            values += [np.asarray(path.vertices)[:, 1] for path in bundle.get_paths()]
+    return np.concatenate([y[np.isfinite(y)] for y in values] or [np.empty(0)])
 
 
 def flows_on(ax: Axes) -> int:

@@ -141,15 +141,16 @@ class _Picture:
         values = self._values()
         shown = self._shown(values)
         (first,) = ax.plot(self._x, shown, color=palette.faint(0.3), linewidth=1.0, marker=".")
-        first.set_label(f"step {flow.step[-1]:,}")
         look = palette.looks(1, palette.hue(0))[0]
-        (self._line,) = ax.plot(self._x, shown, animated=True, **look, label="now")
+        (self._line,) = ax.plot(self._x, shown, animated=True, **look)
         if len(self._x) > curves.MOST_MARKED:
             self._line.set_marker("")
         self._marks = {kind: self._mark(kind, look["color"]) for kind in _KINDS}
         self._text = ax.text(
             0.02, 0.98, "", transform=ax.transAxes, va="top", animated=True, parse_math=False
         )
+        lines = [first, self._line]
+        style.legend(ax, lines, [f"step {flow.step[-1]:,}", "now"], ax, loc="lower right")
         style.name_layers(ax, flow.layers)
         ax.set(xlabel="layer, from input to output", ylabel=about.axis, title=about.title)
         ax.set_xlim(-0.5, max(len(self._x) - 0.5, 0.5))
