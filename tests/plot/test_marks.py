@@ -17,7 +17,7 @@ import vgcore as vg
 from vgcore import plot
 from vgcore.flow.record import FIELDS as RECORDED
 from vgcore.flow.record import Walk
-from vgcore.plot import heatmap
+from vgcore.plot import cells as coloured
 from vgcore.plot.curves import counts_on, lines_on
 from vgcore.plot.fields import FIELDS, TIME_FIELDS, present
 
@@ -295,7 +295,7 @@ def test_the_lines_of_a_field_go_out_of_a_decade() -> None:
     assert high / low >= 10
 
 
-KINDS = {kind.name: kind for kind in heatmap.KINDS}
+KINDS = {kind.name: kind for kind in coloured.KINDS}
 
 
 def cells(figure: Figure) -> dict[str, int]:
@@ -322,11 +322,11 @@ def test_a_heatmap_tells_zero_less_infinite_and_nan_apart() -> None:
 
 
 def test_kinds_of_cells_differ_from_each_other_and_from_the_scale() -> None:
-    looks = {(kind.colour, kind.hatch) for kind in heatmap.KINDS}
-    assert len(looks) == len(heatmap.KINDS)
+    looks = {(kind.filling, kind.hatch) for kind in coloured.KINDS}
+    assert len(looks) == len(coloured.KINDS)
     scale = matplotlib.colormaps["magma"](np.linspace(0, 1, 256))[:, :3]
-    for kind in heatmap.KINDS:
-        own = np.array(matplotlib.colors.to_rgb(kind.colour))
+    for kind in coloured.KINDS:
+        own = np.array(matplotlib.colors.to_rgb(kind.filling))
         assert np.linalg.norm(scale - own, axis=1).min() > 0.12, kind.name
 
 

@@ -22,7 +22,7 @@ import vgcore as vg
 from vgcore import plot
 from vgcore._extras import missing
 from vgcore.flow import FIELDS, Walk
-from vgcore.plot import style
+from vgcore.plot import palette
 
 matplotlib.use("Agg")
 
@@ -413,7 +413,7 @@ def test_check_path(tmp_path: Path) -> None:
 def test_matplotlib_is_imported_when_something_is_drawn() -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None; import vgcore; vgcore.plot.flow\n"
-        "from vgcore.plot import curves, heatmap; print('there')"
+        "from vgcore.plot import cells, curves; print('there')"
     )
     assert run_python("-c", code).stdout == "there\n"
 
@@ -503,7 +503,7 @@ VISIONS = {
 @pytest.mark.parametrize("vision", VISIONS)
 @pytest.mark.parametrize("count", range(2, 8))
 def test_neighbouring_lines_differ_for_every_vision_and_in_print(vision: str, count: int) -> None:
-    looks = style.looks(count)
+    looks = palette.looks(count)
     rgb = linear(np.array([matplotlib.colors.to_rgb(look["color"]) for look in looks]))
     seen = lab(np.clip(rgb @ VISIONS[vision].T, 0, 1))
     assert np.linalg.norm(np.diff(seen, axis=0), axis=1).min() > 15

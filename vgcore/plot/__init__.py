@@ -5,13 +5,45 @@ spans every layer, step or timestep there is, and what an axis or a scale of col
 what it is and is counted in the legend.
 """
 
+from vgcore.plot.activation import activation
+from vgcore.plot.animation import animate
+from vgcore.plot.blocks import branches
+from vgcore.plot.boards import dashboard
+from vgcore.plot.compare import compare
+from vgcore.plot.distributions import distribution, histograms
+from vgcore.plot.gates import gates
+from vgcore.plot.heatmaps import heatmap
 from vgcore.plot.history import history
 from vgcore.plot.layers import flow
+from vgcore.plot.live import live
 from vgcore.plot.style import blank, check_path, panels
+from vgcore.plot.theory import lyapunov, phase_diagram, singular_values
 from vgcore.plot.time import time
-from vgcore.plot.training import over_training
+from vgcore.plot.training import over_training, saturation
 
-__all__ = ["blank", "check_path", "flow", "history", "over_training", "panels", "time"]
+__all__ = [
+    "activation",
+    "animate",
+    "blank",
+    "branches",
+    "check_path",
+    "compare",
+    "dashboard",
+    "distribution",
+    "flow",
+    "gates",
+    "heatmap",
+    "histograms",
+    "history",
+    "live",
+    "lyapunov",
+    "over_training",
+    "panels",
+    "phase_diagram",
+    "saturation",
+    "singular_values",
+    "time",
+]
 
 
 def __dir__() -> list[str]:

@@ -13,18 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from vgcore.flow import GradientFlow
+from vgcore.plot import palette
 from vgcore.plot.fields import Array, Field, Mask
-from vgcore.plot.style import (
-    COLOURS,
-    HUES,
-    Look,
-    figure_of,
-    fit_text,
-    legend,
-    looks,
-    say,
-    smallness,
-)
+from vgcore.plot.palette import Look
+from vgcore.plot.style import figure_of, fit_text, legend, say, smallness
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -34,7 +26,8 @@ if TYPE_CHECKING:
 
 UNNAMED = "_nolegend_"  # the label of a line that no legend names, to matplotlib
 _FLOW, _MARKS = "vgcore.flow", "vgcore.marks"
-_MOST_MARKED = 20  # points of a line that each get a marker
+MOST_MARKED = 20  # points of a line that each get a marker
+_MOST_LINES = 200  # that are artists of their own
 _MOST_SEEN = 400  # marks beside each other that can be told apart
 _LARGEST = 1e300  # that a linear axis bears: its range must not overflow
 _BORNE = 150  # powers of ten, up and down, that matplotlib makes a log axis of
@@ -43,12 +36,23 @@ _MARGIN = 0.13  # above and below the lines where there are marks
 
 
 class Curve(NamedTuple):
-    """Values (n,) over what all lines of a flow stand over, where there are any."""
+    """Values (n,) over what all lines of a flow stand over, where there are any.
+
+    Of a line that is a summary: the band (2, n) around it, and the values whose marks are drawn, where they
+    are not its own.
+    """
 
     y: Array
     present: Mask
     label: str
     look: Look
+    band: Array | None = None
+    marked: Array | None = None
+
+    @property
+    def telling(self) -> Array:
+        """The values of which nothing may be passed over."""
+        return self.y if self.marked is None else self.marked
 
 
 class Mark(NamedTuple):
@@ -87,14 +91,23 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
     """
     gid = f"{_FLOW}.{flows_on(ax)}.{len(x)}"
     spread: dict[str, list[tuple[Array, int, str]]] = {}
+    bundle: list[tuple[Array, Array, str]] = []
     for place, curve in enumerate(curves):
         over, shown = x[curve.present], curve.y[curve.present]
-        for kind, where in kinds(about, shown).items():
+        for kind, where in kinds(about, curve.telling[curve.present]).items():
             spread.setdefault(kind, []).append((over[where], place, curve.look["color"]))
+        for where in kinds(about, shown).values():
             shown = np.where(where, np.nan, shown)
-        every = _marked(shown, place, crowded=len(curves) > len(COLOURS))
+        if curve.band is not None:
+            fill(ax, about, over, curve.band[:, curve.present], curve.look["color"])
+        if len(curves) > _MOST_LINES and curve.label == UNNAMED:
+            bundle.append((over, shown, curve.look["color"]))
+            continue
+        every = _marked(shown, place, crowded=len(curves) > len(palette.COLOURS))
         (line,) = ax.plot(over, shown, label=curve.label, gid=gid, markevery=every, **curve.look)
         line.set_markersize(line.get_markersize() * smallness(ax))
+    if bundle:
+        _bundle(ax, bundle, gid)
     if len(x):
         ax.update_datalim([(x.min(), 0), (x.max(), 0)], updatey=False)
         ax.autoscale_view(scaley=False)
@@ -105,19 +118,110 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
     _finish(ax, about, empty)
 
 
+def _bundle(ax: Axes, lines: Sequence[tuple[Array, Array, str]], gid: str) -> None:
+    """Draw many lines that nobody names as one artist, for thousands take minutes one by one.
+
+    Values alone between two gaps, which no line would show, are dots.
+    """
+    from matplotlib.collections import LineCollection
+
+    drawn = LineCollection(
+        [np.stack(line[:2], axis=1) for line in lines],
+        colors=[colour for _, _, colour in lines],
+        linewidths=0.8,
+        gid=gid,
+        rasterized=True,
+    )
+    ax.add_collection(drawn)
+    dots = [(x[at], y[at], colour) for x, y, colour in lines for at in _alone(y)]
+    if dots:
+        x, y, colours = zip(*dots, strict=True)
+        ax.scatter(x, y, c=colours, s=6 * smallness(ax), rasterized=True)
+
+
+def fill(
+    ax: Axes,
+    about: Field,
+    x: Array,
+    band: Array,
+    colour: str,
+    *,
+    gid: str = "vgcore.band",
+    alpha: float = 0.25,
+) -> None:
+    """Fill a band (2, n); to the edge of the axis where it has no end that the axis can show."""
+    from matplotlib.collections import PolyCollection
+
+    ends = (10.0**-_BORNE, 10.0**_BORNE) if about.log else (-_LARGEST, _LARGEST)
+    low, high = np.clip(band, *ends)
+    boxes = []
+    for begin, end in runs(np.logical_not(np.isnan(band).any(axis=0))):
+        there = np.concatenate([x[begin:end], x[begin:end][::-1]])
+        edge = np.concatenate([low[begin:end], high[begin:end][::-1]])
+        if end - begin == 1:  # a lone place has no width of its own
+            there, edge = np.repeat(x[begin], 2), np.array([low[begin], high[begin]])
+        boxes.append(np.stack([there, edge], axis=1))
+    alone = [len(box) == 2 for box in boxes]
+    drawn = PolyCollection(
+        boxes,
+        closed=True,
+        facecolors=colour,
+        edgecolors=[colour if lone else "none" for lone in alone] or "none",
+        linewidths=[4.0 if lone else 0.0 for lone in alone] or 0.0,
+        alpha=alpha,
+        zorder=1.5,
+        gid=gid,
+    )
+    ax.add_collection(drawn, autolim=False)
+    seen = band[(band > ends[0]) & (band < ends[1])]
+    if seen.size:
+        ax.update_datalim([(0, seen.min()), (0, seen.max())], updatex=False)
+
+
+def name_band(ax: Axes, name: str) -> None:
+    """Have the legend say, once, what the bands of ``ax`` are."""
+    bands = [c for c in ax.collections if c.get_gid() == "vgcore.band"]
+    if bands and name not in [band.get_label() for band in bands]:
+        bands[-1].set_label(name)
+
+
+def _guide(ax: Axes, value: float) -> None:
+    """A line right across, at a value to look for."""
+    if any(c.get_gid() == "vgcore.guide" for c in ax.collections):
+        return
+    drawn = ax.hlines(
+        value,
+        0,
+        1,
+        transform=ax.get_yaxis_transform(),
+        colors=palette.faint(0.6),
+        linestyles=(0, (1, 1.5)),
+        linewidths=1.2,
+        label=f"{value:g}, a rule of thumb",
+        zorder=1,
+    )
+    drawn.set_gid("vgcore.guide")
+    ax.update_datalim([(0, value)], updatex=False)
+
+
 def _marked(y: Array, place: int, *, crowded: bool) -> list[int]:
     """Which points get a marker: all of a few; of many some, not where neighbouring lines have theirs.
 
     Those alone between two gaps always do, for no line would show them.
     """
-    if len(y) <= _MOST_MARKED and not crowded:
+    if len(y) <= MOST_MARKED and not crowded:
         return list(range(len(y)))
-    there = np.pad(np.isfinite(y), 1)
-    alone = np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])
+    alone = _alone(y)
     if crowded:
-        return [int(i) for i in alone]
+        return alone
     apart = max(1, len(y) // 8)
-    return sorted({*alone.tolist(), *range(place * apart // 7 % apart, len(y), apart)})
+    return sorted({*alone, *range(place * apart // 7 % apart, len(y), apart)})
+
+
+def _alone(y: Array) -> list[int]:
+    """Where there is a value between two gaps."""
+    there = np.pad(np.isfinite(y), 1)
+    return [int(i) for i in np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])]
 
 
 def _mark(ax: Axes, kind: str, marks: list[tuple[Array, int, str]]) -> None:
@@ -158,7 +262,7 @@ def _hatch(ax: Axes, x: Array, curves: Sequence[Curve]) -> None:
     from matplotlib.collections import PolyCollection
 
     lines = borders(x)
-    gone = np.any([np.isnan(curve.y) & curve.present for curve in curves], axis=0)
+    gone = np.any([np.isnan(curve.telling) & curve.present for curve in curves], axis=0)
     boxes = [
         [(lines[begin], 0), (lines[end], 0), (lines[end], 1), (lines[begin], 1)]
         for begin, end in runs(gone)
@@ -167,7 +271,7 @@ def _hatch(ax: Axes, x: Array, curves: Sequence[Curve]) -> None:
         boxes,
         transform=ax.get_xaxis_transform(),
         facecolors="none",
-        edgecolors="0.8",
+        edgecolors=palette.faint(0.25),
         hatch="///",
         linewidths=0,
         zorder=0.5,
@@ -195,8 +299,7 @@ def borders(centres: Array) -> Array:
 
 
 def _finish(ax: Axes, about: Field, empty: str) -> None:
-    values = [np.asarray(line.get_ydata(), float) for line in lines_on(ax)]
-    finite = np.concatenate([y[np.isfinite(y)] for y in values] or [np.empty(0)])
+    finite = _finite_on(ax)
     counted = counts_on(ax)
     for text in [text for text in ax.texts if text.get_gid() == "vgcore.empty"]:
         text.remove()
@@ -207,7 +310,9 @@ def _finish(ax: Axes, about: Field, empty: str) -> None:
         else:
             say(ax, empty)
     if finite.size:
-        ax.grid(alpha=0.3)
+        ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
+        if about.guide is not None:
+            _guide(ax, about.guide)
     else:
         ax.grid(visible=False)
     if counted.keys() - {"nan"}:
@@ -252,6 +357,15 @@ def lines_on(ax: Axes) -> list[Line2D]:
     return [line for line in ax.get_lines() if str(line.get_gid()).startswith(_FLOW)]
 
 
+def _finite_on(ax: Axes) -> Array:
+    """Every finite value that lines of flows show."""
+    values = [np.asarray(line.get_ydata(), float) for line in lines_on(ax)]
+    for bundle in ax.collections:
+        if str(bundle.get_gid()).startswith(_FLOW):
+            values += [np.asarray(path.vertices)[:, 1] for path in bundle.get_paths()]
+    return np.concatenate([y[np.isfinite(y)] for y in values] or [np.empty(0)])
+
+
 def flows_on(ax: Axes) -> int:
     """How many flows have been drawn."""
     return len({line.get_gid() for line in lines_on(ax)})
@@ -266,8 +380,8 @@ def looks_on(ax: Axes, count: int, label: str | None, color: Any) -> list[Look]:
     """How to draw the next flow: in colours from cold to warm, or beside others in one hue."""
     family = flows_on(ax)
     if color is None and (family or label is not None):
-        color = HUES[family % len(HUES)]
-    return looks(count, color, family)
+        color = palette.hue(family)
+    return palette.looks(count, color, family)
 
 
 def counts_on(*axes: Axes) -> dict[str, int]:
@@ -297,10 +411,13 @@ def named(*axes: Axes, reverse: bool = False) -> tuple[list[Artist], list[str]]:
     for kind, count in counts_on(*axes).items():
         mark = MARKS[kind]
         handle: Any = Line2D(
-            [], [], color="0.3", linestyle="none", marker=mark.marker, markersize=5
+            [], [], color=palette.ink(), linestyle="none", marker=mark.marker, markersize=5
         )
         if kind == "nan":
-            handle = Patch(facecolor="none", edgecolor="0.6", hatch="///", linewidth=0), handle
+            handle = (
+                Patch(facecolor="none", edgecolor=palette.faint(0.4), hatch="///", linewidth=0),
+                handle,
+            )
         handles.append(handle)
         labels.append(counted(mark.name, count))
     return handles, labels
@@ -314,8 +431,14 @@ def name_beside(figure: Figure, axes: Sequence[Axes], title: str) -> None:
 
 
 def name_lines(ax: Axes, title: str | None, *, reverse: bool = False) -> None:
-    """Name lines and marks beside the axes, where nothing is covered; inside, where nobody makes room."""
-    handles, labels = named(ax, reverse=reverse)
+    """Name lines and marks beside the axes."""
+    name_beside_axes(ax, *named(ax, reverse=reverse), title)
+
+
+def name_beside_axes(
+    ax: Axes, handles: Sequence[Artist], labels: Sequence[str], title: str | None
+) -> None:
+    """A legend beside the axes, where nothing is covered; inside, where nobody makes room."""
     if not handles:
         return
     place: dict[str, Any] = {"loc": "best"}

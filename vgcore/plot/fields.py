@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore import _validate
 from vgcore.flow import GradientFlow
 
 Array = NDArray[np.float64]
@@ -17,6 +18,7 @@ class Field(NamedTuple):
     title: str
     axis: str
     log: bool = True
+    guide: float | None = None  # a value to look for, by a common rule
 
     @property
     def share(self) -> bool:
@@ -37,7 +39,7 @@ FIELDS = {
         "Gradient of the biases, as applied", r"applied $\|\partial L/\partial b\|_2$"
     ),
     "weight_norm": Field("Size of the weights", r"$\|W\|_2$"),
-    "update_ratio": Field("Update of the weights", r"$\|\Delta W\|_2\,/\,\|W\|_2$"),
+    "update_ratio": Field("Update of the weights", r"$\|\Delta W\|_2\,/\,\|W\|_2$", guide=1e-3),
     "activation_mean": Field("Mean of the outputs", "mean over batch and units", log=False),
     "activation_std": Field("Spread of the outputs", "standard deviation", log=False),
     "saturated": Field("Saturated outputs", "share of outputs, 0 to 1", log=False),
@@ -51,6 +53,14 @@ TIME_FIELDS = {
     "time_cell": Field("Gradient of the cell state", r"$\|\partial L/\partial c_t\|_2$"),
     "time_gate": Field("Gradient of gate {}", r"$\|\partial L/\partial z_t\|_2$"),
     "time_saturated": Field("Saturation of gate {}", "share of values, 0 to 1", log=False),
+}
+UNIT_FIELDS = {
+    "unit_delta": Field(
+        "Error signal of each unit", r"$\|\partial L/\partial z\|_2$ over the batch"
+    ),
+    "unit_saturated": Field("Saturation of each unit", "share of samples, 0 to 1", log=False),
+    "unit_dead": Field("Dead units", "share of samples, 0 to 1", log=False),
+    "unit_weight": Field("Size of each unit's weights", r"$\|w\|_2$ of incoming weights"),
 }
 
 
@@ -85,3 +95,20 @@ def present_in_time(flow: GradientFlow, walk: str, field: str) -> Mask:
     behind = np.logical_and.accumulate(gone[:, ::-1], axis=1)[:, ::-1]
     spoilt: Mask = gone.all(axis=1) | ~np.isfinite(flow.delta[:, flow.layers.index(walk)])
     return np.logical_or(~behind, spoilt[:, np.newaxis])
+
+
+def of_gate(flow: GradientFlow, walk: str, field: str, gate: str | None) -> tuple[Field, Array]:
+    """What a field of time is called, and its values (S, T): of one gate, where it is of gates.
+
+    The one gate there is need not be named.
+    """
+    about, values = TIME_FIELDS[field], getattr(flow, field)[walk]
+    if values.ndim == 2:
+        if gate is not None:
+            raise ValueError(f"gate: expected None with field={field!r}, got {gate!r}")
+        return about, values
+    gates = flow.gates[walk]
+    if gate is None and len(gates) > 1:
+        raise ValueError(f"gate: expected one of {', '.join(gates)} with field={field!r}, got None")
+    name = gates[0] if gate is None else _validate.one_of("gate", gate, gates)
+    return about._replace(title=about.title.format(name)), values[..., gates.index(name)]

@@ -9,9 +9,9 @@ import numpy as np
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import curves, style
+from vgcore.plot import bands, curves, palette, style
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import FIELDS, present
+from vgcore.plot.fields import FIELDS, Array, Mask, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,8 @@ def flow(
     ax: Axes | None = None,
     steps: Iterable[int] | None = None,
     layers: str | Iterable[str] | None = None,
+    band: tuple[float, float] | None = None,
+    log: bool | None = None,
     label: str | None = None,
     color: Any = None,
     legend: bool = True,
@@ -47,6 +49,11 @@ def flow(
         Recorded steps to draw; left out, the first, the last and some evenly between.
     layers : str or iterable of str, optional
         Draw these layers alone.
+    band : (float, float), optional
+        Draw one line, the median over the steps, and the band between these two quantiles of
+        them; of all that are recorded, where ``steps`` is left out.
+    log : bool, optional
+        Whether the axis of values is a log axis; left out, as the field says.
     label : str, optional
         Names the flow in the legend: "relu, step 0".
     color : color, optional
@@ -69,25 +76,51 @@ def flow(
     about = FIELDS[_validate.one_of("field", field, FIELDS)]
     names = style.names_of(layers, flow.layers)
     columns = [flow.layers.index(name) for name in names]
-    rows = style.rows_of(flow, steps)
+    edges = bands.check(band)
+    rows = style.rows_of(flow, steps, limit=None if edges else style.MOST_STEPS)
     style.check_look(label, color)
+    style.check_log(log)
     legend = _validate.boolean("legend", legend)
     ax = style.axes_or_new(ax)
     values, there = getattr(flow, field)[:, columns], present(flow, field)[:, columns]
     named = curves.longest_on(ax)
-    drawn = [
-        Curve(values[row], there[row], _name(flow.step[row], label, len(rows)), look)
-        for row, look in zip(rows, curves.looks_on(ax, len(rows), label, color), strict=True)
-    ]
+    about = about if log is None else about._replace(log=log)
+    if edges:
+        drawn = _median(
+            values[rows], there[rows], edges, label, curves.looks_on(ax, 1, label, color)
+        )
+    else:
+        drawn = [
+            Curve(values[row], there[row], _name(flow.step[row], label, len(rows)), look)
+            for row, look in zip(rows, curves.looks_on(ax, len(rows), label, color), strict=True)
+        ]
     places = np.arange(len(names), dtype=float)
     curves.draw(ax, about, places, drawn, empty=curves.reason(flow))
     if len(names) > named:
         style.name_layers(ax, names)
     ax.margins(x=0.08)
     ax.set_xlabel("layer, from input to output")
+    if edges:
+        curves.name_band(ax, bands.name(edges))
     if legend:
-        curves.name_lines(ax, None if label else "step")
+        curves.name_lines(ax, None if label or edges else "step")
     return ax
+
+
+def _median(
+    values: Array,
+    there: Mask,
+    edges: tuple[float, float],
+    label: str | None,
+    looks: list[palette.Look],
+) -> list[Curve]:
+    """One line over all steps, if there are any."""
+    if not len(values):
+        return []
+    middle, band, present = bands.summary(values, there, edges)
+    name = f"median of {len(values):,} step{'' if len(values) == 1 else 's'}"
+    name = name if label is None else f"{label}, {name}"
+    return [Curve(middle, present, name, looks[0], band)]
 
 
 def _name(step: int, label: str | None, count: int) -> str:

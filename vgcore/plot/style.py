@@ -1,4 +1,4 @@
-"""What pictures share: colours, figures, names on axes, legends, and the checks before drawing."""
+"""What pictures share: figures, names on axes, legends, and the checks before drawing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vgcore import _extras, _validate
 from vgcore.flow import GradientFlow
+from vgcore.plot.palette import few
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -18,19 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
-Array = NDArray[np.float64]
-Look = dict[str, Any]
-"""Colour, marker and line style, as `Axes.plot` takes them."""
-
 MOST_STEPS = 6  # lines of a picture over the layers
 MOST_NAMES = 9  # layers that an axis or a legend names; of more, some
-
-# From cold to warm, for first to last. Paul Tol's indigo and wine around colours of Okabe and Ito: of no two
-# neighbours does any kind of colour vision make one.
-COLOURS = "#332288", "#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#882255"
-HUES = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
-_MARKERS = "osDP*hp"  # none that stands for what an axis cannot show
-_LINES = "-", "--", "-.", ":"
 
 
 def blank(width: float, height: float) -> Figure:
@@ -149,22 +138,23 @@ def figure_of(ax: Axes) -> Figure:
     return root
 
 
-def few(count: int, limit: int) -> list[int]:
-    """At most ``limit`` of the indices below ``count``: first, last and some evenly between."""
-    return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, limit)).round())]
-
-
-def rows_of(flow: GradientFlow, steps: Iterable[int] | None) -> list[int]:
-    """Where the record holds ``steps``, or a few of all."""
+def rows_of(
+    record: GradientFlow | Any,
+    steps: Iterable[int] | None,
+    *,
+    limit: int | None = MOST_STEPS,
+    called: str = "steps",
+) -> list[int]:
+    """Where the record holds ``steps``, or a few of all, or all."""
     if steps is None:
-        return few(len(flow), MOST_STEPS)
+        return few(len(record.step), len(record.step) if limit is None else limit)
     if not isinstance(steps, Iterable):
-        raise TypeError(f"steps: expected step numbers, got {steps!r} ({type(steps).__name__})")
-    place = {int(step): row for row, step in enumerate(flow.step)}
-    wanted = [_validate.integer("steps", step, minimum=0) for step in steps]
+        raise TypeError(f"{called}: expected step numbers, got {steps!r} ({type(steps).__name__})")
+    place = {int(step): row for row, step in enumerate(record.step)}
+    wanted = [_validate.integer(called, step, minimum=0) for step in steps]
     missing = [step for step in wanted if step not in place]
     if missing or not wanted:
-        raise ValueError(f"steps: expected steps that are recorded, got {missing or 'none'}")
+        raise ValueError(f"{called}: expected steps that are recorded, got {missing or 'none'}")
     return [place[step] for step in wanted]
 
 
@@ -180,6 +170,12 @@ def names_of(given: str | Iterable[str] | None, options: Sequence[str]) -> list[
     return [_validate.one_of("layers", name, options) for name in chosen]
 
 
+def check_log(log: Any) -> None:
+    """TypeError unless it is None, True or False."""
+    if log is not None:
+        _validate.boolean("log", log)
+
+
 def check_look(label: Any, color: Any) -> None:
     """TypeError or ValueError unless they name a flow and its colour."""
     require_matplotlib()
@@ -189,48 +185,6 @@ def check_look(label: Any, color: Any) -> None:
         raise TypeError(f"label: expected a str, got {label!r} ({type(label).__name__})")
     if color is not None and not is_color_like(color):
         raise ValueError(f"color: expected a colour that matplotlib knows, got {color!r}")
-
-
-def looks(count: int, hue: Any = None, family: int = 0) -> list[Look]:
-    """How to draw ``count`` ordered lines so that neighbours differ in colour, marker and dashes.
-
-    Parameters
-    ----------
-    count : int
-    hue : color, optional
-        One for all of them, pale to dark.
-    family : int
-        Which flow they are of: in one hue, its lines have one kind of dashes.
-    """
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    if hue is not None:
-        colours = _shades(hue, count)
-    elif count <= len(COLOURS):
-        colours = [COLOURS[place] for place in few(len(COLOURS), count)]
-    else:
-        colours = [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0, 0.9, count))]
-    return [
-        {
-            "color": colour,
-            "marker": _MARKERS[place % len(_MARKERS)],
-            "linestyle": _LINES[dashes % len(_LINES)],
-            "markersize": 4.5,
-            "linewidth": 1.6 if count <= len(COLOURS) else 1.0,
-        }
-        for place, colour in enumerate(colours)
-        for dashes in [family if hue is not None or count > len(COLOURS) else place]
-    ]
-
-
-def _shades(hue: Any, count: int) -> list[str]:
-    """From pale to dark; the hue itself, where it is one."""
-    from matplotlib.colors import to_hex, to_rgb
-
-    pure = np.array(to_rgb(hue))
-    darker = np.linspace(-0.55, 0.35, count) if count > 1 else np.zeros(1)
-    return [to_hex(pure - d * (pure if d > 0 else 1 - pure)) for d in darker]
 
 
 def smallness(ax: Axes) -> float:
@@ -274,6 +228,16 @@ def name_layers(ax: Axes, names: Sequence[str]) -> None:
             label.set(rotation=40, ha="right", rotation_mode="anchor")
 
 
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """Name the places 0, 1, ... of the y axis, as many of them as there is room for, in full."""
+    height = ax.get_window_extent().height / figure_of(ax).dpi * 72
+    points = legend_size(ax)
+    ticks = few(len(names), max(2, min(2 * MOST_NAMES, int(height / (1.6 * points)))))
+    ax.set_yticks(ticks, [names[i] for i in ticks])
+    for label in ax.get_yticklabels():
+        label.set(fontsize=points, parse_math=False)
+
+
 def say(ax: Axes, message: str) -> None:
     """Say in an empty frame why it is empty."""
     ax.text(0.5, 0.5, message, ha="center", va="center", transform=ax.transAxes, gid="vgcore.empty")
@@ -293,3 +257,24 @@ def legend(
     for text, label in zip(made.get_texts(), labels, strict=True):
         text.set(text=label, parse_math="$" in label and "\\" in label)
     return made
+
+
+def legend_below(ax: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> None:
+    """A legend below the axes, under what they are labelled with."""
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = figure_of(ax)
+    lines = legend_size(ax) / 72 * (2.6 + 1.2 * len(ax.get_xlabel().splitlines()))
+    below = ax.transAxes + ScaledTranslation(0, -lines, figure.dpi_scale_trans)
+    width = ax.get_window_extent().width / figure.dpi
+    legend(
+        ax,
+        handles,
+        labels,
+        ax,
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=below,
+        borderaxespad=0.4,
+        ncols=max(1, int(width / 2.2)),
+    )

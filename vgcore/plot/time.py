@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import curves, heatmap, style
+from vgcore.plot import cells, curves, palette, style
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import TIME_FIELDS, Array, Field, present_in_time
+from vgcore.plot.fields import TIME_FIELDS, Array, Field, Mask, of_gate, present_in_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +83,7 @@ def time(
         return figure
     axes = figure.subplots(len(values), columns, sharex=True, sharey="col", squeeze=False)
     # Dashes are for the direct part.
-    looks = [look | {"linestyle": "-"} for look in style.looks(len(rows), color)]
+    looks = [look | {"linestyle": "-"} for look in palette.looks(len(rows), color)]
     direct = flow.time_direct if field == "time" else {}
     there = {name: present_in_time(flow, name, field) for name in values}
     for ax, (name, norms) in zip(axes[:, -1], values.items(), strict=True):
@@ -98,14 +99,51 @@ def time(
         ax.set_title(name if columns == 1 else f"{name}: a few steps")
         style.fit_text(ax)
     if columns == 2:
-        marked = rows, looks
-        heatmap.draw(figure, list(axes[:, 0]), flow.step, about, values, there, marked=marked)
+        _over_training(flow.step, about, values, there, axes[:, 0], (rows, looks))
     for ax in axes[-1]:
         ax.set_xlabel("timestep $t$")
         if next(iter(values.values())).shape[1] == 1:
             ax.set_xticks([0])
     curves.name_beside(figure, list(axes[:, -1]), "step")
     return figure
+
+
+def _over_training(
+    steps: NDArray[np.int64],
+    about: Field,
+    values: dict[str, Array],
+    there: dict[str, Mask],
+    axes: Sequence[Axes],
+    marked: tuple[list[int], list[palette.Look]],
+) -> None:
+    """A heatmap a layer, all on one scale; arrows mark the rows that are drawn as curves."""
+    rows, looks = marked
+    sheets = [
+        cells.Sheet(norms, there[name], np.arange(norms.shape[1], dtype=float), steps.astype(float))
+        for name, norms in values.items()
+    ]
+    drawn = cells.draw(axes, about, sheets)
+    for ax, name in zip(axes, values, strict=True):
+        ax.scatter(
+            np.ones(len(rows)),
+            steps[rows],
+            c=[look["color"] for look in looks],
+            marker="<",
+            clip_on=False,
+            transform=ax.get_yaxis_transform(),
+            zorder=3,
+        )
+        ax.locator_params(integer=True)
+        ax.yaxis.set_major_formatter("{x:,.0f}")
+        ax.set_ylabel("training step")
+        ax.set_title(f"{name}: over the training")
+        style.fit_text(ax)
+    cells.bar(drawn, about, axes)
+    handles, labels = cells.named(drawn, "no timestep")
+    if handles:
+        figure = style.figure_of(axes[0])
+        columns = max(1, int(figure.get_figwidth() / 3))
+        style.legend(figure, handles, labels, axes[0], loc="outside lower left", ncols=columns)
 
 
 def _time_field(
@@ -120,26 +158,13 @@ def _time_field(
         what = "an LSTM" if field == "time_cell" else "a recurrent layer"
         raise ValueError(f"flow: expected a record of {what}, got {', '.join(flow.layers)}")
     chosen = style.names_of(next(iter(recorded)) if layers is None else layers, list(recorded))
-    values = {name: recorded[name] for name in chosen}
-    for name, norms in values.items():
-        if norms.ndim == 2 and gate is not None:
-            raise ValueError(f"gate: expected None with field={field!r}, got {gate!r}")
-        if norms.ndim == 3:
-            place, title = _gate(flow.gates[name], gate, field)
-            values[name], about = norms[..., place], about._replace(title=about.title.format(title))
+    values = {}
+    for name in chosen:
+        about, values[name] = of_gate(flow, name, field, gate)
     return about, values
 
 
-def _gate(gates: tuple[str, ...], gate: str | None, field: str) -> tuple[int, str]:
-    """Where a gate is, and its name; the one there is where none is named."""
-    if gate is None and len(gates) == 1:
-        return 0, gates[0]
-    if gate is None:
-        raise ValueError(f"gate: expected one of {', '.join(gates)} with field={field!r}, got None")
-    return gates.index(_validate.one_of("gate", gate, gates)), gate
-
-
-def _companions(ax: Axes, direct: Array, looks: list[style.Look]) -> None:
+def _companions(ax: Axes, direct: Array, looks: list[palette.Look]) -> None:
     """The direct part of each line, faint."""
     shown = np.where(np.isfinite(direct) & (direct > 0), direct, np.nan)
     # What comes from above at one timestep alone, mostly the last, is a point and no line.
@@ -149,4 +174,4 @@ def _companions(ax: Axes, direct: Array, looks: list[style.Look]) -> None:
     for values, look in zip(shown, looks, strict=True):
         ax.plot(values, color=look["color"], label="_", **faint)
     elsewhere = ", 0 elsewhere" if (direct == 0).any() else ""
-    ax.plot([], color="0.3", label=f"direct part{elsewhere}", **faint)
+    ax.plot([], color=palette.ink(), label=f"direct part{elsewhere}", **faint)

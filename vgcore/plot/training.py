@@ -1,4 +1,4 @@
-"""A field over the training, a line for each layer."""
+"""A field over the training, a line for each layer; saturated and dead together."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import curves, style
+from vgcore.plot import bands, curves, palette, style
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import FIELDS, present
+from vgcore.plot.fields import FIELDS, Array, Mask, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_SHARE = "share of outputs, or of units, 0 to 1"
 
 
 def over_training(
@@ -21,6 +23,9 @@ def over_training(
     *,
     ax: Axes | None = None,
     layers: str | Iterable[str] | None = None,
+    smooth: int | None = None,
+    band: tuple[float, float] | None = None,
+    log: bool | None = None,
     label: str | None = None,
     color: Any = None,
     legend: bool = True,
@@ -33,10 +38,15 @@ def over_training(
 
     Parameters
     ----------
-    flow, field, ax, legend
+    flow, field, ax, log, legend
         As `vgcore.plot.flow` takes them.
     layers : str or iterable of str, optional
         Draw these layers alone.
+    smooth : int, optional
+        Draw the running median over so many recorded steps. What the axis cannot show is still marked at its
+        own step; NaN is left out of the medians.
+    band : (float, float), optional
+        Fill between these two quantiles of each window of ``smooth`` steps.
     label : str, optional
         Names the flow in the legend: "relu, dense1".
     color : color, optional
@@ -56,29 +66,109 @@ def over_training(
     """
     about = FIELDS[_validate.one_of("field", field, FIELDS)]
     columns = [flow.layers.index(name) for name in style.names_of(layers, flow.layers)]
+    window = None if smooth is None else _validate.integer("smooth", smooth, minimum=1)
+    edges = bands.check(band)
+    if edges and window is None:
+        raise ValueError(
+            f"band: expected None without smooth=, the steps of a window; got {band!r}"
+        )
     style.check_look(label, color)
+    style.check_log(log)
     legend = _validate.boolean("legend", legend)
     ax = style.axes_or_new(ax)
     values, there = getattr(flow, field), present(flow, field)
+    looks = dict(zip(columns, curves.looks_on(ax, len(columns), label, color), strict=True))
     columns = [column for column in columns if there[:, column].any()]
-    named = {columns[place] for place in style.few(len(columns), style.MOST_NAMES)}
+    about = about if log is None else about._replace(log=log)
+    named = {columns[place] for place in palette.few(len(columns), style.MOST_NAMES)}
     drawn = [
-        Curve(
+        _curve(
             values[:, column],
             there[:, column],
             _name(flow.layers[column], label) if column in named else curves.UNNAMED,
-            look,
+            looks[column],
+            window,
+            edges,
         )
-        for column, look in zip(
-            columns, curves.looks_on(ax, len(columns), label, color), strict=True
-        )
+        for column in columns
     ]
     curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
     ax.set_xlabel("step")
+    if edges and window:
+        curves.name_band(ax, f"{bands.name(edges)} of {window:,} steps")
     if legend:  # the output, mostly highest, on top
         curves.name_lines(ax, None if label else "layer", reverse=True)
     return ax
 
 
+def _curve(
+    values: Array,
+    there: Mask,
+    name: str,
+    look: palette.Look,
+    window: int | None,
+    edges: tuple[float, float] | None,
+) -> Curve:
+    """A line of what was recorded, or of its running median."""
+    if window is None:
+        return Curve(values, there, name, look)
+    middle, band, _ = bands.running(values, there, window, edges)
+    return Curve(middle, there, name, look | {"marker": ""}, band, values)
+
+
 def _name(layer: str, label: str | None) -> str:
     return layer if label is None else f"{label}, {layer}"
+
+
+def saturation(
+    flow: GradientFlow,
+    *,
+    ax: Axes | None = None,
+    layers: str | Iterable[str] | None = None,
+    legend: bool = True,
+) -> Axes:
+    """Draw over the training what share of each layer's outputs is saturated and, dashed, of its units dead.
+
+    Layers whose outputs have no slopes of their own, such as a softmax, have none.
+
+    Parameters
+    ----------
+    flow, ax, layers, legend
+        As `over_training` takes them.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, or a layer is unknown.
+    ImportError
+        If matplotlib is not installed.
+    """
+    about = FIELDS["saturated"]._replace(title="Saturated outputs, dead units", axis=_SHARE)
+    legend = _validate.boolean("legend", legend)
+    columns = [flow.layers.index(name) for name in style.names_of(layers, flow.layers)]
+    looks = dict(zip(columns, palette.looks(len(columns)), strict=True))
+    known = {field: present(flow, field) for field in ("saturated", "dead")}
+    columns = [c for c in columns if any(there[:, c].any() for there in known.values())]
+    ax = style.axes_or_new(ax)
+    named = {columns[place] for place in palette.few(len(columns), style.MOST_NAMES)}
+    drawn = []
+    for column in columns:
+        name = flow.layers[column] if column in named else curves.UNNAMED
+        for field, label, dashes in (
+            ("saturated", name, "-"),
+            ("dead", curves.UNNAMED, (0, (3, 2))),
+        ):
+            more = {"linestyle": dashes} | ({"marker": ""} if field == "dead" else {})
+            values = getattr(flow, field)[:, column]
+            drawn.append(Curve(values, known[field][:, column], label, looks[column] | more))
+    curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
+    ax.set_xlabel("step")
+    if drawn:
+        ax.plot([], [], color=palette.ink(), linestyle=(0, (3, 2)), label="dead units")
+    if legend:
+        curves.name_lines(ax, "saturated outputs", reverse=True)
+    return ax

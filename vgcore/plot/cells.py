@@ -1,71 +1,86 @@
-"""A field, steps over timesteps, in colours; what a scale of colours cannot show has colours of its own."""
+"""Cells in colours; what a scale of colours cannot show has colours of its own, and is counted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore.plot import palette
 from vgcore.plot.curves import borders, counted, runs
 from vgcore.plot.fields import Array, Field, Mask
-from vgcore.plot.style import Look, few, fit_text, legend
+from vgcore.plot.palette import few
+from vgcore.plot.style import figure_of, fit_text
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.colors import Normalize
-    from matplotlib.figure import Figure
 
-_MOST_CELLS = 400, 1000  # steps and timesteps of a heatmap, about what a screen can show
+_MOST_CELLS = 400, 1000  # rows and columns, about what a screen can show
 _MOST = 1e300  # of a colour bar: matplotlib computes beyond its ends
 _LEAST = 1e-16  # of a colour bar's largest; down to float32's least, all colours would be one
 
 
 class Kind(NamedTuple):
-    """A kind of cell that the scale of colours does not hold."""
+    """A kind of cell that the scale of colours does not hold; None is the ground's colour."""
 
     name: str
-    colour: str
+    colour: str | None
     hatch: str = ""
+
+    @property
+    def filling(self) -> str:
+        """The colour: on a dark ground its own may be the scale's least."""
+        if self.colour is not None:
+            return self.colour
+        return "#3a3a3a" if palette.on_dark() else "#ffffff"
 
 
 # None of these is a colour of magma's. Where several cells fall together, the later one is shown.
 KINDS = (
-    Kind("no timestep", "white"),
+    Kind("no value", None),
     Kind("0", "#9ecae1"),
-    Kind(f"less than {_LEAST:g} of the largest", "0.75"),
+    Kind(f"less than {_LEAST:g} of the largest", "#bfbfbf"),
     Kind("below 0", "#31a354", "xx"),
     Kind(f"more than {_MOST:g}", "#00a08a"),
     Kind("infinite", "#00e5e5"),
-    Kind("NaN", "white", "////"),
+    Kind("NaN", None, "////"),
 )
 _ABSENT, _ZERO, _LESS, _BELOW, _MORE, _INFINITE, _NAN = range(len(KINDS))
 
 
-def draw(
-    figure: Figure,
-    axes: list[Axes],
-    steps: NDArray[np.int64],
-    about: Field,
-    values: dict[str, Array],
-    present: dict[str, Mask],
-    *,
-    marked: tuple[list[int], list[Look]],
-) -> None:
-    """Draw a heatmap a layer on one scale; arrows mark the rows that are drawn as curves."""
-    from matplotlib import colormaps
-    from matplotlib.patches import Patch
+class Sheet(NamedTuple):
+    """Values (rows, columns), where there are any, and what rows and columns stand at."""
 
-    scale, least = _scale(about, list(values.values()))
-    number = np.zeros(len(KINDS), int)
-    rows, looks = marked
+    values: Array
+    present: Mask
+    x: Array
+    y: Array
+
+
+class Drawn(NamedTuple):
+    """The coloured cells, of which a colour bar is made, and how many there are of each of `KINDS`."""
+
+    cells: Any
+    counts: NDArray[np.int64]
+
+
+def draw(axes: Sequence[Axes], about: Field, sheets: Sequence[Sheet]) -> Drawn:
+    """Draw a sheet on each of the axes, all on one scale."""
+    from matplotlib import colormaps
+
+    scale, least = _scale(about, [sheet.values[sheet.present] for sheet in sheets])
+    counts = np.zeros(len(KINDS), np.int64)
     cells: Any = None
-    for ax, (name, norms) in zip(axes, values.items(), strict=True):
-        kind = _kinds(about, norms, present[name], least)
-        number += [np.count_nonzero(kind == k) for k in range(len(KINDS))]
-        places = [few(n, most) for n, most in zip(norms.shape, _MOST_CELLS, strict=True)]
-        grid = borders(np.array(places[1], float)), borders(steps[places[0]].astype(float))
-        shown = _thinned(np.where(kind < 0, norms, -np.inf), places)
+    for ax, sheet in zip(axes, sheets, strict=True):
+        kind = _kinds(about, sheet.values, sheet.present, least)
+        counts += [np.count_nonzero(kind == k) for k in range(len(KINDS))]
+        places = [few(n, most) for n, most in zip(kind.shape, _MOST_CELLS, strict=True)]
+        grid = borders(sheet.x[places[1]]), borders(sheet.y[places[0]])
+        shown = _thinned(np.where(kind < 0, sheet.values, -np.inf), places)
         kind = _thinned(kind, places)
         cells = ax.pcolormesh(
             *grid,
@@ -76,31 +91,30 @@ def draw(
         )
         for code in np.unique(kind[kind >= 0]):
             _fill(ax, *grid, kind == code, KINDS[code])
-        ax.scatter(
-            np.ones(len(rows)),
-            steps[rows],
-            c=[look["color"] for look in looks],
-            marker="<",
-            clip_on=False,
-            transform=ax.get_yaxis_transform(),
-            zorder=3,
-        )
-        ax.locator_params(integer=True)
-        ax.yaxis.set_major_formatter("{x:,.0f}")
-        ax.set_ylabel("training step")
-        ax.set_title(f"{name}: over the training")
         fit_text(ax)
-    bar = figure.colorbar(cells, ax=axes, aspect=20 * len(axes))
-    bar.set_label(about.axis, fontsize=axes[0].yaxis.label.get_fontsize())
-    bar.ax.tick_params(which="both", labelsize=axes[0].yaxis.label.get_fontsize())
-    found = np.flatnonzero(number)
-    if found.size:
-        patches = [
-            Patch(facecolor=KINDS[k].colour, hatch=KINDS[k].hatch, edgecolor="0.5") for k in found
-        ]
-        labels = [counted(KINDS[k].name, number[k], "cell") for k in found]
-        columns = max(1, int(figure.get_figwidth() / 3))
-        legend(figure, patches, labels, axes[0], loc="outside lower left", ncols=columns)
+    return Drawn(cells, counts)
+
+
+def bar(drawn: Drawn, about: Field, axes: Sequence[Axes]) -> None:
+    """Say beside the axes what the colours are."""
+    figure, size = figure_of(axes[0]), axes[0].yaxis.label.get_fontsize()
+    made = figure.colorbar(drawn.cells, ax=list(axes), aspect=20 * len(axes))
+    made.set_label(about.axis, fontsize=size)
+    made.ax.tick_params(which="both", labelsize=size)
+
+
+def named(drawn: Drawn, absent: str) -> tuple[list[Artist], list[str]]:
+    """What a legend has to name; ``absent`` is what there is no value of."""
+    from matplotlib.patches import Patch
+
+    found = np.flatnonzero(drawn.counts)
+    patches: list[Artist] = [
+        Patch(facecolor=KINDS[k].filling, hatch=KINDS[k].hatch, edgecolor=palette.faint(0.55))
+        for k in found
+    ]
+    names = [absent if k == _ABSENT else KINDS[k].name for k in found]
+    labels = [counted(n, drawn.counts[k], "cell") for k, n in zip(found, names, strict=True)]
+    return patches, labels
 
 
 def _kinds(about: Field, norms: Array, present: Mask, least: float) -> NDArray[np.int8]:
@@ -111,6 +125,8 @@ def _kinds(about: Field, norms: Array, present: Mask, least: float) -> NDArray[n
         kind[norms > _MOST] = _MORE
         kind[norms == 0] = _ZERO
         kind[norms < 0] = _BELOW
+    else:
+        kind[np.abs(norms) > _MOST] = _MORE
     kind[np.isinf(norms)] = _INFINITE
     kind[np.isnan(norms)] = _NAN
     kind[~present] = _ABSENT
@@ -138,8 +154,8 @@ def _fill(ax: Axes, x: Array, y: Array, where: Mask, kind: Kind) -> None:
         row = same
     drawn = PolyCollection(
         boxes,
-        facecolors=kind.colour,
-        edgecolors="0.5" if kind.hatch else kind.colour,
+        facecolors=kind.filling,
+        edgecolors=palette.faint(0.55) if kind.hatch else kind.filling,
         hatch=kind.hatch,
         linewidths=0,
         rasterized=True,
@@ -152,8 +168,12 @@ def _scale(about: Field, values: list[Array]) -> tuple[Normalize, float]:
     """One scale of colour for all values, and the least that it holds."""
     from matplotlib.colors import LogNorm, Normalize
 
-    if not about.log:
+    if about.share:
         return Normalize(0, 1, clip=True), 0.0
+    if not about.log:
+        shown = np.concatenate([norms[np.abs(norms) <= _MOST] for norms in values])
+        ends = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
+        return Normalize(ends[0], ends[1] if ends[1] > ends[0] else ends[0] + 1), 0.0
     shown = np.concatenate([norms[(norms <= _MOST) & (norms > 0)] for norms in values])
     if not shown.size:
         return LogNorm(0.1, 1), 0.0

@@ -1,0 +1,127 @@
+"""An activation and its slope, and beneath them where pre-activations lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vgcore import _slopes, _validate, activations
+from vgcore.plot import bins, curves, palette, style
+from vgcore.plot.bins import Binned
+from vgcore.plot.fields import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_FLAT = 0.05  # of the steepest slope, as the tracker's ``saturated`` has it
+_AROUND = 4.0  # z are shown so far from 0 at least
+_POINTS = 2001
+
+
+def activation(
+    activation: str | activations.Activation,
+    z: ArrayLike | None = None,
+    *,
+    figure: Figure | None = None,
+) -> Figure:
+    """Draw an activation and its slope, and beneath them the histogram of pre-activations z.
+
+    Shaded is where the slope is below 5 % of its steepest: what `GradientFlow.saturated` counts.
+
+    Parameters
+    ----------
+    activation : str or Activation
+        One that acts unit by unit: any but softmax.
+    z : array_like, optional
+        Of any shape, such as ``model.internals(x)["dense1"].z``. NaN and infinite values, which no bin holds,
+        are counted beside the histogram.
+    figure : matplotlib.figure.Figure, optional
+        An empty one to draw on; left out, a new one of pyplot.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, or the activation mixes units.
+    ImportError
+        If matplotlib is not installed.
+    """
+    chosen = activations.unitwise(activation)
+    values = None if z is None else np.asarray(_validate.array("z", z), float)
+    figure = style.figure_or_new(figure, 7.6, 3.8 if values is None else 5.4)
+    if values is None:
+        top, beneath = figure.subplots(), None
+    else:
+        top, beneath = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (3, 2)})
+    binned = None if values is None else bins.of_arrays([values], log=False, activation=None)
+    at = np.linspace(*_range(binned, values), _POINTS)
+    h, slope = _slopes.evaluate(chosen.function, at)
+    steepest = _slopes.survey(chosen.function).steepest
+    _functions(top, chosen, at, h, slope)
+    for ax in (top, beneath):
+        if ax is not None and np.isfinite(steepest):
+            _shade(ax, at, np.abs(slope) < _FLAT * steepest)
+    if beneath is None or binned is None or values is None:
+        top.set_xlabel("pre-activation $z$")
+    else:
+        _histogram(beneath, binned)
+        top.set_title(f"{chosen.name}{_share_of_flat(chosen, values, steepest)}")
+    curves.name_lines(top, None)
+    return figure
+
+
+def _range(binned: Binned | None, values: Array | None) -> tuple[float, float]:
+    """All finite z, and those around 0."""
+    low, high = -_AROUND, _AROUND
+    if binned is not None and values is not None and np.isfinite(values).any():
+        low, high = min(low, binned.edges[0]), max(high, binned.edges[-1])
+    return low, high
+
+
+def _functions(ax: Axes, chosen: activations.Activation, z: Array, h: Array, slope: Array) -> None:
+    first, second = palette.hue(0), palette.hue(1)
+    with np.errstate(invalid="ignore"):
+        shown = [np.where(np.isfinite(y) & (np.abs(y) < 1e300), y, np.nan) for y in (h, slope)]
+    ax.plot(z, shown[0], color=first, label="f(z)")
+    ax.plot(z, shown[1], color=second, linestyle="--", label="its slope")
+    ax.axhline(0, color=palette.faint(0.4), linewidth=0.8, zorder=1)
+    ax.set(ylabel="activation", title=chosen.name)
+    ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
+    ax.set_xlim(z[0], z[-1])
+
+
+def _shade(ax: Axes, z: Array, flat: Any) -> None:
+    """Shade where the slope is flat."""
+    for number, (begin, end) in enumerate(curves.runs(flat)):
+        label = f"slope below {_FLAT:.0%} of its steepest" if number == 0 else "_"
+        ax.axvspan(
+            z[begin], z[end - 1], color=palette.faint(0.13), linewidth=0, label=label, zorder=0
+        )
+
+
+def _histogram(ax: Axes, binned: Binned) -> None:
+    if binned.total.any() and binned.shares.any():
+        ax.stairs(binned.shares[0], binned.edges, fill=True, color=palette.hue(2), alpha=0.8)
+    else:
+        style.say(ax, "no value to draw")
+    ax.set(xlabel="pre-activation $z$", ylabel="share of values")
+    if binned.counts:
+        said = [curves.counted(bins.SIGNS[name], count) for name, count in binned.counts.items()]
+        ax.set_title(
+            "beside these: " + ", ".join(said), fontsize=style.legend_size(ax), loc="right"
+        )
+
+
+def _share_of_flat(chosen: activations.Activation, values: Array, steepest: float) -> str:
+    """How many of the values lie where it is flat."""
+    there = values[~np.isnan(values)]
+    if not there.size or not np.isfinite(steepest):
+        return ""
+    _, slope = _slopes.evaluate(chosen.function, there.ravel())
+    return f": {np.mean(np.abs(slope) < _FLAT * steepest):.0%} of $z$ where it is flat"

@@ -1,0 +1,125 @@
+"""Shares of values by bins, and beside them, in lanes of their own, what no bin can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vgcore import _slopes
+from vgcore.activations import Activation
+from vgcore.plot.fields import Array
+
+_BINS = 60  # of a linear axis
+_FAR = 1e6  # z at which a bounded activation has come to its bounds
+LANES = ("-inf", "zero", "inf", "nan")  # from left to right; bins stand behind the second
+SIGNS = {"-inf": "−∞", "zero": "0", "inf": "∞", "nan": "NaN"}
+
+
+class Binned(NamedTuple):
+    """Histograms of R rows: layers, or steps.
+
+    Attributes
+    ----------
+    edges : ndarray, (B + 1,)
+        Of bins: exponents of two where ``log``, else values.
+    shares : ndarray, (R, B)
+        Of each row's elements.
+    lanes : dict of str to ndarray, (R,)
+        Of each of `LANES` that is not empty.
+    counts : dict of str to int
+        How many values are in these, in all rows.
+    total : ndarray, (R,)
+        Elements of each row.
+    log : bool
+    """
+
+    edges: Array
+    shares: Array
+    lanes: dict[str, Array]
+    counts: dict[str, int]
+    total: Array
+    log: bool
+
+
+def _binned(
+    edges: Array, counts: Array, apart: dict[str, Array], total: Array, *, log: bool
+) -> Binned:
+    """Shares of counts (R, B), of the bins from the first to the last that is not empty."""
+    whole = np.maximum(total, 1)
+    used = np.flatnonzero(counts.any(axis=0))
+    if log and used.size:
+        counts = counts[:, used[0] : used[-1] + 1]
+        edges = edges[used[0] : used[-1] + 2]
+    there = {name: number for name, number in apart.items() if number.any()}
+    return Binned(
+        edges,
+        counts / whole[:, np.newaxis],
+        {name: number / whole for name, number in there.items()},
+        {name: int(number.sum()) for name, number in there.items()},
+        total,
+        log,
+    )
+
+
+def of_distribution(recorded: Any, rows: Sequence[int], columns: Sequence[int]) -> Binned:
+    """Of what `GradientFlow.distribution` gives: some steps of one layer, or one of some layers."""
+    where = np.ix_(rows, columns)
+    flat = (len(rows) * len(columns), -1)
+    counts = np.asarray(recorded.positive[where] + recorded.negative[where]).reshape(flat)
+    apart = {
+        "zero": recorded.zero[where].ravel(),
+        "inf": (recorded.plus_inf[where] + recorded.minus_inf[where]).ravel(),
+        "nan": recorded.nan[where].ravel(),
+    }
+    total = np.asarray(recorded.total[where]).ravel()
+    return _binned(np.log2(recorded.edges), counts, apart, total, log=True)
+
+
+def of_arrays(arrays: Sequence[Array], *, log: bool, activation: Activation | None) -> Binned:
+    """Of arrays of values: by powers of two of their size, or over the range of an activation."""
+    flat = [np.asarray(values, float).ravel() for values in arrays]
+    finite = [values[np.isfinite(values)] for values in flat]
+    apart = {"nan": np.array([np.isnan(values).sum() for values in flat])}
+    if log:
+        finite = [np.abs(values[values != 0]) for values in finite]
+        exponents = [np.frexp(values)[1] - 1 for values in finite]
+        some = np.concatenate(exponents) if exponents else np.empty(0)
+        edges = np.arange(some.min(), some.max() + 2) if some.size else np.array([-1, 0])
+        counts = [np.histogram(each, edges)[0] for each in exponents]
+        # The last bin of np.histogram holds its right edge, too; exponents are integers below it.
+        apart["zero"] = np.array([np.count_nonzero(values == 0) for values in flat])
+        apart["inf"] = np.array([np.isinf(values).sum() for values in flat])
+    else:
+        edges = _linear(finite, activation)
+        counts = [np.histogram(values, edges)[0] for values in finite]
+        apart["-inf"] = np.array([np.count_nonzero(values == -np.inf) for values in flat])
+        apart["inf"] = np.array([np.count_nonzero(values == np.inf) for values in flat])
+    total = np.array([len(values) for values in flat])
+    return _binned(edges.astype(float), np.array(counts), apart, total, log=log)
+
+
+def _linear(finite: Sequence[Array], activation: Activation | None) -> Array:
+    """Edges of bins from the least to the largest value that is, or that the activation may give."""
+    low, high = np.inf, -np.inf
+    for values in finite:
+        if values.size:
+            low, high = min(low, values.min()), max(high, values.max())
+    for bound in own_range(activation) if activation else ():
+        if np.isfinite(bound):
+            low, high = min(low, bound), max(high, bound)
+    if low > high:
+        low, high = 0.0, 1.0
+    if not np.isfinite((high - low) * 2) or high - low <= 1e-12 * max(abs(low), abs(high)):
+        room = max(abs(low), abs(high)) / 2 or 0.5
+        low, high = low / 2 - room / 2, high / 2 + room / 2
+    return np.linspace(low, high, _BINS + 1)
+
+
+def own_range(activation: Activation) -> tuple[float, float]:
+    """The least and the largest output there is; infinite where there is no bound."""
+    z = np.concatenate([-np.geomspace(_FAR, 1e-3, 400), [0.0], np.geomspace(1e-3, _FAR, 400)])
+    h, _ = _slopes.evaluate(activation.function, z)
+    low, high = float(h.min()), float(h.max())
+    return low if abs(low) < 1e3 else -np.inf, high if abs(high) < 1e3 else np.inf

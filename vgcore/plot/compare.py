@@ -1,0 +1,291 @@
+"""Several flows in one frame, by name; several seeds of one become a band, and theory stands under both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from vgcore import _validate
+from vgcore.flow import GradientFlow
+from vgcore.plot import bands, curves, expected, palette, style
+from vgcore.plot.curves import Curve
+from vgcore.plot.fields import (
+    FIELDS,
+    TIME_FIELDS,
+    Array,
+    Field,
+    Mask,
+    of_gate,
+    present,
+    present_in_time,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_OVER = ("layers", "training", "time")
+
+
+class _Line(NamedTuple):
+    """Of one flow: values over places, and where there are any."""
+
+    x: Array
+    y: Array
+    present: Mask
+
+
+def compare(
+    flows: Mapping[str, GradientFlow | Iterable[GradientFlow]],
+    field: str = "delta",
+    *,
+    over: str = "layers",
+    step: int | None = None,
+    layer: str | int = 0,
+    gate: str | None = None,
+    band: tuple[float, float] = (0.0, 1.0),
+    theory: Any = None,
+    log: bool | None = None,
+    ax: Axes | None = None,
+    legend: bool = True,
+) -> Axes:
+    """Draw a field of several flows, a line for each name.
+
+    What the axis cannot show stands as what it is, as in `vgcore.plot.flow`; of several seeds, where it is so
+    of any of them.
+
+    Parameters
+    ----------
+    flows : dict of str to GradientFlow or to iterable of GradientFlow
+        Several of one name are taken for seeds of one: the line is their median.
+    field : str
+        A field of layers, or with ``over="time"`` of timesteps.
+    over : {"layers", "training", "time"}
+        What the x axis is. Layers stand at their places, the first at 0; they are named where all flows have
+        the same.
+    step : int, optional
+        Over layers and time: which recorded step; left out, the first that each flow has.
+    layer : str or int
+        Over the training and time: which layer, or recurrent layer, by its name or by its place, which may be
+        counted from the last, -1.
+    gate : str, optional
+        Of a field of gates over time: which.
+    band : (float, float)
+        Quantiles of the seeds between which is filled: from the lowest to the highest.
+    theory : vgcore.theory.Prediction, or dict of str to it, optional
+        Over layers: what should be seen, dashed; by the names of ``flows``, in their colours. A gradient is
+        predicted up to one factor, which is taken from the last layer of the flow.
+    log, ax, legend
+        As `vgcore.plot.flow` takes them.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind; a field, layer, gate or step is not there; or theory has no such
+        field, or is of other layers.
+    ImportError
+        If matplotlib is not installed.
+    """
+    given = _given(flows)
+    _validate.one_of("over", over, _OVER)
+    options = TIME_FIELDS if over == "time" else FIELDS
+    about = options[_validate.one_of("field", field, options)]
+    edges = bands.check(band) or (0.0, 1.0)
+    style.check_log(log)
+    if step is not None:
+        step = _validate.integer("step", step, minimum=0, maximum=2**63 - 1)
+    if step is not None and over == "training":
+        raise ValueError(f"step: expected None over the training, got {step}")
+    if not isinstance(layer, str):
+        _validate.integer("layer", layer, minimum=-(2**31))
+    predictions = expected.by_name(theory, given, over)
+    legend = _validate.boolean("legend", legend)
+    lines: dict[str, list[_Line]] = {}
+    for name, several in given.items():
+        some = [flow for flow in several if len(flow)]
+        if over == "layers":
+            lines[name] = [_over_layers(flow, field, step) for flow in some]
+        elif over == "training":
+            lines[name] = [_over_training(flow, field, layer) for flow in some]
+        else:
+            found = [_over_time(flow, field, step, layer, gate) for flow in some]
+            lines[name] = [line for line, _ in found]
+            about = found[0][1] if found else about
+    about = about if log is None else about._replace(log=log)
+    style.require_matplotlib()
+    x, drawn = _curves(about, lines, edges)
+    stands = [
+        expected.under(prediction, field, given[name or next(iter(given))][0], drawn, name)
+        for name, prediction in predictions.items()
+    ]
+    ax = style.axes_or_new(ax)
+    for each in stands:
+        expected.draw(ax, about, each)
+    curves.draw(ax, about, x, list(drawn.values()), empty=_reason(given))
+    if any(curve.band is not None for curve in drawn.values()):
+        curves.name_band(ax, f"seeds: {bands.name(edges)}")
+    _name_x(ax, over, given)
+    ax.set_title(f"{about.title}{_where(over, step, layer, given)}")
+    if legend:
+        curves.name_lines(ax, None)
+    return ax
+
+
+def _given(flows: Any) -> dict[str, list[GradientFlow]]:
+    """Each name's flows."""
+    if not isinstance(flows, Mapping):
+        raise TypeError(
+            "flows: expected a dict of names to flows, as {'sigmoid': flow1, 'relu': flow2}, got "
+            f"{_validate.kind(flows)}"
+        )
+    given: dict[str, list[GradientFlow]] = {}
+    for name, some in flows.items():
+        _validate.name("flows", name)
+        called = f"flows[{name!r}]"
+        several = (
+            [some]
+            if isinstance(some, GradientFlow)
+            else list(_validate.items(called, some, "a GradientFlow or several"))
+        )
+        for each in several:
+            if not isinstance(each, GradientFlow):
+                raise TypeError(f"{called}: expected a GradientFlow, got {_validate.kind(each)}")
+        if not several:
+            raise ValueError(f"{called}: expected at least one GradientFlow, got none")
+        given[name] = several
+    if not given:
+        raise ValueError("flows: expected at least one name, got none")
+    return given
+
+
+def _row(flow: GradientFlow, step: int | None) -> int:
+    """Where a step is recorded."""
+    return 0 if step is None else style.rows_of(flow, [step], called="step")[0]
+
+
+def _over_layers(flow: GradientFlow, field: str, step: int | None) -> _Line:
+    row = _row(flow, step)
+    places = np.arange(len(flow.layers), dtype=float)
+    return _Line(places, getattr(flow, field)[row], present(flow, field)[row])
+
+
+def _place(layer: str | int, names: Sequence[str]) -> int:
+    """Where a layer is among some."""
+    if isinstance(layer, str):
+        return list(names).index(_validate.one_of("layer", layer, names))
+    if not -len(names) <= layer < len(names):
+        raise ValueError(f"layer: expected a place among {len(names)} layers, got {layer}")
+    return layer % len(names)
+
+
+def _over_training(flow: GradientFlow, field: str, layer: str | int) -> _Line:
+    column = _place(layer, flow.layers)
+    there = present(flow, field)[:, column]
+    return _Line(flow.step.astype(float), getattr(flow, field)[:, column], there)
+
+
+def _over_time(
+    flow: GradientFlow, field: str, step: int | None, layer: str | int, gate: str | None
+) -> tuple[_Line, Field]:
+    recorded = getattr(flow, field)
+    if not recorded:
+        raise ValueError(
+            f"flows: expected records of a layer that has {field}, got one of {flow.layers}"
+        )
+    name = list(recorded)[_place(layer, list(recorded))]
+    about, values = of_gate(flow, name, field, gate)
+    row = _row(flow, step)
+    places = np.arange(values.shape[1], dtype=float)
+    return _Line(places, values[row], present_in_time(flow, name, field)[row]), about
+
+
+def _curves(
+    about: Field, lines: Mapping[str, list[_Line]], edges: tuple[float, float]
+) -> tuple[Array, dict[str, Curve]]:
+    """The places of all lines, and a line over them for each name."""
+    x = np.unique(
+        np.concatenate([line.x for some in lines.values() for line in some] or [np.empty(0)])
+    )
+    drawn: dict[str, Curve] = {}
+    for (name, some), look in zip(lines.items(), _looks(len(lines)), strict=True):
+        if not some:
+            continue
+        values = np.full((len(some), len(x)), np.nan)
+        there = np.full(values.shape, False)
+        for row, line in enumerate(some):
+            at = np.searchsorted(x, line.x)
+            values[row, at], there[row, at] = line.y, line.present
+        middle, band, known = bands.summary(values, there, edges if len(some) > 1 else None)
+        label = name if len(some) == 1 else f"{name}: median of {len(some)}"
+        telling = _telling(about, middle, values, there)
+        drawn[name] = Curve(middle, known, label, look, band, telling)
+    return x, drawn
+
+
+def _telling(about: Field, middle: Array, values: Array, there: Mask) -> Array:
+    """The middle, or in its place what of any seed the axis cannot show."""
+    telling = middle.copy()
+    for row, known in zip(values, there, strict=True):
+        for where in curves.kinds(about, row).values():
+            telling[where & known] = row[where & known]
+    return telling
+
+
+def _looks(count: int) -> list[palette.Look]:
+    """One for each name: as flows on one frame have them, as long as there are hues."""
+    if count > len(palette.HUES):
+        return palette.looks(count)
+    looks = palette.looks(count)
+    return [look | {"color": palette.hue(place)} for place, look in enumerate(looks)]
+
+
+def _reason(flows: Mapping[str, list[GradientFlow]]) -> str:
+    return curves.reason(max((flow for some in flows.values() for flow in some), key=len))
+
+
+def _name_x(ax: Axes, over: str, flows: Mapping[str, list[GradientFlow]]) -> None:
+    """Say what the places are; by the layers' names where all flows have the same."""
+    if over != "layers":
+        ax.set_xlabel("step" if over == "training" else "timestep $t$")
+        if over == "time":
+            ax.locator_params("x", integer=True)
+        return
+    names = {tuple(flow.layers) for some in flows.values() for flow in some if flow.layers}
+    ax.margins(x=0.08)
+    if len(names) == 1:
+        style.name_layers(ax, names.pop())
+        ax.set_xlabel("layer, from input to output")
+    else:
+        ax.locator_params("x", integer=True)
+        ax.set_xlabel("place of the layer, from input to output")
+
+
+def _where(
+    over: str, step: int | None, layer: str | int, flows: Mapping[str, list[GradientFlow]]
+) -> str:
+    """What is the same of all lines."""
+    said = ""
+    if over != "layers":
+        said = f" in {layer}" if isinstance(layer, str) else f" in layer {layer}"
+        named = {
+            list(options)[layer]
+            for some in flows.values()
+            for flow in some
+            for options in [flow.time if over == "time" else flow.layers]
+            if not isinstance(layer, str) and len(options)
+        }
+        said = f" in {named.pop()}" if len(named) == 1 else said
+    if over != "training":
+        steps = {int(flow.step[0]) for some in flows.values() for flow in some if len(flow)}
+        if step is not None:
+            said += f" at step {step:,}"
+        elif len(steps) == 1:
+            said += f" at step {steps.pop():,}"
+        elif steps:
+            said += " at each one's first step"
+    return said

@@ -1,0 +1,238 @@
+"""A field over the layers while it is measured: one line that moves as the network trains.
+
+Only what changes is drawn, over a background that is kept (blitting), and drawing has a purse: of the time
+that goes by a share is put in, what a frame costs is taken out, and there is no frame while it is empty. So
+training is never slower by more than that share, be it a window, a notebook or a file that is drawn to.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vgcore import _validate
+from vgcore.flow import GradientFlow
+from vgcore.model.callbacks import Callback
+from vgcore.model.history import Progress
+from vgcore.plot import curves, palette, screens, style
+from vgcore.plot.fields import FIELDS, Array, Field
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from vgcore.model import Sequential
+
+_SHARE = 0.05  # of training's time that frames may take
+_ROOM = 10.0  # a log axis that becomes too short grows by so much beyond the line
+_KINDS = "zero", "below", "huge", "plus", "minus", "nan"
+
+
+class Live(Callback):
+    """The callback that `live` makes.
+
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure or None
+        What is drawn on; None before the first step is recorded, if no Axes were given.
+    frames : int
+        How many were drawn in the last training.
+    seconds : float
+        How long they took.
+    """
+
+    def __init__(self, flow: GradientFlow, field: str, fps: float, ax: Axes | None) -> None:
+        self._flow, self._field, self._about = flow, field, FIELDS[field]
+        self._fps, self._ax = fps, ax
+        self._picture: _Picture | None = None
+        self.figure: Figure | None = None if ax is None else style.figure_of(ax)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.frames, self.seconds = 0, 0.0
+        self._started = self._due = time.perf_counter()
+
+    def on_train_begin(self, model: Sequential) -> None:
+        """Begin to count."""
+        self._begin()
+
+    def on_progress(self, progress: Progress) -> None:
+        """Draw a frame, if it is time and there is time for it."""
+        now = time.perf_counter()
+        broke = self.seconds > _SHARE * (now - self._started)
+        if now < self._due or broke or not len(self._flow):
+            return
+        # One that comes late is no reason for the next to be late.
+        self._due = max(self._due + 1 / self._fps, now)
+        if self._picture is None:
+            self._open()
+            self._started = time.perf_counter()  # opening a window is no frame
+            return
+        self._picture.update()
+        self.frames += 1
+        self.seconds += time.perf_counter() - now
+
+    def on_train_end(self, model: Sequential) -> None:
+        """Draw the last step, and leave a picture that can be saved."""
+        if self._picture is None and len(self._flow):
+            self._open()
+        if self._picture is not None:
+            self._picture.settle()
+            self._picture = None
+
+    def _open(self) -> None:
+        self._ax = style.axes_or_new(self._ax)
+        self.figure = style.figure_of(self._ax)
+        self._picture = _Picture(self._ax, self._flow, self._field, self._about)
+
+
+def live(
+    flow: GradientFlow, field: str = "delta", *, fps: float = 22.0, ax: Axes | None = None
+) -> Live:
+    """A callback of `Sequential.fit` that draws a field over the layers while the network trains.
+
+    The line of the last recorded step moves; that of the first one stays, faint. What the axis cannot show is
+    marked and counted as in `vgcore.plot.flow`. Frames may take 5 % of the time: where one costs more there
+    are fewer.
+
+    Parameters
+    ----------
+    flow : GradientFlow
+        What the training records into: ``model.fit(x, y, track=flow, callbacks=[vg.plot.live(flow)])``.
+    field : str
+        A field of layers.
+    fps : float, > 0
+        Frames a second, at most.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw, in a window or a notebook; left out, a new figure of pyplot.
+
+    Returns
+    -------
+    Live
+        A callback, whose ``frames`` and ``seconds`` tell how many there were and what they took.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of another kind, or the field is unknown.
+    ImportError
+        If matplotlib is not installed.
+    """
+    if not isinstance(flow, GradientFlow):
+        raise TypeError(f"flow: expected a GradientFlow, got {_validate.kind(flow)}")
+    _validate.one_of("field", field, FIELDS)
+    rate = _validate.real("fps", fps, above=0)
+    style.require_matplotlib()
+    return Live(flow, field, rate, None if ax is None else style.axes_or_new(ax))
+
+
+class _Picture:
+    """The artists that move, on the background that stays."""
+
+    def __init__(self, ax: Axes, flow: GradientFlow, field: str, about: Field) -> None:
+        self._ax, self._flow, self._field, self._about = ax, flow, field, about
+        self._x = np.arange(len(flow.layers), dtype=float)
+        self._known = np.full(len(flow.layers), False)
+        self._read = 0
+        values = self._values()
+        shown = self._shown(values)
+        (first,) = ax.plot(self._x, shown, color=palette.faint(0.3), linewidth=1.0, marker=".")
+        look = palette.looks(1, palette.hue(0))[0]
+        (self._line,) = ax.plot(self._x, shown, animated=True, **look)
+        if len(self._x) > curves.MOST_MARKED:
+            self._line.set_marker("")
+        self._marks = {kind: self._mark(kind, look["color"]) for kind in _KINDS}
+        self._text = ax.text(
+            0.02, 0.98, "", transform=ax.transAxes, va="top", animated=True, parse_math=False
+        )
+        lines = [first, self._line]
+        style.legend(ax, lines, [f"step {flow.step[-1]:,}", "now"], ax, loc="lower right")
+        style.name_layers(ax, flow.layers)
+        ax.set(xlabel="layer, from input to output", ylabel=about.axis, title=about.title)
+        ax.set_xlim(-0.5, max(len(self._x) - 0.5, 0.5))
+        ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
+        if about.log:
+            ax.set_yscale("log")
+        self._limits: tuple[float, float] | None = None
+        self._fit(shown)
+        moving = [self._line, *self._marks.values()]
+        self._screen = screens.of(ax, moving, [self._text])
+        self.update()
+
+    def _mark(self, kind: str, colour: str) -> Line2D:
+        about = curves.MARKS[kind]
+        (line,) = self._ax.plot(
+            [],
+            [],
+            transform=self._ax.get_xaxis_transform(),
+            color=colour,
+            linestyle="",
+            marker=about.marker,
+            clip_on=False,
+            animated=True,
+        )
+        return line
+
+    def _values(self) -> Array:
+        """The last recorded step; layers that have had a value are known from then on."""
+        rows: Array = getattr(self._flow, self._field)
+        self._known |= np.logical_not(np.isnan(rows[self._read :]).all(axis=0))
+        self._read = len(rows)
+        return rows[-1]
+
+    def _shown(self, values: Array) -> Array:
+        """What the axis can show."""
+        shown = np.where(self._known, values, np.nan)
+        for where in curves.kinds(self._about, shown).values():
+            shown = np.where(where, np.nan, shown)
+        return shown
+
+    def update(self) -> None:
+        """Draw the last step."""
+        values = self._values()
+        shown = self._shown(values)
+        self._line.set_ydata(shown)
+        found = curves.kinds(self._about, np.where(self._known, values, 1.0))
+        said = [f"step {self._flow.step[-1]:,}: loss {self._flow.loss[-1]:.4g}"]
+        for kind, line in self._marks.items():
+            where = found.get(kind)
+            line.set_visible(where is not None)
+            if where is not None:
+                at = self._x[where]
+                line.set_data(at, np.full(len(at), curves.MARKS[kind].edge))
+                said.append(curves.counted(curves.MARKS[kind].name, len(at)))
+        self._text.set_text("\n".join(said))
+        self._screen.show(whole=self._fit(shown))
+
+    def _fit(self, shown: Array) -> bool:
+        """Have the axis hold the line, with room to move; whether it has become another."""
+        finite = shown[np.isfinite(shown)]
+        if not finite.size:
+            return False
+        low, high = float(finite.min()), float(finite.max())
+        if self._limits and self._limits[0] <= low and high <= self._limits[1]:
+            return False
+        if self._limits:
+            low, high = min(low, self._limits[0]), max(high, self._limits[1])
+        if self._about.share:
+            low, high = min(-0.03, low), max(1.03, high)
+        elif self._about.log:
+            low, high = max(low / _ROOM, 1e-320), min(high * _ROOM, 1e300)
+        else:
+            room = (high - low) / 4 or max(abs(high), 1.0) / 4
+            low, high = low - room, high + room
+        self._limits = low, high
+        self._ax.set_ylim(low, high)
+        return True
+
+    def settle(self) -> None:
+        """Draw the last step for good."""
+        self.update()
+        moving: list[Artist] = [self._line, *self._marks.values(), self._text]
+        for artist in moving:
+            artist.set_animated(False)
+        self._screen.close()
