@@ -23,11 +23,11 @@ from libc.string cimport memset
 
 from .custom_loss cimport answered, hand_outputs, losses_of, take_answers
 from .guard cimport is_sound, keep_statistics, take_back
-from .op cimport Op, OpTaps, Parameter, Step, TIMESTEPS, places_in, rows_end
+from .op cimport MAX_STATES, Op, OpTaps, Parameter, Step, TIMESTEPS, places_in, rows_end
 from .plan cimport IGNORE, Plan, REFUSE, Run, waits
 from .record cimport record_window
 from .sights cimport look
-from .simd cimport LossCall, Rows
+from .simd cimport LossCall, Matrix, Rows
 from .team cimport (
     Barrier, Task, barrier_wait, dismiss, enter, leave, run_team, seconds_now, step_done, threads_now,
 )
@@ -42,13 +42,23 @@ cdef inline Op *last_op(const Plan *plan) noexcept nogil:
     return &plan.op[plan.ops - 1]
 
 
-cdef void clear_carry(const Plan *plan, const Share *share) noexcept nogil:
-    """No gradient comes from behind the last timestep, but what the op above gives to the last output."""
+cdef void begin_carry(const Run *run, const Share *share) noexcept nogil:
+    """The gradients of final states: none but those that are given, and what the op above gives to the last
+    output."""
+    cdef const Plan *plan = run.plan
+    cdef const char *given
+    cdef Matrix carry
     cdef int index, i
     for index in range(plan.ops):
         for i in range(plan.op[index].states):
-            if i > 0 or plan.op[index].h_places != 1:
-                clear_rows(plan, plan.op[index].state[i].carry, &share.vectors)
+            carry = plan.op[index].state[i].carry
+            given = run.state[index * MAX_STATES + i].final_gradient
+            if given != NULL:
+                plan.leaf.gather(
+                    carry, Matrix(data=<void *>given, ld=carry.cols, cols=carry.cols), NULL, &share.vectors
+                )
+            elif i > 0 or plan.op[index].h_places != 1:
+                clear_rows(plan, carry, &share.vectors)
 
 
 cdef void truncate_carry(const Plan *plan, const Share *share) noexcept nogil:
@@ -171,6 +181,8 @@ cdef void backward_op(
     if op.kind.meet_backward != NULL:
         op.kind.meet_backward(op, &share.step, &taps if tapped else NULL, &rows)
         barrier_wait(barrier)
+    if run.predicting:
+        return
     share.step.stretch_begin = share.step.rows * share.step.times
     while True:
         enter_stretch(op, &share.step)
@@ -256,7 +268,8 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
         place = run.places[s] if run.places != NULL else s
         share = share_of(run, place // steps_per_batch * run.batch, thread, barrier.threads)
         share.step.key = step_key(plan, run.first_step + s)
-        share.step.training = share.step.loss_follows = True
+        share.step.training = not run.predicting
+        share.step.loss_follows = True
         share.step.updating = run.updating
         first_window = place % steps_per_batch
         last_window = first_window if steps_per_batch > 1 else windows - 1
@@ -307,7 +320,7 @@ cdef void train_windows(
             take_back(run, share)
         return
     prefetch_rows(run, share)
-    clear_carry(plan, share)
+    begin_carry(run, share)
     for window in range(last_window, deepest - 1, -1):
         complete = window == deepest
         share.step.accumulating = window < last_window

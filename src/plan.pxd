@@ -106,6 +106,7 @@ ctypedef struct StateArrays:
     const char *initial       # or NULL: what is learned, or 0
     char *final               # or NULL
     char *gradient            # dL/d initial, or NULL
+    const char *final_gradient  # dL/d final by row of the minibatch, but for what the loss gives; NULL: 0
     bint by_row
 
 
@@ -130,6 +131,7 @@ ctypedef struct Run:
     const int64_t *places     # (steps,) minibatch of each; stepping, times windows plus window; or NULL
     Py_ssize_t steps
     bint updating
+    bint predicting           # derivatives of what is predicted, and of no parameter
     double seconds            # after which no new step begins
     double deadline           # of the engine's clock
     int most_threads          # that would pay with a CPU for each

@@ -330,10 +330,11 @@ cdef class Program:
         if extra.get("weights") is not None:
             run.weights = doubles_of("weights", extra["weights"])
             run.weights_by_place = extra["weights"].ndim > 1
-        states = iter(extra.get("states", ()))
+        states, final_gradients = iter(extra.get("states", ())), iter(extra.get("final_gradients", ()))
         for i in range(self.plan.ops):
             for j in range(self.plan.op[i].states):
                 initial, final, gradient, by_row = next(states, (None, None, None, False))
+                final_gradient = next(final_gradients, None)
                 arrays = self.state + i * MAX_STATES + j
                 arrays.by_row = by_row
                 if initial is not None:
@@ -342,6 +343,10 @@ cdef class Program:
                     arrays.final = <char *>data_of("final", final, self.dtype)
                 if gradient is not None:
                     arrays.gradient = <char *>data_of("gradient", gradient, self.dtype)
+                if final_gradient is not None:
+                    arrays.final_gradient = <const char *>data_of(
+                        "final_gradients", final_gradient, self.dtype
+                    )
         if extra.get("function") is not None:
             function = extra["function"]
             run.function = <PyObject *>function
@@ -356,8 +361,8 @@ cdef class Program:
 
     def train(
         self, x, y, order, losses, *,
-        Py_ssize_t batch, places=None, bint updating=True, double seconds=INFINITY, rates=None,
-        done=None, right=None, outputs=None, record=None, op_record=None, parameter_record=None,
+        Py_ssize_t batch, places=None, bint updating=True, bint predicting=False, double seconds=INFINITY,
+        rates=None, done=None, right=None, outputs=None, record=None, op_record=None, parameter_record=None,
         time_record=None, **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
@@ -370,10 +375,12 @@ cdef class Program:
         done (1,) int64: counts them while they run.
         right (steps,) float64, is written: the sum over a step's rows of how right their outputs are.
         outputs: those of each step's samples are written, as `forward` does.
+        predicting: layers are as `forward` has them, and no parameter's gradient is computed.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
-        see `_run`; input_gradient, like x, written; sights, a list of (operation, what, array), each array
+        see `_run`; final_gradients, a list of (batch, units) or None per state: dL/d final, beside what the
+        loss gives; input_gradient, like x, written; sights, a list of (operation, what, array), each array
         (n, places, columns) as `sights` tells, written; function, what computes a custom loss: an object with
         buffers `outputs` and `gradients`, a minibatch's as `forward` writes them, and `losses` (batch,
         places), which is called as function(first place in the order, rows, first timestep, one behind
@@ -388,6 +395,7 @@ cdef class Program:
         )
         run.steps = len(losses)
         run.updating = updating
+        run.predicting = predicting
         run.losses = doubles_of("losses", losses)
         run.first_step = self.plan.time
         if right is not None:
