@@ -23,11 +23,11 @@ from libc.string cimport memset
 
 from .custom_loss cimport answered, hand_outputs, losses_of, take_answers
 from .guard cimport is_sound, keep_statistics, take_back
-from .op cimport MAX_STATES, Op, OpTaps, Parameter, Step, TIMESTEPS, places_in, rows_end
+from .op cimport Op, OpTaps, Parameter, Step, TIMESTEPS, places_in, rows_end
 from .plan cimport IGNORE, Plan, REFUSE, Run, waits
 from .record cimport record_window
 from .sights cimport look
-from .simd cimport LossCall, Matrix, Rows
+from .simd cimport LossCall, Rows
 from .team cimport (
     Barrier, Task, barrier_wait, dismiss, enter, leave, run_team, seconds_now, step_done, threads_now,
 )
@@ -42,23 +42,13 @@ cdef inline Op *last_op(const Plan *plan) noexcept nogil:
     return &plan.op[plan.ops - 1]
 
 
-cdef void begin_carry(const Run *run, const Share *share) noexcept nogil:
-    """The gradients of final states: none but those that are given, and what the op above gives to the last
-    output."""
-    cdef const Plan *plan = run.plan
-    cdef const char *given
-    cdef Matrix carry
+cdef void clear_carry(const Plan *plan, const Share *share) noexcept nogil:
+    """No gradient comes from behind the last timestep, but what the op above gives to the last output."""
     cdef int index, i
     for index in range(plan.ops):
         for i in range(plan.op[index].states):
-            carry = plan.op[index].state[i].carry
-            given = run.state[index * MAX_STATES + i].final_gradient
-            if given != NULL:
-                plan.leaf.gather(
-                    carry, Matrix(data=<void *>given, ld=carry.cols, cols=carry.cols), NULL, &share.vectors
-                )
-            elif i > 0 or plan.op[index].h_places != 1:
-                clear_rows(plan, carry, &share.vectors)
+            if i > 0 or plan.op[index].h_places != 1:
+                clear_rows(plan, plan.op[index].state[i].carry, &share.vectors)
 
 
 cdef void truncate_carry(const Plan *plan, const Share *share) noexcept nogil:
@@ -320,7 +310,7 @@ cdef void train_windows(
             take_back(run, share)
         return
     prefetch_rows(run, share)
-    begin_carry(run, share)
+    clear_carry(plan, share)
     for window in range(last_window, deepest - 1, -1):
         complete = window == deepest
         share.step.accumulating = window < last_window

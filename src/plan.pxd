@@ -106,7 +106,6 @@ ctypedef struct StateArrays:
     const char *initial       # or NULL: what is learned, or 0
     char *final               # or NULL
     char *gradient            # dL/d initial, or NULL
-    const char *final_gradient  # dL/d final by row of the minibatch, but for what the loss gives; NULL: 0
     bint by_row
 
 

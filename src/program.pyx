@@ -330,11 +330,10 @@ cdef class Program:
         if extra.get("weights") is not None:
             run.weights = doubles_of("weights", extra["weights"])
             run.weights_by_place = extra["weights"].ndim > 1
-        states, final_gradients = iter(extra.get("states", ())), iter(extra.get("final_gradients", ()))
+        states = iter(extra.get("states", ()))
         for i in range(self.plan.ops):
             for j in range(self.plan.op[i].states):
                 initial, final, gradient, by_row = next(states, (None, None, None, False))
-                final_gradient = next(final_gradients, None)
                 arrays = self.state + i * MAX_STATES + j
                 arrays.by_row = by_row
                 if initial is not None:
@@ -343,10 +342,6 @@ cdef class Program:
                     arrays.final = <char *>data_of("final", final, self.dtype)
                 if gradient is not None:
                     arrays.gradient = <char *>data_of("gradient", gradient, self.dtype)
-                if final_gradient is not None:
-                    arrays.final_gradient = <const char *>data_of(
-                        "final_gradients", final_gradient, self.dtype
-                    )
         if extra.get("function") is not None:
             function = extra["function"]
             run.function = <PyObject *>function
@@ -379,8 +374,7 @@ cdef class Program:
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
-        see `_run`; final_gradients, a list of (batch, units) or None per state: dL/d final, beside what the
-        loss gives; input_gradient, like x, written; sights, a list of (operation, what, array), each array
+        see `_run`; input_gradient, like x, written; sights, a list of (operation, what, array), each array
         (n, places, columns) as `sights` tells, written; function, what computes a custom loss: an object with
         buffers `outputs` and `gradients`, a minibatch's as `forward` writes them, and `losses` (batch,
         places), which is called as function(first place in the order, rows, first timestep, one behind

@@ -2,9 +2,9 @@
 
 q := q J_t^T, then q := q' of the QR decomposition q^T = (q')^T R, whose diagonal is what the vectors grew by.
 
-Vectors are the rows of q, (k, n): the nesting of what the first i of them span is that of R's columns. Blocks of
-rows are projected on what is behind them by products, twice, with Gram-Schmidt inside the block in between (block
-Gram-Schmidt with reorthogonalisation: Barlow and Smoktunowicz 2013); so products do most of the work.
+Vectors are the rows of q, (k, n). From a block of them products take what lies in the span of the rows before
+it, then Gram-Schmidt makes the block orthonormal, and both again (block Gram-Schmidt with
+reorthogonalisation: Barlow and Smoktunowicz 2013); so most of the work is products.
 """
 
 from libc.float cimport DBL_EPSILON
@@ -43,8 +43,8 @@ cdef void project(const Leaf *leaf, Matrix q, Matrix work, Py_ssize_t begin, con
 cdef void orthonormalise_rows(
     const Leaf *leaf, Matrix q, Matrix work, double *length, Py_ssize_t k
 ) noexcept nogil:
-    """Rows of q := orthonormal ones; length[r] := the diagonal of R, and 0 where row r depends on those before
-    it: where no more is left of it than rounding makes, it becomes 0."""
+    """Rows of q := orthonormal ones; length[r] := the diagonal of R. Where no more is left of a row, beside
+    those before it, than rounding makes, both become 0."""
     cdef double least = q.cols * DBL_EPSILON
     cdef Rows rows = Rows(begin=0, end=0, times=1, stride=k, ends=NULL)
     cdef Py_ssize_t block, begin, r

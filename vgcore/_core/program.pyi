@@ -93,7 +93,6 @@ class Program:
         lengths: Array | None = None,
         weights: Array | None = None,
         states: Sequence[StateArrays] = (),
-        final_gradients: Sequence[Array | None] = (),
         input_gradient: Array | None = None,
         sights: Sequence[tuple[int, str, Array]] = (),
         function: LossFunction | None = None,
