@@ -9,6 +9,8 @@ The rows of all threads meet twice: each thread sums its own, chunk by chunk, an
 thread joins the sums of all chunks for itself.
 """
 
+from libc.string cimport memset
+
 from .function cimport ActivationFunction
 from .normalisation cimport bias, gradient_from, set_up_normalisation, weight
 from .op cimport (
@@ -109,10 +111,13 @@ cdef void meet_backward(
 ) noexcept nogil:
     if op.dx.data == NULL:
         return
-    op.leaf.join_chunks(
-        means(op, step), op.buffer[SUMS].matrix, row_chunks(step.rows), 1 / count(op, step)[0], 0,
-        2 * PADDED(op.x.cols),
-    )
+    if step.training:
+        op.leaf.join_chunks(
+            means(op, step), op.buffer[SUMS].matrix, row_chunks(step.rows), 1 / count(op, step)[0], 0,
+            2 * PADDED(op.x.cols),
+        )
+    else:  # running statistics do not move with x
+        memset(means(op, step), 0, 2 * PADDED(op.x.cols) * op.leaf.real_bytes)
     op.leaf.normalise_input(
         op.dx, op.dh, op.x, normaliser(op, step), weight(op, STATISTICS), means(op, step), op.adds_dx, rows
     )

@@ -23,14 +23,18 @@ cdef inline Py_ssize_t first_place(const Op *op, const Step *step) noexcept nogi
     return step.time if op.x_places == TIMESTEPS else 0
 
 
+cdef inline double rate_now(const Op *op, const Step *step) noexcept nogil:
+    return op.rate if step.training else 0
+
+
 cdef void drop(
-    const Op *op, const Step *step, Matrix y, Matrix x, double rate, const Rows *rows
+    const Op *op, const Step *step, Matrix y, Matrix x, const Rows *rows
 ) noexcept nogil:
-    op.leaf.dropout(y, x, rate, step.key, op.stream, first_place(op, step), op.variant, rows)
+    op.leaf.dropout(y, x, rate_now(op, step), step.key, op.stream, first_place(op, step), op.variant, rows)
 
 
 cdef void forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
-    drop(op, step, op.h, op.x, op.rate if step.training else 0, rows)
+    drop(op, step, op.h, op.x, rows)
     op.leaf.clear_ended(op.h, rows)
 
 
@@ -45,7 +49,7 @@ cdef void backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
     tap(op, taps, rows)
-    drop(op, step, op.dh, op.dh, op.rate, rows)
+    drop(op, step, op.dh, op.dh, rows)
     pass_down(op, rows)
 
 
@@ -55,7 +59,7 @@ cdef inline double scale_of(double rate) noexcept nogil:
 
 
 cdef void alpha_forward(const Op *op, const Step *step, const Rows *rows) noexcept nogil:
-    cdef double rate = op.rate if step.training else 0, scale = scale_of(rate)
+    cdef double rate = rate_now(op, step), scale = scale_of(rate)
     cdef double shift = -scale * rate * DROPPED
     op.leaf.alpha_dropout(
         op.h, op.x, rate, scale, shift, scale * DROPPED + shift, step.key, op.stream,
@@ -67,9 +71,10 @@ cdef void alpha_forward(const Op *op, const Step *step, const Rows *rows) noexce
 cdef void alpha_backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
+    cdef double rate = rate_now(op, step)
     tap(op, taps, rows)
     op.leaf.alpha_dropout(
-        op.dh, op.dh, op.rate, scale_of(op.rate), 0, 0, step.key, op.stream, first_place(op, step),
+        op.dh, op.dh, rate, scale_of(rate), 0, 0, step.key, op.stream, first_place(op, step),
         op.variant, rows,
     )
     pass_down(op, rows)

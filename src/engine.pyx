@@ -171,6 +171,8 @@ cdef void backward_op(
     if op.kind.meet_backward != NULL:
         op.kind.meet_backward(op, &share.step, &taps if tapped else NULL, &rows)
         barrier_wait(barrier)
+    if run.predicting:
+        return
     share.step.stretch_begin = share.step.rows * share.step.times
     while True:
         enter_stretch(op, &share.step)
@@ -256,7 +258,8 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
         place = run.places[s] if run.places != NULL else s
         share = share_of(run, place // steps_per_batch * run.batch, thread, barrier.threads)
         share.step.key = step_key(plan, run.first_step + s)
-        share.step.training = share.step.loss_follows = True
+        share.step.training = not run.predicting
+        share.step.loss_follows = True
         share.step.updating = run.updating
         first_window = place % steps_per_batch
         last_window = first_window if steps_per_batch > 1 else windows - 1

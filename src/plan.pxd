@@ -130,6 +130,7 @@ ctypedef struct Run:
     const int64_t *places     # (steps,) minibatch of each; stepping, times windows plus window; or NULL
     Py_ssize_t steps
     bint updating
+    bint predicting           # derivatives of what is predicted, and of no parameter
     double seconds            # after which no new step begins
     double deadline           # of the engine's clock
     int most_threads          # that would pay with a CPU for each

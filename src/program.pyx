@@ -356,8 +356,8 @@ cdef class Program:
 
     def train(
         self, x, y, order, losses, *,
-        Py_ssize_t batch, places=None, bint updating=True, double seconds=INFINITY, rates=None,
-        done=None, right=None, outputs=None, record=None, op_record=None, parameter_record=None,
+        Py_ssize_t batch, places=None, bint updating=True, bint predicting=False, double seconds=INFINITY,
+        rates=None, done=None, right=None, outputs=None, record=None, op_record=None, parameter_record=None,
         time_record=None, **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
@@ -370,6 +370,7 @@ cdef class Program:
         done (1,) int64: counts them while they run.
         right (steps,) float64, is written: the sum over a step's rows of how right their outputs are.
         outputs: those of each step's samples are written, as `forward` does.
+        predicting: layers are as `forward` has them, and no parameter's gradient is computed.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
@@ -388,6 +389,7 @@ cdef class Program:
         )
         run.steps = len(losses)
         run.updating = updating
+        run.predicting = predicting
         run.losses = doubles_of("losses", losses)
         run.first_step = self.plan.time
         if right is not None:

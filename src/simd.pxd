@@ -318,6 +318,9 @@ cdef extern from "simd/leaf.h" nogil:
         void (*norm_ratio)(
             Matrix back, Matrix slopes, Matrix delta, double scale, const Rows *rows
         ) noexcept nogil
+        void (*orthonormalise)(
+            double *length, Matrix q, double least, const Rows *rows
+        ) noexcept nogil
         void (*chunk_norms)(double *norm, const void *x, Py_ssize_t n, Py_ssize_t chunk) noexcept nogil
         void (*gather)(
             Matrix y, Matrix x, const int64_t *order, const Rows *rows

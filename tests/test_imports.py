@@ -64,7 +64,8 @@ FLOORS = [
     ["model.passes"],
     ["model.internals"],
     ["model.sequential", "model"],
-    ["theory.jacobian", "zoo", "sweeps"],
+    ["theory.cells", "theory.walks"],
+    ["theory.jacobian", "theory.exponents", "theory.isometry", "zoo", "sweeps"],
     ["plot"],
     ["__init__"],
     ["experiments"],
@@ -82,6 +83,8 @@ UPWARDS = {
     ("initializers", "model.inputs"),
     ("model.sequential", "theory.jacobian"),
     ("model.storage", "model.sequential"),
+    ("theory", "theory.exponents"),
+    ("theory", "theory.isometry"),
 }
 
 

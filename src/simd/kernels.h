@@ -34,6 +34,7 @@
 #include "loss.h"
 #include "update.h"
 #include "treatment.h"
+#include "orthonormal.h"
 
 INLINE void map(vec (*f)(vec), real *y, const real *x, ptrdiff_t n) {
     for (ptrdiff_t i = 0; i < n; i += LANES) {
@@ -139,6 +140,7 @@ const vg_leaf LEAF_TABLE = {
     .adaptive_factors = adaptive_factors,
     .scale_columns = scale_columns,
     .norm_ratio = norm_ratio,
+    .orthonormalise = orthonormalise,
     .chunk_norms = chunk_norms,
     .gather = gather,
     .gather_sequences = gather_sequences,

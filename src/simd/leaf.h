@@ -435,6 +435,10 @@ typedef struct {
      * and slopes = delta / |delta|; 0 where a norm is 0 or not finite */
     void (*norm_ratio)(vg_matrix back, vg_matrix slopes, vg_matrix delta, double scale, const vg_rows *rows);
 
+    /* Makes each row of q orthogonal to those of `rows` before it, and of length 1; length[r] *= what was its length
+     * between the two. One that is at most `least` long becomes 0, and so does its length */
+    void (*orthonormalise)(double *length, vg_matrix q, double least, const vg_rows *rows);
+
     /* norm[c] = L2 norm of the c-th chunk of x */
     void (*chunk_norms)(double *norm, const void *x, ptrdiff_t n, ptrdiff_t chunk);
     /* y[r] = x[order[r]], order NULL meaning r itself */

@@ -80,6 +80,7 @@ class Program:
         batch: int,
         places: Array | None = None,
         updating: bool = True,
+        predicting: bool = False,
         seconds: float = ...,
         rates: Array | None = None,
         done: Array | None = None,

@@ -92,7 +92,7 @@ class LSTM(Recurrent):
         """The peepholes."""
         if not self.peepholes:
             return []
-        zeros = initializers.get("zeros", self.activation.name, "peepholes")
+        zeros = initializers.get("zeros", self.activation, "peepholes")
         return [Parameter(f"weight_c{gate}", (self.units,), zeros) for gate in "ifo"]
 
     def cell_options(self) -> dict[str, Any]:

@@ -306,7 +306,7 @@ class Recurrent(Walking):
                 parameters.append(Parameter(name, (rows,), initializer))
         parameters += self.cell_parameters()
         if self.initial_state == "learned":
-            zeros = initializers.get("zeros", self.activation.name, "initial_state")
+            zeros = initializers.get("zeros", self.activation, "initial_state")
             parameters += [Parameter(f"initial_{s}", (self.units,), zeros) for s in self.states]
         return parameters
 

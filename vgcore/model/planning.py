@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,11 @@ class Stack:
             self.vectors,
             self.seed,
         )
+
+    def in_double(self) -> Stack:
+        """The same layers with copies of their parameters in float64, and nothing of an optimizer's."""
+        values = self.vectors[0].astype(np.float64)
+        return replace(self, vectors=(values, np.zeros_like(values), []))
 
     def branches(self) -> list[Stack]:
         """The stacks of layers inside the only layer, which is a block; none if it is not."""
