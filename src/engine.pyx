@@ -21,10 +21,11 @@ from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
+from .bins cimport most_entries, record_bins, table_of
 from .custom_loss cimport answered, hand_outputs, losses_of, take_answers
 from .guard cimport is_sound, keep_statistics, take_back
 from .op cimport Op, OpTaps, Parameter, Step, TIMESTEPS, places_in, rows_end
-from .plan cimport IGNORE, Plan, REFUSE, Run, waits
+from .plan cimport DELTA_BINS, IGNORE, OUTPUT_BINS, Plan, REFUSE, Run, waits
 from .record cimport record_window
 from .simd cimport LossCall, Rows
 from .team cimport (
@@ -163,6 +164,9 @@ cdef void backward_op(
         taps.layer.slopes = <char *>taps.layer.slopes + thread * slope_bytes
         if not share.step.accumulating:
             memset(taps.layer.slopes, 0, slope_bytes)
+    if share.step.counting:
+        taps.layer.delta_bins = table_of(plan, &plan.book[index], DELTA_BINS, thread)
+        taps.layer.output_bins = table_of(plan, &plan.book[index], OUTPUT_BINS, thread)
     op.kind.backward(op, &share.step, &taps if tapped else NULL, &rows)
     barrier_wait(barrier)
     if op.kind.meet_backward != NULL:
@@ -218,7 +222,7 @@ cdef void end_step(Run *run, Barrier *barrier, Py_ssize_t done) noexcept nogil:
     """So many steps are done: dismisses the team if time is up or another number of threads shall go on."""
     cdef double now
     run.done[0] = done
-    if run.broken:
+    if run.broken or (run.bin_record != NULL and run.bins_used + most_entries(run.plan) > run.bin_room):
         run.stop = True
         dismiss(barrier)
         return
@@ -259,6 +263,7 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
         last_window = first_window if steps_per_batch > 1 else windows - 1
         deepest = deepest_window(run, &share, last_window) if plan.truncated and run.updating else 0
         tapped = run.record != NULL and run.record[s] >= 0
+        share.step.counting = tapped and run.bin_record != NULL and run.bin_record[s] >= 0
         if thread == 0:
             run.losses[s] = 0
             if run.right != NULL:
@@ -355,6 +360,8 @@ cdef void train_windows(
         barrier_wait(barrier)
         if tapped:
             record_window(run, share, run.record[s], time0, complete, barrier.threads)
+            if complete and share.step.counting and share.step.thread == 0:
+                record_bins(run, run.bin_record[s])
             barrier_wait(barrier)
 
 

@@ -133,6 +133,7 @@ def update(w, states, g, int rule, dict numbers, *, int64_t time=1, Py_ssize_t c
             weight=doubles_of("norms", norms[0]),
             gradient=doubles_of("norms", norms[1]),
             update=doubles_of("norms", norms[2]),
+            ratios=NULL,
         )
     with nogil:
         advance(&u, <Rule>rule, time)

@@ -5,7 +5,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 
 from .op cimport MAX_GATES, MAX_STATES, Op, OpTaps
-from .simd cimport Factor, Leaf, LossCall, Matrix, Rule, Update
+from .simd cimport Bins, Factor, Leaf, LossCall, Matrix, Rule, Update
 from .team cimport Pace
 
 
@@ -34,6 +34,14 @@ cdef enum Guard:
     NOTICE
     REFUSE
 
+# What distributions are told of: each op has a table for each, and for each thread.
+cdef enum:
+    DELTA_BINS
+    WEIGHT_BINS   # of the gradient,
+    OUTPUT_BINS
+    RATIO_BINS    # of updates, relative to the value
+    BIN_FIELDS
+
 # What the engine keeps for an op.
 ctypedef struct OpBook:
     double rate               # times the optimizer's; 0: frozen
@@ -43,6 +51,7 @@ ctypedef struct OpBook:
     Py_ssize_t gradient_chunks
     OpTaps taps
     Seen seen
+    Bins *tables              # (BIN_FIELDS, table_threads), or NULL where nobody has asked yet
     int first_parameter       # of this op, in a row of the parameter record
     int time_index            # of this op in a row of the time record, or -1
     Py_ssize_t slope_stride   # bytes from one thread's slopes to the next
@@ -86,6 +95,9 @@ ctypedef struct Plan:
     bint keeps                # what a step may have to give back
     Py_ssize_t partial        # bytes from a gradient to its unfinished part, where time is cut into windows
     bint wants_initial        # dL/d initial states are read when the step is complete
+    int table_threads
+    char *ratios              # of the rows of a parameter that a thread updates at once
+    Py_ssize_t ratio_stride   # bytes from one thread's to the next's
     Guard guard
     int64_t time              # optimizer steps done
     uint64_t seed             # of random numbers
@@ -138,6 +150,11 @@ ctypedef struct Run:
     double *op_record         # (rows, ops, OP_FIELDS)
     double *parameter_record  # (rows, parameters, PARAMETER_FIELDS)
     double *time_record       # (rows, recurrent ops, record_times, TIME_FIELDS)
+    const int64_t *bin_record  # (steps,) row of bin_places, or -1; or NULL
+    int64_t *bin_places        # (rows, ops, BIN_FIELDS) where entries begin
+    int64_t *bin_entries       # one after the other; see simd/tables.h
+    Py_ssize_t bins_used
+    Py_ssize_t bin_room        # of bin_entries
     Py_ssize_t record_times
     int time_ops
     int parameters

@@ -8,6 +8,7 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from .arrays cimport data_of, doubles_of, int64s_of
+from .bins cimport lay_tables, most_entries
 from .buffer_layout cimport lay_buffers
 from .engine cimport forward, train
 from .op cimport MAX_STATES, Op, Operation, Parameter, TIMESTEPS, from_row
@@ -32,6 +33,15 @@ cdef int write_record(Run *run, record, op_record, parameter_record, time_record
     return 0
 
 
+cdef int write_bins(Run *run, record, places, entries) except -1:
+    """Have the engine write distributions."""
+    run.bin_record = int64s_of("bin_record", record)
+    run.bin_places = int64s_of("bin_places", places)
+    run.bin_entries = int64s_of("bin_entries", entries)
+    run.bin_room = len(entries)
+    return 0
+
+
 cdef class Program:
     """A network, its loss and its optimizer, planned for minibatches of up to `batch` rows and, where it
     takes sequences, for windows of `times` timesteps.
@@ -43,7 +53,7 @@ cdef class Program:
     """
     cdef Plan plan
     cdef object dtype  # of parameters and of samples
-    cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, borrowed
+    cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, borrowed, tables
     cdef int total_parameters, time_ops, wanted_threads, most_threads
     cdef Py_ssize_t windows
     cdef double step_flops, row_flops
@@ -124,6 +134,19 @@ cdef class Program:
             &self.plan, self.most_threads, windows, input_gradient, gradients
         )
         self.plan.loss_rows_scale = 1.0 / self.plan.output.cols if mean_over_outputs else 1.0
+
+    def bin_entries(self, frozenset weights):
+        """The numbers that one step's distributions may take, at most; from now on they can be recorded, of the
+        parameters whose offsets are `weights`."""
+        cdef Parameter *p
+        cdef int i, j
+        if self.tables is None:
+            for i in range(self.plan.ops):
+                for j in range(self.plan.op[i].parameters):
+                    p = &self.plan.op[i].parameter[j]
+                    p.counted = p.trained and p.offset in weights
+            self.tables = lay_tables(&self.plan, self.most_threads)
+        return most_entries(&self.plan)
 
     @property
     def arena_bytes(self):
@@ -321,7 +344,7 @@ cdef class Program:
         self, x, y, order, losses, *,
         Py_ssize_t batch, places=None, bint updating=True, double seconds=INFINITY, rates=None,
         done=None, right=None, outputs=None, record=None, op_record=None, parameter_record=None,
-        time_record=None, **extra,
+        time_record=None, bin_record=None, bin_places=None, bin_entries=None, **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
 
@@ -334,7 +357,10 @@ cdef class Program:
         right (steps,) float64, is written: the sum over a step's rows of how right their outputs are.
         outputs: those of each step's samples are written, as `forward` does.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
-        and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
+        and time_record (rows, recurrent ops, times, 11) to write, or -1; bin_record likewise, of a step that
+        is recorded: the row of bin_places (rows, ops, 4), which is where in bin_entries the entries of its
+        distributions begin, as in simd/tables.h; the call ends when there may be no room for another step's
+        (`bin_entries`). extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
         see `_run`; input_gradient, like x, written; function, what computes a custom loss: an object with
         buffers `outputs` and `gradients`, a minibatch's as `forward` writes them, and `losses` (batch,
@@ -360,6 +386,8 @@ cdef class Program:
             run.rates = doubles_of("rates", rates)
         if record is not None:
             write_record(&run, record, op_record, parameter_record, time_record)
+        if bin_record is not None:
+            write_bins(&run, bin_record, bin_places, bin_entries)
         run.seconds = seconds
         cdef int64_t count = 0
         run.done = &count if done is None else int64s_of("done", done)
@@ -388,6 +416,10 @@ cdef class Program:
                 &run, record["record"], record["op_record"], record["parameter_record"],
                 record["time_record"],
             )
+            if "bin_record" in record:
+                write_bins(
+                    &run, record["bin_record"], record["bin_places"], record["bin_entries"]
+                )
         run.first_step = self.plan.time
         run.losses = &loss
         run.most_threads = self._threads(run.batch, run.times)

@@ -251,6 +251,8 @@ static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, const
         FOR_ACTIVATION(f, DO)
 #undef DO
     }
+    if (taps && taps->delta_bins) count_rows(taps->delta_bins, delta, rows);
+    if (taps && taps->output_bins) count_rows(taps->output_bins, h, rows);
 }
 
 /* Down one vector of slopes: how many of each lane's first n are flat, NaN if an output is, and the bits of all. */

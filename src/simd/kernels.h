@@ -10,6 +10,7 @@
 #include "vec.h"
 #include "vmath.h"
 #include "reduce.h"
+#include "bins.h"
 #include "image.h"
 #include "caches.h"
 #include "tiles.h"
@@ -121,6 +122,8 @@ const vg_leaf LEAF_TABLE = {
     .alpha_dropout = alpha_dropout,
     .noise_rows = noise_rows,
     .add_noise = add_noise,
+    .count = count,
+    .count_rows = count_rows,
     .row_norms = row_norms,
     .moments = moments,
     .loss = loss,

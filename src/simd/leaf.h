@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "factor.h"
+#include "tables.h"
 
 /* Rows of a batch are handed to threads in chunks of this many. */
 #define VG_ROW_CHUNK 8
@@ -134,6 +135,7 @@ typedef struct {
     double *saturated;  /* how many outputs whose slope is below 5 % of the activation's steepest; NaN if any
                          * output or slope is */
     void *slopes;       /* (cols,) reals: the bits of every |slope| of the unit, or-ed: 0 where all are 0 */
+    vg_bins *delta_bins, *output_bins; /* the thread's tables of delta and h, or NULL */
 } vg_taps;
 
 typedef enum {
@@ -211,6 +213,7 @@ typedef struct {
  * step wrote is read: it tells which chunks need care. */
 typedef struct {
     double *weight, *gradient, *update;
+    void *ratios; /* of each element, what is added to the value over the value, 0 where nothing is; or NULL */
 } vg_norms;
 
 /* Elements of a packed matrix (depth, cols). */
@@ -406,6 +409,10 @@ typedef struct {
                        const vg_rows *rows);
     /* g[i] += sigma times a normal number that the key and first_element + i decide */
     void (*add_noise)(void *g, ptrdiff_t n, double sigma, uint64_t key, ptrdiff_t first_element);
+
+    /* adds n numbers, or those of rows, to a table */
+    void (*count)(vg_bins *table, const void *x, ptrdiff_t n);
+    void (*count_rows)(vg_bins *table, vg_matrix x, const vg_rows *rows);
 
     /* the L2 norm of each row chunk of x; one entry per timestep and row chunk */
     void (*row_norms)(double *norm, vg_matrix x, const vg_rows *rows);
