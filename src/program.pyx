@@ -52,7 +52,7 @@ cdef class Program:
     contiguity, ranges of integers.
     """
     cdef Plan plan
-    cdef object dtype  # of parameters and of samples
+    cdef readonly object dtype  # of parameters and of samples
     cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, borrowed, tables
     cdef int total_parameters, time_ops, wanted_threads, most_threads
     cdef Py_ssize_t windows

@@ -28,7 +28,7 @@ ENGINE_FLOORS = [
     ["parameter_layout"],
     ["buffer_layout"],
     ["window"],
-    ["record"],
+    ["record", "bins"],
     ["treatment"],
     ["guard", "custom_loss"],
     ["engine"],

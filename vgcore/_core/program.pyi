@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vgcore._core.op import Operation
@@ -16,6 +17,9 @@ class LossFunction(Protocol):
     def __call__(self, first: int, rows: int, begin: int, end: int, scale: float) -> None: ...
 
 class Program:
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def bin_entries(self, weights: frozenset[int]) -> int: ...
     time: int
     rate: float
     notices: bool
@@ -87,6 +91,9 @@ class Program:
         op_record: Array | None = None,
         parameter_record: Array | None = None,
         time_record: Array | None = None,
+        bin_record: Array | None = None,
+        bin_places: Array | None = None,
+        bin_entries: Array | None = None,
         lengths: Array | None = None,
         weights: Array | None = None,
         states: Sequence[StateArrays] = (),

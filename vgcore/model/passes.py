@@ -116,10 +116,12 @@ def gradient_flow(
     lengths: ArrayLike | None,
     sample_weight: ArrayLike | None,
     initial_state: Sequence[Any] | None,
+    distributions: bool,
 ) -> GradientFlow:
     """See `Sequential.gradient_flow`."""
+    _validate.boolean("distributions", distributions)
     data = inputs.to_train(session, x, y, lengths, sample_weight)
-    flow = GradientFlow()
+    flow = GradientFlow(distributions=distributions)
     records.attach(flow, session.layout, session.run)
     with session.turn:
         inputs.check_compiled(session, data)
@@ -138,6 +140,7 @@ def _one_look(session: Session, program: Program, data: Data, flow: GradientFlow
         session.layout,
         extents=program.walks,
         wanted=_WANTED,
+        bins=records.bins_of(flow, session.layout, program, program.time, 1),
         first=program.time,
         done=_DONE,
         losses=losses,

@@ -420,6 +420,7 @@ class Sequential:
         lengths: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         initial_state: Sequence[Any] | None = None,
+        distributions: bool = False,
     ) -> GradientFlow:
         """The gradient flow of one pass over the whole of x and y; nothing is updated.
 
@@ -432,6 +433,8 @@ class Sequential:
             As in `fit`; all samples are one minibatch.
         initial_state : list, optional
             As in `predict`.
+        distributions : bool
+            Record distributions, too: see `GradientFlow`.
 
         Returns
         -------
@@ -463,7 +466,9 @@ class Sequential:
         >>> bool((flow.delta[0, :-1] < flow.delta[0, 1:]).all())  # it vanishes on its way back
         True
         """
-        return passes.gradient_flow(self.session, x, y, lengths, sample_weight, initial_state)
+        return passes.gradient_flow(
+            self.session, x, y, lengths, sample_weight, initial_state, distributions
+        )
 
     def predict(
         self,

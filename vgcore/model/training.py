@@ -415,6 +415,7 @@ def run_steps(
             session.layout,
             extents=program.walks,
             wanted=track.wants(first, count),
+            bins=records.bins_of(track, session.layout, program, first, count),
             first=first,
             done=done,
             losses=losses,
