@@ -309,7 +309,7 @@ cdef class BufferLayout:
                 delta_norm=self.arena.doubles(chunks), mean=self.arena.doubles(chunks),
                 deviation=self.arena.doubles(chunks), saturated=self.arena.doubles(chunks),
                 slopes=self.arena.take(self.threads * plan.book[i].slope_stride),
-                delta_bins=NULL, output_bins=NULL,
+                delta_bins=NULL, output_bins=NULL, units=NULL,
             )
             taps.gate_norm[0] = taps.layer.delta_norm
             taps.gate_saturated[0] = taps.layer.saturated

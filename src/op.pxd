@@ -27,7 +27,7 @@ cdef enum:
 ctypedef struct Parameter:
     bint trained           # else a statistic: the layer's own to change
     bint undecayed         # the optimizer's weight decay leaves it out
-    bint counted           # its gradient's distribution and its update's are told
+    bint counted           # it is of a layer's weights, whose distributions and units are told
     void *kept             # a statistic before the step, where a step may be taken back
     Matrix value
     Matrix gradient
@@ -76,6 +76,7 @@ ctypedef struct Step:
     bint first, last    # the window begins, ends the sequences
     bint accumulating   # gradients go on from those of a later window
     bint counting       # distributions are told
+    bint by_unit        # what units do is told
     Py_ssize_t begin    # gradients are summed over timesteps [begin, end)
     Py_ssize_t end
     Py_ssize_t partial  # bytes from a gradient to its unfinished part
@@ -245,6 +246,8 @@ cdef inline void tap_delta(
     op.leaf.row_norms(norms, delta, rows)
     if taps.delta_bins != NULL:
         op.leaf.count_rows(taps.delta_bins, delta, rows)
+    if taps.units != NULL:
+        op.leaf.unit_squares(taps.units.squares, delta, rows)
 
 
 cdef inline void tap_outputs(const Op *op, const Taps *taps, Matrix h, const Rows *rows) noexcept nogil:

@@ -17,6 +17,7 @@ from .plan cimport IGNORE, NOTICE, OpBook, Plan, REFUSE, Run, StateArrays
 from .recurrent cimport TOTAL
 from .simd cimport Factor, Judge, LossCall, LossKind, Matrix, Rule, leaf_table
 from .team cimport MAX_THREADS, Pace
+from .units cimport lay_units
 
 cdef enum:
     # A team pays from this many floating-point operations between two barriers on; bench: D1, D2
@@ -33,12 +34,18 @@ cdef int write_record(Run *run, record, op_record, parameter_record, time_record
     return 0
 
 
-cdef int write_bins(Run *run, record, places, entries) except -1:
-    """Have the engine write distributions."""
-    run.bin_record = int64s_of("bin_record", record)
-    run.bin_places = int64s_of("bin_places", places)
-    run.bin_entries = int64s_of("bin_entries", entries)
-    run.bin_room = len(entries)
+cdef int write_parts(Run *run, dict told) except -1:
+    """Have the engine write what is told of some steps."""
+    if "distributions" in told:
+        record, places, entries = told["distributions"]
+        run.bin_record = int64s_of("bin_record", record)
+        run.bin_places = int64s_of("bin_places", places)
+        run.bin_entries = int64s_of("bin_entries", entries)
+        run.bin_room = len(entries)
+    if "units" in told:
+        record, fields = told["units"]
+        run.unit_record = int64s_of("unit_record", record)
+        run.unit_fields = doubles_of("unit_fields", fields)
     return 0
 
 
@@ -53,7 +60,7 @@ cdef class Program:
     """
     cdef Plan plan
     cdef readonly object dtype  # of parameters and of samples
-    cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, borrowed, tables
+    cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, borrowed, tables, units
     cdef int total_parameters, time_ops, wanted_threads, most_threads
     cdef Py_ssize_t windows
     cdef double step_flops, row_flops
@@ -135,18 +142,29 @@ cdef class Program:
         )
         self.plan.loss_rows_scale = 1.0 / self.plan.output.cols if mean_over_outputs else 1.0
 
-    def bin_entries(self, frozenset weights):
-        """The numbers that one step's distributions may take, at most; from now on they can be recorded, of the
-        parameters whose offsets are `weights`."""
-        cdef Parameter *p
-        cdef int i, j
+    def tell_bins(self, frozenset weights):
+        """From now on distributions can be recorded, of the parameters whose offsets are `weights`; returns how many
+        numbers those of a step may take."""
         if self.tables is None:
-            for i in range(self.plan.ops):
-                for j in range(self.plan.op[i].parameters):
-                    p = &self.plan.op[i].parameter[j]
-                    p.counted = p.trained and p.offset in weights
+            self._count(weights)
             self.tables = lay_tables(&self.plan, self.most_threads)
         return most_entries(&self.plan)
+
+    def tell_units(self, frozenset weights):
+        """From now on units can be recorded; returns how many each operation has."""
+        if self.units is None:
+            self._count(weights)
+            self.units = lay_units(&self.plan, self.most_threads)
+        return [self.plan.op[i].h.cols for i in range(self.plan.ops)]
+
+    cdef void _count(self, frozenset weights) except *:
+        """Mark the parameters whose offsets are `weights`."""
+        cdef Parameter *p
+        cdef int i, j
+        for i in range(self.plan.ops):
+            for j in range(self.plan.op[i].parameters):
+                p = &self.plan.op[i].parameter[j]
+                p.counted = p.trained and p.offset in weights
 
     @property
     def arena_bytes(self):
@@ -344,7 +362,7 @@ cdef class Program:
         self, x, y, order, losses, *,
         Py_ssize_t batch, places=None, bint updating=True, double seconds=INFINITY, rates=None,
         done=None, right=None, outputs=None, record=None, op_record=None, parameter_record=None,
-        time_record=None, bin_record=None, bin_places=None, bin_entries=None, **extra,
+        time_record=None, told=None, **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
 
@@ -357,10 +375,11 @@ cdef class Program:
         right (steps,) float64, is written: the sum over a step's rows of how right their outputs are.
         outputs: those of each step's samples are written, as `forward` does.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
-        and time_record (rows, recurrent ops, times, 11) to write, or -1; bin_record likewise, of a step that
-        is recorded: the row of bin_places (rows, ops, 4), which is where in bin_entries the entries of its
-        distributions begin, as in simd/tables.h; the call ends when there may be no room for another step's
-        (`bin_entries`). extra: lengths (n,) int64, not
+        and time_record (rows, recurrent ops, times, 11) to write, or -1. told: what else is
+        written of some of the recorded steps, a dict of parts, each a tuple that begins with rows like `record`.
+        "distributions": of places (rows, ops, 4) int64, which is where in the third, int64, entries begin, as
+        in simd/tables.h; the call ends when there may be no room for another step's (`tell_bins`). "units": of
+        fields (rows, units, 4) float64, unit by unit of all operations. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
         see `_run`; input_gradient, like x, written; function, what computes a custom loss: an object with
         buffers `outputs` and `gradients`, a minibatch's as `forward` writes them, and `losses` (batch,
@@ -386,8 +405,8 @@ cdef class Program:
             run.rates = doubles_of("rates", rates)
         if record is not None:
             write_record(&run, record, op_record, parameter_record, time_record)
-        if bin_record is not None:
-            write_bins(&run, bin_record, bin_places, bin_entries)
+        if told:
+            write_parts(&run, told)
         run.seconds = seconds
         cdef int64_t count = 0
         run.done = &count if done is None else int64s_of("done", done)
@@ -416,10 +435,7 @@ cdef class Program:
                 &run, record["record"], record["op_record"], record["parameter_record"],
                 record["time_record"],
             )
-            if "bin_record" in record:
-                write_bins(
-                    &run, record["bin_record"], record["bin_places"], record["bin_entries"]
-                )
+            write_parts(&run, record["told"])
         run.first_step = self.plan.time
         run.losses = &loss
         run.most_threads = self._threads(run.batch, run.times)

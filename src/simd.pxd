@@ -100,6 +100,12 @@ cdef extern from "simd/leaf.h" nogil:
     ctypedef enum Rule "vg_rule":
         pass
 
+    ctypedef struct Units "vg_units":
+        Matrix squares
+        int64_t *flat
+        int64_t *zero
+        int64_t *unknown
+
     ctypedef struct Taps "vg_taps":
         double *delta_norm
         double *mean
@@ -108,6 +114,7 @@ cdef extern from "simd/leaf.h" nogil:
         void *slopes
         Bins *delta_bins
         Bins *output_bins
+        const Units *units
 
     ctypedef struct Judge "vg_judge":
         bint by_class
@@ -314,6 +321,11 @@ cdef extern from "simd/leaf.h" nogil:
         ) noexcept nogil
         void (*count)(Bins *table, const void *x, Py_ssize_t n) noexcept nogil
         void (*count_rows)(Bins *table, Matrix x, const Rows *rows) noexcept nogil
+        void (*unit_squares)(Matrix sums, Matrix x, const Rows *rows) noexcept nogil
+        void (*column_squares)(
+            double *sums, Matrix x, Py_ssize_t rows, Py_ssize_t col0, Py_ssize_t col1
+        ) noexcept nogil
+        double (*unit_norm)(double up, double down) noexcept nogil
         void (*row_norms)(double *norm, Matrix x, const Rows *rows) noexcept nogil
         void (*moments)(double *mean, double *deviation, Matrix h, const Rows *rows) noexcept nogil
         void (*loss)(

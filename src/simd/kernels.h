@@ -23,6 +23,7 @@
 #include "pool.h"
 #include "functions.h"
 #include "formula.h"
+#include "units.h"
 #include "activation.h"
 #include "recurrent.h"
 #include "highway.h"
@@ -124,6 +125,9 @@ const vg_leaf LEAF_TABLE = {
     .add_noise = add_noise,
     .count = count,
     .count_rows = count_rows,
+    .unit_squares = unit_squares,
+    .column_squares = column_squares,
+    .unit_norm = unit_norm,
     .row_norms = row_norms,
     .moments = moments,
     .loss = loss,

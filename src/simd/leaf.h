@@ -127,6 +127,13 @@ typedef struct {
 
 static const vg_function VG_NO_ACTIVATION = {VG_IDENTITY, 0, 1, NULL};
 
+/* What is recorded of each unit: sums over rows, which go on from what is there. */
+typedef struct {
+    vg_matrix squares; /* of delta, see unit_squares */
+    int64_t *flat, *zero, *unknown; /* (cols,): slopes below 5 % of the activation's steepest, and of 0; 1 where any output
+                                     * or slope is NaN */
+} vg_units;
+
 /* What activation_backward records of a layer while it computes delta; one entry per timestep and row chunk. */
 typedef struct {
     double *delta_norm; /* L2 norm of delta */
@@ -136,6 +143,7 @@ typedef struct {
                          * output or slope is */
     void *slopes;       /* (cols,) reals: the bits of every |slope| of the unit, or-ed: 0 where all are 0 */
     vg_bins *delta_bins, *output_bins; /* the thread's tables of delta and h, or NULL */
+    const vg_units *units;             /* or NULL */
 } vg_taps;
 
 typedef enum {
@@ -413,6 +421,13 @@ typedef struct {
     /* adds n numbers, or those of rows, to a table */
     void (*count)(vg_bins *table, const void *x, ptrdiff_t n);
     void (*count_rows)(vg_bins *table, vg_matrix x, const vg_rows *rows);
+
+    /* what unit_norm makes a norm of: (2, VG_PADDED(cols)) doubles in a row of sums for each chunk of rows, whatever the
+     * places; they go on from what is there */
+    void (*unit_squares)(vg_matrix sums, vg_matrix x, const vg_rows *rows);
+    /* the same of columns [col0, col1) over `rows` rows: (2, cols) doubles */
+    void (*column_squares)(double *sums, vg_matrix x, ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1);
+    double (*unit_norm)(double up, double down);
 
     /* the L2 norm of each row chunk of x; one entry per timestep and row chunk */
     void (*row_norms)(double *norm, vg_matrix x, const vg_rows *rows);

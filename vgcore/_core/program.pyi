@@ -19,7 +19,8 @@ class LossFunction(Protocol):
 class Program:
     @property
     def dtype(self) -> np.dtype[Any]: ...
-    def bin_entries(self, weights: frozenset[int]) -> int: ...
+    def tell_bins(self, weights: frozenset[int]) -> int: ...
+    def tell_units(self, weights: frozenset[int]) -> list[int]: ...
     time: int
     rate: float
     notices: bool
@@ -91,16 +92,14 @@ class Program:
         op_record: Array | None = None,
         parameter_record: Array | None = None,
         time_record: Array | None = None,
-        bin_record: Array | None = None,
-        bin_places: Array | None = None,
-        bin_entries: Array | None = None,
+        told: dict[str, tuple[Array, ...]] | None = None,
         lengths: Array | None = None,
         weights: Array | None = None,
         states: Sequence[StateArrays] = (),
         input_gradient: Array | None = None,
         function: LossFunction | None = None,
     ) -> int: ...
-    def train_batch(self, x: Array, y: Array, record: dict[str, Array] | None = None) -> float: ...
+    def train_batch(self, x: Array, y: Array, record: dict[str, Any] | None = None) -> float: ...
     def forward(
         self,
         x: Array,

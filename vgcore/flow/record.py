@@ -27,7 +27,10 @@ FIELDS = (
 DISTRIBUTION_FIELDS = ("delta", "weight_grad", "activation", "update_ratio")
 """Of the numbers of each layer: how many there are of each sign and binary exponent."""
 
-PARTS = ("distributions",)
+UNIT_FIELDS = ("unit_delta", "unit_weight", "unit_saturated", "unit_dead")
+"""Of each unit of a layer, (P, units)."""
+
+PARTS = ("distributions", "units")
 """What is recorded of some of the steps alone."""
 
 GATE_FIELDS = ("time_gate", "time_saturated")
@@ -57,6 +60,11 @@ class Declaration:
         """None of a part of `PARTS`."""
         layers = len(self.layers)
         columns: dict[Any, NDArray[Any]] = {}
+        if name == "units":
+            columns.update(
+                {(each, layer): np.empty((0, 0)) for each in UNIT_FIELDS for layer in self.layers}
+            )
+            return Part(np.empty(0, np.int64), columns)
         for field_ in DISTRIBUTION_FIELDS:
             columns[field_, "lowest"] = np.empty((0, layers), np.int16)
             columns[field_, "counts"] = np.empty((0, layers, 0, 2), np.uint8)
@@ -84,7 +92,8 @@ class Part(NamedTuple):
     columns : dict to ndarray, (P, ...)
         Of distributions, by (field, what): "lowest" (P, L), the exponent that counts begin with;
         "counts" (P, L, W, 2), positive and negative numbers of 2^k <= abs(x) < 2^(k+1) for each exponent k
-        from there on; "special" (P, L, 4), zeros, NaN, inf and -inf.
+        from there on; "special" (P, L, 4), zeros, NaN, inf and -inf. Of units, by (field of `UNIT_FIELDS`,
+        layer): (P, units).
     """
 
     place: NDArray[np.int64]
@@ -132,10 +141,10 @@ class Steps(NamedTuple):
 
 
 class ByWalk(dict[str, Any]):
-    """Arrays by walk; a name that is not there is answered with those that begin so."""
+    """Arrays by walk or layer; a name that is not there is answered with those that begin so."""
 
     def __missing__(self, name: str) -> Any:
-        """Name the walks there are."""
+        """Name those there are."""
         inner = [walk for walk in self if walk.startswith(f"{name}.")]
         if inner:
             raise KeyError(f"{name}: it has {' and '.join(inner)}")

@@ -22,6 +22,7 @@ from vgcore.flow.record import (
     FIELDS,
     GATE_FIELDS,
     TIME_FIELDS,
+    UNIT_FIELDS,
     ByWalk,
     Column,
     Declaration,
@@ -53,6 +54,8 @@ class GradientFlow:
     distributions : bool, int or iterable of int
         Record distributions, too: of each recorded step, of those whose number an integer divides, or of
         those that are listed; see `distribution`.
+    units : bool, int or iterable of int
+        Record what single units do, likewise.
 
     Attributes
     ----------
@@ -103,6 +106,18 @@ class GradientFlow:
     gates : dict of str to tuple of str
         Names of the G gates: i, f, g, o of an LSTM, r, z, n of a GRU, z of an RNN.
 
+    unit_step : ndarray of int, (P,)
+        Of the steps at which units were recorded.
+    unit_delta : dict of str to ndarray, (P, units)
+        Of each layer: L2 norm over the batch, all places and timesteps, and all gates, of a unit's dL/dz.
+    unit_weight : dict of str to ndarray, (P, units)
+        L2 norm of a unit's incoming weights before the update, of those from a recurrent layer's own
+        outputs, too, and of all gates; NaN where a layer has none.
+    unit_saturated, unit_dead : dict of str to ndarray, (P, units)
+        Share of samples (times places, timesteps, gates) where a unit's slope is below 5 % of the
+        activation's steepest, and where it is 0; NaN where an output is NaN, and in layers whose
+        outputs have no slopes of their own, as above.
+
     All are float64; norms neither overflow nor underflow. Columns behind the timesteps of a shorter step
     are NaN; timesteps that no gradient reaches are 0.
 
@@ -110,7 +125,7 @@ class GradientFlow:
     ------
     TypeError, ValueError
         If ``every`` is not an integer of at least 1, ``steps`` are not integers of at least 0, or
-        ``distributions`` is none of what it may be, or lists steps that are not recorded.
+        ``distributions`` or ``units`` is none of what it may be, or lists steps that are not recorded.
     """
 
     _declared = Declaration()
@@ -123,6 +138,7 @@ class GradientFlow:
         *,
         steps: Iterable[int] | None = None,
         distributions: bool | int | Iterable[int] = False,
+        units: bool | int | Iterable[int] = False,
     ) -> None:
         self._recorded = Choice(_validate.integer("every", every, minimum=1))
         if steps is not None:
@@ -130,7 +146,8 @@ class GradientFlow:
                 raise ValueError("steps: expected either every or steps, got both")
             self._recorded = choice.steps_of("steps", steps)
         self._chosen = {
-            "distributions": choice.among("distributions", distributions, self._recorded)
+            "distributions": choice.among("distributions", distributions, self._recorded),
+            "units": choice.among("units", units, self._recorded),
         }
         self._pending: list[Source] = []
         self._parts: dict[str, GrowingPart] = {}  # by name, of `record.PARTS`
@@ -178,7 +195,8 @@ class GradientFlow:
         """The fields, and what users call."""
         own = [name for name in super().__dir__() if not name.startswith("_")]
         hidden = {"bind", "check_alike", "check_fits", "follow", "held", "wants", "wants_part"}
-        return sorted({*own, *FIELDS, *TIME_FIELDS, "step", "loss"} - hidden)
+        fields = {*FIELDS, *TIME_FIELDS, *UNIT_FIELDS, "step", "loss", "unit_step"}
+        return sorted({*own, *fields} - hidden)
 
     def __getitem__(self, place: int | slice) -> GradientFlow:
         """The steps at some places of the record, counted as in a list, as a record of its own."""
@@ -287,6 +305,11 @@ class GradientFlow:
             return ByWalk({w: columns[name, w].rows for w in walks if (name, w) in columns})
         if name in FIELDS or name in ("step", "loss"):
             return self._settled()[name].rows
+        if name in UNIT_FIELDS:
+            told = self._part("units").columns
+            return ByWalk({layer: told[name, layer] for layer in self.layers})
+        if name == "unit_step":
+            return self.step[self._part("units").place]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -392,6 +415,7 @@ class GradientFlow:
         loss: float = np.nan,
         time: Mapping[str, Mapping[str, ArrayLike]] | None = None,
         distributions: Mapping[str, Mapping[str, ArrayLike]] | None = None,
+        units: Mapping[str, Mapping[str, ArrayLike]] | None = None,
         **fields: ArrayLike,
     ) -> None:
         """Record one step that was measured by any means; what is not given is NaN.
@@ -404,6 +428,8 @@ class GradientFlow:
             Of fields of time, of walks: (T,), or (T, G) of gates.
         distributions : dict of str to dict of str to array_like
             Of fields that `distribution` takes, of layers: the numbers to be counted, of any shape.
+        units : dict of str to dict of str to array_like, (units,)
+            Of "unit_delta", "unit_weight", "unit_saturated" and "unit_dead", of layers.
         **fields : array_like, (L,)
             Of layers, in the order in which they were declared.
 
@@ -434,10 +460,27 @@ class GradientFlow:
         parts = {}
         if distributions is not None:
             parts["distributions"] = tallied("distributions", distributions, self._declared.layers)
+        if units is not None:
+            parts["units"] = self._units(units)
         steps = Steps(number, _shaped("loss", loss, ()), columns, through, parts)
         with self._lock:
             self._settled()
             self._extend(steps)
+
+    def _units(self, given: Mapping[str, Mapping[str, ArrayLike]]) -> Part:
+        """One step's, from fields and layers; a layer has as many units at every step."""
+        columns: dict[Any, Array] = {}
+        known = self._parts["units"].rows.columns if "units" in self._parts else {}
+        for field, by_layer in mapping("units", given).items():
+            _validate.one_of("units", field, UNIT_FIELDS)
+            for layer, values in mapping(f"units[{field!r}]", by_layer).items():
+                _validate.one_of(f"units[{field!r}]", layer, self.layers)
+                units = known[field, layer].shape[1] if known else 0
+                name = f"units[{field!r}][{layer!r}]"
+                columns[field, layer] = _shaped(name, values, (units or None,))
+        for key, none in self._declared.empty_part("units").columns.items():
+            columns.setdefault(key, np.full((1, *none.shape[1:]), np.nan))
+        return Part(np.zeros(1, np.int64), columns)
 
     def follow(self, source: Source) -> None:
         """Record what ``source`` measures from now on; it is asked when somebody reads."""

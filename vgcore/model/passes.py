@@ -14,6 +14,7 @@ from vgcore.flow import GradientFlow
 from vgcore.model import divergence, inputs, records, states
 from vgcore.model.inputs import Data
 from vgcore.model.steps import of_pass, whole
+from vgcore.model.told import told
 from vgcore.model.training import run_steps
 
 if TYPE_CHECKING:
@@ -117,11 +118,13 @@ def gradient_flow(
     sample_weight: ArrayLike | None,
     initial_state: Sequence[Any] | None,
     distributions: bool,
+    units: bool,
 ) -> GradientFlow:
     """See `Sequential.gradient_flow`."""
     _validate.boolean("distributions", distributions)
+    _validate.boolean("units", units)
     data = inputs.to_train(session, x, y, lengths, sample_weight)
-    flow = GradientFlow(distributions=distributions)
+    flow = GradientFlow(distributions=distributions, units=units)
     records.attach(flow, session.layout, session.run)
     with session.turn:
         inputs.check_compiled(session, data)
@@ -140,7 +143,7 @@ def _one_look(session: Session, program: Program, data: Data, flow: GradientFlow
         session.layout,
         extents=program.walks,
         wanted=_WANTED,
-        bins=records.bins_of(flow, session.layout, program, program.time, 1),
+        parts=told(flow, session.layout, program, program.time, 1),
         first=program.time,
         done=_DONE,
         losses=losses,

@@ -10,84 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore._locks import lock_of
-from vgcore._core.program import Program
 from vgcore.flow import GradientFlow, Steps, Walk
-from vgcore.flow.distributions import narrowed
-from vgcore.flow.record import DISTRIBUTION_FIELDS, FIELDS, GATE_FIELDS, TIME_FIELDS, Part
+from vgcore.flow.record import FIELDS, GATE_FIELDS, TIME_FIELDS
 from vgcore.model.parameters import Layout
+from vgcore.model.told import Told
 
 Array = NDArray[np.float64]
 
 _MOST_GATES = 4  # of a layer, in the engine's record of a timestep
-_HEAD = 6  # numbers of an entry of distributions in front of the counts
-_BIN_FIELDS = len(DISTRIBUTION_FIELDS)  # in the engine's order
-_USUAL_EXPONENTS = 32  # of an entry: what room is made for
 _OP_FIELDS = ("delta", "activation_mean", "activation_std", "saturated", "dead")
 _BRANCH_FIELDS = ("delta_skip", "delta_body")
 _PARAMETER_FIELDS = (
     *("weight_grad", "bias_grad", "weight_norm", "update_norm"),
     *("weight_grad_applied", "bias_grad_applied"),
 )
-
-
-class Bins:
-    """What the engine writes of the distributions of some of N steps: for each operation and field an entry, as
-    long as it has exponents (src/simd/tables.h).
-
-    Parameters
-    ----------
-    layout : Layout
-    program : Program
-    wanted : ndarray of bool, (N,)
-        Of which steps.
-    smallest : int
-        Exponent of the smallest number there is.
-    """
-
-    def __init__(
-        self, layout: Layout, program: Program, wanted: NDArray[np.bool_], smallest: int
-    ) -> None:
-        self._layout, self._smallest = layout, smallest
-        self._steps = wanted.nonzero()[0]
-        self._row = np.where(wanted, wanted.cumsum() - 1, -1)
-        self._places = np.zeros((len(self._steps), len(layout.offsets), _BIN_FIELDS), np.int64)
-        usual = self._places.size * (_HEAD + 2 * _USUAL_EXPONENTS)
-        self._entries = np.empty(program.bin_entries(layout.weights) + usual, np.int64)
-
-    def places(self) -> dict[str, Any]:
-        """Where the engine writes."""
-        return {
-            "bin_record": self._row,
-            "bin_places": self._places,
-            "bin_entries": self._entries,
-        }
-
-    def close(self, steps: NDArray[np.int64]) -> None:
-        """Give back the room that was not needed, when the engine has done the last of ``steps``."""
-        rows = np.isin(self._steps, steps).sum()
-        self._steps, self._places = self._steps[:rows], self._places[:rows].copy()
-        last = self._places[-1, -1, -1] if rows else 0
-        used = last + _HEAD + 2 * self._entries[last + 1] if rows else 0
-        self._entries = self._entries[:used].copy()
-
-    def take(self, steps: NDArray[np.int64]) -> Part:
-        """What is told of some of the steps."""
-        mine = np.isin(self._steps, steps)
-        places = self._places[mine][:, self._layout.shown]
-        columns: dict[Any, NDArray[Any]] = {}
-        for number, field in enumerate(DISTRIBUTION_FIELDS):
-            begin = places[:, :, number]
-            widths = self._entries[begin + 1]
-            inside = np.arange(2 * widths.max(initial=0))
-            some = inside < 2 * widths[..., np.newaxis]
-            at = begin[..., np.newaxis] + _HEAD + np.where(some, inside, 0)
-            counts = narrowed(np.where(some, self._entries[np.minimum(at, self._entries.size - 1)], 0))
-            lowest = np.where(widths > 0, self._entries[begin] + self._smallest, 0)
-            columns[field, "lowest"] = lowest.astype(np.int16)
-            columns[field, "counts"] = counts.reshape(*widths.shape, len(inside) // 2, 2)
-            special = self._entries[begin[..., np.newaxis] + np.arange(2, _HEAD)]
-            columns[field, "special"] = narrowed(special)
-        return Part(np.searchsorted(steps, self._steps[mine]), columns)
 
 
 class Records:
@@ -103,8 +39,8 @@ class Records:
         Timesteps of each walk, or 0 for ``times``.
     wanted : ndarray of bool, (N,)
         Which steps to record.
-    bins : Bins or None
-        What the engine writes of their distributions, where these are recorded.
+    parts : dict of str to Told
+        What else it writes of some of them, by the flow's names.
     first : int
         Number of the first step.
     done : ndarray of int64, (1,)
@@ -123,7 +59,7 @@ class Records:
         *,
         extents: list[int],
         wanted: NDArray[np.bool_],
-        bins: Bins | None,
+        parts: dict[str, Told],
         first: int,
         done: NDArray[np.int64],
         losses: Array,
@@ -133,7 +69,7 @@ class Records:
         self.open = True
         self._lock = lock_of(self, "_lock")
         self._layout, self._losses, self._first = layout, losses, first
-        self._bins = bins
+        self._parts = parts
         self._times = [extent or times for extent in extents]
         self._steps = wanted.nonzero()[0]
         self._taken = 0
@@ -154,7 +90,7 @@ class Records:
             "op_record": self._op,
             "parameter_record": self._parameter,
             "time_record": self._time,
-            **({} if self._bins is None else self._bins.places()),
+            "told": {name: part.places() for name, part in self._parts.items()},
         }
 
     def close(self) -> None:
@@ -169,8 +105,8 @@ class Records:
             self._op, self._parameter, self._time = (
                 array[:rows].copy() for array in (self._op, self._parameter, self._time)
             )
-        if self._bins is not None:
-            self._bins.close(self._steps[:rows])
+        for part in self._parts.values():
+            part.close(self._steps[:rows])
         self._losses = self._losses[self._steps[:rows]]
         self._steps = self._steps[:rows]
         self.open = False
@@ -209,7 +145,7 @@ class Records:
             for place, (name, walk) in enumerate(self._layout.declared.walks.items())
             for field in walk.fields()
         }
-        parts = {} if self._bins is None else {"distributions": self._bins.take(steps)}
+        parts = {name: part.take(steps) for name, part in self._parts.items()}
         return Steps(self._first + steps, losses, self._fields(mine), time, parts)
 
     def _fields(self, mine: slice) -> dict[str, Array]:
@@ -235,17 +171,6 @@ def _in_record(field: str, walk: Walk) -> int | slice:
         return TIME_FIELDS.index(field)
     first = 3 + GATE_FIELDS.index(field) * _MOST_GATES
     return slice(first, first + len(walk.gates))
-
-
-def bins_of(
-    flow: GradientFlow, layout: Layout, program: Program, first: int, count: int
-) -> Bins | None:
-    """Where the engine writes the distributions that a flow wants of steps first .. first + count - 1, if any."""
-    wanted = flow.wants_part("distributions", first, count)
-    if wanted is None or not wanted.any():
-        return None
-    about = np.finfo(program.dtype)
-    return Bins(layout, program, wanted, int(about.minexp) - about.nmant)
 
 
 def check(flow: GradientFlow, layout: Layout, run: object) -> None:

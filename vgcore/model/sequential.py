@@ -421,6 +421,7 @@ class Sequential:
         sample_weight: ArrayLike | None = None,
         initial_state: Sequence[Any] | None = None,
         distributions: bool = False,
+        units: bool = False,
     ) -> GradientFlow:
         """The gradient flow of one pass over the whole of x and y; nothing is updated.
 
@@ -433,8 +434,8 @@ class Sequential:
             As in `fit`; all samples are one minibatch.
         initial_state : list, optional
             As in `predict`.
-        distributions : bool
-            Record distributions, too: see `GradientFlow`.
+        distributions, units : bool
+            Record distributions, or what single units do, too: see `GradientFlow`.
 
         Returns
         -------
@@ -467,7 +468,7 @@ class Sequential:
         True
         """
         return passes.gradient_flow(
-            self.session, x, y, lengths, sample_weight, initial_state, distributions
+            self.session, x, y, lengths, sample_weight, initial_state, distributions, units
         )
 
     def predict(
