@@ -270,7 +270,8 @@ cdef class BufferLayout:
             p = &op.parameter[i]
             chunks = whole_line(chunk_count(p))
             p.norms = Norms(
-                weight=self.arena.doubles(chunks), gradient=gradient_norms, update=self.arena.doubles(chunks)
+                weight=self.arena.doubles(chunks), gradient=gradient_norms,
+                update=self.arena.doubles(chunks), ratios=NULL,
             )
             if gradient_norms != NULL:
                 gradient_norms += chunks
@@ -312,6 +313,7 @@ cdef class BufferLayout:
                 delta_norm=self.arena.doubles(chunks), mean=self.arena.doubles(chunks),
                 deviation=self.arena.doubles(chunks), saturated=self.arena.doubles(chunks),
                 slopes=self.arena.take(self.threads * plan.book[i].slope_stride),
+                delta_bins=NULL, output_bins=NULL, units=NULL,
             )
             taps.gate_norm[0] = taps.layer.delta_norm
             taps.gate_saturated[0] = taps.layer.saturated

@@ -21,17 +21,19 @@ from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 
+from .bins cimport most_entries, record_bins, table_of
 from .custom_loss cimport answered, hand_outputs, losses_of, take_answers
 from .guard cimport is_sound, keep_statistics, take_back
 from .op cimport Op, OpTaps, Parameter, Step, TIMESTEPS, places_in, rows_end
-from .plan cimport IGNORE, Plan, REFUSE, Run, waits
+from .plan cimport DELTA_BINS, IGNORE, OUTPUT_BINS, Plan, REFUSE, Run, waits
 from .record cimport record_window
 from .sights cimport look
-from .simd cimport LossCall, Rows
+from .simd cimport LossCall, Rows, Units
 from .team cimport (
     Barrier, Task, barrier_wait, dismiss, enter, leave, run_team, seconds_now, step_done, threads_now,
 )
 from .treatment cimport begin_update, measure, take_rows, update_all
+from .units cimport measure_weights, record_units, units_of
 from .window cimport (
     Share, clear_rows, cut, gather_inputs, gather_targets, leave_window, living_rows, next_window,
     prefetch_rows, rows_at, runs_now, sample_of, saved_window, share_of, write_places, write_states,
@@ -160,10 +162,19 @@ cdef void backward_op(
     cdef Py_ssize_t slope_bytes = plan.book[index].slope_stride
     cdef Rows rows = rows_at(share, op.x_places)
     cdef int thread = share.step.thread
+    cdef Units units
     if tapped:
         taps.layer.slopes = <char *>taps.layer.slopes + thread * slope_bytes
         if not share.step.accumulating:
             memset(taps.layer.slopes, 0, slope_bytes)
+    if share.step.counting:
+        taps.layer.delta_bins = table_of(plan, &plan.book[index], DELTA_BINS, thread)
+        taps.layer.output_bins = table_of(plan, &plan.book[index], OUTPUT_BINS, thread)
+    if share.step.by_unit:
+        units = units_of(plan, index, &share.step, &share.vectors)
+        taps.layer.units = &units
+        if not share.step.accumulating:
+            measure_weights(plan, index, thread, barrier.threads)
     look(run, share, index, False)
     op.kind.backward(op, &share.step, &taps if tapped else NULL, &rows)
     look(run, share, index, True)
@@ -223,7 +234,7 @@ cdef void end_step(Run *run, Barrier *barrier, Py_ssize_t done) noexcept nogil:
     """So many steps are done: dismisses the team if time is up or another number of threads shall go on."""
     cdef double now
     run.done[0] = done
-    if run.broken:
+    if run.broken or (run.bin_record != NULL and run.bins_used + most_entries(run.plan) > run.bin_room):
         run.stop = True
         dismiss(barrier)
         return
@@ -265,6 +276,8 @@ cdef void train_steps(void *argument, int thread, Barrier *barrier) noexcept nog
         last_window = first_window if steps_per_batch > 1 else windows - 1
         deepest = deepest_window(run, &share, last_window) if plan.truncated and run.updating else 0
         tapped = run.record != NULL and run.record[s] >= 0
+        share.step.by_unit = tapped and run.unit_record != NULL and run.unit_record[s] >= 0
+        share.step.counting = tapped and run.bin_record != NULL and run.bin_record[s] >= 0
         if thread == 0:
             run.losses[s] = 0
             if run.right != NULL:
@@ -361,6 +374,12 @@ cdef void train_windows(
         barrier_wait(barrier)
         if tapped:
             record_window(run, share, run.record[s], time0, complete, barrier.threads)
+            if complete and share.step.counting and share.step.thread == 0:
+                record_bins(run, run.bin_record[s])
+            if complete and share.step.by_unit:
+                barrier_wait(barrier)  # what is seen of each op has been joined
+                if share.step.thread == 0:
+                    record_units(run, run.unit_record[s], share.step.rows, barrier.threads)
             barrier_wait(barrier)
 
 

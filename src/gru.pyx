@@ -10,7 +10,7 @@ Gates lie as r, z, m, n: of dL/dz the recurrent weights see r, z and m, the inpu
 
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter,
-    block, from_row, of_thread, span_of,
+    block, from_row, of_thread, span_of, tap_delta, tap_outputs,
 )
 from .recurrent cimport (
     BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, WEIGHT_HH, WEIGHT_IH, add_dropout_buffers,
@@ -172,12 +172,11 @@ cdef void cell_backward(
         )
     if taps != NULL:
         for gate in range(GATES):
-            op.leaf.row_norms(
-                here.gate_norm[gate], block(gates, op.gate_block[gate] * n, n, op.leaf), &now.rows
+            tap_delta(
+                op, here.gate_norm[gate], &here.layer, block(gates, op.gate_block[gate] * n, n, op.leaf),
+                &now.rows,
             )
-        op.leaf.moments(
-            here.layer.mean, here.layer.deviation, from_row(op.state[0].sequence, now.row, op.leaf), &now.rows
-        )
+        tap_outputs(op, &here.layer, from_row(op.state[0].sequence, now.row, op.leaf), &now.rows)
 
 
 cdef void gradient(

@@ -7,7 +7,7 @@ dL/dg = dL/dh t         dL/dt = dL/dh (g - x)          dL/dx = dL/dh (1 - t) + d
 from .function cimport ActivationFunction
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_STEP, Step, add_buffer, add_parameter, block, set_activation,
-    set_gate_activation, set_up, span_of,
+    set_gate_activation, set_up, span_of, tap_outputs,
 )
 from .simd cimport Matrix, Rows, Span, Taps
 
@@ -45,9 +45,10 @@ cdef void backward(
 ) noexcept nogil:
     cdef Matrix gates = op.buffer[GATES].matrix, delta = op.buffer[DELTA].matrix
     cdef Matrix brought = half(op, gates, 0)
-    cdef Taps of_gate
+    cdef Taps of_gate, of_candidate
     if taps != NULL:
-        of_gate = taps.layer
+        of_gate = of_candidate = taps.layer
+        of_gate.output_bins = of_candidate.output_bins = NULL
         of_gate.delta_norm = taps.gate_norm[1]
         of_gate.saturated = taps.gate_saturated[1]
     op.leaf.highway_backward(delta, op.dh, gates, op.x, rows)
@@ -57,7 +58,7 @@ cdef void backward(
     )
     op.leaf.activation_backward(
         half(op, delta, 0), brought, half(op, op.z, 0), &op.activation, False,
-        &taps.layer if taps != NULL else NULL, rows,
+        &of_candidate if taps != NULL else NULL, rows,
     )
     op.leaf.clear_ended(delta, rows)
     op.leaf.clear_ended(op.dh, rows)
@@ -66,7 +67,7 @@ cdef void backward(
     op.leaf.affine_input(brought, half(op, delta, 0), op.parameter[WEIGHT].value, False, rows)
     op.leaf.affine_input(brought, half(op, delta, 1), op.parameter[WEIGHT_GATE].value, True, rows)
     if taps != NULL:
-        op.leaf.moments(taps.layer.mean, taps.layer.deviation, op.h, rows)
+        tap_outputs(op, &taps.layer, op.h, rows)
         op.leaf.row_norms(taps.skip, op.dh, rows)
         op.leaf.row_norms(taps.body, brought, rows)
     if op.dx.data != NULL:

@@ -8,10 +8,13 @@ import numpy as np
 
 from libc.stdint cimport int64_t, uint64_t
 
-from .arrays cimport doubles_of
+from .arrays cimport doubles_of, int64s_of
 from .function cimport ActivationFunction
 from .kernel_arrays cimport all_rows, as_matrix, expect, expect_lines, leaf_of, some_rows
-from .simd cimport Leaf, Norms, PACKED_SIZE, RULE_STATES, Rows, Rule, Span, Update, advance
+from .simd cimport (
+    Bins, LONGEST_ENTRY, Leaf, Norms, PACKED_SIZE, RULE_STATES, Rows, Rule, Span, TABLE_BYTES, Update, advance,
+    clear_table, join_tables,
+)
 
 
 def matrix(Py_ssize_t rows, Py_ssize_t cols, dtype):
@@ -133,6 +136,7 @@ def update(w, states, g, int rule, dict numbers, *, int64_t time=1, Py_ssize_t c
             weight=doubles_of("norms", norms[0]),
             gradient=doubles_of("norms", norms[1]),
             update=doubles_of("norms", norms[2]),
+            ratios=NULL,
         )
     with nogil:
         advance(&u, <Rule>rule, time)
@@ -167,6 +171,37 @@ def dropout(
 def add_noise(g, double sigma, uint64_t key, Py_ssize_t first_element=0):
     """g += sigma times normal numbers."""
     leaf_of([g]).add_noise(as_matrix(g).data, len(g), sigma, key, first_element)
+
+
+class Counter:
+    """Counts numbers of a dtype by sign and binary exponent, as the engine does step by step."""
+
+    def __init__(self, dtype):
+        self.dtype = np.dtype(dtype)
+        self.table = np.zeros(TABLE_BYTES(self.dtype.itemsize) // 8, np.int64)
+        clear_table(<Bins *>int64s_of("table", self.table), self.dtype.itemsize)
+
+    def add(self, x):
+        """A contiguous vector."""
+        cdef const Leaf *leaf = leaf_of([x])
+        cdef Bins *table = <Bins *>int64s_of("table", self.table)
+        cdef const void *given = as_matrix(x).data
+        cdef Py_ssize_t n = x.size
+        with nogil:
+            leaf.count(table, given, n)
+
+    def add_rows(self, x, *, Py_ssize_t places=1, part=None, ends=None):
+        """Rows `part` of a matrix at so many places, as far as sequences reach."""
+        cdef Rows rows = some_rows(x, places, part, ends)
+        leaf_of([x]).count_rows(<Bins *>int64s_of("table", self.table), as_matrix(x), &rows)
+
+    def take(self):
+        """What was counted since it was asked for last: (lowest exponent, counts (W, 2), zeros, NaN, inf and -inf)."""
+        entry = np.empty(LONGEST_ENTRY(self.dtype.itemsize), np.int64)
+        cdef Bins *table = <Bins *>int64s_of("table", self.table)
+        size = join_tables(int64s_of("entry", entry), table, 1, self.dtype.itemsize)
+        about = np.finfo(self.dtype)
+        return entry[0] + about.minexp - about.nmant, entry[6:size].reshape(-1, 2), entry[2:6]
 
 
 def norm(x):

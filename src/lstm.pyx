@@ -11,7 +11,7 @@ dL/dc_{t-1} = f dL/dc_t + p_i dL/dz_i + p_f dL/dz_f        dL/dh_{t-1} = W_hh^T 
 
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter,
-    block, from_row, of_thread, span_of,
+    block, from_row, of_thread, span_of, tap_delta, tap_outputs,
 )
 from .recurrent cimport (
     BIAS_HH, BIAS_IH, Moment, OWN_BUFFERS, PACKED, TOTAL, add_dropout_buffers, before,
@@ -138,11 +138,9 @@ cdef void cell_backward(
     keep_moment(op, op.cell, dc, now)
     if taps != NULL:
         for gate in range(GATES):
-            op.leaf.row_norms(here.gate_norm[gate], block(gates, gate * n, n, op.leaf), &now.rows)
+            tap_delta(op, here.gate_norm[gate], &here.layer, block(gates, gate * n, n, op.leaf), &now.rows)
         op.leaf.row_norms(here.cell, dc, &now.rows)
-        op.leaf.moments(
-            here.layer.mean, here.layer.deviation, from_row(op.state[H].sequence, now.row, op.leaf), &now.rows
-        )
+        tap_outputs(op, &here.layer, from_row(op.state[H].sequence, now.row, op.leaf), &now.rows)
     if step.wants_initial or not now.done:
         bring_back(op, step, gates, of_thread(op, step, PACKED), False, &now.rows)
 

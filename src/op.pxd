@@ -27,6 +27,7 @@ cdef enum:
 ctypedef struct Parameter:
     bint trained           # else a statistic: the layer's own to change
     bint undecayed         # the optimizer's weight decay leaves it out
+    bint counted           # it is of a layer's weights, whose distributions and units are told
     void *kept             # a statistic before the step, where a step may be taken back
     Matrix value
     Matrix gradient
@@ -74,6 +75,8 @@ ctypedef struct Step:
     bint loss_follows   # which may apply the output's activation itself
     bint first, last    # the window begins, ends the sequences
     bint accumulating   # gradients go on from those of a later window
+    bint counting       # distributions are told
+    bint by_unit        # what units do is told
     Py_ssize_t begin    # gradients are summed over timesteps [begin, end)
     Py_ssize_t end
     Py_ssize_t partial  # bytes from a gradient to its unfinished part
@@ -235,10 +238,30 @@ cdef inline Rows spread(const Rows *rows, Py_ssize_t places) noexcept nogil:
 
 cdef inline Taps taps_from(const Taps *taps, Py_ssize_t chunk) noexcept nogil:
     """The entries of chunk `chunk` and behind."""
-    return Taps(
-        delta_norm=taps.delta_norm + chunk, mean=taps.mean + chunk, deviation=taps.deviation + chunk,
-        saturated=taps.saturated + chunk, slopes=taps.slopes,
-    )
+    cdef Taps here = taps[0]
+    here.delta_norm += chunk
+    here.mean += chunk
+    here.deviation += chunk
+    here.saturated += chunk
+    return here
+
+
+cdef inline void tap_delta(
+    const Op *op, double *norms, const Taps *taps, Matrix delta, const Rows *rows
+) noexcept nogil:
+    """What activation_backward tells of delta, where it is not made there."""
+    op.leaf.row_norms(norms, delta, rows)
+    if taps.delta_bins != NULL:
+        op.leaf.count_rows(taps.delta_bins, delta, rows)
+    if taps.units != NULL:
+        op.leaf.unit_squares(taps.units.squares, delta, rows)
+
+
+cdef inline void tap_outputs(const Op *op, const Taps *taps, Matrix h, const Rows *rows) noexcept nogil:
+    """... and of h."""
+    op.leaf.moments(taps.mean, taps.deviation, h, rows)
+    if taps.output_bins != NULL:
+        op.leaf.count_rows(taps.output_bins, h, rows)
 
 
 cdef enum:

@@ -4,8 +4,8 @@ from cpython.object cimport PyObject
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 
-from .op cimport MAX_GATES, MAX_STATES, Op, OpTaps
-from .simd cimport Factor, Leaf, LossCall, Matrix, Rule, Update
+from .op cimport MAX_GATES, MAX_PARAMETERS, MAX_STATES, Op, OpTaps
+from .simd cimport Bins, Factor, Leaf, LossCall, Matrix, Rule, Units, Update
 from .team cimport Pace
 
 
@@ -34,6 +34,17 @@ cdef enum Guard:
     NOTICE
     REFUSE
 
+# What distributions are told of: each op has a table for each, and for each thread.
+cdef enum:
+    DELTA_BINS
+    WEIGHT_BINS   # of the gradient,
+    OUTPUT_BINS
+    RATIO_BINS    # of updates, relative to the value
+    BIN_FIELDS
+
+cdef enum:
+    UNIT_FIELDS = 4  # of a record: norms of delta and of the weights, shares of slopes that are flat and that are 0
+
 # What the engine keeps for an op.
 ctypedef struct OpBook:
     double rate               # times the optimizer's; 0: frozen
@@ -43,6 +54,10 @@ ctypedef struct OpBook:
     Py_ssize_t gradient_chunks
     OpTaps taps
     Seen seen
+    Units units               # flat, zero and unknown are those of the first thread
+    double *unit_weights[MAX_PARAMETERS]  # sums of squares that make norms of units' weights; NULL where it has none
+    int first_unit            # of this op, in a row of the record of units
+    Bins *tables              # (BIN_FIELDS, table_threads), or NULL where nobody has asked yet
     int first_parameter       # of this op, in a row of the parameter record
     int time_index            # of this op in a row of the time record, or -1
     Py_ssize_t slope_stride   # bytes from one thread's slopes to the next
@@ -87,6 +102,10 @@ ctypedef struct Plan:
     bint keeps                # what a step may have to give back
     Py_ssize_t partial        # bytes from a gradient to its unfinished part, where time is cut into windows
     bint wants_initial        # dL/d initial states are read when the step is complete
+    int units                 # of all ops
+    int table_threads
+    char *ratios              # of the rows of a parameter that a thread updates at once
+    Py_ssize_t ratio_stride   # bytes from one thread's to the next's
     Guard guard
     int64_t time              # optimizer steps done
     uint64_t seed             # of random numbers
@@ -151,6 +170,13 @@ ctypedef struct Run:
     double *op_record         # (rows, ops, OP_FIELDS)
     double *parameter_record  # (rows, parameters, PARAMETER_FIELDS)
     double *time_record       # (rows, recurrent ops, record_times, TIME_FIELDS)
+    const int64_t *unit_record  # (steps,) row of the record of units, or -1; or NULL
+    double *unit_fields        # (rows, units, UNIT_FIELDS)
+    const int64_t *bin_record  # (steps,) row of bin_places, or -1; or NULL
+    int64_t *bin_places        # (rows, ops, BIN_FIELDS) where entries begin
+    int64_t *bin_entries       # one after the other; see simd/tables.h
+    Py_ssize_t bins_used
+    Py_ssize_t bin_room        # of bin_entries
     Py_ssize_t record_times
     int time_ops
     int parameters

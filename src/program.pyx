@@ -8,6 +8,7 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from .arrays cimport data_of, doubles_of, int64s_of
+from .bins cimport lay_tables, most_entries
 from .buffer_layout cimport lay_buffers
 from .engine cimport forward, train
 from .op cimport MAX_GATES, MAX_STATES, Op, Operation, Parameter, TIMESTEPS, from_row
@@ -18,6 +19,7 @@ from .sights cimport find_sights, open_op
 from .sights import WHAT
 from .simd cimport Factor, Judge, LossCall, LossKind, Matrix, Rule, leaf_table
 from .team cimport MAX_THREADS, Pace
+from .units cimport lay_units
 
 cdef enum:
     # A team pays from this many floating-point operations between two barriers on; bench: D1, D2
@@ -34,6 +36,21 @@ cdef int write_record(Run *run, record, op_record, parameter_record, time_record
     return 0
 
 
+cdef int write_parts(Run *run, dict told) except -1:
+    """Have the engine write what is told of some steps."""
+    if "distributions" in told:
+        record, places, entries = told["distributions"]
+        run.bin_record = int64s_of("bin_record", record)
+        run.bin_places = int64s_of("bin_places", places)
+        run.bin_entries = int64s_of("bin_entries", entries)
+        run.bin_room = len(entries)
+    if "units" in told:
+        record, fields = told["units"]
+        run.unit_record = int64s_of("unit_record", record)
+        run.unit_fields = doubles_of("unit_fields", fields)
+    return 0
+
+
 cdef class Program:
     """A network, its loss and its optimizer, planned for minibatches of up to `batch` rows and, where it
     takes sequences, for windows of `times` timesteps.
@@ -44,8 +61,8 @@ cdef class Program:
     contiguity, ranges of integers.
     """
     cdef Plan plan
-    cdef object dtype  # of parameters and of samples
-    cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, sights_buffer, borrowed
+    cdef readonly object dtype  # of parameters and of samples
+    cdef object ops_buffer, book_buffer, state_buffer, arena_buffer, sights_buffer, borrowed, tables, units
     cdef int total_parameters, time_ops, wanted_threads, most_threads
     cdef Py_ssize_t windows
     cdef double step_flops, row_flops
@@ -129,6 +146,30 @@ cdef class Program:
             &self.plan, self.most_threads, windows, input_gradient, gradients
         )
         self.plan.loss_rows_scale = 1.0 / self.plan.output.cols if mean_over_outputs else 1.0
+
+    def tell_bins(self, frozenset weights):
+        """From now on distributions can be recorded, of the parameters whose offsets are `weights`; returns how many
+        numbers those of a step may take."""
+        if self.tables is None:
+            self._count(weights)
+            self.tables = lay_tables(&self.plan, self.most_threads)
+        return most_entries(&self.plan)
+
+    def tell_units(self, frozenset weights):
+        """From now on units can be recorded; returns how many each operation has."""
+        if self.units is None:
+            self._count(weights)
+            self.units = lay_units(&self.plan, self.most_threads)
+        return [self.plan.op[i].h.cols for i in range(self.plan.ops)]
+
+    cdef void _count(self, frozenset weights) except *:
+        """Mark the parameters whose offsets are `weights`."""
+        cdef Parameter *p
+        cdef int i, j
+        for i in range(self.plan.ops):
+            for j in range(self.plan.op[i].parameters):
+                p = &self.plan.op[i].parameter[j]
+                p.counted = p.trained and p.offset in weights
 
     @property
     def arena_bytes(self):
@@ -358,7 +399,7 @@ cdef class Program:
         self, x, y, order, losses, *,
         Py_ssize_t batch, places=None, bint updating=True, bint predicting=False, double seconds=INFINITY,
         rates=None, done=None, right=None, outputs=None, record=None, op_record=None, parameter_record=None,
-        time_record=None, **extra,
+        time_record=None, told=None, **extra,
     ):
         """Run len(losses) steps, or as many as fit into `seconds`; return how many were done.
 
@@ -372,7 +413,11 @@ cdef class Program:
         outputs: those of each step's samples are written, as `forward` does.
         predicting: layers are as `forward` has them, and no parameter's gradient is computed.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
-        and time_record (rows, recurrent ops, times, 11) to write, or -1. extra: lengths (n,) int64, not
+        and time_record (rows, recurrent ops, times, 11) to write, or -1. told: what else is
+        written of some of the recorded steps, a dict of parts, each a tuple that begins with rows like `record`.
+        "distributions": of places (rows, ops, 4) int64, which is where in the third, int64, entries begin, as
+        in simd/tables.h; the call ends when there may be no room for another step's (`tell_bins`). "units": of
+        fields (rows, units, 4) float64, unit by unit of all operations. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
         see `_run`; input_gradient, like x, written; sights, a list of (operation, what, array), each array
         (n, places, columns) as `sights` tells, written; function, what computes a custom loss: an object with
@@ -400,6 +445,8 @@ cdef class Program:
             run.rates = doubles_of("rates", rates)
         if record is not None:
             write_record(&run, record, op_record, parameter_record, time_record)
+        if told:
+            write_parts(&run, told)
         run.seconds = seconds
         cdef int64_t count = 0
         run.done = &count if done is None else int64s_of("done", done)
@@ -428,6 +475,7 @@ cdef class Program:
                 &run, record["record"], record["op_record"], record["parameter_record"],
                 record["time_record"],
             )
+            write_parts(&run, record["told"])
         run.first_step = self.plan.time
         run.losses = &loss
         run.most_threads = self._threads(run.batch, run.times)

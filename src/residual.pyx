@@ -63,11 +63,13 @@ cdef void join_forward(const Op *op, const Step *step, const Rows *rows) noexcep
 cdef void join_backward(
     const Op *op, const Step *step, const OpTaps *taps, const Rows *rows
 ) noexcept nogil:
-    cdef Py_ssize_t chunks = row_chunks(rows.stride), p = 0
+    cdef Py_ssize_t chunks = row_chunks(rows.stride), p = rows.times
+    cdef Py_ssize_t together = block_of_places(rows, 0, op.dh, op.leaf).times
     cdef Matrix delta, dx, nothing = Matrix(data=NULL, ld=0, cols=0)
     cdef Taps layer
     cdef Rows some
-    while p < rows.times:
+    while p > 0:
+        p = (p - 1) // together * together
         some = block_of_places(rows, p, op.dh, op.leaf)
         delta, dx = at_place(op, op.dh, p, rows), at_place(op, op.dx, p, rows)
         if taps != NULL:
@@ -83,7 +85,6 @@ cdef void join_backward(
             dx = at_place(op, op.dx2, p, rows)
             op.leaf.add(dx, nothing, delta, &some)
             op.leaf.clear_ended(dx, &some)
-        p += some.times
 
 
 cdef void join_gradient(

@@ -11,6 +11,14 @@ cdef extern from "simd/factor.h" nogil:
     Factor quotient "vg_quotient"(double a, double b, double least)
 
 
+cdef extern from "simd/tables.h" nogil:
+    ctypedef struct Bins "vg_bins":
+        pass
+    Py_ssize_t TABLE_BYTES "VG_TABLE_BYTES"(Py_ssize_t real_bytes)
+    Py_ssize_t LONGEST_ENTRY "VG_LONGEST_ENTRY"(Py_ssize_t real_bytes)
+    void clear_table "vg_clear_table"(Bins *table, int real_bytes)
+    Py_ssize_t join_tables "vg_join_tables"(int64_t *entry, Bins *tables, int threads, int real_bytes)
+
 cdef extern from "simd/leaf.h" nogil:
     const Py_ssize_t ROW_CHUNK "VG_ROW_CHUNK"
     const Py_ssize_t DEPTH_BLOCK "VG_DEPTH_BLOCK"
@@ -92,12 +100,21 @@ cdef extern from "simd/leaf.h" nogil:
     ctypedef enum Rule "vg_rule":
         pass
 
+    ctypedef struct Units "vg_units":
+        Matrix squares
+        int64_t *flat
+        int64_t *zero
+        int64_t *unknown
+
     ctypedef struct Taps "vg_taps":
         double *delta_norm
         double *mean
         double *deviation
         double *saturated
         void *slopes
+        Bins *delta_bins
+        Bins *output_bins
+        const Units *units
 
     ctypedef struct Judge "vg_judge":
         bint by_class
@@ -141,6 +158,7 @@ cdef extern from "simd/leaf.h" nogil:
         double *weight
         double *gradient
         double *update
+        void *ratios
 
     ctypedef void (*UpdateKernel)(
         void *w, void *const *states, const void *g, Py_ssize_t n, Py_ssize_t chunk, const Update *u,
@@ -301,6 +319,13 @@ cdef extern from "simd/leaf.h" nogil:
         void (*add_noise)(
             void *g, Py_ssize_t n, double sigma, uint64_t key, Py_ssize_t first_element
         ) noexcept nogil
+        void (*count)(Bins *table, const void *x, Py_ssize_t n) noexcept nogil
+        void (*count_rows)(Bins *table, Matrix x, const Rows *rows) noexcept nogil
+        void (*unit_squares)(Matrix sums, Matrix x, const Rows *rows) noexcept nogil
+        void (*column_squares)(
+            double *sums, Matrix x, Py_ssize_t rows, Py_ssize_t col0, Py_ssize_t col1
+        ) noexcept nogil
+        double (*unit_norm)(double up, double down) noexcept nogil
         void (*row_norms)(double *norm, Matrix x, const Rows *rows) noexcept nogil
         void (*moments)(double *mean, double *deviation, Matrix h, const Rows *rows) noexcept nogil
         void (*loss)(

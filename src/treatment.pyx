@@ -14,8 +14,9 @@ backward is done.
 from libc.float cimport DBL_MIN, FLT_MIN
 from libc.math cimport INFINITY, pow, sqrt
 
+from .bins cimport table_of
 from .op cimport Op, Parameter, Step
-from .plan cimport OpBook, Plan, waits, writes
+from .plan cimport OpBook, Plan, RATIO_BINS, WEIGHT_BINS, waits, writes
 from .record cimport combined_norm
 from .simd cimport Factor, Norms, RULE_STATES, Update, advance, quotient
 from .window cimport cut
@@ -30,7 +31,8 @@ cdef inline Py_ssize_t first_element(const Parameter *p, Py_ssize_t row) noexcep
 
 
 cdef void update_rows(
-    Plan *plan, Parameter *p, Py_ssize_t row0, Py_ssize_t row1, const Update *update, double *gradient_norms
+    Plan *plan, const OpBook *book, Parameter *p, const Step *step, Py_ssize_t row0, Py_ssize_t row1,
+    const Update *update, double *gradient_norms,
 ) noexcept nogil:
     """The optimizer's step on rows [row0, row1), and norms if there is a place for the gradient's."""
     cdef Py_ssize_t begin = first_element(p, row0), end = first_element(p, row1)
@@ -38,14 +40,21 @@ cdef void update_rows(
     cdef void *state[RULE_STATES]
     cdef int i
     cdef Norms norms = Norms(
-        weight=p.norms.weight + chunk, gradient=gradient_norms + chunk, update=p.norms.update + chunk
+        weight=p.norms.weight + chunk, gradient=gradient_norms + chunk, update=p.norms.update + chunk,
+        ratios=NULL,
     )
+    if step.counting and p.counted:
+        norms.ratios = plan.ratios + step.thread * plan.ratio_stride
     for i in range(RULE_STATES):
         state[i] = <char *>p.state[i] + offset if p.state[i] != NULL else NULL
     plan.leaf.update[<int>plan.rule](
         <char *>p.value.data + offset, state, <char *>p.gradient.data + offset,
         end - begin, p.chunk_rows * p.value.cols, update, &norms if gradient_norms != NULL else NULL,
     )
+    if norms.ratios != NULL:
+        plan.leaf.count(
+            table_of(plan, book, RATIO_BINS, step.thread), norms.ratios, (row1 - row0) * p.value.cols
+        )
 
 
 cdef void norm_rows(
@@ -91,7 +100,7 @@ cdef void treat_rows(
         update.gradient_scale = update.gradient_shrink = 1
         if plan.treatment.noise > 0:
             update.gradient_limit = INFINITY
-    update_rows(plan, p, row0, row1, &update, norms if tapped else NULL)
+    update_rows(plan, book, p, step, row0, row1, &update, norms if tapped else NULL)
 
 
 cdef void begin_update(Plan *plan) noexcept nogil:
@@ -114,6 +123,12 @@ cdef void take_rows(
 ) noexcept nogil:
     cdef OpBook *book = &plan.book[index]
     cdef bint applied = step.updating and book.rate > 0, waiting = waits(plan)
+    if step.counting and p.counted:
+        plan.leaf.count(
+            table_of(plan, book, WEIGHT_BINS, step.thread),
+            <char *>p.gradient.data + first_element(p, row0) * plan.leaf.real_bytes,
+            (row1 - row0) * p.value.cols,
+        )
     if tapped and not applied:
         norm_rows(plan, p, p.norms.weight, p.value.data, row0, row1)
     if tapped and (not applied or writes(plan, tapped)) or applied and waiting:

@@ -28,7 +28,8 @@ cdef Share share_of(
     share.time = 0
     share.step = Step(
         rows=rows, times=1, time=0, thread=thread, key=0, training=False, updating=False, loss_follows=False,
-        first=True, last=True, accumulating=False, begin=0, end=1, partial=run.plan.partial,
+        first=True, last=True, accumulating=False, counting=False,
+        by_unit=False, begin=0, end=1, partial=run.plan.partial,
         stretch_begin=0, stretch_end=rows, wants_initial=False,
     )
     share.vectors = Rows(begin=row0, end=row1, times=1, stride=rows, ends=NULL)

@@ -169,6 +169,10 @@ LEGAL = {
 }
 # ... and where it is another
 EXCEPT = {
+    ("GradientFlow", "distributions"): f"{SWITCH} {EMPTY}",
+    ("GradientFlow", "units"): f"{SWITCH} {EMPTY}",
+    ("gradient_flow", "distributions"): SWITCH,
+    ("gradient_flow", "units"): SWITCH,
     ("internals", "y"): OPTIONAL,
     ("internals", "layers"): OPTIONAL,
     ("Activation of a layer", "name"): NONE_AT_ALL,

@@ -203,6 +203,8 @@ INLINE void slope_rows_tapped(Slope slope, Machine *machine, vg_matrix delta, vg
                 else
                     tap_column(&run, slopes, slope, dj, delta.ld, hj, h.ld, zj, ldz, rows, factor, threshold,
                                all(origin), done, width - j);
+                if (taps->units)
+                    count_slopes(taps->units, slope, hj, h.ld, zj, ldz, rows, factor, threshold, k + j, width - j);
             }
             add_run(&chunk, &run);
             flat = run.flat;
@@ -217,8 +219,8 @@ INLINE void slope_rows_tapped(Slope slope, Machine *machine, vg_matrix delta, vg
     }
 }
 
-/* Its machine has made slopes of z. */
-INLINE vec formula_slope(vec made, vec h, vec alpha) { (void)h, (void)alpha; return made; }
+/* Slopes that are there already: a formula's machine has made them, or they are a gate's. */
+INLINE vec made_slope(vec made, vec h, vec alpha) { (void)h, (void)alpha; return made; }
 
 static __attribute__((noinline)) void formula_slopes_tapped(vg_matrix delta, vg_matrix h, vg_matrix z,
                                                             const vg_function *f, int done, const vg_taps *taps,
@@ -226,7 +228,7 @@ static __attribute__((noinline)) void formula_slopes_tapped(vg_matrix delta, vg_
     Machine machine;
     set_up_machine(&machine, f->program);
     derive_by(&machine, 0);
-    slope_rows_tapped(formula_slope, &machine, delta, h, z, 0, f->steepest, done, taps, rows);
+    slope_rows_tapped(made_slope, &machine, delta, h, z, 0, f->steepest, done, taps, rows);
 }
 
 static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, const vg_function *f,
@@ -251,6 +253,9 @@ static void activation_backward(vg_matrix delta, vg_matrix h, vg_matrix z, const
         FOR_ACTIVATION(f, DO)
 #undef DO
     }
+    if (taps && taps->delta_bins) count_rows(taps->delta_bins, delta, rows);
+    if (taps && taps->output_bins) count_rows(taps->output_bins, h, rows);
+    if (taps && taps->units) unit_squares(taps->units->squares, delta, rows);
 }
 
 /* Down one vector of slopes: how many of each lane's first n are flat, NaN if an output is, and the bits of all. */
@@ -281,6 +286,8 @@ static void tap_slopes(vg_matrix s, vg_matrix h, double steepest, const vg_taps 
             flat += tap_slope_column((real *)taps->slopes + j, at + j, s.ld, hb + j, h.ld, rows, threshold,
                                      s.cols - j);
         taps->saturated[c] = isnan(steepest) ? NAN : lane_sum(flat);
+        for (j = 0; taps->units && j < s.cols; j += LANES)
+            count_slopes(taps->units, made_slope, hb + j, h.ld, at + j, s.ld, rows, all(0), threshold, j, s.cols - j);
     }
 }
 

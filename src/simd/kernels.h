@@ -10,6 +10,7 @@
 #include "vec.h"
 #include "vmath.h"
 #include "reduce.h"
+#include "bins.h"
 #include "image.h"
 #include "caches.h"
 #include "tiles.h"
@@ -22,6 +23,7 @@
 #include "pool.h"
 #include "functions.h"
 #include "formula.h"
+#include "units.h"
 #include "activation.h"
 #include "recurrent.h"
 #include "highway.h"
@@ -122,6 +124,11 @@ const vg_leaf LEAF_TABLE = {
     .alpha_dropout = alpha_dropout,
     .noise_rows = noise_rows,
     .add_noise = add_noise,
+    .count = count,
+    .count_rows = count_rows,
+    .unit_squares = unit_squares,
+    .column_squares = column_squares,
+    .unit_norm = unit_norm,
     .row_norms = row_norms,
     .moments = moments,
     .loss = loss,

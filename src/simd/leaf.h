@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "factor.h"
+#include "tables.h"
 
 /* Rows of a batch are handed to threads in chunks of this many. */
 #define VG_ROW_CHUNK 8
@@ -126,6 +127,13 @@ typedef struct {
 
 static const vg_function VG_NO_ACTIVATION = {VG_IDENTITY, 0, 1, NULL};
 
+/* What is recorded of each unit: sums over rows, which go on from what is there. */
+typedef struct {
+    vg_matrix squares; /* of delta, see unit_squares */
+    int64_t *flat, *zero, *unknown; /* (cols,): slopes below 5 % of the activation's steepest, and of 0; 1 where any output
+                                     * or slope is NaN */
+} vg_units;
+
 /* What activation_backward records of a layer while it computes delta; one entry per timestep and row chunk. */
 typedef struct {
     double *delta_norm; /* L2 norm of delta */
@@ -134,6 +142,8 @@ typedef struct {
     double *saturated;  /* how many outputs whose slope is below 5 % of the activation's steepest; NaN if any
                          * output or slope is */
     void *slopes;       /* (cols,) reals: the bits of every |slope| of the unit, or-ed: 0 where all are 0 */
+    vg_bins *delta_bins, *output_bins; /* the thread's tables of delta and h, or NULL */
+    const vg_units *units;             /* or NULL */
 } vg_taps;
 
 typedef enum {
@@ -211,6 +221,7 @@ typedef struct {
  * step wrote is read: it tells which chunks need care. */
 typedef struct {
     double *weight, *gradient, *update;
+    void *ratios; /* of each element, what is added to the value over the value, 0 where nothing is; or NULL */
 } vg_norms;
 
 /* Elements of a packed matrix (depth, cols). */
@@ -406,6 +417,17 @@ typedef struct {
                        const vg_rows *rows);
     /* g[i] += sigma times a normal number that the key and first_element + i decide */
     void (*add_noise)(void *g, ptrdiff_t n, double sigma, uint64_t key, ptrdiff_t first_element);
+
+    /* adds n numbers, or those of rows, to a table */
+    void (*count)(vg_bins *table, const void *x, ptrdiff_t n);
+    void (*count_rows)(vg_bins *table, vg_matrix x, const vg_rows *rows);
+
+    /* what unit_norm makes a norm of: (2, VG_PADDED(cols)) doubles in a row of sums for each chunk of rows, whatever the
+     * places; they go on from what is there */
+    void (*unit_squares)(vg_matrix sums, vg_matrix x, const vg_rows *rows);
+    /* the same of columns [col0, col1) over `rows` rows: (2, cols) doubles */
+    void (*column_squares)(double *sums, vg_matrix x, ptrdiff_t rows, ptrdiff_t col0, ptrdiff_t col1);
+    double (*unit_norm)(double up, double down);
 
     /* the L2 norm of each row chunk of x; one entry per timestep and row chunk */
     void (*row_norms)(double *norm, vg_matrix x, const vg_rows *rows);

@@ -68,11 +68,12 @@ INLINE vg_matrix seen(vg_matrix m, const Block *block) {
 
 INLINE vg_taps taps_seen(const vg_taps *taps, const Block *block) {
     const ptrdiff_t chunk = block->place * ((block->rows.stride + VG_ROW_CHUNK - 1) / VG_ROW_CHUNK);
-    return (vg_taps){.delta_norm = taps->delta_norm + chunk,
-                     .mean = taps->mean + chunk,
-                     .deviation = taps->deviation + chunk,
-                     .saturated = taps->saturated + chunk,
-                     .slopes = taps->slopes};
+    vg_taps here = *taps;
+    here.delta_norm += chunk;
+    here.mean += chunk;
+    here.deviation += chunk;
+    here.saturated += chunk;
+    return here;
 }
 
 static void slopes_of_block(vg_matrix delta, vg_matrix h, vg_matrix z, const vg_function *f, int done,

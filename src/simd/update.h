@@ -159,7 +159,7 @@ typedef struct {
 /* One vector. `clipped`: the gradient is scaled and limited first. `proportional`: a move is the gradient
  * times rate x scale, and so is its norm. */
 INLINE void update_vector(Step step, const int clipped, const int proportional, real *w, real *const *state,
-                          const real *g, ptrdiff_t i, const Rule *rule, Squares *squares) {
+                          const real *g, ptrdiff_t i, const Rule *rule, Squares *squares, real *ratios) {
     const vec raw = load(g + i), value = load(w + i);
     vec gradient = raw;
     if (clipped) {
@@ -168,6 +168,7 @@ INLINE void update_vector(Step step, const int clipped, const int proportional, 
     }
     const vec move = rounded(step(value, gradient, state, i, rule));
     store(w + i, value - move);
+    if (ratios) store(ratios + i, keep(move != all(0), -move / value));
     if (squares) {
         squares->value += value * value;
         squares->gradient += raw * raw;
@@ -197,7 +198,7 @@ INLINE void settle(const vg_norms *norms, ptrdiff_t c, const Squares *sum, const
 
 INLINE void update_chunks(Step step, const int clipped, const int proportional, real *w, real *const *state,
                           const real *g, ptrdiff_t n, ptrdiff_t chunk, const Rule *rule,
-                          const vg_norms *norms) {
+                          const vg_norms *norms, real *ratios) {
     Squares sums[UNSETTLED];
     ptrdiff_t settled = 0;
     for (ptrdiff_t begin = 0, c = 0; begin < n; begin += chunk, c++) {
@@ -206,10 +207,10 @@ INLINE void update_chunks(Step step, const int clipped, const int proportional, 
         if (norms && !IS_ORDINARY(norms->weight[c])) norms->weight[c] = norm(w + begin, end - begin);
         ptrdiff_t i = begin;
         for (; i + LANES < end; i += 2 * LANES) {
-            update_vector(step, clipped, proportional, w, state, g, i, rule, norms ? &even : NULL);
-            update_vector(step, clipped, proportional, w, state, g, i + LANES, rule, norms ? &odd : NULL);
+            update_vector(step, clipped, proportional, w, state, g, i, rule, norms ? &even : NULL, ratios);
+            update_vector(step, clipped, proportional, w, state, g, i + LANES, rule, norms ? &odd : NULL, ratios);
         }
-        if (i < end) update_vector(step, clipped, proportional, w, state, g, i, rule, norms ? &even : NULL);
+        if (i < end) update_vector(step, clipped, proportional, w, state, g, i, rule, norms ? &even : NULL, ratios);
         if (!norms) continue;
         sums[c - settled] = joined(&even, &odd);
         if (c + 1 - settled < UNSETTLED && end < n) continue;
@@ -221,16 +222,18 @@ INLINE void update_chunks(Step step, const int clipped, const int proportional, 
     }
 }
 
-/* The function of a rule's table entry: `step` over all chunks, with and without norms. */
+/* The function of a rule's table entry: `step` over all chunks, with and without norms and ratios. */
 #define UPDATE(name, step, clipped, proportional)                                                          \
     static void name(void *w, void *const *states, const void *g, ptrdiff_t n, ptrdiff_t chunk,            \
                      const vg_update *u, const vg_norms *norms) {                                          \
         const Rule rule = rule_of(u);                                                                      \
         real *const state[VG_RULE_STATES] = {states[0], states[1], states[2]};                             \
-        if (norms)                                                                                         \
-            update_chunks(step, clipped, proportional, w, state, g, n, chunk, &rule, norms);               \
+        if (norms && norms->ratios)                                                                        \
+            update_chunks(step, clipped, proportional, w, state, g, n, chunk, &rule, norms, norms->ratios); \
+        else if (norms)                                                                                    \
+            update_chunks(step, clipped, proportional, w, state, g, n, chunk, &rule, norms, NULL);         \
         else                                                                                               \
-            update_chunks(step, clipped, proportional, w, state, g, n, chunk, &rule, NULL);                \
+            update_chunks(step, clipped, proportional, w, state, g, n, chunk, &rule, NULL, NULL);          \
     }
 
 UPDATE(plain_sgd, plain_step, 0, 1)

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vgcore._core.op import Operation
@@ -16,6 +17,10 @@ class LossFunction(Protocol):
     def __call__(self, first: int, rows: int, begin: int, end: int, scale: float) -> None: ...
 
 class Program:
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    def tell_bins(self, weights: frozenset[int]) -> int: ...
+    def tell_units(self, weights: frozenset[int]) -> list[int]: ...
     time: int
     rate: float
     notices: bool
@@ -90,6 +95,7 @@ class Program:
         op_record: Array | None = None,
         parameter_record: Array | None = None,
         time_record: Array | None = None,
+        told: dict[str, tuple[Array, ...]] | None = None,
         lengths: Array | None = None,
         weights: Array | None = None,
         states: Sequence[StateArrays] = (),
@@ -97,7 +103,7 @@ class Program:
         sights: Sequence[tuple[int, str, Array]] = (),
         function: LossFunction | None = None,
     ) -> int: ...
-    def train_batch(self, x: Array, y: Array, record: dict[str, Array] | None = None) -> float: ...
+    def train_batch(self, x: Array, y: Array, record: dict[str, Any] | None = None) -> float: ...
     def forward(
         self,
         x: Array,

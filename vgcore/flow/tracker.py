@@ -10,18 +10,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore import _html, _npz, _validate
+from vgcore import _html, _validate
 from vgcore._frames import dataframe
 from vgcore._locks import lock_of
-from vgcore.flow import frames
+from vgcore.flow import choice, files, frames
+from vgcore.flow.choice import Choice
+from vgcore.flow.distributions import Distribution, mapping, tallied
 from vgcore.flow.rates import Rate, geometric
 from vgcore.flow.record import (
+    DISTRIBUTION_FIELDS,
     FIELDS,
     GATE_FIELDS,
     TIME_FIELDS,
+    UNIT_FIELDS,
     ByWalk,
     Column,
     Declaration,
+    GrowingPart,
+    Part,
     Source,
     Steps,
     Walk,
@@ -35,11 +41,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-_WANTED = (
-    "every",
-    "steps",
-)  # what a file says of the steps to record; one of earlier days does not
-
 
 class GradientFlow:
     """Records, layer by layer, how large the gradient is while a network trains.
@@ -50,6 +51,11 @@ class GradientFlow:
         Record every ``every``-th step of the model: those whose number it divides.
     steps : iterable of int, optional
         Record these steps instead.
+    distributions : bool, int or iterable of int
+        Record distributions, too: of each recorded step, of those whose number an integer divides, or of
+        those that are listed; see `distribution`.
+    units : bool, int or iterable of int
+        Record what single units do, likewise.
 
     Attributes
     ----------
@@ -100,29 +106,51 @@ class GradientFlow:
     gates : dict of str to tuple of str
         Names of the G gates: i, f, g, o of an LSTM, r, z, n of a GRU, z of an RNN.
 
+    unit_step : ndarray of int, (P,)
+        Of the steps at which units were recorded.
+    unit_delta : dict of str to ndarray, (P, units)
+        Of each layer: L2 norm over the batch, all places and timesteps, and all gates, of a unit's dL/dz.
+    unit_weight : dict of str to ndarray, (P, units)
+        L2 norm of a unit's incoming weights before the update, of those from a recurrent layer's own
+        outputs, too, and of all gates; NaN where a layer has none.
+    unit_saturated, unit_dead : dict of str to ndarray, (P, units)
+        Share of samples (times places, timesteps, gates) where a unit's slope is below 5 % of the
+        activation's steepest, and where it is 0; NaN where an output is NaN, and in layers whose
+        outputs have no slopes of their own, as above.
+
     All are float64; norms neither overflow nor underflow. Columns behind the timesteps of a shorter step
     are NaN; timesteps that no gradient reaches are 0.
 
     Raises
     ------
     TypeError, ValueError
-        If ``every`` is not an integer of at least 1, or ``steps`` are not integers of at least 0.
+        If ``every`` is not an integer of at least 1, ``steps`` are not integers of at least 0, or
+        ``distributions`` or ``units`` is none of what it may be, or lists steps that are not recorded.
     """
 
-    _steps: NDArray[np.int64] | None = None
     _declared = Declaration()
     _run: object | None = None
     _held = 0  # trainings that are at work with it
 
-    def __init__(self, every: int = 1, *, steps: Iterable[int] | None = None) -> None:
-        self._every = _validate.integer("every", every, minimum=1)
+    def __init__(
+        self,
+        every: int = 1,
+        *,
+        steps: Iterable[int] | None = None,
+        distributions: bool | int | Iterable[int] = False,
+        units: bool | int | Iterable[int] = False,
+    ) -> None:
+        self._recorded = Choice(_validate.integer("every", every, minimum=1))
         if steps is not None:
             if every != 1:
                 raise ValueError("steps: expected either every or steps, got both")
-            given = _validate.items("steps", steps, "step numbers")
-            chosen = [_validate.integer("steps", s, minimum=0, maximum=2**63 - 1) for s in given]
-            self._steps = np.unique(np.array(chosen, np.int64))
+            self._recorded = choice.steps_of("steps", steps)
+        self._chosen = {
+            "distributions": choice.among("distributions", distributions, self._recorded),
+            "units": choice.among("units", units, self._recorded),
+        }
         self._pending: list[Source] = []
+        self._parts: dict[str, GrowingPart] = {}  # by name, of `record.PARTS`
         self._columns: dict[Any, Column] = {}  # none until there are steps, or somebody reads
         self._lock = lock_of(self, "_lock")
 
@@ -166,8 +194,9 @@ class GradientFlow:
     def __dir__(self) -> list[str]:
         """The fields, and what users call."""
         own = [name for name in super().__dir__() if not name.startswith("_")]
-        hidden = {"bind", "check_alike", "check_fits", "follow", "held", "wants"}
-        return sorted({*own, *FIELDS, *TIME_FIELDS, "step", "loss"} - hidden)
+        hidden = {"bind", "check_alike", "check_fits", "follow", "held", "wants", "wants_part"}
+        fields = {*FIELDS, *TIME_FIELDS, *UNIT_FIELDS, "step", "loss", "unit_step"}
+        return sorted({*own, *fields} - hidden)
 
     def __getitem__(self, place: int | slice) -> GradientFlow:
         """The steps at some places of the record, counted as in a list, as a record of its own."""
@@ -186,16 +215,26 @@ class GradientFlow:
                 f"expected a place or a slice of the record, got {_validate.kind(place)}; fields are "
                 "attributes, as in flow.delta, with a row for each of flow.step and a column for each layer"
             )
-        columns = {name: rows[some].copy() for name, rows in self._rows().items()}
-        return self._of(columns)
-
-    def _of(self, columns: Mapping[Any, NDArray[Any]]) -> GradientFlow:
-        """A record of the same layers with other rows."""
         flow = type(self).__new__(type(self))
-        state = {"every": self._every, "steps": self._steps, "declared": self._declared}
-        flow.__setstate__({**state, "columns": dict(columns)})
+        flow.__setstate__(self._state(some))
         super(GradientFlow, flow).__setattr__("_run", self._run)
         return flow
+
+    def _state(self, some: slice = slice(None)) -> dict[str, Any]:
+        """What the record is made of, with a slice of its rows."""
+        with self._lock:
+            rows = self._rows()
+            return {
+                "every": self._recorded.every,
+                "steps": self._recorded.steps,
+                "chosen": dict(self._chosen),
+                "declared": self._declared,
+                "columns": {name: column[some].copy() for name, column in rows.items()},
+                "parts": {
+                    name: part.of(range(*some.indices(len(rows["step"]))))
+                    for name, part in self._part_rows().items()
+                },
+            }
 
     def joined(self, others: Iterable[GradientFlow], first: int = 1) -> GradientFlow:
         """A new record of these steps and, after them, those of others; see `vgcore.concat`.
@@ -214,8 +253,7 @@ class GradientFlow:
                     f"got step {rows['step'].min()}; tables of any records (to_dataframe) go into "
                     "pandas.concat"
                 )
-            for name, column in joined._columns.items():
-                column.append(rows[name])
+            joined._extend(Steps.of(rows, other._part_rows()))
             before = place
         return joined
 
@@ -267,6 +305,11 @@ class GradientFlow:
             return ByWalk({w: columns[name, w].rows for w in walks if (name, w) in columns})
         if name in FIELDS or name in ("step", "loss"):
             return self._settled()[name].rows
+        if name in UNIT_FIELDS:
+            told = self._part("units").columns
+            return ByWalk({layer: told[name, layer] for layer in self.layers})
+        if name == "unit_step":
+            return self.step[self._part("units").place]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -279,19 +322,16 @@ class GradientFlow:
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle the record alone, without what it measures."""
-        return {
-            "every": self._every,
-            "steps": self._steps,
-            "declared": self._declared,
-            "columns": {name: rows.copy() for name, rows in self._rows().items()},
-        }
+        return self._state()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take in a record; it goes on with whatever has the same layers."""
         self.__init__()  # type: ignore[misc]
-        self._every, self._steps = state["every"], state["steps"]
+        self._recorded = Choice(state["every"], state["steps"])
+        self._chosen.update(state.get("chosen", {}))
         self._declared = state["declared"]
         self._columns = {name: Column(rows) for name, rows in state["columns"].items()}
+        self._parts = {name: GrowingPart(part) for name, part in state.get("parts", {}).items()}
 
     def declare(
         self,
@@ -317,7 +357,7 @@ class GradientFlow:
         ValueError
             If this record holds other layers, or steps of another run.
         """
-        declared = Declaration(_distinct("layers", layers), dict(_mapping("walks", walks)))
+        declared = Declaration(_distinct("layers", layers), dict(mapping("walks", walks)))
         _distinct("walks", declared.walks)
         for name, walk in declared.walks.items():
             if not isinstance(walk, Walk):
@@ -351,7 +391,7 @@ class GradientFlow:
         with self._lock:
             self.check_fits(declared, run)
             if self._declared != declared:
-                self._columns = {}
+                self._columns, self._parts = {}, {}
             self._declared = declared
             if run is not None or not self._held:
                 self._run = run
@@ -374,6 +414,8 @@ class GradientFlow:
         *,
         loss: float = np.nan,
         time: Mapping[str, Mapping[str, ArrayLike]] | None = None,
+        distributions: Mapping[str, Mapping[str, ArrayLike]] | None = None,
+        units: Mapping[str, Mapping[str, ArrayLike]] | None = None,
         **fields: ArrayLike,
     ) -> None:
         """Record one step that was measured by any means; what is not given is NaN.
@@ -384,13 +426,17 @@ class GradientFlow:
         loss : float
         time : dict of str to dict of str to array_like
             Of fields of time, of walks: (T,), or (T, G) of gates.
+        distributions : dict of str to dict of str to array_like
+            Of fields that `distribution` takes, of layers: the numbers to be counted, of any shape.
+        units : dict of str to dict of str to array_like, (units,)
+            Of "unit_delta", "unit_weight", "unit_saturated" and "unit_dead", of layers.
         **fields : array_like, (L,)
             Of layers, in the order in which they were declared.
 
         Raises
         ------
         TypeError, ValueError
-            For an unknown field or walk, another shape, or what is no number.
+            For an unknown field, walk or layer, another shape, or what is no number.
         """
         number = np.array([_validate.integer("step", step, minimum=0, maximum=2**63 - 1)], np.int64)
         columns = {name: np.full((1, len(self.layers)), np.nan) for name in FIELDS}
@@ -398,10 +444,10 @@ class GradientFlow:
             _validate.one_of("fields", name, FIELDS)
             columns[name] = _shaped(name, values, (len(self.layers),))
         through = self._declared.empty().time
-        for name, by_walk in _mapping("time", time).items():
+        for name, by_walk in mapping("time", time).items():
             _validate.one_of("time", name, TIME_FIELDS)
             walks = [w for f, w in through if f == name]
-            for walk, values in _mapping(f"time[{name!r}]", by_walk).items():
+            for walk, values in mapping(f"time[{name!r}]", by_walk).items():
                 if not walks:
                     raise ValueError(f"time[{name!r}]: no walk that has it was declared")
                 _validate.one_of(f"time[{name!r}]", walk, walks)
@@ -411,10 +457,30 @@ class GradientFlow:
         for key, empty in through.items():
             if not len(empty):
                 through[key] = np.full((1, *empty.shape[1:]), np.nan)
-        steps = Steps(number, _shaped("loss", loss, ()), columns, through)
+        parts = {}
+        if distributions is not None:
+            parts["distributions"] = tallied("distributions", distributions, self._declared.layers)
+        if units is not None:
+            parts["units"] = self._units(units)
+        steps = Steps(number, _shaped("loss", loss, ()), columns, through, parts)
         with self._lock:
             self._settled()
             self._extend(steps)
+
+    def _units(self, given: Mapping[str, Mapping[str, ArrayLike]]) -> Part:
+        """One step's, from fields and layers; a layer has as many units at every step."""
+        columns: dict[Any, Array] = {}
+        known = self._parts["units"].rows.columns if "units" in self._parts else {}
+        for field, by_layer in mapping("units", given).items():
+            _validate.one_of("units", field, UNIT_FIELDS)
+            for layer, values in mapping(f"units[{field!r}]", by_layer).items():
+                _validate.one_of(f"units[{field!r}]", layer, self.layers)
+                units = known[field, layer].shape[1] if known else 0
+                name = f"units[{field!r}][{layer!r}]"
+                columns[field, layer] = _shaped(name, values, (units or None,))
+        for key, none in self._declared.empty_part("units").columns.items():
+            columns.setdefault(key, np.full((1, *none.shape[1:]), np.nan))
+        return Part(np.zeros(1, np.int64), columns)
 
     def follow(self, source: Source) -> None:
         """Record what ``source`` measures from now on; it is asked when somebody reads."""
@@ -423,14 +489,12 @@ class GradientFlow:
 
     def wants(self, first: int, count: int) -> NDArray[np.bool_]:
         """Which of the steps first .. first + count - 1 to record."""
-        if self._every == 1 and self._steps is None:
-            return np.ones(count, bool)
-        if self._steps is None:
-            return np.equal(np.arange(first, first + count) % self._every, 0)
-        wanted = np.zeros(count, bool)
-        begin, end = np.searchsorted(self._steps, (first, first + count))
-        wanted[self._steps[begin:end] - first] = True
-        return wanted
+        return self._recorded.of(first, count)
+
+    def wants_part(self, name: str, first: int, count: int) -> NDArray[np.bool_] | None:
+        """Of which of them to record a part of `record.PARTS`; None where it is of none at all."""
+        chosen = self._chosen[name]
+        return self.wants(first, count) & chosen.of(first, count) if chosen else None
 
     def _settled(self) -> dict[Any, Column]:
         """Every column, with what the sources have."""
@@ -452,15 +516,66 @@ class GradientFlow:
         with self._lock:
             return {name: column.rows for name, column in self._settled().items()}
 
+    def _part_rows(self) -> dict[str, Part]:
+        """The same of the parts that are recorded."""
+        with self._lock:
+            self._settled()
+            return {name: part.rows for name, part in self._parts.items()}
+
     def _extend(self, steps: Steps) -> None:
         """Add steps to all columns, or, where there is no memory for them, to none."""
-        if len(steps.step) and not self._columns:
-            self._columns = columns_of(steps)
-        elif len(steps.step):
-            for name, rows in steps.columns().items():
-                self._columns[name].make_room(rows)
-            for name, rows in steps.columns().items():
-                self._columns[name].append(rows)
+        if not len(steps.step):
+            return
+        if not self._columns:
+            self._columns = columns_of(self._declared.empty())
+        before = len(self._columns["step"].rows)
+        columns = steps.columns()
+        for name, rows in columns.items():
+            self._columns[name].make_room(rows)
+        for name, part in steps.parts.items():
+            self._parts.setdefault(name, GrowingPart(self._declared.empty_part(name))).make_room(
+                part
+            )
+        for name, rows in columns.items():
+            self._columns[name].append(rows)
+        for name, part in steps.parts.items():
+            self._parts[name].append(part, before)
+
+    def distribution(self, field: str = "delta") -> Distribution:
+        """How the numbers of each layer are distributed, at the steps at which that was recorded.
+
+        Parameters
+        ----------
+        field : {"delta", "weight_grad", "activation", "update_ratio"}
+            Of what: of dL/dz, of dL/dW, of the outputs h, all as the fields of these names are made of
+            them, or of each weight's dW/W, where dW is what the update adds (0 if it adds nothing). Rows
+            behind the end of a sequence do not count. Layers without weights, and steps without an
+            update, have no numbers.
+
+        Returns
+        -------
+        Distribution
+            Histograms by sign and binary exponent.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For an unknown field, or if this record was not to have distributions.
+        """
+        _validate.one_of("field", field, DISTRIBUTION_FIELDS)
+        part = self._part("distributions")
+        return Distribution(field, self.step[part.place], self._declared.layers, part)
+
+    def _part(self, name: str) -> Part:
+        """What is recorded of a part; ValueError if nothing is, and nothing was to be."""
+        with self._lock:
+            self._settled()
+            if name not in self._parts and not self._chosen[name]:
+                raise ValueError(
+                    f"{name}: this record has none; record them with GradientFlow({name}=True)"
+                )
+            part = self._parts.get(name)
+            return self._declared.empty_part(name) if part is None else part.rows
 
     def rate(self) -> Rate:
         """Geometric factor of the error signal per layer, at each recorded step.
@@ -499,16 +614,7 @@ class GradientFlow:
 
         A file that is there is replaced as a whole, as `Sequential.save` does.
         """
-        _npz.write(
-            path,
-            {
-                "layers": np.array(self._declared.layers, np.str_),
-                "every": np.array([self._every]),
-                **({} if self._steps is None else {"steps": self._steps}),
-                **{_file_key(name): rows for name, rows in self._rows().items()},
-                **{f"gates/{name}": np.array(gates, np.str_) for name, gates in self.gates.items()},
-            },
-        )
+        files.write(path, self._state())
 
     @classmethod
     def load(cls, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> GradientFlow:
@@ -527,12 +633,8 @@ class GradientFlow:
         TypeError
             If ``path`` is no path.
         """
-        name = _validate.path("path", path)
-        with _npz.refusing(name, "a GradientFlow record"):
-            arrays = _npz.read(name)
-            flow = cls(**{key: _wanted(key, arrays.pop(key)) for key in _WANTED if key in arrays})
-            flow._declared = declared = _declaration(arrays)
-            flow._columns = _columns_of_file(arrays, declared)
+        flow = cls()
+        flow.__setstate__(files.read(path))
         return flow
 
     def plot(self, field: str = "delta", *, ax: Axes | None = None, **options: Any) -> Axes:
@@ -560,13 +662,6 @@ def _distinct(argument: str, names: Iterable[str]) -> tuple[str, ...]:
     return given
 
 
-def _mapping(argument: str, value: Any) -> Mapping[str, Any]:
-    """A dict, or an empty one in place of None."""
-    if value is not None and not isinstance(value, Mapping):
-        raise TypeError(f"{argument}: expected a dict, got {value!r} ({type(value).__name__})")
-    return value or {}
-
-
 def _applied(update_ratios: Array) -> bool:
     """Whether a step changed any layer."""
     return not np.isnan(update_ratios).all()
@@ -581,82 +676,10 @@ def _names(declared: Declaration) -> str:
     return ", ".join(layers if len(layers) <= 8 else (*layers[:4], "...", *layers[-2:]))
 
 
-def _file_key(name: str | tuple[str, str]) -> str:
-    """What an array of the record is called in a file."""
-    return name if isinstance(name, str) else "/".join(name)
-
-
-def _declaration(arrays: Mapping[str, NDArray[Any]]) -> Declaration:
-    """What a file's record is of; ValueError that says what it is, if it holds none."""
-    if "description" in arrays:
-        raise ValueError("it is a model; use vgcore.load")
-    if not {"layers", "step", "delta"} <= arrays.keys():
-        raise ValueError(f"it is an .npz file of other arrays ({_npz.some(arrays)})")
-    walks = {
-        key.removeprefix("gates/"): _texts(key, names)
-        for key, names in arrays.items()
-        if key.startswith("gates/")
-    }
-    return Declaration(
-        _texts("layers", arrays["layers"]),
-        {name: Walk(gates, f"time_cell/{name}" in arrays) for name, gates in walks.items()},
-    )
-
-
-def _wanted(name: str, array: NDArray[Any]) -> Any:
-    """Which steps a file's record is of, as the constructor takes them."""
-    if array.ndim != 1 or array.dtype.kind != "i" or (name == "every" and array.size != 1):
-        raise ValueError(f"{name}: expected integers, got {array.dtype} {array.shape}")
-    return int(array[0]) if name == "every" else array.tolist()
-
-
-def _texts(name: str, array: NDArray[Any]) -> tuple[str, ...]:
-    """A file's list of names."""
-    if array.ndim != 1 or array.dtype.kind != "U":
-        raise ValueError(f"{name}: expected a list of names, got {array.dtype} {array.shape}")
-    return tuple(map(str, array))
-
-
-def _columns_of_file(
-    arrays: Mapping[str, NDArray[Any]], declared: Declaration
-) -> dict[Any, Column]:
-    """The columns of a record in a file; ValueError where one is missing, too many, of another shape or
-    of other numbers.
-    """
-    wanted = declared.empty().columns()
-    known = {"layers", *map(_file_key, wanted), *(f"gates/{name}" for name in declared.walks)}
-    if known ^ arrays.keys():
-        raise ValueError(f"it lacks, or has too many of, {_npz.some(known ^ arrays.keys())}")
-    columns, steps = {}, arrays["step"].size
-    times = {walk: arrays[f"time/{walk}"].shape[1:2] for walk in declared.walks}
-    for name, empty in wanted.items():
-        key = _file_key(name)
-        array = arrays[key]
-        shape: tuple[int | None, ...] = (steps, *empty.shape[1:])
-        if isinstance(name, tuple):
-            shape = (steps, *(times[name[1]] or (None,)), *empty.shape[2:])
-        _check_shape(key, array, shape)
-        if array.dtype.kind != empty.dtype.kind:
-            raise ValueError(f"{key}: expected {empty.dtype}, got {array.dtype}")
-        columns[name] = Column(array.astype(empty.dtype, copy=False) if steps else empty)
-    if (arrays["step"] < 0).any():
-        raise ValueError("step: expected numbers of at least 0")
-    return columns
-
-
-def _check_shape(name: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> None:
-    """ValueError unless it is of ``shape``, where None is any number T."""
-    if array.ndim != len(shape) or any(
-        size not in (None, came) for size, came in zip(shape, array.shape, strict=True)
-    ):
-        sizes = ", ".join("T" if size is None else str(size) for size in shape)
-        raise ValueError(f"{name}: expected shape ({sizes}), got {array.shape}")
-
-
 def _shaped(argument: str, values: ArrayLike, shape: tuple[int | None, ...]) -> Array:
     """One row of values of ``shape``, in double."""
     array = _validate.array(argument, values)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{argument}: expected real numbers, got {_validate.described(array)}")
-    _check_shape(argument, array, shape)
+    files.check_shape(argument, array, shape)
     return array[np.newaxis].astype(np.float64)

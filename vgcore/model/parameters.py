@@ -163,6 +163,12 @@ class Layout(Sealed):
         return frozenset(start for start, parameter in placed if len(parameter.shape) < 2)
 
     @property
+    def weights(self) -> frozenset[int]:
+        """First elements of the parameters whose norms are those of a column's weights."""
+        shown = (self._kinds[operation]["weight"] for operation in self.shown)
+        return frozenset(self._starts[place] for mine in shown for place in mine)
+
+    @property
     def not_negative(self) -> set[str]:
         """Names of the parameters that are never below 0."""
         named = zip(self.names, self._parameters, strict=True)

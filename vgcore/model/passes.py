@@ -14,6 +14,7 @@ from vgcore.flow import GradientFlow
 from vgcore.model import divergence, inputs, records, states
 from vgcore.model.inputs import Data
 from vgcore.model.steps import of_pass, whole
+from vgcore.model.told import told
 from vgcore.model.training import run_steps
 
 if TYPE_CHECKING:
@@ -116,10 +117,14 @@ def gradient_flow(
     lengths: ArrayLike | None,
     sample_weight: ArrayLike | None,
     initial_state: Sequence[Any] | None,
+    distributions: bool,
+    units: bool,
 ) -> GradientFlow:
     """See `Sequential.gradient_flow`."""
+    _validate.boolean("distributions", distributions)
+    _validate.boolean("units", units)
     data = inputs.to_train(session, x, y, lengths, sample_weight)
-    flow = GradientFlow()
+    flow = GradientFlow(distributions=distributions, units=units)
     records.attach(flow, session.layout, session.run)
     with session.turn:
         inputs.check_compiled(session, data)
@@ -138,6 +143,7 @@ def _one_look(session: Session, program: Program, data: Data, flow: GradientFlow
         session.layout,
         extents=program.walks,
         wanted=_WANTED,
+        parts=told(flow, session.layout, program, program.time, 1),
         first=program.time,
         done=_DONE,
         losses=losses,

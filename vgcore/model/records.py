@@ -13,6 +13,7 @@ from vgcore._locks import lock_of
 from vgcore.flow import GradientFlow, Steps, Walk
 from vgcore.flow.record import FIELDS, GATE_FIELDS, TIME_FIELDS
 from vgcore.model.parameters import Layout
+from vgcore.model.told import Told
 
 Array = NDArray[np.float64]
 
@@ -38,6 +39,8 @@ class Records:
         Timesteps of each walk, or 0 for ``times``.
     wanted : ndarray of bool, (N,)
         Which steps to record.
+    parts : dict of str to Told
+        What else it writes of some of them, by the flow's names.
     first : int
         Number of the first step.
     done : ndarray of int64, (1,)
@@ -56,6 +59,7 @@ class Records:
         *,
         extents: list[int],
         wanted: NDArray[np.bool_],
+        parts: dict[str, Told],
         first: int,
         done: NDArray[np.int64],
         losses: Array,
@@ -65,6 +69,7 @@ class Records:
         self.open = True
         self._lock = lock_of(self, "_lock")
         self._layout, self._losses, self._first = layout, losses, first
+        self._parts = parts
         self._times = [extent or times for extent in extents]
         self._steps = wanted.nonzero()[0]
         self._taken = 0
@@ -85,6 +90,7 @@ class Records:
             "op_record": self._op,
             "parameter_record": self._parameter,
             "time_record": self._time,
+            "told": {name: part.places() for name, part in self._parts.items()},
         }
 
     def close(self) -> None:
@@ -99,6 +105,8 @@ class Records:
             self._op, self._parameter, self._time = (
                 array[:rows].copy() for array in (self._op, self._parameter, self._time)
             )
+        for part in self._parts.values():
+            part.close(self._steps[:rows])
         self._losses = self._losses[self._steps[:rows]]
         self._steps = self._steps[:rows]
         self.open = False
@@ -137,7 +145,8 @@ class Records:
             for place, (name, walk) in enumerate(self._layout.declared.walks.items())
             for field in walk.fields()
         }
-        return Steps(self._first + steps, losses, self._fields(mine), time)
+        parts = {name: part.take(steps) for name, part in self._parts.items()}
+        return Steps(self._first + steps, losses, self._fields(mine), time, parts)
 
     def _fields(self, mine: slice) -> dict[str, Array]:
         layout, op = self._layout, self._op[mine].transpose(2, 0, 1)

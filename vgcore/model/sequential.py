@@ -420,6 +420,8 @@ class Sequential:
         lengths: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         initial_state: Sequence[Any] | None = None,
+        distributions: bool = False,
+        units: bool = False,
     ) -> GradientFlow:
         """The gradient flow of one pass over the whole of x and y; nothing is updated.
 
@@ -432,6 +434,8 @@ class Sequential:
             As in `fit`; all samples are one minibatch.
         initial_state : list, optional
             As in `predict`.
+        distributions, units : bool
+            Record distributions, or what single units do, too: see `GradientFlow`.
 
         Returns
         -------
@@ -463,7 +467,9 @@ class Sequential:
         >>> bool((flow.delta[0, :-1] < flow.delta[0, 1:]).all())  # it vanishes on its way back
         True
         """
-        return passes.gradient_flow(self.session, x, y, lengths, sample_weight, initial_state)
+        return passes.gradient_flow(
+            self.session, x, y, lengths, sample_weight, initial_state, distributions, units
+        )
 
     def internals(
         self,

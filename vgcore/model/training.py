@@ -31,6 +31,7 @@ from vgcore.model.inputs import ClassWeight, Data
 from vgcore.model.minibatches import Minibatches
 from vgcore.model.sources import Samples, Stream
 from vgcore.model.steps import Steps
+from vgcore.model.told import told
 
 if TYPE_CHECKING:
     from vgcore.model.sequential import Sequential
@@ -417,6 +418,7 @@ def run_steps(
             session.layout,
             extents=program.walks,
             wanted=track.wants(first, count),
+            parts=told(track, session.layout, program, first, count),
             first=first,
             done=done,
             losses=losses,

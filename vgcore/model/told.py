@@ -1,0 +1,139 @@
+"""What the engine writes of some of the recorded steps: their distributions, and what units do."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore._core.program import Program
+from vgcore.flow import GradientFlow
+from vgcore.flow.distributions import narrowed
+from vgcore.flow.record import DISTRIBUTION_FIELDS, UNIT_FIELDS, Part
+from vgcore.model.parameters import Layout
+
+Array = NDArray[Any]
+
+_HEAD = 6  # numbers of an entry of distributions in front of the counts
+_USUAL_EXPONENTS = 32  # of an entry: what room is made for
+
+
+class Told(Protocol):
+    """A part of the record, where the engine writes it of some of N steps."""
+
+    def places(self) -> tuple[Array, ...]:
+        """Where: what `Program.train` takes."""
+
+    def close(self, steps: NDArray[np.int64]) -> None:
+        """Give back the room that was not needed, when the engine has done the last of ``steps``."""
+
+    def take(self, steps: NDArray[np.int64]) -> Part:
+        """What is told of some of the steps."""
+
+
+class _Rows:
+    """Rows of an array, one for each of the wanted ones of N steps."""
+
+    def __init__(self, wanted: NDArray[np.bool_], shape: tuple[int, ...], dtype: type) -> None:
+        self.steps = wanted.nonzero()[0]
+        self.numbers = np.where(wanted, wanted.cumsum() - 1, -1)
+        self.rows = np.empty((len(self.steps), *shape), dtype)
+
+    def close(self, steps: NDArray[np.int64]) -> None:
+        """Keep those of ``steps`` alone."""
+        mine = np.isin(self.steps, steps)
+        self.steps, self.rows = self.steps[mine], self.rows[mine]
+
+    def of(self, steps: NDArray[np.int64]) -> tuple[NDArray[np.int64], Array]:
+        """Which of the steps have rows, and the rows."""
+        mine = np.isin(self.steps, steps)
+        return np.searchsorted(steps, self.steps[mine]), self.rows[mine]
+
+
+class Bins(Told):
+    """Distributions: for each operation and field an entry, as long as it has exponents (src/simd/tables.h)."""
+
+    def __init__(self, layout: Layout, program: Program, wanted: NDArray[np.bool_]) -> None:
+        about = np.finfo(program.dtype)
+        self._smallest = int(about.minexp) - about.nmant  # exponent of the smallest number there is
+        self._layout = layout
+        self._places = _Rows(wanted, (len(layout.offsets), len(DISTRIBUTION_FIELDS)), np.int64)
+        usual = self._places.rows.size * (_HEAD + 2 * _USUAL_EXPONENTS)
+        self._entries = np.empty(program.tell_bins(layout.weights) + usual, np.int64)
+
+    def places(self) -> tuple[Array, ...]:
+        """Where the engine writes."""
+        return self._places.numbers, self._places.rows, self._entries
+
+    def close(self, steps: NDArray[np.int64]) -> None:
+        """Give back the room that was not needed."""
+        self._places.close(steps)
+        used = 0
+        if len(self._places.rows):
+            last = self._places.rows[-1, -1, -1]
+            used = last + _HEAD + 2 * self._entries[last + 1]
+        self._entries = self._entries[:used].copy()
+
+    def take(self, steps: NDArray[np.int64]) -> Part:
+        """What is told of some of the steps."""
+        place, begins = self._places.of(steps)
+        columns: dict[Any, Array] = {}
+        for number, field in enumerate(DISTRIBUTION_FIELDS):  # in the engine's order
+            begin = begins[:, self._layout.shown, number]
+            widths = self._entries[begin + 1]
+            inside = np.arange(2 * widths.max(initial=0))
+            some = inside < 2 * widths[..., np.newaxis]
+            at = begin[..., np.newaxis] + _HEAD + np.where(some, inside, 0)
+            counts = np.where(some, self._entries[np.minimum(at, self._entries.size - 1)], 0)
+            lowest = np.where(widths > 0, self._entries[begin] + self._smallest, 0)
+            columns[field, "lowest"] = lowest.astype(np.int16)
+            columns[field, "counts"] = narrowed(counts).reshape(*widths.shape, -1, 2)
+            special = self._entries[begin[..., np.newaxis] + np.arange(2, _HEAD)]
+            columns[field, "special"] = narrowed(special)
+        return Part(place, columns)
+
+
+class Units(Told):
+    """What units do: of each operation's units the numbers of `UNIT_FIELDS`."""
+
+    def __init__(self, layout: Layout, program: Program, wanted: NDArray[np.bool_]) -> None:
+        self._layout = layout
+        units = program.tell_units(layout.weights)
+        self._ends = np.cumsum(units)
+        self._rows = _Rows(wanted, (sum(units), len(UNIT_FIELDS)), np.float64)
+
+    def places(self) -> tuple[Array, ...]:
+        """Where the engine writes."""
+        return self._rows.numbers, self._rows.rows
+
+    def close(self, steps: NDArray[np.int64]) -> None:
+        """Give back the room that was not needed."""
+        self._rows.close(steps)
+
+    def take(self, steps: NDArray[np.int64]) -> Part:
+        """What is told of some of the steps."""
+        place, rows = self._rows.of(steps)
+        of_operations = np.split(rows, self._ends[:-1], axis=1)
+        columns: dict[Any, Array] = {}
+        for column, (name, operation) in enumerate(
+            zip(self._layout.columns, self._layout.shown, strict=True)
+        ):
+            mine = of_operations[operation].copy()
+            if column in self._layout.slopeless:
+                mine[:, :, 2:] = np.nan
+            for number, field in enumerate(UNIT_FIELDS):
+                columns[field, name] = mine[:, :, number]
+        return Part(place, columns)
+
+
+def told(
+    flow: GradientFlow, layout: Layout, program: Program, first: int, count: int
+) -> dict[str, Told]:
+    """Where the engine writes the parts that a flow wants of steps first .. first + count - 1."""
+    parts: dict[str, Told] = {}
+    for name, kind in (("distributions", Bins), ("units", Units)):
+        wanted = flow.wants_part(name, first, count)
+        if wanted is not None and wanted.any():
+            parts[name] = kind(layout, program, wanted)
+    return parts
