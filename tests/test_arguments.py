@@ -60,6 +60,7 @@ SEED = "None 0 True 2**70 [] () empty array"  # as NumPy takes it
 LEGAL = {
     "across_time": SWITCH,
     "activation": OPTIONAL,
+    "alone": SWITCH,
     "alpha": POSITIVE,
     "bias_initializer": "function",
     "beta1": SHARE,
@@ -156,6 +157,7 @@ LEGAL = {
     "tbptt": OPTIONAL,
     "threshold": SHARE,
     "times": OPTIONAL,
+    "transient": "0",
     "tolerance": POSITIVE,
     "track": OPTIONAL,
     "unit_forget_bias": SWITCH,
@@ -196,6 +198,8 @@ EXCEPT = {
     ("initializers.get", "spec"): "function",
     ("activations.get", "spec"): OPTIONAL,
     ("leaky_relu", "alpha"): NOT_NEGATIVE,
+    ("lyapunov", "k"): OPTIONAL,
+    **{(name, "layer"): OPTIONAL for name in ("input_jacobian", "singular_values")},
     **{(f"data.{name}", "seed"): "0" for name in ("adding_problem", "copy_memory")},
     ("data.temporal_order", "seed"): "0",
     **{("data.train_test_split", name): "None 0" for name in ("seed", "random_state")},
@@ -407,6 +411,17 @@ CALLS = [
     verb(recurrent, "summary"),
     verb(dense, "load_state_dict", state=lambda: dense().state_dict()),
     verb(recurrent, "state_jacobian", x=lambda: SEQUENCES, layer=lambda: "rnn1", lags=lambda: [1]),
+    Call(
+        "lyapunov",
+        vg.theory.lyapunov,
+        model=recurrent,
+        x=lambda: SEQUENCES,
+        layer=lambda: "rnn1",
+    ),
+    *(
+        Call(name, getattr(vg.theory, name), model=dense, x=lambda: X)
+        for name in ("input_jacobian", "singular_values")
+    ),
     Call("critical", vg.critical, activation=lambda: "tanh"),
     *(
         Call(name, getattr(vg.meanfield, name), activation=lambda: "tanh", sigma_w=lambda: 1.0)
@@ -486,6 +501,7 @@ def no_file(name):
 def test_everything_public_is_tried():
     tried = {call.name.rpartition(".")[2] for call in CALLS}
     rooms = (vg, layers, initializers, schedules, optimizers, data, losses, metrics, callbacks)
+    rooms += (vg.theory,)
     public = {
         name
         for room in rooms
@@ -501,6 +517,7 @@ def test_everything_public_is_tried():
         "Course",
         "Text",
         "Loss",
+        "Lyapunov",
     }  # what functions give
     nothing_to_give = {"get_num_threads", "digits", "names"}
     nothing_to_give |= {"Accuracy", "MeanAbsoluteError", "R2", "ConfusionMatrix"}

@@ -119,6 +119,17 @@ def test_training_has_the_same_bits_for_any_threads_tracked_or_not(dtype):
             same_bits(value, other[name])
 
 
+@pytest.mark.parametrize("cell", [vg.RNN, vg.LSTM, vg.GRU])
+def test_recurrent_layers_with_formulas_learn_where_they_start(cell):
+    options = {"peepholes": True} if cell is vg.LSTM else {}
+    layer = cell(3, formula("sin(z)"), initial_state="learned", **options)
+    model = vg.Sequential([layer], input_shape=(None, 2))
+    assert not layer.initial_h.any()
+    model.compile("mse")
+    model.fit(np.ones((2, 4, 2)), np.ones((2, 3)), epochs=1)
+    assert layer.initial_h.all()
+
+
 def test_theory_and_gains_take_formulas():
     for text, name in {
         "tanh(z)": "tanh",

@@ -1,9 +1,13 @@
 """Jacobians through time against central differences: directions, stacks, blocks, lengths, given states."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import vgcore as vg
+from vgcore.theory.jacobian import Jacobian
 
 CELLS = {"rnn": vg.RNN, "lstm": vg.LSTM, "gru": vg.GRU}
 EACH_CELL = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
@@ -36,7 +40,7 @@ def below_walk(model, layers, x, lengths, initial):
 
 
 def expected(model, cell, walk, inputs, *, lengths=None, align="end", start=None):
-    """Both norms by central differences of one cell that runs forwards, sample by sample."""
+    """All singular values by central differences of one cell that runs forwards, sample by sample."""
     backwards = walk.endswith(".backward")
     prefix = walk.removesuffix(".forward").removesuffix(".backward")
     alone = vg.Sequential([cell(UNITS)], input_shape=(None, inputs.shape[-1]), dtype="float64")
@@ -45,7 +49,7 @@ def expected(model, cell, walk, inputs, *, lengths=None, align="end", start=None
         {name: state[f"{prefix}.{name.partition('.')[2]}{suffix}"] for name in alone.state_dict()}
     )
     lengths = [TIMES] * len(inputs) if lengths is None else lengths
-    found = np.full((2, len(inputs), len(LAGS)), np.nan)
+    found = np.full((len(inputs), len(LAGS), UNITS), np.nan)
     for sample, length in enumerate(lengths):
         sequence = inputs[sample : sample + 1, :length]
         sequence = sequence[:, ::-1] if backwards else sequence
@@ -73,7 +77,7 @@ def expected(model, cell, walk, inputs, *, lengths=None, align="end", start=None
                     )
                 columns.append((ends[0] - ends[1]) / (2 * step))
             matrix = np.stack(columns, axis=1) if lag else np.eye(UNITS)
-            found[:, sample, column] = np.linalg.norm(matrix, 2), np.linalg.norm(matrix)
+            found[sample, column] = np.linalg.svd(matrix, compute_uv=False)
     return found
 
 
@@ -89,9 +93,11 @@ def check(model, cell, walk, below, *, start=None, initial=None, **options):
     lower = None if initial is None else initial[: sum(bool(each.walks()) for each in below)]
     inputs = below_walk(model, below, x, lengths, lower or None)
     got = model.state_jacobian(x, walk, LAGS, initial_state=initial, **options)
-    spectral, frobenius = expected(model, cell, walk, inputs, start=start, **options)
-    np.testing.assert_allclose(got.spectral, spectral, rtol=2e-6, atol=1e-9)
-    np.testing.assert_allclose(got.frobenius, frobenius, rtol=2e-6, atol=1e-9)
+    values = expected(model, cell, walk, inputs, start=start, **options)
+    np.testing.assert_allclose(got.singular_values, values, rtol=2e-6, atol=1e-9)
+    np.testing.assert_array_equal(got.spectral, got.singular_values[..., 0])
+    norms = np.linalg.norm(got.singular_values, axis=-1)
+    np.testing.assert_allclose(got.frobenius, norms, rtol=1e-12)
     return got
 
 
@@ -189,8 +195,8 @@ def test_from_states_that_are_given(cell, align):
     inputs = below_walk(stack, below_of(cell), samples(), None, [lower])
     walk = f"{stack.layers[0].name}.1"
     got = stack.state_jacobian(samples(), walk, LAGS, initial_state=initial, align=align)
-    spectral, _ = expected(stack, cell, walk, inputs, start=forward, align=align)
-    np.testing.assert_allclose(got.spectral, spectral, rtol=2e-6, atol=1e-9)
+    values = expected(stack, cell, walk, inputs, start=forward, align=align)
+    np.testing.assert_allclose(got.singular_values, values, rtol=2e-6, atol=1e-9)
 
 
 def below_of(cell):
@@ -210,8 +216,8 @@ def test_learned_initial_states(cell):
     alone = network([vg.Bidirectional(cell(UNITS))])
     state = model.state_dict()
     alone.load_state_dict({name: state[name] for name in alone.state_dict()})
-    spectral, _ = expected(alone, cell, "bidirectional1.backward", x, start=start, align="start")
-    np.testing.assert_allclose(got.spectral, spectral, rtol=2e-6, atol=1e-9)
+    values = expected(alone, cell, "bidirectional1.backward", x, start=start, align="start")
+    np.testing.assert_allclose(got.singular_values, values, rtol=2e-6, atol=1e-9)
 
 
 def test_a_layer_that_goes_backwards_counts_from_its_end():
@@ -262,3 +268,51 @@ def test_the_walks_that_there_are_are_named():
     ):
         with pytest.raises(error, match=f"^{message}"):
             model.state_jacobian(x, "rnn1", [1], **options)
+
+
+def test_it_is_a_tuple_of_three_with_a_fourth_beside():
+    got = network([vg.RNN(UNITS)]).state_jacobian(samples(), "rnn1", LAGS)
+    lags, spectral, frobenius = got
+    assert lags.tolist() == LAGS
+    assert spectral is got.spectral
+    assert frobenius is got.frobenius
+    assert got.singular_values.shape == (5, len(LAGS), UNITS)
+    for other in (copy.copy(got), copy.deepcopy(got), pickle.loads(pickle.dumps(got))):
+        for one, same in zip(
+            (*got, got.singular_values), (*other, other.singular_values), strict=True
+        ):
+            np.testing.assert_array_equal(one, same)
+    assert Jacobian(lags, spectral, frobenius).singular_values.shape == (5, len(LAGS), 0)
+
+
+@EACH_CELL
+def test_a_float32_model_is_taken_in_float64(cell):
+    layers = [vg.Dense(4, "tanh"), vg.Bidirectional(cell(UNITS))]
+    small = network(layers, "float32")
+    same = network([vg.Dense(4, "tanh"), vg.Bidirectional(cell(UNITS))])
+    same.load_state_dict(small.state_dict())
+    x = samples().astype(np.float32)
+    one, other = (
+        each.state_jacobian(x, "bidirectional1.backward", LAGS, lengths=LENGTHS)
+        for each in (small, same)
+    )
+    np.testing.assert_array_equal(one.singular_values, other.singular_values)
+
+
+def test_products_beyond_float64_have_no_values():
+    model = vg.Sequential([vg.RNN(3, "identity")], input_shape=(None, 1), dtype="float64", seed=0)
+    model.layers[0].weight_hh = 30 * np.eye(3)
+    x = np.zeros((1, 300, 1))
+    got = model.state_jacobian(x, "rnn1", [0, 100, 150, 300])
+    np.testing.assert_allclose(got.singular_values[0, 1], 30.0**100, rtol=1e-12)
+    assert got.frobenius[0, 2] == pytest.approx(3**0.5 * 30.0**150, rel=1e-12)
+    assert np.isnan(got.singular_values[0, 3]).all()
+    assert np.isnan([got.spectral[0, 3], got.frobenius[0, 3]]).all()
+
+
+def test_lags_in_any_order_and_twice():
+    model, x = network([vg.GRU(UNITS)]), samples()
+    got = model.state_jacobian(x, "gru1", [6, 0, 3, 6])
+    sorted_ = model.state_jacobian(x, "gru1", [0, 3, 6])
+    np.testing.assert_array_equal(got.singular_values, sorted_.singular_values[:, [2, 0, 1, 2]])
+    assert model.state_jacobian(x, "gru1", []).singular_values.shape == (5, 0, UNITS)

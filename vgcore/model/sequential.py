@@ -614,11 +614,11 @@ class Sequential:
         align: Literal["start", "end"] = "end",
         initial_state: Sequence[Any] | None = None,
     ) -> Jacobian:
-        """Norms of dh_T/dh_{T-k} of a recurrent layer: how far back its last state can feel.
+        """Singular values of dh_T/dh_{T-k} of a recurrent layer: how far back its last state can feel.
 
         The product of one-step Jacobians that Pascanu, Mikolov and Bengio 2013 (eq. 5 to 7) bound: where
         its norm falls with k gradients vanish, where it grows they explode. Of an LSTM it is taken with
-        c_{T-k} held fixed.
+        c_{T-k} held fixed. All is computed in float64, as when predicting.
 
         Parameters
         ----------
@@ -639,8 +639,8 @@ class Sequential:
         Returns
         -------
         Jacobian
-            ``spectral`` and ``frobenius``, each (n, len(lags)); NaN where a sample has fewer than k
-            timesteps.
+            ``spectral`` and ``frobenius``, each (n, len(lags)), and ``singular_values`` (n, len(lags),
+            units); NaN where a sample has fewer than k timesteps, or derivatives are not finite.
         """
         from vgcore.theory import jacobian
 

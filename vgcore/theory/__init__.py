@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from vgcore import _answers
 from vgcore.theory import meanfield
 
 if TYPE_CHECKING:
@@ -16,10 +17,16 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def __getattr__(name: str) -> Any:
-    """What works on models, which are made of layers, which start as the mean-field theory says."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vgcore.theory import exponents, isometry
+if not TYPE_CHECKING:  # what lies above the layers is made of them, and loaded when it is asked for
+    _missing = _answers.attributes(__name__)
 
-    return getattr(exponents if hasattr(exponents, name) else isometry, name)
+    def __getattr__(name: str) -> Any:
+        if name in ("Lyapunov", "lyapunov"):
+            from vgcore.theory import exponents
+
+            return getattr(exponents, name)
+        if name in ("input_jacobian", "singular_values"):
+            from vgcore.theory import isometry
+
+            return getattr(isometry, name)
+        return _missing(name)

@@ -41,8 +41,14 @@ class Inside(NamedTuple):
         return _slope(self.gates[:, gate], self.z[:, gate], function)
 
 
+_quiet = np.errstate(over="ignore", invalid="ignore")
+
+
 def of(layer: Recurrent) -> Callable[[Inside], Float64]:
-    """What makes of timesteps the Jacobians (times, size, size): row j is of number j of the state behind."""
+    """What makes of timesteps the Jacobians (times, size, size): row j is of number j of the state behind.
+
+    They are not finite where slopes and states are not.
+    """
     parameters = {
         name: np.ascontiguousarray(view, np.float64) for name, view in layer.views.items()
     }
@@ -71,10 +77,12 @@ def _diagonal(matrices: Float64) -> Float64:
     return diagonal
 
 
+@_quiet
 def _rnn(layer: RNN, parameters: dict[str, Float64], inside: Inside) -> Float64:
     return _scaled(inside.slope(0, layer.activation), parameters["weight_hh"])
 
 
+@_quiet
 def _lstm(layer: LSTM, parameters: dict[str, Float64], inside: Inside) -> Float64:
     """By h' and c' of ``c = f c' + i g`` and ``h = o a(c)``; peepholes show c' to i and f, and c to o."""
     gate, n = layer.recurrent_activation, layer.units
@@ -101,6 +109,7 @@ def _lstm(layer: LSTM, parameters: dict[str, Float64], inside: Inside) -> Float6
     return made
 
 
+@_quiet
 def _gru(layer: GRU, parameters: dict[str, Float64], inside: Inside) -> Float64:
     """By h' of ``h = (1 - z) n + z h'``, where n sees r (W_n h' + b) or, not ``reset_after``, W_n (r h')."""
     gate, units = layer.recurrent_activation, layer.units

@@ -11,6 +11,8 @@ Research 5, 043044; Vogt et al. 2022, Front. Appl. Math. Stat. 8). A QR decompos
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _validate
 from vgcore._core import tangents
-from vgcore.model import Sequential, inputs
+from vgcore.model import Sequential, inputs, threads
 from vgcore.theory.walks import Float64, Walk, check
 
 if TYPE_CHECKING:
@@ -130,17 +132,21 @@ def _averaged(walk: Walk, k: int, transient: int) -> Lyapunov:
     most = int(walk.lengths.max())
     sums = np.zeros((most, k))
     samples = np.empty((len(walk.lengths), k))
-    for sample, length in enumerate(walk.lengths):
-        course = _course(walk, sample, k, transient)
-        sums[transient:length] += course
-        samples[sample] = course[-1]
+    pool = ThreadPoolExecutor(min(threads.get_num_threads(), len(samples)))
+    try:
+        courses = pool.map(partial(_course, walk, k, transient), range(len(samples)))
+        for sample, (length, course) in enumerate(zip(walk.lengths, courses, strict=True)):
+            sums[transient:length] += course
+            samples[sample] = course[-1]
+    finally:
+        pool.shutdown(cancel_futures=True)
     history = np.full((walk.times, k), np.nan)
     alive = (np.arange(most)[:, np.newaxis] < walk.lengths).sum(axis=1)
     history[transient:most] = sums[transient:] / alive[transient:, np.newaxis]
     return Lyapunov(samples.mean(axis=0), samples, history)
 
 
-def _course(walk: Walk, sample: int, k: int, transient: int) -> Float64:
+def _course(walk: Walk, k: int, transient: int, sample: int) -> Float64:
     """The exponents (length - transient, k) of one sample, up to each timestep behind the transient."""
     vectors = np.random.default_rng(0).normal(size=(walk.size, walk.size))[:k].copy()
     tangents.orthonormalise(vectors)

@@ -6,6 +6,7 @@ All in float64, whatever the model's dtype, and as when predicting: nothing is d
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -107,6 +108,7 @@ class Walk:
     """One walk of a model along samples, from its own first timestep to its last.
 
     Its state is all that it carries, h and then c; ``size`` numbers, of which the first ``units`` are h.
+    Several threads may follow a sample each.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Walk:
         self.lengths = np.full(len(x), self.times) if data.lengths is None else data.lengths
         self._window = max(1, min(_NUMBERS // self.size**2, _MOST_TIMES, self.times))
         self._program = stack.program(planning.forward_only(), 1, self._window, open_inside=True)
+        self._turn = threading.Lock()  # of the program, which all samples share
         self._cell = cells.of(self._layer)
 
     def _start(self, sample: int) -> Float64:
@@ -154,15 +157,16 @@ class Walk:
             seen["c"] = np.empty((1, times, units))
         if self._gates > 1:
             seen["gates"] = np.empty_like(seen["z"])
-        self._program.forward(
-            np.ascontiguousarray(self._inputs[sample : sample + 1, begin:end]),
-            seen["h"],
-            states=[
-                (part.copy(), None, None, False)
-                for part in np.split(before[np.newaxis], len(self._states), axis=1)
-            ],
-            sights=[(0, what, array) for what, array in seen.items() if what != "h"],
-        )
+        with self._turn:
+            self._program.forward(
+                np.ascontiguousarray(self._inputs[sample : sample + 1, begin:end]),
+                seen["h"],
+                states=[
+                    (part.copy(), None, None, False)
+                    for part in np.split(before[np.newaxis], len(self._states), axis=1)
+                ],
+                sights=[(0, what, array) for what, array in seen.items() if what != "h"],
+            )
         after = np.concatenate([seen[name][0] for name in self._states], axis=1)
         by_gate = (times, self._gates, units)
         return cells.Inside(
