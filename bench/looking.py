@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +25,7 @@ from vgcore._core import simd
 from workloads import ROWS, DenseWorkload, RecurrentWorkload
 
 ROUNDS = 21
+TIMES = 100  # of sequences along which exponents are taken
 
 
 class Pair(NamedTuple):
@@ -86,10 +88,42 @@ def internals_of_recurrent(name: str) -> Pair:
     return Pair(lambda: model.internals(x, y), retained, "PyTorch's cells, retain_grad")
 
 
+def lyapunov(name: str) -> Pair:
+    """All Lyapunov exponents of 128 units, in float64: PyTorch's cell, Jacobian and QR at each timestep."""
+    units, inputs = 128, 8
+    x = np.random.default_rng(0).normal(size=(1, TIMES, inputs))
+    layer = {"rnn": vg.RNN, "gru": vg.GRU, "lstm": vg.LSTM}[name](units)
+    model = vg.Sequential([layer], input_shape=(None, inputs), dtype="float64", seed=0)
+    cell = CELLS[name](inputs, units).double()
+    size = units * len(layer.walks()[0].states)
+
+    def step(state: Tensor, x_t: Tensor) -> Tensor:
+        if size == units:
+            return cell(x_t, state)
+        return torch.cat(cell(x_t, tuple(state.split(units))))
+
+    def by_hand() -> Tensor:
+        state, directions = torch.zeros(size).double(), torch.eye(size).double()
+        growth = []
+        for x_t in torch.from_numpy(x[0]):
+            jacobian = torch.func.jacrev(step)(state, x_t)
+            directions, triangle = torch.linalg.qr(jacobian @ directions)
+            growth.append(triangle.diagonal().abs().log())
+            state = step(state, x_t).detach()
+        return torch.stack(growth).mean(dim=0)
+
+    return Pair(
+        lambda: vg.theory.lyapunov(model, x, str(layer.name)), by_hand, "PyTorch, jacrev and qr"
+    )
+
+
 PAIRS: dict[str, Callable[[], Pair]] = {
     "internals-D2": lambda: internals_of_dense("D2"),
     "internals-R1": lambda: internals_of_recurrent("R1"),
     "internals-L1": lambda: internals_of_recurrent("L1"),
+    "lyapunov-rnn": lambda: lyapunov("rnn"),
+    "lyapunov-gru": lambda: lyapunov("gru"),
+    "lyapunov-lstm": lambda: lyapunov("lstm"),
 }
 
 

@@ -12,11 +12,11 @@ from libc.float cimport DBL_EPSILON
 import numpy as np
 
 from .arrays cimport doubles_of
-from .kernel_arrays cimport as_matrix, expect, leaf_of
+from .kernel_arrays cimport all_rows, as_matrix, expect, leaf_of
 from .simd cimport Leaf, Matrix, Rows
 
 cdef enum:
-    BLOCK = 16  # rows; bench: lyapunov
+    BLOCK = 16  # rows; bench: looking.py lyapunov-rnn
 
 
 cdef inline Matrix from_row(Matrix m, Py_ssize_t row) noexcept nogil:
@@ -63,9 +63,9 @@ cdef void orthonormalise_rows(
 
 def orthonormalise(q):
     """Make the rows of q (k, n) float64 orthonormal; returns the diagonal of R (k,)."""
-    cdef const Leaf *leaf = leaf_of([q])
     cdef Py_ssize_t k = len(q)
     work, lengths = np.empty((k, k)), np.empty(k)
+    cdef const Leaf *leaf = leaf_of([q, lengths])
     cdef Matrix vectors = as_matrix(q), shares = as_matrix(work)
     cdef double *length = doubles_of("lengths", lengths)
     with nogil:
@@ -73,22 +73,45 @@ def orthonormalise(q):
     return lengths
 
 
-def carry(q, jacobians, lengths):
-    """Take the rows of q (k, n) through jacobians (times, n, n), all float64 and C-contiguous.
+cdef Matrix checked(rows, jacobians) except *:
+    """The first of the Jacobians, for rows that are carried through them."""
+    cdef Py_ssize_t n = rows.shape[1]
+    expect("jacobians", jacobians, (len(jacobians), n, n))
+    return Matrix(data=doubles_of("jacobians", jacobians), ld=n, cols=n)
 
-    lengths (times, k) is written: the diagonal of R at each timestep.
+
+def carry(q, jacobians, lengths):
+    """Take the rows of q (k, n) through jacobians (times, n, n), and make them orthonormal at each timestep.
+
+    lengths (times, k) is written: the diagonals of R. All are float64 and C-contiguous.
     """
     cdef const Leaf *leaf = leaf_of([q, jacobians, lengths])
     cdef Py_ssize_t k = q.shape[0], n = q.shape[1], times = len(jacobians), t
-    expect("jacobians", jacobians, (times, n, n))
+    cdef Matrix jacobian = checked(q, jacobians)
     expect("lengths", lengths, (times, k))
     after, work = np.empty((k, n)), np.empty((k, k))
     cdef Matrix vectors = as_matrix(q), moved = as_matrix(after), shares = as_matrix(work)
-    cdef Matrix jacobian = Matrix(data=doubles_of("jacobians", jacobians), ld=n, cols=n)
     cdef double *length = doubles_of("lengths", lengths)
-    cdef Rows all_of_them = Rows(begin=0, end=k, times=1, stride=k, ends=NULL)
+    cdef Rows rows = all_rows(q)
     with nogil:
         for t in range(times):
-            leaf.affine_input(moved, vectors, from_row(jacobian, t * n), False, &all_of_them)
+            leaf.affine_input(moved, vectors, from_row(jacobian, t * n), False, &rows)
             orthonormalise_rows(leaf, moved, shares, length + t * k, k)
-            leaf.gather(vectors, moved, NULL, &all_of_them)
+            leaf.gather(vectors, moved, NULL, &rows)
+
+
+def multiply(q, jacobians, *, bint backwards):
+    """q := q J_1^T J_2^T ... or, `backwards`, q ... J_2 J_1: q (k, n), jacobians (times, n, n), float64."""
+    cdef const Leaf *leaf = leaf_of([q, jacobians])
+    cdef Py_ssize_t n = q.shape[1], times = len(jacobians), t
+    cdef Matrix jacobian = checked(q, jacobians)
+    after = np.empty_like(q)
+    cdef Matrix vectors = as_matrix(q), moved = as_matrix(after)
+    cdef Rows rows = all_rows(q)
+    with nogil:
+        for t in range(times):
+            if backwards:
+                leaf.affine(moved, vectors, from_row(jacobian, (times - 1 - t) * n), NULL, False, &rows)
+            else:
+                leaf.affine_input(moved, vectors, from_row(jacobian, t * n), False, &rows)
+            leaf.gather(vectors, moved, NULL, &rows)

@@ -126,6 +126,22 @@ def test_vectors_are_carried_as_numpy_carries_them(shape):
     assert all(np.all(each == 7) for each in outside)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("backwards", [False, True])
+def test_products_are_numpys(shape, backwards):
+    rng = np.random.default_rng(8)
+    n = shape[1]
+    jacobians = rng.normal(size=(4, n, n)) / np.sqrt(n)
+    start = rng.normal(size=shape)
+    q, outside = guarded(start)
+    tangents.multiply(q, jacobians, backwards=backwards)
+    expected = start
+    for jacobian in jacobians[::-1] if backwards else jacobians.transpose(0, 2, 1):
+        expected = expected @ jacobian
+    np.testing.assert_allclose(q, expected, rtol=1e-12, atol=1e-12)
+    assert all(np.all(each == 7) for each in outside)
+
+
 def digamma(x):
     """By its recurrence and its asymptotic series."""
     below = 0.0
@@ -162,8 +178,14 @@ def test_arrays_of_other_shapes_or_dtypes_are_refused():
         (1, np.zeros((3, 3, 2)).T, ValueError),
         (2, np.empty((3, 2)).T, ValueError),
     ):
+        given = [bad if i == place else each for i, each in enumerate(good)]
         with pytest.raises(error):
-            tangents.carry(*(bad if i == place else each for i, each in enumerate(good)))
+            tangents.carry(*given)
+        if place < 2:
+            with pytest.raises(error):
+                tangents.multiply(*given[:2], backwards=True)
+    with pytest.raises(TypeError):
+        tangents.orthonormalise(np.eye(3, dtype=np.float32))
 
 
 @pytest.mark.parametrize("level", simd.levels()[:-1])

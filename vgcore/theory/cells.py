@@ -71,6 +71,13 @@ def _scaled(rows: Float64, weight: Float64) -> Float64:
     return rows[:, :, np.newaxis] * weight
 
 
+def _product(rows: Float64, weight: Float64) -> Float64:
+    """Rows times weight^T."""
+    found = np.empty((len(rows), len(weight)))
+    kernels.affine_input(found, rows, weight)
+    return found
+
+
 def _diagonal(matrices: Float64) -> Float64:
     """A view of the diagonal of each."""
     diagonal: Float64 = np.einsum("tii->ti", matrices)
@@ -118,14 +125,14 @@ def _gru(layer: GRU, parameters: dict[str, Float64], inside: Inside) -> Float64:
     before = inside.states[:-1]
     by_n = (1 - z) * inside.slope(2, layer.activation)
     if layer.reset_after:
-        m = before @ wn.T + parameters.get("bias_hh", np.zeros(3 * units))[2 * units :]
+        m = _product(before, wn) + parameters.get("bias_hh", np.zeros(3 * units))[2 * units :]
         made = _scaled(by_n * r, wn)
         made += _scaled(by_n * m * inside.slope(0, gate), wr)
     else:
-        reset = _scaled(before * inside.slope(0, gate), wr)
+        reset = (before * inside.slope(0, gate))[:, np.newaxis] * wr.T  # by r h', transposed
         _diagonal(reset)[...] += r
-        made = wn @ reset
-        made *= by_n[:, :, np.newaxis]
+        through = _product(reset.reshape(-1, units), wn).reshape(reset.shape)
+        made = np.multiply(by_n[:, :, np.newaxis], through.transpose(0, 2, 1), order="C")
     made += _scaled((before - n) * inside.slope(1, gate), wz)
     _diagonal(made)[...] += z
     return made

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _validate
+from vgcore._core import tangents
 from vgcore.model import inputs
 from vgcore.theory.walks import Float64, Walk, check
 
@@ -102,22 +103,23 @@ def spectra(matrices: Array) -> Float64:
 
 
 def _products(walk: Walk, sample: int, lags: set[int], align: str) -> Iterator[tuple[int, Float64]]:
-    """dh_{t+lag}/dh_t (units, units) of one sample, for those lags that it has; by rising lag.
+    """dh_{t+lag}/dh_t (units, units) of one sample, or its transpose, for those lags that it has.
 
-    The product of the Jacobians of the last ``lag`` timesteps, or of the first ones.
+    The product of the Jacobians of the last ``lag`` timesteps or, transposed, of the first ones.
     """
-    units, length, lag = walk.units, walk.lengths[sample], 0
-    most = max((each for each in lags if each <= length), default=0)
-    product: Array = np.eye(walk.size)
-    product = product[:units] if align == "end" else product[:, :units]
-    if 0 in lags:
-        yield 0, product[:units, :units]
-    for _, _, jacobians in walk.backwards(sample) if align == "end" else walk.forwards(sample):
-        for jacobian in jacobians[::-1] if align == "end" else jacobians:
-            if lag == most:
+    wanted = sorted(lag for lag in lags if lag <= walk.lengths[sample])
+    product, done, backwards = np.eye(walk.size)[: walk.units], 0, align == "end"
+    if 0 in wanted:
+        yield 0, product[:, : walk.units]
+    for _, _, jacobians in walk.backwards(sample) if backwards else walk.forwards(sample):
+        first, last = done, done + len(jacobians)
+        for lag in [*(each for each in wanted if first < each < last), last]:
+            if not any(each >= lag for each in wanted):
                 return
-            with np.errstate(over="ignore", invalid="ignore"):
-                product = product @ jacobian if align == "end" else jacobian @ product
-            lag += 1
-            if lag in lags:
-                yield lag, product[:units, :units]
+            ahead = (
+                slice(last - lag, last - done) if backwards else slice(done - first, lag - first)
+            )
+            tangents.multiply(product, jacobians[ahead], backwards=backwards)
+            done = lag
+            if lag in wanted:
+                yield lag, product[:, : walk.units]

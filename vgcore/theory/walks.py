@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Float64 = NDArray[np.float64]
 
-# Of the Jacobians that are there at once: few enough for the cache; bench: lyapunov
+# Of the Jacobians that are there at once: few enough for the cache; bench: looking.py lyapunov-rnn
 _NUMBERS = 2**18
 _MOST_TIMES = 1024
 
