@@ -1,5 +1,7 @@
 """Lyapunov exponents: closed forms, a twin of central differences and NumPy's QR, chaos, bad input."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from processes import run_python
@@ -389,6 +391,21 @@ def test_other_levels_find_the_same(level, monkeypatch):
     np.testing.assert_allclose(
         np.array(there[1:], float), np.array(here[1:], float), rtol=1e-6, atol=1e-6
     )
+
+
+def test_memory_is_that_of_a_stretch_of_time_and_of_the_answer():
+    """All Jacobians at once would take 40 MB."""
+    model = network([vg.GRU(32)])
+    x = samples(1, 5000)
+    vg.theory.lyapunov(model, x[:, :10], "gru1", 1)
+    tracemalloc.start()
+    try:
+        vg.theory.lyapunov(model, x, "gru1", 1)
+        model.state_jacobian(x, "gru1", [1, 4000])
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2 * 10**7
 
 
 # ---- bad input
