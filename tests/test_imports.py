@@ -90,8 +90,6 @@ UPWARDS = {
     ("initializers", "model.inputs"),
     ("model.sequential", "theory.jacobian"),
     ("model.storage", "model.sequential"),
-    ("theory", "theory.exponents"),
-    ("theory", "theory.isometry"),
 }
 
 

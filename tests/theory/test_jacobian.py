@@ -282,6 +282,7 @@ def test_it_is_a_tuple_of_three_with_a_fourth_beside():
             (*got, got.singular_values), (*other, other.singular_values), strict=True
         ):
             np.testing.assert_array_equal(one, same)
+    assert repr(got) == "<Jacobian: dh_T/dh_{T-k} of 5 samples, 4 lags k>"
     assert Jacobian(lags, spectral, frobenius).singular_values.shape == (5, len(LAGS), 0)
 
 

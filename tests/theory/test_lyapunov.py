@@ -393,6 +393,19 @@ def test_other_levels_find_the_same(level, monkeypatch):
     )
 
 
+def test_what_is_found_is_shown_in_a_line():
+    found = vg.theory.lyapunov(linear(np.diag([2.0, 0.5])), np.zeros((3, 50, 1)), "rnn1")
+    assert repr(found).startswith("<Lyapunov: 2 exponents from 0.")
+    assert repr(found).endswith(" per timestep, of 3 samples>")
+
+
+def test_what_theory_has_is_listed_and_what_it_has_not_is_named():
+    assert {"lyapunov", "input_jacobian", "singular_values"} <= set(dir(vg.theory))
+    assert all(hasattr(vg.theory, name) for name in vg.theory.__all__)
+    with pytest.raises(AttributeError, match="lyapunow"):
+        _ = vg.theory.lyapunow
+
+
 def test_memory_is_that_of_a_stretch_of_time_and_of_the_answer():
     """All Jacobians at once would take 40 MB."""
     model = network([vg.GRU(32)])

@@ -1,5 +1,6 @@
 """What should be seen: mean-field theory of wide networks, Jacobians, Lyapunov exponents."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vgcore import _answers
@@ -17,16 +18,18 @@ def __dir__() -> list[str]:
     return __all__
 
 
-if not TYPE_CHECKING:  # what lies above the layers is made of them, and loaded when it is asked for
+# What lies above the layers is made of them, and loaded when it is asked for
+_LATER = {
+    "Lyapunov": "exponents",
+    "lyapunov": "exponents",
+    "input_jacobian": "isometry",
+    "singular_values": "isometry",
+}
+
+if not TYPE_CHECKING:
     _missing = _answers.attributes(__name__)
 
     def __getattr__(name: str) -> Any:
-        if name in ("Lyapunov", "lyapunov"):
-            from vgcore.theory import exponents
-
-            return getattr(exponents, name)
-        if name in ("input_jacobian", "singular_values"):
-            from vgcore.theory import isometry
-
-            return getattr(isometry, name)
+        if name in _LATER:
+            return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
         return _missing(name)

@@ -51,6 +51,14 @@ class Lyapunov(NamedTuple):
     samples: Float64
     history: Float64
 
+    def __repr__(self) -> str:
+        """Show how many there are, and in what range."""
+        count, first, last = len(self.exponents), self.exponents[0], self.exponents[-1]
+        return (
+            f"<Lyapunov: {count} exponents from {first:.4g} to {last:.4g} per timestep, "
+            f"of {len(self.samples)} samples>"
+        )
+
 
 def lyapunov(
     model: Sequential,

@@ -59,6 +59,12 @@ class Jacobian(_Norms):
         )
         return made
 
+    def __repr__(self) -> str:
+        """Show of what it is."""
+        return (
+            f"<Jacobian: dh_T/dh_{{T-k}} of {len(self.spectral)} samples, {len(self.lags)} lags k>"
+        )
+
     def __getnewargs__(self) -> tuple[Any, ...]:
         """What a copy is made of."""
         return (*self, self.singular_values)
