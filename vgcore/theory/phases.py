@@ -19,10 +19,8 @@ Array = NDArray[np.float64]
 _HALVINGS = 50  # of a bracket of one octave
 _OCTAVES = 79  # from q = 1 either way: 1e24
 _ROUNDING = 1e-7  # of interpolated moments
-_SMALL, _FAR = (
-    1e-8,
-    1e20,
-)  # q from which to tell where the length map leaves 0; that is no fixed point
+_SMALL = 1e-4  # q from which to tell where the length map leaves 0
+_FAR = 1e12  # q that is no fixed point
 
 
 class PhaseDiagram(NamedTuple):
