@@ -2,13 +2,23 @@
 
 from typing import TYPE_CHECKING, Any
 
+from vgcore import _answers
 from vgcore.theory import meanfield
 
 if TYPE_CHECKING:
     from vgcore.theory.exponents import Lyapunov, lyapunov
     from vgcore.theory.isometry import input_jacobian, singular_values
+    from vgcore.theory.prediction import Prediction, predict
 
-__all__ = ["Lyapunov", "input_jacobian", "lyapunov", "meanfield", "singular_values"]
+__all__ = [
+    "Lyapunov",
+    "Prediction",
+    "input_jacobian",
+    "lyapunov",
+    "meanfield",
+    "predict",
+    "singular_values",
+]
 
 
 def __dir__() -> list[str]:
@@ -16,10 +26,13 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def __getattr__(name: str) -> Any:
-    """What works on models, which are made of layers, which start as the mean-field theory says."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from vgcore.theory import exponents, isometry
+if not TYPE_CHECKING:  # what works on models, which are made of layers, which start as mean-field theory says
+    _missing = _answers.attributes(__name__)
 
-    return getattr(exponents if hasattr(exponents, name) else isometry, name)
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            return _missing(name)
+        from vgcore.theory import exponents, isometry, prediction
+
+        rooms = (exponents, isometry, prediction)
+        return next(getattr(room, name) for room in rooms if hasattr(room, name))

@@ -46,7 +46,7 @@ class Moments(NamedTuple):
 def moments(activation: Activation, q: float) -> Moments:
     """Gauss-Legendre on panels that end at the kinks and shrink towards 0, where f bends if q is large."""
     scale = math.sqrt(min(max(q, SMALLEST), LARGEST))
-    z, weight = _nodes(tuple(kink / scale for kink in (0.0, *activation.kinks)))
+    z, weight = nodes(tuple(kink / scale for kink in (0.0, *activation.kinks)))
     f, slope = evaluate(activation.function, scale * z)
     return Moments(
         float(weight @ f**2),
@@ -116,10 +116,19 @@ def _response(records: Array, terms: int) -> Response:
     return Response(mean, records[:, 2], records[:, 2 + width], growth, *series)
 
 
-def squares(activation: Activation, q: Array, shift: float = 0.0) -> tuple[Array, Array]:
-    """E f² and E f'² at each of some q of any shape."""
-    records = _interpolated((activation, shift), q.ravel(), [2, 2 + _TERMS + 2])
-    return records[:, 0].reshape(q.shape), records[:, 1].reshape(q.shape)
+class Scalars(NamedTuple):
+    """E f, d(E f²)/dq, E f² and E f'² at each of some q, of the shape of these."""
+
+    mean: Array
+    growth: Array
+    square: Array
+    slope: Array
+
+
+def scalars(activation: Activation, q: Array, shift: float = 0.0) -> Scalars:
+    """What `Response` has of each row by itself."""
+    columns = [0, 1, 2, 2 + _TERMS + 2]
+    return Scalars(*_interpolated((activation, shift), q.ravel(), columns).T.reshape(4, *q.shape))
 
 
 def _interpolated(function: Shifted, q: Array, columns: list[int] | None = None) -> Array:
@@ -130,12 +139,12 @@ def _interpolated(function: Shifted, q: Array, columns: list[int] | None = None)
     first = np.clip(np.floor(inside), -_LAST, _LAST - 1).astype(np.int64) - (_POINTS // 2 - 1)
     wanted, where = np.unique(first, return_inverse=True)
     offset = inside - first
-    nodes = np.arange(_POINTS)
+    points = np.arange(_POINTS)
     weights = np.ones((len(q), _POINTS))
-    for node in nodes:
-        others = nodes[nodes != node]
-        weights[:, node] = np.prod((offset[:, np.newaxis] - others) / (node - others), axis=1)
-    rows = np.stack([[_kept(function, int(start) + node) for node in nodes] for start in wanted])
+    for point in points:
+        others = points[points != point]
+        weights[:, point] = np.prod((offset[:, np.newaxis] - others) / (point - others), axis=1)
+    rows = np.stack([[_kept(function, int(start) + point) for point in points] for start in wanted])
     rows = rows if columns is None else rows[:, :, columns]
     found = np.empty((len(q), rows.shape[2]))
     for group in range(len(wanted)):
@@ -165,7 +174,7 @@ def _record(function: Shifted, q: float, terms: int) -> Array:
     scale = math.sqrt(q)
     bends = [(kink - shift) / scale for kink in (0.0, *activation.kinks)]
     kinks = {0.0, *(sign * bend for bend in bends for sign in (1, -1))}
-    z, weight = _nodes(tuple(sorted(kinks)))
+    z, weight = nodes(tuple(sorted(kinks)))
     f, slope = evaluate(activation.function, scale * z + shift)
     polynomials = _polynomials(tuple(sorted(kinks)), terms)
     parts = [np.array([weight @ f, weight @ (z * f * slope) / scale])]
@@ -178,7 +187,7 @@ def _record(function: Shifted, q: float, terms: int) -> Array:
 @lru_cache(maxsize=64)
 def _polynomials(kinks: tuple[float, ...], terms: int) -> Array:
     """He_k / √k! at the nodes, (terms, nodes)."""
-    z, _ = _nodes(kinks)
+    z, _ = nodes(kinks)
     found = np.empty((terms, len(z)))
     found[0], found[1] = 1, z
     for k in range(2, terms):
@@ -187,7 +196,7 @@ def _polynomials(kinks: tuple[float, ...], terms: int) -> Array:
 
 
 @lru_cache(maxsize=64)
-def _nodes(kinks: tuple[float, ...]) -> tuple[Array, Array]:
+def nodes(kinks: tuple[float, ...]) -> tuple[Array, Array]:
     """Nodes on the line and their weights, the normal density times the quadrature's."""
     node, weight = _gauss_legendre()
     far = np.concatenate([_HALVES, np.arange(2, _FAR + 1)])

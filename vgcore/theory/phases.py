@@ -75,11 +75,11 @@ def phase_diagram(
 
     def lengthens(q: Array, mine: NDArray[np.bool_]) -> Array:
         """By how much the length map lengthens q, of some of the networks."""
-        return weight.ravel()[mine] * gaussian.squares(chosen, q)[0] + bias.ravel()[mine] - q
+        return weight.ravel()[mine] * gaussian.scalars(chosen, q).square + bias.ravel()[mine] - q
 
     q = _fixed_points(lengthens, weight.size).reshape(weight.shape)
     inside = np.clip(q, gaussian.SMALLEST, gaussian.LARGEST)
-    chi = weight * gaussian.squares(chosen, inside)[1]
+    chi = weight * gaussian.scalars(chosen, inside).slope
     return PhaseDiagram(width, height, chi, q, _line(chosen, height**2))
 
 
@@ -129,15 +129,13 @@ def _line(activation: Activation, bias: Array) -> Array:
     low = np.full(len(bias), -_OCTAVES * math.log(2))
     high = -low
     q = np.exp(_bisected(lambda q: bias - _of_edge(activation, np.exp(q)), low, high))
-    at, beside = (
-        gaussian.response(activation, q),
-        gaussian.response(activation, np.maximum(q, _SMALL)),
-    )
+    at = gaussian.scalars(activation, q)
+    beside = gaussian.scalars(activation, np.maximum(q, _SMALL))
     holds = (beside.growth <= beside.slope * (1 + _ROUNDING)) & (q < _FAR)
     return np.where(holds, 1 / np.sqrt(at.slope), np.nan)
 
 
 def _of_edge(activation: Activation, q: Array) -> Array:
     """σb² of the network with χ₁ = 1 and q* = q."""
-    square, slope = gaussian.squares(activation, q)
-    return q - square / slope
+    at = gaussian.scalars(activation, q)
+    return q - at.square / at.slope

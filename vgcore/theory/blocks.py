@@ -1,0 +1,245 @@
+"""Theory of blocks: signals of branches add up, and so do the gradients that come back through them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore.layers.base import Layer, features
+from vgcore.layers.highway import Highway
+from vgcore.layers.parallel import Parallel
+from vgcore.layers.residual import Residual
+from vgcore.theory import gaussian, starts
+from vgcore.theory.rules import Place, Rule, through
+from vgcore.theory.signal import (
+    Course,
+    Gradient,
+    Length,
+    Signal,
+    scaled,
+    total,
+    variance,
+    with_diagonal,
+)
+from vgcore.theory.units import Back, activate, pass_on, weigh
+
+Array = NDArray[Any]
+
+
+def _residual(
+    course: Course, layer: Residual, place: Place, signal: Signal
+) -> tuple[Signal, Back]:
+    """``h = f(skip(x) + g body(x))``: lengths add up, and gradients (Yang, Schoenholz 2017, theorem 5, 6)."""
+    stacks = [layer.layers, layer.shortcut]
+    branches, backs = _branches(course, layer, stacks, place, signal)
+    gains = [1.0 if layer.gate_start is None else layer.gate_start, 1.0]
+    parts = [part.scaled(gain**2) for part, gain in zip(branches, gains, strict=True)]
+    if gains[0] < 0:
+        parts[0] = replace(parts[0], mean=-parts[0].mean)
+    joined = _sum(course, place, signal, parts)
+    row = place.row(course)
+    h, of_units = activate(course, row, joined, layer.activation, place.last)
+
+    def back(gradient: Gradient) -> Gradient:
+        delta = of_units(gradient)
+        body, skip = (
+            back(_times(delta, gain**2)) for back, gain in zip(backs, gains, strict=True)
+        )
+        row.skip, row.body = (Length(g.size, variance(g.noise)) for g in (skip, body))
+        return _joined(course, signal, [body, skip])
+
+    return h, back
+
+
+def _parallel(
+    course: Course, layer: Parallel, place: Place, signal: Signal
+) -> tuple[Signal, Back]:
+    """``h = b1(x) + b2(x) + ...``, or all of them side by side."""
+    branches, backs = _branches(course, layer, layer.stacks, place, signal)
+    if layer.merge == "sum":
+        joined = _sum(course, place, signal, branches)
+    else:
+        joined = _side_by_side(branches)
+    told = pass_on(course, place.row(course), joined)
+
+    def back(gradient: Gradient) -> Gradient:
+        told(gradient)
+        return _joined(course, signal, [back(gradient) for back in backs])
+
+    return joined, back
+
+
+def _branches(
+    course: Course,
+    layer: Residual | Parallel,
+    stacks: Sequence[Sequence[Layer]],
+    place: Place,
+    signal: Signal,
+) -> tuple[list[Signal], list[Back]]:
+    found, backs = [], []
+    for stack in stacks:
+        shapes = layer.shapes(stack, place.before)
+        out, back = through(
+            course, stack, shapes, signal, prefix=f"{place.name}.", times=place.times, last=False
+        )
+        found.append(out)
+        backs.append(back)
+    return found, backs
+
+
+def _sum(course: Course, place: Place, fork: Signal, parts: Sequence[Signal]) -> Signal:
+    """The sum of branches, of which all but one go through weights of their own."""
+    if sum(part.weights == fork.weights for part in parts) > 1:
+        raise place.refuse(
+            "sums of branches that are independent, got two without weights of their own"
+        )
+    count = None if any(part.cross is None for part in parts) else len(parts[0].cross)  # type: ignore[arg-type]
+    square = sum(part.square for part in parts)
+    cross = None if count is None else sum(part.cross for part in parts)  # type: ignore[misc]
+    shared = 0.0
+    for one, other in combinations(parts, 2):
+        square = square + 2 * one.mean * other.mean
+        if cross is not None and one.cross is not None and other.cross is not None:
+            means = np.multiply.outer(one.mean[:count], other.mean[:count])
+            cross = cross + means + np.multiply.outer(other.mean[:count], one.mean[:count])
+            shared += 4 * course.average(one.cross * other.cross)
+        else:
+            shared += 4 * float((one.square * other.square).mean())
+    size = float(np.mean(square))
+    whole = max(size, 1e-300)
+    noise = [part.size / whole * part.noise for part in parts]
+    return Signal(
+        square=square,  # type: ignore[arg-type]
+        mean=sum(part.mean for part in parts),  # type: ignore[arg-type]
+        cross=cross,  # type: ignore[arg-type]
+        units=parts[0].units,
+        noise=total(*noise, course.source(shared / whole**2 / parts[0].units)),
+        normal=all(part.normal for part in parts),
+        weights=max(part.weights for part in parts),
+    )
+
+
+def _side_by_side(parts: Sequence[Signal]) -> Signal:
+    """Units of all branches, which are no longer of one kind."""
+    units = sum(part.units for part in parts)
+    shares = [part.units / units for part in parts]
+    size = sum(share * part.size for share, part in zip(shares, parts, strict=True))
+    crossed = all(part.cross is not None for part in parts)
+
+    def mean_of(name: str) -> Any:
+        return sum(s * getattr(part, name) for s, part in zip(shares, parts, strict=True))
+
+    noise = [s * part.size / max(size, 1e-300) * part.noise for s, part in zip(shares, parts, strict=True)]
+    return Signal(
+        square=mean_of("square"),
+        mean=mean_of("mean"),
+        cross=mean_of("cross") if crossed else None,
+        units=units,
+        noise=total(*noise),
+        weights=max(part.weights for part in parts),
+    )
+
+
+def _times(gradient: Gradient, factor: float) -> Gradient:
+    return replace(
+        gradient,
+        square=gradient.square * factor,
+        cross=None if gradient.cross is None else gradient.cross * factor,
+        overlap=None if gradient.overlap is None else gradient.overlap * factor,
+    )
+
+
+def _joined(course: Course, fork: Signal, parts: Sequence[Gradient]) -> Gradient:
+    """The sum of what branches bring."""
+    square = sum(part.square for part in parts)
+    size = max(float(np.mean(square)), 1e-300)
+    shared = 0.0
+    for one, other in combinations(parts, 2):
+        if one.overlap is None or other.overlap is None:
+            shared += 4 * float((one.square * other.square).mean())
+        else:
+            shared += 4 * course.average(one.overlap * other.overlap)
+    noise = [part.size / size * part.noise for part in parts]
+    crossed, common = None, None
+    if all(part.cross is not None for part in parts):
+        crossed = sum(part.cross for part in parts)  # type: ignore[misc]
+    if all(part.overlap is not None for part in parts):
+        common = np.sqrt(sum(part.overlap**2 for part in parts))  # type: ignore[operator]
+        common = with_diagonal(common, square)  # type: ignore[arg-type]
+    return Gradient(
+        square=square,  # type: ignore[arg-type]
+        cross=crossed,  # type: ignore[arg-type]
+        overlap=common,
+        noise=total(*noise, course.source(shared / size**2 / fork.units)),
+    )
+
+
+def _highway(
+    course: Course, layer: Highway, place: Place, signal: Signal
+) -> tuple[Signal, Back]:
+    """``h = t g + (1 - t) x`` with g and t independent of each other and of x."""
+    units = features(place.before)
+    weight, _, bias, bias_gate = layer.parameters(place.before)
+    start = starts.of_weight(f"{place.name}.weight", weight.initializer, weight.shape)
+    of_bias = starts.of_bias(f"{place.name}.bias", bias.initializer, units)
+    of_gate = starts.of_bias(f"{place.name}.bias_gate", bias_gate.initializer, units)
+    fans = units, units
+    z, back_g = weigh(course, signal, weight=start, bias=of_bias, fans=fans, units=units)
+    z_gate, back_t = weigh(course, signal, weight=start, bias=of_gate, fans=fans, units=units)
+    q = z.square - of_bias.mean**2
+    q_gate = z_gate.square - of_gate.mean**2
+    g = gaussian.scalars(layer.activation, q, of_bias.mean)
+    t = gaussian.scalars(layer.gate_activation, q_gate, of_gate.mean)
+    shut = 1 - 2 * t.mean + t.square
+    mixed = t.mean - t.square
+    square = t.square * g.square + shut * signal.square + 2 * mixed * g.mean * signal.mean
+    size = max(float(square.mean()), 1e-300)
+    share = float((shut * signal.square).mean()) / size
+    h = Signal(
+        square=square,
+        mean=t.mean * g.mean + (1 - t.mean) * signal.mean,
+        cross=None,
+        units=units,
+        noise=total(share * signal.noise, course.source(2 / units)),
+        weights=signal.weights + 1,
+    )
+    row = place.row(course)
+    told = pass_on(course, row, h)
+    row.weight = math.sqrt(2 * units * units * start.variance)
+
+    def back(gradient: Gradient) -> Gradient:
+        apart = g.square - 2 * g.mean * signal.mean + signal.square
+        delta_g, delta_t = t.square * g.slope, t.slope * apart
+        starting = course.starts
+        told(gradient)
+        if starting:
+            raise place.refuse("Highway layers that are not a model's last")
+        of_both = [
+            replace(gradient, square=gradient.square * factor, cross=None, overlap=None)
+            for factor in (delta_g, delta_t)
+        ]
+        row.delta = Length(
+            sum(each.size for each in of_both), variance(gradient.noise) + 2 / units
+        )
+        body = [one(each) for one, each in zip((back_g, back_t), of_both, strict=True)]
+        skip = replace(gradient, square=gradient.square * shut, cross=None, overlap=None)
+        row.skip = Length(skip.size, variance(skip.noise))
+        row.body = Length(sum(each.size for each in body), variance(skip.noise))
+        return _joined(course, signal, [*body, skip])
+
+    return h, back
+
+
+RULES: list[tuple[type[Layer], Rule]] = [
+    (Residual, _residual),
+    (Parallel, _parallel),
+    (Highway, _highway),
+]
+
+__all__ = ["RULES", "scaled"]
