@@ -22,19 +22,19 @@ from vgcore.theory.signal import (
     Gradient,
     Length,
     Signal,
+    correlations,
     scaled,
     total,
     variance,
     with_diagonal,
+    without_diagonal,
 )
 from vgcore.theory.units import Back, activate, pass_on, weigh
 
 Array = NDArray[Any]
 
 
-def _residual(
-    course: Course, layer: Residual, place: Place, signal: Signal
-) -> tuple[Signal, Back]:
+def _residual(course: Course, layer: Residual, place: Place, signal: Signal) -> tuple[Signal, Back]:
     """``h = f(skip(x) + g body(x))``: lengths add up, and gradients (Yang, Schoenholz 2017, theorem 5, 6)."""
     stacks = [layer.layers, layer.shortcut]
     branches, backs = _branches(course, layer, stacks, place, signal)
@@ -48,18 +48,14 @@ def _residual(
 
     def back(gradient: Gradient) -> Gradient:
         delta = of_units(gradient)
-        body, skip = (
-            back(_times(delta, gain**2)) for back, gain in zip(backs, gains, strict=True)
-        )
+        body, skip = (back(_times(delta, gain**2)) for back, gain in zip(backs, gains, strict=True))
         row.skip, row.body = (Length(g.size, variance(g.noise)) for g in (skip, body))
         return _joined(course, signal, [body, skip])
 
     return h, back
 
 
-def _parallel(
-    course: Course, layer: Parallel, place: Place, signal: Signal
-) -> tuple[Signal, Back]:
+def _parallel(course: Course, layer: Parallel, place: Place, signal: Signal) -> tuple[Signal, Back]:
     """``h = b1(x) + b2(x) + ...``, or all of them side by side."""
     branches, backs = _branches(course, layer, layer.stacks, place, signal)
     if layer.merge == "sum":
@@ -118,11 +114,32 @@ def _sum(course: Course, place: Place, fork: Signal, parts: Sequence[Signal]) ->
         square=square,  # type: ignore[arg-type]
         mean=sum(part.mean for part in parts),  # type: ignore[arg-type]
         cross=cross,  # type: ignore[arg-type]
+        loose=_loose(parts),
         units=parts[0].units,
         noise=total(*noise, course.source(shared / whole**2 / parts[0].units)),
+        rough=sum((part.size / whole) ** 2 * part.rough for part in parts),
+        tied=sum(part.size / whole * part.tied for part in parts),
         normal=all(part.normal for part in parts),
         weights=max(part.weights for part in parts),
     )
+
+
+def _loose(parts: Sequence[Signal]) -> Array | None:
+    """Of a sum of branches, the products of two branches included."""
+    found = 0.0
+    for part in parts:
+        if part.loose is None:
+            return None
+        found = found + part.loose
+    for one, other in combinations(parts, 2):
+        if one.cross is not None and other.cross is not None:
+            squares = [
+                np.diag(each.cross.reshape(each.loose.shape[0] * each.loose.shape[1], -1))
+                for each in (one, other)
+            ]
+            both = np.multiply.outer(*squares).reshape(one.cross.shape)
+            found = found + 2 * (both + one.cross * other.cross) / one.units
+    return without_diagonal(np.asarray(found))
 
 
 def _side_by_side(parts: Sequence[Signal]) -> Signal:
@@ -135,15 +152,28 @@ def _side_by_side(parts: Sequence[Signal]) -> Signal:
     def mean_of(name: str) -> Any:
         return sum(s * getattr(part, name) for s, part in zip(shares, parts, strict=True))
 
-    noise = [s * part.size / max(size, 1e-300) * part.noise for s, part in zip(shares, parts, strict=True)]
+    noise = [
+        s * part.size / max(size, 1e-300) * part.noise
+        for s, part in zip(shares, parts, strict=True)
+    ]
     return Signal(
         square=mean_of("square"),
         mean=mean_of("mean"),
         cross=mean_of("cross") if crossed else None,
+        loose=_mean_loose(shares, parts),
         units=units,
         noise=total(*noise),
         weights=max(part.weights for part in parts),
     )
+
+
+def _mean_loose(shares: Sequence[float], parts: Sequence[Signal]) -> Array | None:
+    found = 0.0
+    for share, part in zip(shares, parts, strict=True):
+        if part.loose is None:
+            return None
+        found = found + share**2 * part.loose
+    return np.asarray(found)
 
 
 def _times(gradient: Gradient, factor: float) -> Gradient:
@@ -180,9 +210,7 @@ def _joined(course: Course, fork: Signal, parts: Sequence[Gradient]) -> Gradient
     )
 
 
-def _highway(
-    course: Course, layer: Highway, place: Place, signal: Signal
-) -> tuple[Signal, Back]:
+def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tuple[Signal, Back]:
     """``h = t g + (1 - t) x`` with g and t independent of each other and of x."""
     units = features(place.before)
     weight, _, bias, bias_gate = layer.parameters(place.before)
@@ -201,17 +229,26 @@ def _highway(
     square = t.square * g.square + shut * signal.square + 2 * mixed * g.mean * signal.mean
     size = max(float(square.mean()), 1e-300)
     share = float((shut * signal.square).mean()) / size
+    own = (2 * (1 - share) ** 2 + 4 * share * (1 - share)) * course.products(
+        signal.cross, signal.square
+    )
     h = Signal(
         square=square,
         mean=t.mean * g.mean + (1 - t.mean) * signal.mean,
-        cross=None,
+        cross=_highway_pairs(
+            layer, signal, z.cross, z_gate.cross, of_bias.mean, of_gate.mean, square
+        ),
+        loose=signal.loose,
         units=units,
-        noise=total(share * signal.noise, course.source(2 / units)),
+        noise=total(share * signal.noise, course.source(own / units)),
         weights=signal.weights + 1,
     )
     row = place.row(course)
     told = pass_on(course, row, h)
     row.weight = math.sqrt(2 * units * units * start.variance)
+
+    few = 0 if h.cross is None else len(h.cross)
+    pass_through = np.multiply.outer(np.sqrt(shut[:few]), np.sqrt(shut[:few]))
 
     def back(gradient: Gradient) -> Gradient:
         apart = g.square - 2 * g.mean * signal.mean + signal.square
@@ -220,20 +257,50 @@ def _highway(
         told(gradient)
         if starting:
             raise place.refuse("Highway layers that are not a model's last")
-        of_both = [
-            replace(gradient, square=gradient.square * factor, cross=None, overlap=None)
-            for factor in (delta_g, delta_t)
-        ]
-        row.delta = Length(
-            sum(each.size for each in of_both), variance(gradient.noise) + 2 / units
-        )
+        alike = course.products(gradient.overlap, gradient.square)
+        own = course.source(4 * alike / units)
+        of_both = []
+        for factor in (delta_g, delta_t):
+            root = np.sqrt(factor[:few])
+            each = gradient.times(factor, np.multiply.outer(root, root))
+            of_both.append(replace(each, noise=total(each.noise, own)))
+        row.delta = Length(sum(each.size for each in of_both), variance(of_both[0].noise))
         body = [one(each) for one, each in zip((back_g, back_t), of_both, strict=True)]
-        skip = replace(gradient, square=gradient.square * shut, cross=None, overlap=None)
+        skip = gradient.times(shut, pass_through)
         row.skip = Length(skip.size, variance(skip.noise))
         row.body = Length(sum(each.size for each in body), variance(skip.noise))
         return _joined(course, signal, [*body, skip])
 
     return h, back
+
+
+def _highway_pairs(
+    layer: Highway,
+    signal: Signal,
+    z: Array | None,
+    z_gate: Array | None,
+    shift: float,
+    shift_gate: float,
+    square: Array,
+) -> Array | None:
+    """E h_a h_b."""
+    if signal.cross is None or z is None or z_gate is None:
+        return None
+    shape, rows = signal.cross.shape, len(signal.cross) * signal.cross.shape[1]
+    found = []
+    for activation, cross, mean in (
+        (layer.activation, z, shift),
+        (layer.gate_activation, z_gate, shift_gate),
+    ):
+        centred = (cross - mean**2).reshape(rows, rows)
+        q = np.maximum(np.diag(centred), 0)
+        at = gaussian.response(activation, q, mean)
+        found.append((at.value.pairs(correlations(centred, q)), at.mean))
+    (g, g_mean), (t, t_mean) = found
+    x, x_mean = signal.cross.reshape(rows, rows), signal.mean[: shape[0]].ravel()
+    shut = 1 - np.add.outer(t_mean, t_mean) + t
+    one = (t_mean[:, np.newaxis] - t) * np.multiply.outer(g_mean, x_mean)
+    return with_diagonal((t * g + shut * x + one + one.T).reshape(shape), square)
 
 
 RULES: list[tuple[type[Layer], Rule]] = [

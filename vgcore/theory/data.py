@@ -58,7 +58,11 @@ def read(course: Course, stack: Stack, x: Array, paired: int) -> Start:
         elif isinstance(layer, Flatten | Reshape):
             slope = 1.0
         place = len(done)
-        x = _normalised(layer, x) if isinstance(layer, BatchNorm) else stack.part(place, place + 1).outputs(x)
+        x = (
+            _normalised(layer, x)
+            if isinstance(layer, BatchNorm)
+            else stack.part(place, place + 1).outputs(x)
+        )
         row = Row(str(layer.name), x[0].size)
         row.h = Length(float((x.astype(np.float64) ** 2).mean()))
         mean = float(x.mean(dtype=np.float64))
@@ -124,7 +128,9 @@ def _embedded(course: Course, layer: Embedding, tokens: Array, paired: int) -> S
     cross = None
     if paired:
         few = tokens[:paired]
-        cross = start.variance * np.equal.outer(few, few) * there[:paired, :, np.newaxis, np.newaxis]
+        cross = (
+            start.variance * np.equal.outer(few, few) * there[:paired, :, np.newaxis, np.newaxis]
+        )
     row = Row(str(layer.name), tokens.shape[1] * layer.units)
     course.rows.append(row)
     own = course.source(2 * course.products(cross, square) / layer.units)

@@ -29,6 +29,7 @@ SMALLEST, LARGEST = 1e-24, 1e24  # q that stand for 0 and infinity
 _HALVES = np.ldexp(1.0, np.arange(-40, 1))  # panels that resolve an f which bends at 1/√q
 _FAR = 10.0  # standard deviations; e^-50 of the weight lies beyond
 _TERMS = 48  # of Mehler's formula, even
+_NOTHING = 1e-15  # of the largest term
 _PER_OCTAVE = 4  # values of q that are kept
 _POINTS = 8  # of them that a polynomial goes through: an error of 1e-9
 _STEP = math.log(2) / _PER_OCTAVE
@@ -65,13 +66,16 @@ class Series(NamedTuple):
     rest: Array
 
     def pairs(self, c: Array, other: Series | None = None, first: int = 0) -> Array:
-        """E g(z_a) g(z_b) for correlations c (rows, rows of ``other``), from term ``first`` on."""
+        """E g(z_a) g'(z_b) for correlations c (rows, rows), g' being ``other``'s; from term ``first`` on."""
         other = other or self
         rests = np.sqrt(self.rest[:, :, np.newaxis]) * np.sqrt(other.rest[:, np.newaxis])
         found = rests[0] + rests[1] * c
+        matter = np.abs(self.terms).max(axis=0) * np.abs(other.terms).max(axis=0)
+        bar = _NOTHING * float(matter.max())
         for k in range(self.terms.shape[1] - 1, first - 1, -1):
             found *= c
-            found += np.multiply.outer(self.terms[:, k], other.terms[:, k])
+            if matter[k] > bar:
+                found += np.multiply.outer(self.terms[:, k], other.terms[:, k])
         return found * c**first if first else found
 
     def alike(self, c: Array) -> Array:

@@ -29,13 +29,15 @@ def _row_norm(
 ) -> tuple[Signal, Back]:
     """Row by row: the mean square over many units is E z², and the gradient is divided by it.
 
-    Of what reaches a row's units, mean and component along them are taken out: 2 of N, of `RMSNorm` 1.
+    Of what reaches a row's units, mean and component along them are taken out: 2 of N, of `RMSNorm` 1. The
+    row's own mean square is off by some in 1/N, and the mean of its inverse by the variance of that, less
+    what large outputs and steep slopes have in common.
     """
     centred = isinstance(layer, LayerNorm)
     mean = signal.mean if centred else np.zeros_like(signal.mean)
     inverse = 1 / (signal.square - mean**2 + _epsilon(layer, course))
-    left = 1 - (1 + centred) / signal.units
-    return _scaled(course, layer, place, signal, mean, inverse, max(left, 0.0))
+    left = max(1 - (1 + centred) / signal.units, 0.0) * (1 + signal.rough - signal.tied)
+    return _scaled(course, layer, place, signal, mean, inverse, left)
 
 
 def _group_norm(
@@ -50,7 +52,13 @@ def _group_norm(
     mean = np.broadcast_to(signal.mean.mean(axis=1, keepdims=True), signal.mean.shape)
     size = signal.square.mean(axis=1, keepdims=True) - mean**2
     inverse = 1 / (size + _epsilon(layer, course))
-    left = 1 - 2 / (channels * signal.square.shape[1])
+    alike = 1.0
+    if signal.cross is not None:
+        squares = outer(signal.square, len(signal.cross))
+        within = np.einsum("apaq->apq", signal.cross**2 / np.maximum(squares, 1e-300))
+        alike = float(within.mean())
+    off = alike * layer.groups * (signal.rough - signal.tied)
+    left = (1 - 2 / (channels * signal.square.shape[1])) * (1 + off)
     return _scaled(course, layer, place, signal, mean, inverse, left)
 
 
@@ -82,7 +90,10 @@ def _scaled(
         square=square,
         mean=(signal.mean - mean) * root,
         cross=cross,
+        loose=None if signal.loose is None or pairs is None else signal.loose * pairs**2,
         noise=np.zeros(0),
+        rough=0.0,
+        tied=0.0,
     )
     row = place.row(course)
     h, of_units = activate(course, row, normal, layer.activation, place.last)
@@ -126,7 +137,10 @@ def _batch_norm(
         square=np.diag(normalised).reshape(signal.square.shape).copy(),
         mean=np.zeros_like(signal.mean),
         cross=cross,
+        loose=None if signal.loose is None else signal.loose * inverse**2,
         noise=np.zeros(0),
+        rough=0.0,
+        tied=0.0,
     )
     h, of_units = activate(course, place.row(course), normal, layer.activation, place.last)
 

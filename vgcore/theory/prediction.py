@@ -31,7 +31,10 @@ _COVERED = 1.6448536269514722  # standard deviations either way: 90 of 100 draws
 _MOST_ROWS = 20_000  # samples times places that are followed one by one
 _MOST_PAIRED = 48  # samples that are followed in pairs
 _MOST_TOGETHER = 256  # ... where they are normalised with each other
-_MOST_PAIRS = 256, 2048  # samples times places: all pairs of them; the latter where nothing goes without
+_MOST_PAIRS = (
+    256,
+    2048,
+)  # samples times places: all pairs of them; the latter where nothing goes without
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -230,9 +233,7 @@ def _places(shape: Shape, times: int) -> int:
 
 
 def _prediction(course: Course, rows: Sequence[Row]) -> Prediction:
-    z, h, delta = (
-        _bands([getattr(row, name) for row in rows]) for name in ("z", "h", "delta")
-    )
+    z, h, delta = (_bands([getattr(row, name) for row in rows]) for name in ("z", "h", "delta"))
     sizes = np.array([row.numbers for row in rows], np.float64)
     last = delta[0, -1] * math.sqrt(sizes[-1])
     inputs = np.array([row.inputs for row in rows], np.float64)

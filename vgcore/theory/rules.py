@@ -92,9 +92,7 @@ def through(
     backs: list[Back] = []
     for number, layer in enumerate(layers):
         ends = last and number == len(layers) - 1
-        place = Place(
-            f"{prefix}{layer.name}", shapes[number], shapes[number + 1], times, ends
-        )
+        place = Place(f"{prefix}{layer.name}", shapes[number], shapes[number + 1], times, ends)
         signal, back = of(layer)(course, layer, place, signal)
         backs.append(back)
 
@@ -118,9 +116,7 @@ def _weights(
     return of_weight, of_bias, weight.shape
 
 
-def _dense(
-    course: Course, layer: Dense, place: Place, signal: Signal
-) -> tuple[Signal, Back]:
+def _dense(course: Course, layer: Dense, place: Place, signal: Signal) -> tuple[Signal, Back]:
     weight, bias, (units, inputs) = _weights(layer, place)
     row = place.row(course)
     row.weight = math.sqrt(units * inputs * weight.variance)
@@ -129,9 +125,7 @@ def _dense(
     return h, lambda gradient: back(of_units(gradient))
 
 
-def _conv(
-    course: Course, layer: Convolution, place: Place, signal: Signal
-) -> tuple[Signal, Back]:
+def _conv(course: Course, layer: Convolution, place: Place, signal: Signal) -> tuple[Signal, Back]:
     weight, bias, shape = _weights(layer, place)
     row = place.row(course)
     row.weight = math.sqrt(math.prod(shape) * weight.variance)
@@ -174,9 +168,7 @@ def _dropout(course: Course, layer: Dropout, place: Place, signal: Signal) -> tu
             cross[samples, :, samples] /= keeps
         cross = with_diagonal(cross, square)
     dropped = replace(signal, square=square, cross=cross, normal=False)
-    return _passing(
-        course, row, signal, dropped, lambda gradient: gradient.times(1 / keeps, 1.0)
-    )
+    return _passing(course, row, signal, dropped, lambda gradient: gradient.times(1 / keeps, 1.0))
 
 
 def _alpha_dropout(
@@ -244,9 +236,11 @@ def _reshape(
             square=signal.square.mean(axis=1, keepdims=True),
             mean=signal.mean.mean(axis=1, keepdims=True),
             cross=_of_places(signal.cross),
+            loose=_of_places(signal.loose),
             units=signal.units * before,
             normal=False,
         )
+    zero = np.zeros((len(signal.square), 1))
     laid = flat
     if behind > 1:
         laid = replace(
@@ -254,10 +248,9 @@ def _reshape(
             square=np.repeat(flat.square, behind, axis=1),
             mean=np.repeat(flat.mean, behind, axis=1),
             cross=_to_places(flat.cross, flat.mean, behind),
+            loose=_to_places(flat.loose, zero, behind),
             units=flat.units // behind,
-            normal=flat.normal,
         )
-    zero = np.zeros((len(signal.square), 1))
 
     def back(gradient: Gradient) -> Gradient:
         if behind > 1:
@@ -315,25 +308,30 @@ def _pool(
         share /= window.taps if layer.count_include_pad else share.sum(axis=1, keepdims=True)
     if ((share > 0).sum(axis=0) > 1).any():
         raise place.refuse("pools whose windows do not overlap")
-    cross = np.einsum("xp,apbq,yq->axby", share, signal.cross, share, optimize=True)
+    cross = _shared(share, signal.cross)
     pooled = replace(
         signal,
         square=np.einsum("axax->ax", cross).copy(),
         mean=signal.mean @ share.T,
         cross=cross,
+        loose=None if signal.loose is None else _shared(share, signal.loose),
     )
 
     def back(gradient: Gradient) -> Gradient:
         square = gradient.square @ share**2
         crossed, common = (
-            None
-            if given is None
-            else np.einsum("xp,axby,yq->apbq", share, given, share, optimize=True)
+            None if given is None else _shared(share.T, given)
             for given in (gradient.cross, gradient.overlap)
         )
         return Gradient(square, crossed, common, gradient.noise)
 
     return _passing(course, place.row(course), signal, pooled, back)
+
+
+def _shared(share: Array, pairs: Array) -> Array:
+    """Pairs of means over places."""
+    found: Array = np.einsum("xp,apbq,yq->axby", share, pairs, share, optimize=True)
+    return found
 
 
 _RULES: list[tuple[type[Layer], Rule]] = [

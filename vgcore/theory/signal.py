@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-_MOST_SOURCES = 4000  # whose common errors forwards and backwards are followed: memory grows with the square
+_MOST_SOURCES = (
+    4000  # whose common errors forwards and backwards are followed: memory grows with the square
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class Signal:
     units : int
     noise : ndarray, (sources,)
         Relative error of the batch's mean square in one draw.
+    rough : float
+        Relative variance of one row's mean square between draws, since it was last normalised.
+    tied : float
+        Relative covariance of that with the mean of the slopes' squares that led there.
     normal : bool
         Whether each unit is normal.
     weights : int
@@ -48,6 +54,8 @@ class Signal:
     units: int
     loose: Array | None = None
     noise: Array = field(default_factory=lambda: np.zeros(0))
+    rough: float = 0.0
+    tied: float = 0.0
     normal: bool = False
     weights: int = 0
 

@@ -66,7 +66,9 @@ def _start(name: str, initializer: Initializer, shape: tuple[int, ...]) -> Start
         case initializers.Nielsen():
             return Start(0.0, 1 / fan_in)
         case initializers.Critical():
-            edge = initializers.draws.meanfield.critical(initializer.activation, initializer.sigma_b)
+            edge = initializers.draws.meanfield.critical(
+                initializer.activation, initializer.sigma_b
+            )
             if len(shape) == 1:
                 return Start(0.0, edge.sigma_b**2)
             return Start(0.0, edge.sigma_w**2 / fan_in)

@@ -102,6 +102,8 @@ def weigh(
         loose=loose,
         units=units,
         noise=total(share * signal.noise, own),
+        rough=share**2 * signal.rough + 2 * (1 - kept) / units,
+        tied=share * signal.tied,
         normal=True,
         weights=signal.weights + 1,
     )
@@ -195,21 +197,27 @@ def _unitwise(
     size = float(at.square.mean())
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = float(np.nan_to_num(pairs.beyond_length() / size**2 / signal.units))
+    own = course.source(relative)
+    elasticity = _elasticity(beside, "square")
+    rough, tied = pairs.of_rows()
     h = Signal(
         square=at.square,
         mean=at.mean,
         cross=cross,
         loose=pairs.loosened(signal),
         units=signal.units,
-        noise=total(_elasticity(beside, "square") * signal.noise, course.source(relative)),
+        noise=total(elasticity * signal.noise, own),
+        rough=elasticity**2 * signal.rough + rough / signal.units,
+        tied=elasticity * signal.tied + tied / signal.units,
         weights=signal.weights,
     )
     _tell(course, row, h)
-    mean, own = row.mean
+    mean, off = row.mean
     with_length = (mean * _elasticity(beside, "mean")) ** 2 * variance(signal.noise)
-    row.mean = mean, own + with_length
+    row.mean = mean, off + with_length
     row.spread = _spread(pairs.few, h, signal, beside, row, relative)
     coupling = _elasticity(beside, "slope") * signal.noise if course.couples else np.zeros(0)
+    shared = min(pairs.common() / signal.units / relative, 1.0) if relative > 0 else 0.0
 
     def back(gradient: Gradient) -> Gradient:
         delta = gradient
@@ -217,8 +225,9 @@ def _unitwise(
             delta = pairs.loosened_gradient(
                 gradient, gradient.times(at.slope, pairs.of(pairs.few.steepness)), signal.units
             )
-            own = course.source(pairs.beyond_gradient(gradient) / signal.units)
-            delta = replace(delta, noise=total(gradient.noise, own, coupling))
+            alone = pairs.beyond_gradient(gradient) / signal.units - shared**2 * relative
+            noise = total(gradient.noise, course.source(alone), coupling, shared * own)
+            delta = replace(delta, noise=noise)
         row.delta = Length(delta.size, variance(delta.noise))
         course.starts = False
         return delta
@@ -253,6 +262,27 @@ class _Pairs:
         second = squared.terms[:, 2]
         found = squared.pairs(self._c, first=1) - np.multiply.outer(second, second) * self._c**2
         return self._mean(found)
+
+    def common(self) -> float:
+        """Mean covariance of f_a² and f'_b², relative to both, but for what the length of z brings."""
+        value, slope = self.few.value_squared, self.few.steepness_squared
+        second = np.multiply.outer(value.terms[:, 2], slope.terms[:, 2]) * self._c**2
+        level = float(np.mean(self.few.square) * np.mean(self.few.slope))
+        found = value.pairs(self._c, slope, first=1) - second
+        return self._mean(found) / level if 0 < level < math.inf else 0.0
+
+    def of_rows(self) -> tuple[float, float]:
+        """Of one row by itself: variance of f², and covariance with f'², relative and beyond length."""
+        value, slope = self.few.value_squared, self.few.steepness_squared
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            own = (value.terms[:, 3:] ** 2).sum(axis=1) + value.rest.sum(axis=0)
+            own = own + value.terms[:, 1] ** 2
+            both = (value.terms[:, 3:] * slope.terms[:, 3:]).sum(axis=1)
+            both = both + value.terms[:, 1] * slope.terms[:, 1]
+            both = both + np.sqrt(value.rest * slope.rest).sum(axis=0)
+            rough = float(np.mean(own) / np.mean(self.few.square) ** 2)
+            tied = float(np.mean(both) / np.mean(self.few.square) / np.mean(self.few.slope))
+        return (rough if math.isfinite(rough) else 0.0, tied if math.isfinite(tied) else 0.0)
 
     def beyond_gradient(self, gradient: Gradient) -> float:
         """Relative variance of the mean of (f' g)² over independent units, but for that of g² alone."""
@@ -323,7 +353,9 @@ def _spread(
     if min(of_variance) > 0:
         elasticity = math.log(of_variance[0] / of_variance[1]) / (2 * _DIFFERENCE)
     third = float((few.value.terms * few.value_squared.terms).sum(axis=1).mean())
-    fourth = float((few.value_squared.terms**2).sum(axis=1).mean() + few.value_squared.rest.sum(axis=0).mean())
+    fourth = float(
+        (few.value_squared.terms**2).sum(axis=1).mean() + few.value_squared.rest.sum(axis=0).mean()
+    )
     m, square = mean, float(few.square.mean())
     centred = fourth - 4 * m * third + 6 * m**2 * square - 3 * m**4
     plain = max(fourth - square**2, 1e-300)
