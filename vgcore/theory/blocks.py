@@ -50,7 +50,7 @@ def _residual(course: Course, layer: Residual, place: Place, signal: Signal) -> 
         delta = of_units(gradient)
         body, skip = (back(_times(delta, gain**2)) for back, gain in zip(backs, gains, strict=True))
         row.skip, row.body = (Length(g.size, variance(g.noise)) for g in (skip, body))
-        return _joined(course, signal, [body, skip])
+        return brought(course, signal, [body, skip])
 
     return h, back
 
@@ -61,12 +61,12 @@ def _parallel(course: Course, layer: Parallel, place: Place, signal: Signal) -> 
     if layer.merge == "sum":
         joined = _sum(course, place, signal, branches)
     else:
-        joined = _side_by_side(branches)
+        joined = side_by_side(branches)
     told = pass_on(course, place.row(course), joined)
 
     def back(gradient: Gradient) -> Gradient:
         told(gradient)
-        return _joined(course, signal, [back(gradient) for back in backs])
+        return brought(course, signal, [back(gradient) for back in backs])
 
     return joined, back
 
@@ -142,7 +142,7 @@ def _loose(parts: Sequence[Signal]) -> Array | None:
     return without_diagonal(np.asarray(found))
 
 
-def _side_by_side(parts: Sequence[Signal]) -> Signal:
+def side_by_side(parts: Sequence[Signal]) -> Signal:
     """Units of all branches, which are no longer of one kind."""
     units = sum(part.units for part in parts)
     shares = [part.units / units for part in parts]
@@ -185,7 +185,7 @@ def _times(gradient: Gradient, factor: float) -> Gradient:
     )
 
 
-def _joined(course: Course, fork: Signal, parts: Sequence[Gradient]) -> Gradient:
+def brought(course: Course, fork: Signal, parts: Sequence[Gradient]) -> Gradient:
     """The sum of what branches bring."""
     square = sum(part.square for part in parts)
     size = max(float(np.mean(square)), 1e-300)
@@ -269,7 +269,7 @@ def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tu
         skip = gradient.times(shut, pass_through)
         row.skip = Length(skip.size, variance(skip.noise))
         row.body = Length(sum(each.size for each in body), variance(skip.noise))
-        return _joined(course, signal, [*body, skip])
+        return brought(course, signal, [*body, skip])
 
     return h, back
 

@@ -15,10 +15,12 @@ from vgcore import _html, _validate
 from vgcore._frames import dataframe
 from vgcore.layers.base import Layer, Shape, features
 from vgcore.layers.batchnorm import BatchNorm
+from vgcore.layers.gru import GRU
+from vgcore.layers.lstm import LSTM
 from vgcore.layers.pooling import AvgPool, GlobalAvgPool
 from vgcore.model import Sequential, inputs
-from vgcore.theory import data, rules
-from vgcore.theory.signal import Course, Gradient, Length, Row, Signal
+from vgcore.theory import data, gated, rules
+from vgcore.theory.signal import Course, Gradient, Length, Row
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -31,10 +33,8 @@ _COVERED = 1.6448536269514722  # standard deviations either way: 90 of 100 draws
 _MOST_ROWS = 20_000  # samples times places that are followed one by one
 _MOST_PAIRED = 48  # samples that are followed in pairs
 _MOST_TOGETHER = 256  # ... where they are normalised with each other
-_MOST_PAIRS = (
-    256,
-    2048,
-)  # samples times places: all pairs of them; the latter where nothing goes without
+_MOST_PAIRS = 256  # samples times places: all pairs of them
+_MOST_DRAWN = 8  # samples whose units are drawn
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -179,9 +179,14 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
     layers, shapes = session.layers, session.shapes
     times = x.shape[1] if session.stack.takes_time else 1
     together = any(isinstance(layer, BatchNorm) for layer in _all(layers))
-    whole = together or any(isinstance(layer, AvgPool | GlobalAvgPool) for layer in _all(layers))
+    gates = any(isinstance(layer, LSTM | GRU) for layer in _all(layers))
+    pooled = any(isinstance(layer, AvgPool | GlobalAvgPool) for layer in _all(layers))
+    whole = together or gates or pooled
     most = _most_places(layers, shapes, times)
-    paired = min(len(x), _MOST_PAIRS[whole] // most, _MOST_TOGETHER if together else _MOST_PAIRED)
+    pairs = gated.MOST_ROWS if whole else _MOST_PAIRS
+    paired = min(len(x), pairs // most, _MOST_TOGETHER if together else _MOST_PAIRED)
+    if gates:
+        paired = min(paired, _MOST_DRAWN)
     count = paired if whole and paired else min(len(x), max(paired, _MOST_ROWS // most, 1))
     outputs = math.prod(times if size is None else size for size in shapes[-1])
     course = Course(len(x), outputs, together)
