@@ -19,7 +19,7 @@ from vgcore.layers.gru import GRU
 from vgcore.layers.lstm import LSTM
 from vgcore.layers.pooling import AvgPool, GlobalAvgPool
 from vgcore.model import Sequential, inputs
-from vgcore.theory import data, gated, rules
+from vgcore.theory import data, recurrent, rules
 from vgcore.theory.signal import Course, Gradient, Length, Row
 
 if TYPE_CHECKING:
@@ -180,16 +180,17 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
     times = x.shape[1] if session.stack.takes_time else 1
     together = any(isinstance(layer, BatchNorm) for layer in _all(layers))
     gates = any(isinstance(layer, LSTM | GRU) for layer in _all(layers))
+    walks = any(layer.walks() for layer in layers)
     pooled = any(isinstance(layer, AvgPool | GlobalAvgPool) for layer in _all(layers))
     whole = together or gates or pooled
     most = _most_places(layers, shapes, times)
-    pairs = gated.MOST_ROWS if whole else _MOST_PAIRS
+    pairs = recurrent.MOST_ROWS if whole or walks else _MOST_PAIRS
     paired = min(len(x), pairs // most, _MOST_TOGETHER if together else _MOST_PAIRED)
-    if gates:
+    if walks:
         paired = min(paired, _MOST_DRAWN)
     count = paired if whole and paired else min(len(x), max(paired, _MOST_ROWS // most, 1))
     outputs = math.prod(times if size is None else size for size in shapes[-1])
-    course = Course(len(x), outputs, together)
+    course = Course(len(x), outputs)
     course.resolution = float(np.finfo(session.dtype).eps)
     chosen = _evenly(len(x), count, paired)
     start = data.read(course, session.stack, x[chosen], paired)
@@ -203,7 +204,7 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
         common = np.full(alike, math.sqrt(1 / outputs))
         rows = common.reshape(paired * places[1], -1)
         np.fill_diagonal(rows, 1.0)
-        if together:
+        if together or walks:
             crossed = np.eye(paired * places[1]).reshape(alike)
     start.back(back(Gradient(np.ones(places), crossed, common)))
     return course, course.rows

@@ -82,7 +82,7 @@ class Gradient:
     square : ndarray, (n, places)
         E g².
     cross : ndarray, (m, places, m, places), or None
-        E g_a g_b of the same unit; followed where samples are normalised with each other.
+        E g_a g_b of the same unit; followed where rows are normalised with each other, or walked.
     overlap : ndarray, (m, places, m, places), or None
         The root of the mean square of what g_a and g_b have in common, over their units.
     noise : ndarray, (sources,)
@@ -139,11 +139,11 @@ class Course:
     """One way through a model: the rows found, and the sources of errors.
 
     ``samples`` is how many there are in the batch, of which some are followed. ``outputs`` is the number of
-    numbers of the last layer. ``signed``: whether samples are normalised with each other.
+    numbers of the last layer.
     """
 
-    def __init__(self, samples: int, outputs: int, signed: bool) -> None:
-        self.samples, self.outputs, self.signed = samples, outputs, signed
+    def __init__(self, samples: int, outputs: int) -> None:
+        self.samples, self.outputs = samples, outputs
         self.rows: list[Row] = []
         self.time: dict[str, Any] = {}
         self.bounds: dict[str, float] = {}
