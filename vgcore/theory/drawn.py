@@ -1,17 +1,17 @@
-"""Units of recurrent layers, drawn from the theory.
+"""Recurrent layers that are drawn: what has no closed form is followed in layers of random weights.
 
-Given what h has in common with itself at any two timesteps so far, W_hh h_t is a Gaussian process in time,
-independent from unit to unit and from gate to gate, and so are the inputs' part and, backwards in time, what
-W_hh^T brings of the gates' gradients. What comes of it, c above all, is not normal and has no closed form; as
-Gilboa et al. 2019 (arXiv:1901.08987, Section 3) do for c, units are drawn: some thousand of them, with the
-same draws every time. Other than there all timesteps have one matrix, so that a gate is much the same at each
-of them: a unit whose forget gate is open stays open. As few units as the layer has are one draw of a layer.
+What becomes of c in an LSTM is not normal, and since all timesteps have the same weights, a gate that is open
+stays open; Gilboa et al. 2019 (arXiv:1901.08987, Section 3) draw units, too. Here layers of the real width
+are, always the same ones: their inputs are random numbers that have in common, sample by sample and timestep by
+timestep, what theory says, and so is the gradient that comes from above.
+
+Arrays of a timestep are (draws, samples, units).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,8 +22,9 @@ from vgcore.theory.starts import Start
 
 Array = NDArray[Any]
 
-_JITTER = 1e-6  # of a variance: independent noise that keeps covariances regular
-_TINY = 1e-280
+_JITTER = 1e-9  # of a variance, so that a covariance has a root
+_DRAWS, _LEAST = 24, 8
+_MOST_NUMBERS = 20_000_000  # of all pre-activations
 
 
 class Cell(NamedTuple):
@@ -34,149 +35,111 @@ class Cell(NamedTuple):
     biases: list[tuple[Start, Start]]
 
 
-class _Process:
-    """Units drawn from a Gaussian process, one timestep after the other: (draws, samples) at each.
-
-    Of an ``orthogonal`` matrix they have in common exactly what the process says.
-    """
-
-    def __init__(
-        self, rng: np.random.Generator, draws: int, samples: int, times: int, orthogonal: bool
-    ) -> None:
-        self._rng, self._samples, self._orthogonal = rng, samples, orthogonal
-        rows = samples * times
-        self._inverse = np.zeros((rows, rows))  # of the covariance's lower root
-        self._white = np.zeros((draws, rows))
-        self._done = 0
-
-    def step(self, covariance: Array) -> Array:
-        """The next, by its covariance (samples, rows so far and its own)."""
-        done, new = self._done, self._done + self._samples
-        past, own = covariance[:, :done], covariance[:, done:]
-        to_past = past @ self._inverse[:done, :done].T
-        left = own - to_past @ to_past.T
-        floor = _JITTER * np.maximum(np.diag(own), _TINY)
-        values, vectors = np.linalg.eigh((left + left.T) / 2 + np.diag(floor))
-        root = vectors * np.sqrt(np.maximum(values, floor.min()))
-        unroot = np.linalg.inv(root)
-        self._inverse[done:new, :done] = -unroot @ to_past @ self._inverse[:done, :done]
-        self._inverse[done:new, done:new] = unroot
-        self._white[:, done:new] = self._fresh(done, new)
-        self._done = new
-        found: Array = self._white[:, :done] @ to_past.T + self._white[:, done:new] @ root.T
-        return found
-
-    def _fresh(self, done: int, new: int) -> Array:
-        draws = len(self._white)
-        half = self._rng.standard_normal((-(-draws // 2), self._samples))
-        fresh = np.concatenate([half, -half[: draws // 2]])  # so that odd means are 0
-        if self._orthogonal and new <= draws:
-            fresh = self._rng.standard_normal((draws, self._samples))
-            before = self._white[:, :done]
-            fresh = np.linalg.qr(fresh - before @ (before.T @ fresh / draws))[0] * math.sqrt(draws)
-        return fresh
-
-
 class Walk:
-    """A layer's units on their way through time: arrays of (draws, samples) for each timestep.
+    """Draws of a layer on their way through time.
 
-    ``x`` (samples, times, samples, times) is what W_ih x_t has in common at any two timesteps, ``states``
-    H Var w of W_hh. Of a single draw of a layer, ``draws`` is the layer's units, and W_hh may be orthogonal.
+    Parameters
+    ----------
+    layer : RNN, LSTM or GRU
+    cell : Cell
+    x : ndarray, (samples, times, samples, times)
+        What W_ih x has in common at any two of them, of one gate.
+
+    Attributes
+    ----------
+    h : ndarray, (times, draws, samples, units)
+    z_square : float
+        Mean square of all pre-activations.
     """
 
     gates: int
 
-    def __init__(
-        self,
-        layer: Any,
-        cell: Cell,
-        x: Array,
-        states: float,
-        *,
-        draws: int,
-        seed: int,
-        orthogonal: bool,
-    ) -> None:
-        self.layer, self.cell, self.draws = layer, cell, draws
+    def __init__(self, layer: Any, cell: Cell, x: Array) -> None:
+        self.layer, self.cell = layer, cell
         self.samples, self.times = x.shape[:2]
-        rows = self.samples * self.times
-        self.x = x.transpose(1, 0, 3, 2).reshape(rows, rows)  # time by time
-        self.rng, self._orthogonal = np.random.default_rng(seed), orthogonal
-        drop = layer.recurrent_dropout / (1 - layer.recurrent_dropout)
-        masks = np.tile(1 + drop * np.eye(self.samples), (self.times, self.times))
-        self.masks = states * masks
-        self.h = np.zeros((draws, rows))
+        numbers = self.samples * self.times * self.gates * layer.units
+        self.draws = max(min(_DRAWS, _MOST_NUMBERS // numbers), _LEAST)
+        self.rng = np.random.default_rng(0)
+        self.weight = self._weights()
+        keeps = 1 - layer.recurrent_dropout
+        shape = (self.draws, self.samples, layer.units)
+        self.mask = (self.rng.random(shape) < keeps) / keeps
+        self._from_inputs = [self._drawn(x) for _ in range(self.gates)]
+        self.biases = [[self._bias(one) for one in both] for both in cell.biases]
+        self.h = np.zeros((self.times, *shape))
         self.z_square = 0.0
         self.forward()
 
-    def process(self, orthogonal: bool = False) -> _Process:
-        """A new Gaussian process."""
-        kept = self._orthogonal and orthogonal
-        return _Process(self.rng, self.draws, self.samples, self.times, kept)
+    def _weights(self) -> Array:
+        """W_hh of each gate, (gates, draws, units, units)."""
+        units, start = self.layer.units, self.cell.states
+        found = self.rng.standard_normal((self.gates, self.draws, units, units))
+        if start.orthogonal:
+            found, r = np.linalg.qr(found)
+            signs = np.copysign(1.0, np.diagonal(r, axis1=2, axis2=3))
+            found = found * signs[:, :, np.newaxis] * math.sqrt(units)
+        return found * math.sqrt(start.variance)
 
-    def of_gate(self, gate: int) -> Callable[[int, Array, Array], Array]:
-        """Draws pre-activations of a gate from what inputs and states have in common."""
-        of_x, of_h = self.process(), self.process(orthogonal=True)
-        shift = sum(bias.mean for bias in self.cell.biases[gate])
-        spread = sum(bias.variance for bias in self.cell.biases[gate])
+    def _bias(self, start: Start) -> Array:
+        shape = self.draws, 1, self.layer.units
+        return start.mean + math.sqrt(start.variance) * self.rng.standard_normal(shape)
 
-        def draw(t: int, inputs: Array, states: Array) -> Array:
-            z = of_x.step(inputs + spread) + shift
-            if t:
-                z = z + of_h.step(states[:, self.samples :])
-            self.z_square += float((z**2).mean()) / (self.gates * self.times)
-            return z
+    def _drawn(self, pairs: Array) -> Array:
+        """Units with this covariance (samples, times, samples, times): (times, draws, samples, units)."""
+        rows = self.samples * self.times
+        covariance = pairs.reshape(rows, rows)
+        scale = np.sqrt(np.maximum(np.diag(covariance), 1e-280))
+        alike = covariance / np.multiply.outer(scale, scale)
+        values, vectors = np.linalg.eigh((alike + alike.T) / 2 + _JITTER * np.eye(rows))
+        root = scale[:, np.newaxis] * vectors * np.sqrt(np.maximum(values, 0))
+        white = self.rng.standard_normal((self.draws, rows, self.layer.units))
+        found: Array = (root @ white).reshape(self.draws, self.samples, self.times, -1)
+        return found.transpose(2, 0, 1, 3)
 
-        return draw
+    def seen(self, t: int) -> Array:
+        """What W_hh sees at timestep t."""
+        return np.zeros_like(self.mask) if t == 0 else self.mask * self.h[t - 1]
+
+    def pre_activation(self, gate: int, t: int, seen: Array) -> Array:
+        """``W_ih x_t + b_ih + W_hh h_(t-1) + b_hh``."""
+        of_states = seen @ self.weight[gate].swapaxes(1, 2)
+        z: Array = self._from_inputs[gate][t] + of_states + sum(self.biases[gate])
+        return z
+
+    def split(self, gate: int, t: int, seen: Array) -> tuple[Array, Array]:
+        """Both halves of it."""
+        of_x, of_h = self.biases[gate]
+        states = seen @ self.weight[gate].swapaxes(1, 2)
+        return self._from_inputs[gate][t] + of_x, states + of_h
+
+    def note(self, z: Array) -> None:
+        """Count a gate's pre-activations of one timestep."""
+        self.z_square += float((z**2).mean()) / (self.gates * self.times)
 
     def forward(self) -> None:
         """Go through time."""
         raise NotImplementedError
 
-    def backward(self, above: Array) -> tuple[Array, Array, Array]:
-        """Mean squares (times, samples) of dL/dh and of all gates' dL/dz, and what the inputs get.
-
-        ``above`` is what dL/dh has in common from above, ``samples`` by ``samples`` for each two timesteps
-        from the last to the first; so is what the inputs get, W_ih's variance aside.
-        """
+    def backward(self, above: Array) -> tuple[Array, list[Array]]:
+        """dL/dh, and dL/dz of each gate, as ``h``; ``above``: what comes to each h from above."""
         raise NotImplementedError
 
-    def rows(self, t: int) -> slice:
-        """Of timestep t."""
-        return slice(t * self.samples, (t + 1) * self.samples)
+    def pull(self, gate: int, delta: Array) -> Array:
+        """``W_hh^T delta``, as it reaches h_(t-1)."""
+        return self.mask * (delta @ self.weight[gate])
 
-    def _inputs(self, t: int) -> Array:
-        """What the inputs of timestep t have in common with those so far."""
-        now = self.rows(t)
-        found: Array = self.x[now, : now.stop]
-        return found
+    def from_above(self, pairs: Array) -> Array:
+        """A gradient with what is in common, (samples, times, samples, times)."""
+        return self._drawn(pairs)
 
-    def _states(self, t: int, seen: Array) -> Array:
-        """The same of what W_hh sees of the timestep before: nothing at the first."""
-        found = np.zeros((self.samples, self.rows(t).stop))
-        if t:
-            found[:, self.samples :] = self._seen(t - 1, seen)
-        return found
-
-    def _seen(self, t: int, seen: Array) -> Array:
-        """W_hh of ``seen`` (draws, rows) at timestep t, in common with all so far."""
-        now = self.rows(t)
-        found: Array = (
-            self.masks[now, : now.stop] * (seen[:, now].T @ seen[:, : now.stop]) / self.draws
-        )
-        return found
-
-    def common(self) -> Array:
-        """E h_a h_b, (samples, times, samples, times)."""
-        pairs = (self.h.T @ self.h / self.draws).reshape(
-            self.times, self.samples, self.times, self.samples
-        )
-        return pairs.transpose(1, 0, 3, 2)
-
-    def shared(self, deltas: Sequence[Array]) -> Array:
-        """What the gates' gradients have in common, summed over gates, as the inputs get it."""
-        found: Array = sum(delta.T @ delta for delta in deltas) / self.draws  # type: ignore[assignment]
-        return found
+    def common(self, values: Sequence[Array]) -> Array:
+        """What units have in common, summed over ``values``: (samples, times, samples, times)."""
+        found = 0.0
+        for each in values:
+            rows = each.transpose(1, 2, 0, 3).reshape(self.draws, self.samples * self.times, -1)
+            found = found + (rows @ rows.swapaxes(1, 2)).mean(axis=0) / self.layer.units
+        shape = self.samples, self.times
+        return np.asarray(found).reshape(*shape, *shape)
 
 
 class RNNWalk(Walk):
@@ -186,25 +149,20 @@ class RNNWalk(Walk):
 
     def forward(self) -> None:
         """Go through time."""
-        draw, self._slopes = self.of_gate(0), []
+        self._slopes = np.empty_like(self.h)
         for t in range(self.times):
-            z = draw(t, self._inputs(t), self._states(t, self.h))
-            self.h[:, self.rows(t)], slope = evaluate(self.layer.activation.function, z)
-            self._slopes.append(slope)
+            z = self.pre_activation(0, t, self.seen(t))
+            self.note(z)
+            self.h[t], self._slopes[t] = evaluate(self.layer.activation.function, z)
 
-    def backward(self, above: Array) -> tuple[Array, Array, Array]:
+    def backward(self, above: Array) -> tuple[Array, list[Array]]:
         """See `Walk.backward`."""
-        from_above, from_states = self.process(), self.process(orthogonal=True)
-        delta = np.zeros_like(self.h)
-        squares = np.zeros((2, self.times, self.samples))
-        for back, t in enumerate(reversed(range(self.times))):
-            now = self.rows(back)
-            dh = from_above.step(above[now, : now.stop])
-            if back:
-                dh = dh + from_states.step(self._states(back, delta)[:, self.samples :])
-            delta[:, now] = dh * self._slopes[t]
-            squares[:, t] = (dh**2).mean(axis=0), (delta[:, now] ** 2).mean(axis=0)
-        return squares[0], squares[1], self.shared([delta])
+        dh, delta = above.copy(), np.empty_like(above)
+        for t in reversed(range(self.times)):
+            delta[t] = dh[t] * self._slopes[t]
+            if t:
+                dh[t - 1] += self.pull(0, delta[t])
+        return dh, [delta]
 
 
 class LSTMWalk(Walk):
@@ -216,47 +174,36 @@ class LSTMWalk(Walk):
         """Go through time."""
         layer = self.layer
         acts = [layer.recurrent_activation] * 2 + [layer.activation, layer.recurrent_activation]
-        draws = [self.of_gate(gate) for gate in range(4)]
-        self._gates, self._slopes, self._c, self._squashed = [], [], [], []
-        c = np.zeros((self.draws, self.samples))
+        self._gates, self._slopes = np.empty((2, self.times, 4, *self.mask.shape))
+        self._c, self._squashed, self._squash_slopes = (np.empty_like(self.h) for _ in range(3))
+        c = np.zeros_like(self.mask)
         for t in range(self.times):
-            inputs, states = self._inputs(t), self._states(t, self.h)
-            gates = [
-                evaluate(act.function, draw(t, inputs, states))
-                for draw, act in zip(draws, acts, strict=True)
-            ]
-            i, f, g, o = (value for value, _ in gates)
-            c = f * c + i * g
-            squashed = evaluate(layer.activation.function, c)
-            self.h[:, self.rows(t)] = o * squashed[0]
-            self._gates.append((i, f, g, o))
-            self._slopes.append([slope for _, slope in gates])
-            self._c.append(c)
-            self._squashed.append(squashed)
-
-    def backward(self, above: Array) -> tuple[Array, Array, Array]:
-        """See `Walk.backward`."""
-        from_above = self.process()
-        from_states = [self.process(orthogonal=True) for _ in range(4)]
-        deltas = [np.zeros_like(self.h) for _ in range(4)]
-        squares = np.zeros((2, self.times, self.samples))
-        dc, f_next = np.zeros((self.draws, self.samples)), np.zeros((self.draws, self.samples))
-        for back, t in enumerate(reversed(range(self.times))):
-            now = self.rows(back)
-            dh = from_above.step(above[now, : now.stop])
-            if back:
-                for process, delta in zip(from_states, deltas, strict=True):
-                    dh = dh + process.step(self._states(back, delta)[:, self.samples :])
+            seen = self.seen(t)
+            for gate, act in enumerate(acts):
+                z = self.pre_activation(gate, t, seen)
+                self.note(z)
+                self._gates[t, gate], self._slopes[t, gate] = evaluate(act.function, z)
             i, f, g, o = self._gates[t]
-            squashed, slope = self._squashed[t]
-            dc = dh * o * slope + dc * f_next
+            self._c[t] = c = f * c + i * g
+            squashed = evaluate(layer.activation.function, c)
+            self._squashed[t], self._squash_slopes[t] = squashed
+            self.h[t] = o * squashed[0]
+
+    def backward(self, above: Array) -> tuple[Array, list[Array]]:
+        """See `Walk.backward`."""
+        dh, deltas = above.copy(), [np.empty_like(above) for _ in range(4)]
+        dc = np.zeros_like(self.mask)
+        for t in reversed(range(self.times)):
+            i, f, g, o = self._gates[t]
+            dc = dc + dh[t] * o * self._squash_slopes[t]
             before = self._c[t - 1] if t else np.zeros_like(dc)
-            parts = dc * g, dc * before, dc * i, dh * squashed
-            for delta, part, own in zip(deltas, parts, self._slopes[t], strict=True):
-                delta[:, now] = part * own
-                squares[1, t] += (delta[:, now] ** 2).mean(axis=0)
-            squares[0, t], f_next = (dh**2).mean(axis=0), f
-        return squares[0], squares[1], self.shared(deltas)
+            parts = dc * g, dc * before, dc * i, dh[t] * self._squashed[t]
+            for gate, part in enumerate(parts):
+                deltas[gate][t] = part * self._slopes[t, gate]
+                if t:
+                    dh[t - 1] += self.pull(gate, deltas[gate][t])
+            dc = dc * f
+        return dh, deltas
 
 
 class GRUWalk(Walk):
@@ -266,67 +213,42 @@ class GRUWalk(Walk):
 
     def forward(self) -> None:
         """Go through time."""
-        layer, after = self.layer, self.layer.reset_after
-        draws = [self.of_gate(gate) for gate in range(2)]
-        of_x, of_h = self.process(), self.process(orthogonal=True)
-        bias_x, bias_h = self.cell.biases[2]
-        seen = np.zeros_like(self.h)
-        self._gates, self._slopes, self._n_h, self._before = [], [], [], []
-        h = np.zeros((self.draws, self.samples))
-        constant = self.process()
+        layer = self.layer
+        self._gates, self._slopes = np.empty((2, self.times, 3, *self.mask.shape))
+        self._n_h = np.empty_like(self.h)
+        h = np.zeros_like(self.mask)
         for t in range(self.times):
-            inputs, states = self._inputs(t), self._states(t, self.h)
-            (r, slope_r), (update, slope_z) = (
-                evaluate(layer.recurrent_activation.function, draw(t, inputs, states))
-                for draw in draws
-            )
-            n_x = of_x.step(inputs + bias_x.variance) + bias_x.mean
-            n_h = constant.step(np.full_like(inputs, bias_h.variance)) + bias_h.mean
-            if not after:
-                seen[:, self.rows(t)] = r * h
-            if t:
-                common = (
-                    states[:, self.samples :] if after else self._seen(t, seen)[:, self.samples :]
-                )
-                n_h = n_h + of_h.step(common)
-            z = n_x + (r * n_h if after else n_h)
-            self.z_square += float((z**2).mean()) / (3 * self.times)
-            n, slope = evaluate(layer.activation.function, z)
-            self._before.append(h)
-            h = (1 - update) * n + update * h
-            self.h[:, self.rows(t)] = h
-            self._gates.append((r, update, n))
-            self._slopes.append((slope_r, slope_z, slope))
-            self._n_h.append(n_h)
+            for gate in range(2):
+                z = self.pre_activation(gate, t, self.seen(t))
+                self.note(z)
+                found = evaluate(layer.recurrent_activation.function, z)
+                self._gates[t, gate], self._slopes[t, gate] = found
+            r, update = self._gates[t, :2]
+            seen = self.seen(t) if layer.reset_after else r * self.seen(t)
+            n_x, self._n_h[t] = self.split(2, t, seen)
+            z = n_x + (r * self._n_h[t] if layer.reset_after else self._n_h[t])
+            self.note(z)
+            self._gates[t, 2], self._slopes[t, 2] = evaluate(layer.activation.function, z)
+            self.h[t] = h = (1 - update) * self._gates[t, 2] + update * h
 
-    def backward(self, above: Array) -> tuple[Array, Array, Array]:
+    def backward(self, above: Array) -> tuple[Array, list[Array]]:
         """See `Walk.backward`."""
+        dh, (d_r, d_z, d_n) = above.copy(), (np.empty_like(above) for _ in range(3))
         after = self.layer.reset_after
-        from_above = self.process()
-        of_r, of_z, of_n = (self.process(orthogonal=True) for _ in range(3))
-        d_r, d_z, d_n, d_seen = (np.zeros_like(self.h) for _ in range(4))
-        squares = np.zeros((2, self.times, self.samples))
-        kept = np.zeros((self.draws, self.samples))
-        for back, t in enumerate(reversed(range(self.times))):
-            now = self.rows(back)
-            dh = from_above.step(above[now, : now.stop]) + kept
-            if back:
-                pairs = [(of_r, d_r), (of_z, d_z), *([(of_n, d_seen)] if after else [])]
-                for process, delta in pairs:
-                    dh = dh + process.step(self._states(back, delta)[:, self.samples :])
+        for t in reversed(range(self.times)):
             r, update, n = self._gates[t]
             slope_r, slope_z, slope_n = self._slopes[t]
-            h = self._before[t]
-            d_n[:, now] = dh * (1 - update) * slope_n
-            d_z[:, now] = dh * (h - n) * slope_z
-            kept = dh * update
+            h = self.h[t - 1] if t else np.zeros_like(r)
+            d_n[t] = dh[t] * (1 - update) * slope_n
+            d_z[t] = dh[t] * (h - n) * slope_z
             if after:
-                d_r[:, now] = d_n[:, now] * self._n_h[t] * slope_r
-                d_seen[:, now] = d_n[:, now] * r
+                d_r[t] = d_n[t] * self._n_h[t] * slope_r
+                reset = self.pull(2, d_n[t] * r)
             else:
-                reset = of_n.step(self._seen(back, d_n))
-                d_r[:, now] = reset * h * slope_r
-                kept = kept + reset * r
-            squares[0, t] = (dh**2).mean(axis=0)
-            squares[1, t] = sum((d[:, now] ** 2).mean(axis=0) for d in (d_r, d_z, d_n))
-        return squares[0], squares[1], self.shared([d_r, d_z, d_n])
+                of_product = self.pull(2, d_n[t])
+                d_r[t] = of_product * h * slope_r
+                reset = of_product * r
+            if t:
+                brought = self.pull(0, d_r[t]) + self.pull(1, d_z[t]) + reset
+                dh[t - 1] += dh[t] * update + brought
+        return dh, [d_r, d_z, d_n]

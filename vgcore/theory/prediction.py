@@ -34,7 +34,6 @@ _MOST_ROWS = 20_000  # samples times places that are followed one by one
 _MOST_PAIRED = 48  # samples that are followed in pairs
 _MOST_TOGETHER = 256  # ... where they are normalised with each other
 _MOST_PAIRS = 256  # samples times places: all pairs of them
-_MOST_DRAWN = 8  # samples whose units are drawn
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -187,7 +186,7 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
     pairs = recurrent.MOST_ROWS if whole or walks else _MOST_PAIRS
     paired = min(len(x), pairs // most, _MOST_TOGETHER if together else _MOST_PAIRED)
     if walks:
-        paired = min(paired, _MOST_DRAWN)
+        paired = min(paired, max(recurrent.MOST_DRAWN // most, 1))
     count = paired if whole and paired else min(len(x), max(paired, _MOST_ROWS // most, 1))
     outputs = math.prod(times if size is None else size for size in shapes[-1])
     course = Course(len(x), outputs)

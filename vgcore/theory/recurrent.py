@@ -8,7 +8,7 @@ from layer to layer, with inputs beside. LSTMs and GRUs (Gilboa et al. 2019, arX
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,8 +42,7 @@ from vgcore.theory.units import Back, pass_on
 Array = NDArray[Any]
 
 MOST_ROWS = 1024  # samples times timesteps that are followed
-_UNITS = 2048  # that are drawn: a mean square is off by some 3 %, a length by half of that
-_DRAWN, _FEW = 16, 2  # draws of a layer that show how far they differ, of so many samples
+MOST_DRAWN = 400  # ... in draws of a layer
 
 
 def cell_of(layer: Recurrent, place: Place) -> Cell:
@@ -181,26 +180,21 @@ def _walk(
         )
     cell, units = cell_of(layer, place), layer.units
     times = signal.square.shape[1]
-    of_states = units * cell.states.variance
     x = signal.units * cell.inputs.variance * signal.cross
-    kind = _WALKS[type(layer)]
-    draws = [
-        kind(
-            layer, cell, x[:_FEW, :, :_FEW], of_states,
-            draws=units, seed=seed + 1, orthogonal=cell.states.orthogonal,
-        )
-        for seed in range(_DRAWN)
-    ]  # fmt: skip
-    own = course.source(_differs(draw.h for draw in draws))
+    few = len(x) if not isinstance(layer, RNN) else min(len(x), max(MOST_DRAWN // times, 1))
+    drawn = _WALKS[type(layer)](layer, cell, x[:few, :, :few])
+    own = course.source(_differs(course, (drawn.h**2).mean(axis=(0, 3))))
     row = place.row(course, suffix)
-    row.numbers, row.weight = units * times, weight_norm(cell, signal.units, layer)
-    way: Any
+    row.numbers, row.weight = (
+        len(layer.gates) * units * times,
+        weight_norm(cell, signal.units, layer),
+    )
+    way: _RNN | _Gates
     if isinstance(layer, RNN):
-        way = _RNN(layer, cell, signal, x, of_states)
+        way = _RNN(layer, cell, signal, x, units * cell.states.variance)
         course.bounds[row.name] = bound(layer.activation, cell.states, units)
     else:
-        row.numbers *= len(layer.gates)
-        way = _Gates(kind(layer, cell, x, of_states, draws=_UNITS, seed=0, orthogonal=False))
+        way = _Gates(drawn)
     noise = total(signal.noise, own)
     row.z = Length(way.z_square, variance(noise))
     whole = Signal(
@@ -212,64 +206,96 @@ def _walk(
     def back(gradient: Gradient) -> Gradient:
         told(gradient)
         above = _above(gradient, times, layer.return_sequences)
-        dh, delta, into, crossed = way.back(above)
-        found = [draw.backward(_by_time(above[1][:_FEW, :, :_FEW])) for draw in draws]
-        logs = np.log(np.maximum([each[0].mean(axis=1) for each in found], 1e-300))
-        spread = (logs - logs[:, -1:]).var(axis=0, ddof=1)
-        lengths = [Length(float(dh[t].mean()), float(spread[t])) for t in range(times)]
+        dh, deltas = drawn.backward(_drawn_above(drawn, gradient, above, course))
+        squares = (dh**2).mean(axis=3)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = [_differs(course, each / squares[-1]) for each in squares]
+        way.back(above, dh, deltas)
+        lengths = [
+            Length(float(each.mean()), off) for each, off in zip(way.dh.T, spread, strict=True)
+        ]
         tell_time(course, layer, place, suffix, lengths)
-        noise = total(gradient.noise, course.source(_differs(each[1] for each in found)))
-        row.delta = Length(float(delta.mean()) / len(layer.gates), variance(noise))
+        off = _differs(course, sum((each**2).mean(axis=(0, 3)) for each in deltas))
+        noise = total(gradient.noise, course.source(off))
+        row.delta = Length(float(way.delta.mean()) / len(layer.gates), variance(noise))
         of_inputs = units * cell.inputs.variance
-        return incoming(signal, of_inputs * into, of_inputs * crossed, gradient, noise)
+        return incoming(signal, of_inputs * way.delta, of_inputs * way.crossed, gradient, noise)
 
     return whole if layer.return_sequences else last_of(whole), back
 
 
 def _above(gradient: Gradient, times: int, sequences: bool) -> tuple[Array, Array]:
-    """What comes from above to each timestep: mean squares, and pairs."""
-    count = len(gradient.square)
-    few = 0 if gradient.cross is None else len(gradient.cross)
+    """What comes from above to each timestep: mean squares (n, times), and pairs of the first samples."""
+    assert gradient.cross is not None
+    count, few = len(gradient.square), len(gradient.cross)
     square, pairs = np.zeros((count, times)), np.zeros((few, times, few, times))
     where = slice(None) if sequences else slice(-1, None)
     square[:, where] = gradient.square
-    if gradient.cross is not None:
-        pairs[:, where, :, where] = gradient.cross
+    pairs[:, where, :, where] = gradient.cross
     return square, pairs
 
 
-def _by_time(pairs: Array) -> Array:
-    """Pairs of rows as a walk has them backwards, from the last timestep to the first."""
-    rows = pairs.shape[0] * pairs.shape[1]
-    found: Array = pairs[:, ::-1, :, ::-1].transpose(1, 0, 3, 2).reshape(rows, rows)
+def _drawn_above(
+    drawn: Walk, gradient: Gradient, above: tuple[Array, Array], course: Course
+) -> Array:
+    """The same, drawn: (times, draws, samples, units).
+
+    Samples have in common what random vectors have that are as wide as what is above.
+    """
+    found = drawn.from_above(above[1][: drawn.samples, :, : drawn.samples])
+    alike = 1.0
+    if gradient.overlap is not None and len(gradient.overlap) > 1:
+        ends = gradient.overlap[:, -1, :, -1] ** 2
+        sizes = np.diag(ends)
+        alike = (ends.sum() - sizes.sum()) / (len(ends) - 1) / max(sizes.sum(), 1e-300)
+    width = max(round(1 / max(alike, 1e-3)), 1)
+    vectors = drawn.rng.standard_normal((drawn.draws, drawn.samples, width))
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    parts = drawn.rng.standard_normal((drawn.draws, width, found.shape[3]))
+    size = np.sqrt(np.einsum("atat->ta", above[1][: drawn.samples, :, : drawn.samples]))
+    if (size[:-1] == 0).all():  # the last timestep alone
+        last = size[-1][:, np.newaxis] * (vectors @ parts)
+        found[-1] = last
     return found
 
 
-def _differs(values: Iterable[Array]) -> float:
-    """Relative variance of a mean square between draws."""
-    sizes = np.array([float((each**2).mean()) if each.ndim == 2 else 0 for each in values])
-    mean = sizes.mean()
-    return float(sizes.var(ddof=1) / mean**2) if mean > 0 else 0.0
+def _differs(course: Course, squares: Array) -> float:
+    """Variance of the logarithm of a batch's mean square between draws, by those of some samples.
+
+    ``squares`` (draws, samples).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(squares)
+    if not np.isfinite(logs).all():
+        return 0.0
+    both = np.atleast_2d(np.cov(logs.T))
+    count = len(both)
+    within = float(np.trace(both)) / count
+    if count == 1:
+        return within
+    across = max(float(both.sum()) - count * within, 0.0) / (count * (count - 1))
+    return within / course.samples + across * (1 - 1 / course.samples)
 
 
 class _Gates:
-    """Many units of an LSTM or a GRU."""
+    """Lengths of an LSTM or a GRU: those of the draws.
 
-    def __init__(self, walk: Walk) -> None:
-        self._walk = walk
-        samples, times = walk.samples, walk.times
-        pairs = (walk.h.T @ walk.h / walk.draws).reshape(times, samples, times, samples)
-        self.cross = pairs.transpose(1, 0, 3, 2)
+    ``dh``, ``delta`` (n, times): mean squares of dL/dh and of all gates' dL/dz; ``crossed``: what the latter
+    have in common.
+    """
+
+    def __init__(self, drawn: Walk) -> None:
+        self._drawn = drawn
+        self.cross = drawn.common([drawn.h])
         self.square = np.einsum("atat->at", self.cross).copy()
-        self.mean = walk.h.mean(axis=0).reshape(times, samples).T.copy()
-        self.z_square = walk.z_square
+        self.mean = drawn.h.mean(axis=(1, 3)).T.copy()
+        self.z_square = drawn.z_square
 
-    def back(self, above: tuple[Array, Array]) -> tuple[Array, Array, Array, Array]:
-        """Mean squares (times, n) of dL/dh and dL/dz, (n, times) of what inputs get, and pairs of it."""
-        dh, delta, shared = self._walk.backward(_by_time(above[1]))
-        samples, times = self._walk.samples, self._walk.times
-        pairs = shared.reshape(times, samples, times, samples).transpose(1, 0, 3, 2)
-        return dh, delta, delta.T, pairs[:, ::-1, :, ::-1]
+    def back(self, above: tuple[Array, Array], dh: Array, deltas: list[Array]) -> None:
+        """Find what becomes of a gradient from ``above``, of which ``dh`` and ``deltas`` were drawn."""
+        self.dh = (dh**2).mean(axis=(1, 3)).T
+        self.crossed = self._drawn.common(deltas)
+        self.delta = np.einsum("atat->at", self.crossed).copy()
 
 
 class _RNN:
@@ -294,16 +320,15 @@ class _RNN:
         self.z_square = float(q.mean()) + shift**2
         self.cross = _Crossed(layer, x + more, q, of_states, shift).h
 
-    def back(self, above: tuple[Array, Array]) -> tuple[Array, Array, Array, Array]:
+    def back(self, above: tuple[Array, Array], *_: Any) -> None:
         """As of `_Gates`; gradients of different timesteps have nothing in common."""
-        count, times = self.square.shape
-        dh, delta = np.empty((2, times, count))
-        coming = np.zeros(count)
-        for t in reversed(range(times)):
-            dh[t] = above[0][:, t] + coming
-            delta[t] = self._slope[:, t] * dh[t]
-            coming = self._carried * delta[t]
-        return dh, delta, delta.T, with_diagonal(np.zeros_like(self.cross), delta.T)
+        coming = np.zeros(len(self.square))
+        self.dh, self.delta = (np.empty_like(self.square) for _ in range(2))
+        for t in reversed(range(self.square.shape[1])):
+            self.dh[:, t] = above[0][:, t] + coming
+            self.delta[:, t] = self._slope[:, t] * self.dh[:, t]
+            coming = self._carried * self.delta[:, t]
+        self.crossed = with_diagonal(np.zeros_like(self.cross), self.delta)
 
 
 class _Crossed:
