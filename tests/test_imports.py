@@ -73,6 +73,11 @@ FLOORS = [
     ["model.sequential", "model"],
     ["theory.cells", "theory.walks"],
     ["theory.jacobian", "theory.exponents", "theory.isometry", "zoo", "sweeps"],
+    ["theory.starts", "theory.signal"],
+    ["theory.units", "theory.softmax", "theory.data", "theory.drawn"],
+    ["theory.place"],
+    ["theory.rules", "theory.norms", "theory.blocks", "theory.recurrent"],
+    ["theory.prediction"],
     ["plot"],
     ["__init__"],
     ["experiments"],
@@ -90,8 +95,6 @@ UPWARDS = {
     ("initializers", "model.inputs"),
     ("model.sequential", "theory.jacobian"),
     ("model.storage", "model.sequential"),
-    ("theory", "theory.exponents"),
-    ("theory", "theory.isometry"),
 }
 
 

@@ -11,6 +11,7 @@ from vgcore import (
     metrics,
     plot,
     schedules,
+    theory,
     zoo,
 )
 from vgcore._core.simd import level as cpu_level
@@ -129,6 +130,7 @@ __all__ = [
     "plot",
     "schedules",
     "set_num_threads",
+    "theory",
     "zoo",
 ]
 

@@ -16,14 +16,13 @@ from vgcore.layers.highway import Highway
 from vgcore.layers.parallel import Parallel
 from vgcore.layers.residual import Residual
 from vgcore.theory import gaussian, starts
-from vgcore.theory.rules import Place, Rule, through
+from vgcore.theory.place import Place, rule, through
 from vgcore.theory.signal import (
     Course,
     Gradient,
     Length,
     Signal,
     correlations,
-    scaled,
     total,
     variance,
     with_diagonal,
@@ -33,7 +32,10 @@ from vgcore.theory.units import Back, activate, pass_on, weigh
 
 Array = NDArray[Any]
 
+_TINY = 1e-300  # so that nothing is divided by 0
 
+
+@rule(Residual)
 def _residual(course: Course, layer: Residual, place: Place, signal: Signal) -> tuple[Signal, Back]:
     """``h = f(skip(x) + g body(x))``: lengths add up, and gradients (Yang, Schoenholz 2017, theorem 5, 6)."""
     stacks = [layer.layers, layer.shortcut]
@@ -55,13 +57,12 @@ def _residual(course: Course, layer: Residual, place: Place, signal: Signal) -> 
     return h, back
 
 
+@rule(Parallel)
 def _parallel(course: Course, layer: Parallel, place: Place, signal: Signal) -> tuple[Signal, Back]:
     """``h = b1(x) + b2(x) + ...``, or all of them side by side."""
     branches, backs = _branches(course, layer, layer.stacks, place, signal)
-    if layer.merge == "sum":
-        joined = _sum(course, place, signal, branches)
-    else:
-        joined = side_by_side(branches)
+    summed = layer.merge == "sum"
+    joined = _sum(course, place, signal, branches) if summed else side_by_side(branches)
     told = pass_on(course, place.row(course), joined)
 
     def back(gradient: Gradient) -> Gradient:
@@ -95,25 +96,24 @@ def _sum(course: Course, place: Place, fork: Signal, parts: Sequence[Signal]) ->
         raise place.refuse(
             "sums of branches that are independent, got two without weights of their own"
         )
-    count = None if any(part.cross is None for part in parts) else len(parts[0].cross)  # type: ignore[arg-type]
-    square = sum(part.square for part in parts)
-    cross = None if count is None else sum(part.cross for part in parts)  # type: ignore[misc]
+    square, mean = (added([getattr(part, name) for part in parts]) for name in ("square", "mean"))
+    crosses = [part.cross for part in parts]
+    cross = None if any(each is None for each in crosses) else added(crosses)
     shared = 0.0
     for one, other in combinations(parts, 2):
         square = square + 2 * one.mean * other.mean
-        if cross is not None and one.cross is not None and other.cross is not None:
-            means = np.multiply.outer(one.mean[:count], other.mean[:count])
-            cross = cross + means + np.multiply.outer(other.mean[:count], one.mean[:count])
-            shared += 4 * course.average(one.cross * other.cross)
-        else:
+        if cross is None or one.cross is None or other.cross is None:
             shared += 4 * float((one.square * other.square).mean())
-    size = float(np.mean(square))
-    whole = max(size, 1e-300)
+            continue
+        means = np.multiply.outer(one.mean[: len(cross)], other.mean[: len(cross)])
+        cross = cross + means + means.transpose(2, 3, 0, 1)
+        shared += 4 * course.average(one.cross * other.cross)
+    whole = max(float(square.mean()), _TINY)
     noise = [part.size / whole * part.noise for part in parts]
     return Signal(
-        square=square,  # type: ignore[arg-type]
-        mean=sum(part.mean for part in parts),  # type: ignore[arg-type]
-        cross=cross,  # type: ignore[arg-type]
+        square=square,
+        mean=mean,
+        cross=cross,
         loose=_loose(parts),
         units=parts[0].units,
         noise=total(*noise, course.source(shared / whole**2 / parts[0].units)),
@@ -124,22 +124,23 @@ def _sum(course: Course, place: Place, fork: Signal, parts: Sequence[Signal]) ->
     )
 
 
+def added(arrays: Sequence[Any]) -> Array:
+    """The sum of arrays."""
+    found: Array = np.sum(arrays, axis=0)
+    return found
+
+
 def _loose(parts: Sequence[Signal]) -> Array | None:
     """Of a sum of branches, the products of two branches included."""
-    found = 0.0
-    for part in parts:
-        if part.loose is None:
-            return None
-        found = found + part.loose
+    if any(part.loose is None for part in parts):
+        return None
+    found = added([part.loose for part in parts])
     for one, other in combinations(parts, 2):
         if one.cross is not None and other.cross is not None:
-            squares = [
-                np.diag(each.cross.reshape(each.loose.shape[0] * each.loose.shape[1], -1))
-                for each in (one, other)
-            ]
-            both = np.multiply.outer(*squares).reshape(one.cross.shape)
+            few = len(one.cross)
+            both = np.multiply.outer(one.square[:few], other.square[:few])
             found = found + 2 * (both + one.cross * other.cross) / one.units
-    return without_diagonal(np.asarray(found))
+    return without_diagonal(found)
 
 
 def side_by_side(parts: Sequence[Signal]) -> Signal:
@@ -147,33 +148,25 @@ def side_by_side(parts: Sequence[Signal]) -> Signal:
     units = sum(part.units for part in parts)
     shares = [part.units / units for part in parts]
     size = sum(share * part.size for share, part in zip(shares, parts, strict=True))
-    crossed = all(part.cross is not None for part in parts)
 
-    def mean_of(name: str) -> Any:
-        return sum(s * getattr(part, name) for s, part in zip(shares, parts, strict=True))
+    def mean_of(name: str, power: int = 1) -> Any:
+        found = [getattr(part, name) for part in parts]
+        if any(each is None for each in found):
+            return None
+        return added([s**power * each for s, each in zip(shares, found, strict=True)])
 
     noise = [
-        s * part.size / max(size, 1e-300) * part.noise
-        for s, part in zip(shares, parts, strict=True)
+        s * part.size / max(size, _TINY) * part.noise for s, part in zip(shares, parts, strict=True)
     ]
     return Signal(
         square=mean_of("square"),
         mean=mean_of("mean"),
-        cross=mean_of("cross") if crossed else None,
-        loose=_mean_loose(shares, parts),
+        cross=mean_of("cross"),
+        loose=mean_of("loose", 2),
         units=units,
         noise=total(*noise),
         weights=max(part.weights for part in parts),
     )
-
-
-def _mean_loose(shares: Sequence[float], parts: Sequence[Signal]) -> Array | None:
-    found = 0.0
-    for share, part in zip(shares, parts, strict=True):
-        if part.loose is None:
-            return None
-        found = found + share**2 * part.loose
-    return np.asarray(found)
 
 
 def _times(gradient: Gradient, factor: float) -> Gradient:
@@ -187,8 +180,8 @@ def _times(gradient: Gradient, factor: float) -> Gradient:
 
 def brought(course: Course, fork: Signal, parts: Sequence[Gradient]) -> Gradient:
     """The sum of what branches bring."""
-    square = sum(part.square for part in parts)
-    size = max(float(np.mean(square)), 1e-300)
+    square = added([part.square for part in parts])
+    size = max(float(square.mean()), _TINY)
     shared = 0.0
     for one, other in combinations(parts, 2):
         if one.overlap is None or other.overlap is None:
@@ -196,20 +189,18 @@ def brought(course: Course, fork: Signal, parts: Sequence[Gradient]) -> Gradient
         else:
             shared += 4 * course.average(one.overlap * other.overlap)
     noise = [part.size / size * part.noise for part in parts]
-    crossed, common = None, None
-    if all(part.cross is not None for part in parts):
-        crossed = sum(part.cross for part in parts)  # type: ignore[misc]
-    if all(part.overlap is not None for part in parts):
-        common = np.sqrt(sum(part.overlap**2 for part in parts))  # type: ignore[operator]
-        common = with_diagonal(common, square)  # type: ignore[arg-type]
+    crossed = [part.cross for part in parts if part.cross is not None]
+    common = [part.overlap**2 for part in parts if part.overlap is not None]
+    every = len(parts)
     return Gradient(
-        square=square,  # type: ignore[arg-type]
-        cross=crossed,  # type: ignore[arg-type]
-        overlap=common,
+        square=square,
+        cross=added(crossed) if len(crossed) == every else None,
+        overlap=with_diagonal(np.sqrt(added(common)), square) if len(common) == every else None,
         noise=total(*noise, course.source(shared / size**2 / fork.units)),
     )
 
 
+@rule(Highway)
 def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tuple[Signal, Back]:
     """``h = t g + (1 - t) x`` with g and t independent of each other and of x."""
     units = features(place.before)
@@ -227,7 +218,7 @@ def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tu
     shut = 1 - 2 * t.mean + t.square
     mixed = t.mean - t.square
     square = t.square * g.square + shut * signal.square + 2 * mixed * g.mean * signal.mean
-    size = max(float(square.mean()), 1e-300)
+    size = max(float(square.mean()), _TINY)
     share = float((shut * signal.square).mean()) / size
     own = (2 * (1 - share) ** 2 + 4 * share * (1 - share)) * course.products(
         signal.cross, signal.square
@@ -253,10 +244,7 @@ def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tu
     def back(gradient: Gradient) -> Gradient:
         apart = g.square - 2 * g.mean * signal.mean + signal.square
         delta_g, delta_t = t.square * g.slope, t.slope * apart
-        starting = course.starts
         told(gradient)
-        if starting:
-            raise place.refuse("Highway layers that are not a model's last")
         alike = course.products(gradient.overlap, gradient.square)
         own = course.source(4 * alike / units)
         of_both = []
@@ -301,12 +289,3 @@ def _highway_pairs(
     shut = 1 - np.add.outer(t_mean, t_mean) + t
     one = (t_mean[:, np.newaxis] - t) * np.multiply.outer(g_mean, x_mean)
     return with_diagonal((t * g + shut * x + one + one.T).reshape(shape), square)
-
-
-RULES: list[tuple[type[Layer], Rule]] = [
-    (Residual, _residual),
-    (Parallel, _parallel),
-    (Highway, _highway),
-]
-
-__all__ = ["RULES", "scaled"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vgcore._slopes import evaluate
 from vgcore.layers.activation import Activation
-from vgcore.layers.base import Layer, Shape, is_image
+from vgcore.layers.base import Layer, Shape
 from vgcore.layers.batchnorm import BatchNorm
 from vgcore.layers.dropout import Dropout
 from vgcore.layers.embedding import Embedding
@@ -146,6 +146,3 @@ def _embedded(course: Course, layer: Embedding, tokens: Array, paired: int) -> S
         row.delta = Length(gradient.size, variance(gradient.noise))
 
     return Start(signal, 1, back)
-
-
-__all__ = ["Start", "is_image", "read", "signal_of"]

@@ -2,8 +2,8 @@
 
 What becomes of c in an LSTM is not normal, and since all timesteps have the same weights, a gate that is open
 stays open; Gilboa et al. 2019 (arXiv:1901.08987, Section 3) draw units, too. Here layers of the real width
-are, always the same ones: their inputs are random numbers that have in common, sample by sample and timestep by
-timestep, what theory says, and so is the gradient that comes from above.
+are, always the same ones: their inputs are random numbers that have in common, sample by sample and
+timestep by timestep, what theory says, and so is the gradient that comes from above.
 
 Arrays of a timestep are (draws, samples, units).
 """
@@ -78,7 +78,8 @@ class Walk:
             found, r = np.linalg.qr(found)
             signs = np.copysign(1.0, np.diagonal(r, axis1=2, axis2=3))
             found = found * signs[:, :, np.newaxis] * math.sqrt(units)
-        return found * math.sqrt(start.variance)
+        drawn: Array = found * math.sqrt(start.variance)
+        return drawn
 
     def _bias(self, start: Start) -> Array:
         shape = self.draws, 1, self.layer.units
@@ -126,7 +127,8 @@ class Walk:
 
     def pull(self, gate: int, delta: Array) -> Array:
         """``W_hh^T delta``, as it reaches h_(t-1)."""
-        return self.mask * (delta @ self.weight[gate])
+        found: Array = self.mask * (delta @ self.weight[gate])
+        return found
 
     def from_above(self, pairs: Array) -> Array:
         """A gradient with what is in common, (samples, times, samples, times)."""

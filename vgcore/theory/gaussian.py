@@ -76,12 +76,14 @@ class Series(NamedTuple):
             found *= c
             if matter[k] > bar:
                 found += np.multiply.outer(self.terms[:, k], other.terms[:, k])
-        return found * c**first if first else found
+        scaled: Array = found * c**first if first else found
+        return scaled
 
     def alike(self, c: Array) -> Array:
         """E g(z_a) g(z_b) for correlations c (pairs,), both of the q of the only row."""
         powers = np.power.outer(c, np.arange(self.terms.shape[1] + 2))
-        return powers @ np.concatenate([self.terms[0] ** 2, self.rest[:, 0]])
+        found: Array = powers @ np.concatenate([self.terms[0] ** 2, self.rest[:, 0]])
+        return found
 
 
 class Response(NamedTuple):

@@ -188,7 +188,10 @@ def correlation_map(
         Of the shape of ``c``. Where lengths die out or grow without end it is the map's limit.
     """
     network = _network(activation, sigma_w, sigma_b)
-    given = _validate.finite("c", _validate.array("c", c), np.float64)
+    given = _validate.array("c", c)
+    if given.dtype.kind not in "fiu":
+        raise TypeError(f"c: expected real numbers, got {_validate.described(given)}")
+    given = _validate.finite("c", given, np.float64)
     if given.size and np.abs(given).max() > 1:
         raise ValueError(
             f"c: expected correlations from -1 to 1, got {given.flat[np.abs(given).argmax()]:g}"
@@ -284,7 +287,8 @@ def _correlations(
     whole = sigma_w**2 * at.square[0] + sigma_b**2
     if whole == 0:  # no signal at all
         return c + 0.0
-    return np.clip((sigma_w**2 * at.value.alike(c) + sigma_b**2) / whole, -1, 1)
+    found: NDArray[Any] = np.clip((sigma_w**2 * at.value.alike(c) + sigma_b**2) / whole, -1, 1)
+    return found
 
 
 def _slope(activation: Activation, sigma_w: float, sigma_b: float, q: float, c: float) -> float:

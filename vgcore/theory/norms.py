@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.layers.base import Layer, features
+from vgcore.layers.base import features
 from vgcore.layers.batchnorm import BatchNorm
 from vgcore.layers.groupnorm import GroupNorm
 from vgcore.layers.rownorm import LayerNorm, RMSNorm
-from vgcore.theory.rules import Place, Rule
+from vgcore.theory.place import Place, rule
 from vgcore.theory.signal import Course, Gradient, Signal, outer, total, with_diagonal
 from vgcore.theory.units import Back, activate
 
@@ -24,6 +24,7 @@ _LEAST = 4  # values that are normalised with each other: of fewer, 1 / variance
 _MOST = 400  # whose covariance is taken apart exactly
 
 
+@rule(LayerNorm, RMSNorm)
 def _row_norm(
     course: Course, layer: LayerNorm | RMSNorm, place: Place, signal: Signal
 ) -> tuple[Signal, Back]:
@@ -40,6 +41,7 @@ def _row_norm(
     return _scaled(course, layer, place, signal, mean, inverse, left)
 
 
+@rule(GroupNorm)
 def _group_norm(
     course: Course, layer: GroupNorm, place: Place, signal: Signal
 ) -> tuple[Signal, Back]:
@@ -106,6 +108,7 @@ def _scaled(
     return h, back
 
 
+@rule(BatchNorm)
 def _batch_norm(
     course: Course, layer: BatchNorm, place: Place, signal: Signal
 ) -> tuple[Signal, Back]:
@@ -181,11 +184,3 @@ def _by_variance(centred: Array, epsilon: float) -> tuple[Array, float, float]:
         density = np.exp(0.5 * np.log(faded).sum(axis=1) - s * epsilon) * s * 0.05
     shares = density @ (faded * values) * rows
     return (vectors * shares) @ vectors.T, float(density.sum()), uneven
-
-
-RULES: list[tuple[type[Layer], Rule]] = [
-    (LayerNorm, _row_norm),
-    (RMSNorm, _row_norm),
-    (GroupNorm, _group_norm),
-    (BatchNorm, _batch_norm),
-]

@@ -84,7 +84,10 @@ def phase_diagram(
 
 
 def _axis(argument: str, value: ArrayLike) -> Array:
-    given = _validate.finite(argument, _validate.array(argument, value), np.float64)
+    given = _validate.array(argument, value)
+    if given.dtype.kind not in "fiu":
+        raise TypeError(f"{argument}: expected real numbers, got {_validate.described(given)}")
+    given = _validate.finite(argument, given, np.float64)
     if given.ndim != 1 or not given.size:
         raise ValueError(f"{argument}: expected numbers along one axis, got shape {given.shape}")
     if given.min() < 0:

@@ -19,7 +19,7 @@ from vgcore.layers.gru import GRU
 from vgcore.layers.lstm import LSTM
 from vgcore.layers.pooling import AvgPool, GlobalAvgPool
 from vgcore.model import Sequential, inputs
-from vgcore.theory import data, recurrent, rules
+from vgcore.theory import blocks, data, norms, place, recurrent, rules
 from vgcore.theory.signal import Course, Gradient, Length, Row
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+_ROOMS = rules, norms, blocks, recurrent  # whose rules there are
 _COVERED = 1.6448536269514722  # standard deviations either way: 90 of 100 draws
 _MOST_ROWS = 20_000  # samples times places that are followed one by one
 _MOST_PAIRED = 48  # samples that are followed in pairs
@@ -121,8 +122,8 @@ def predict(model: Sequential, x: ArrayLike) -> Prediction:
     """What mean-field theory expects a model's signals and gradients to be, before it is trained.
 
     Of a network as wide as one likes, of the model's layers, with weights drawn as its layers' initializers
-    say, for the minibatch ``x``, while training (with dropout, batch statistics): lengths of z, h and the error
-    signal delta in every layer, and how far draws of the real widths differ.
+    say, for the minibatch ``x``, while training (with dropout, batch statistics): lengths of z, h and the
+    error signal delta in every layer, and how far draws of the real widths differ.
 
     Parameters
     ----------
@@ -193,7 +194,7 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
     course.resolution = float(np.finfo(session.dtype).eps)
     chosen = _evenly(len(x), count, paired)
     start = data.read(course, session.stack, x[chosen], paired)
-    signal, back = rules.through(
+    signal, back = place.through(
         course, layers[start.layers :], shapes[start.layers :], start.signal, times=times
     )
     places = signal.square.shape

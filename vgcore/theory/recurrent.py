@@ -1,8 +1,8 @@
 """Theory of recurrent layers at the start.
 
-The weights of all timesteps are one matrix, but in the limit of many units h_(t-1) is as good as independent
-of it (Chen, Pennington, Schoenholz 2018, arXiv:1806.05394, Section 3): lengths go from timestep to timestep as
-from layer to layer, with inputs beside. LSTMs and GRUs (Gilboa et al. 2019, arXiv:1901.08987): see drawn.py.
+The weights of all timesteps are one matrix, but in the limit of many units h_(t-1) is as good as
+independent of it (Chen, Pennington, Schoenholz 2018, arXiv:1806.05394, Section 3): lengths go from timestep
+to timestep as from layer to layer, with inputs beside. LSTMs and GRUs: see drawn.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from vgcore.layers.recurrent import Recurrent, Walking
 from vgcore.layers.rnn import RNN
 from vgcore.theory import blocks, gaussian, starts
 from vgcore.theory.drawn import Cell, GRUWalk, LSTMWalk, RNNWalk, Walk
-from vgcore.theory.rules import Place, Rule, through
+from vgcore.theory.place import Place, rule, through
 from vgcore.theory.signal import (
     Course,
     Gradient,
@@ -112,6 +112,7 @@ def walk(
     return signal, lambda gradient: turned_back(back(gradient))
 
 
+@rule(RNN, LSTM, GRU)
 def _recurrent(
     course: Course, layer: Recurrent, place: Place, signal: Signal
 ) -> tuple[Signal, Back]:
@@ -128,6 +129,7 @@ def _stack(course: Course, layer: Walking, place: Place, signal: Signal) -> tupl
     )
 
 
+@rule(Bidirectional)
 def _bidirectional(
     course: Course, layer: Bidirectional, place: Place, signal: Signal
 ) -> tuple[Signal, Back]:
@@ -399,8 +401,3 @@ def weight_norm(cell: Cell, inputs: int, layer: Recurrent) -> float:
 
 
 _WALKS: dict[type[Layer], type[Walk]] = {RNN: RNNWalk, LSTM: LSTMWalk, GRU: GRUWalk}
-
-RULES: list[tuple[type[Layer], Rule]] = [
-    (Bidirectional, _bidirectional),
-    (Recurrent, _recurrent),
-]

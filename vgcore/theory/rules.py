@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from vgcore import activations
 from vgcore._core.neighbours import Window
 from vgcore.layers.activation import Activation
-from vgcore.layers.base import Layer, Shape, features, is_image
 from vgcore.layers.conv import _Convolution as Convolution
 from vgcore.layers.dense import Dense
 from vgcore.layers.dropout import AlphaDropout, Dropout
@@ -22,86 +20,13 @@ from vgcore.layers.pooling import AvgPool, GlobalAvgPool
 from vgcore.layers.prelu import PReLU
 from vgcore.layers.reshape import Flatten, Reshape
 from vgcore.theory import starts
-from vgcore.theory.signal import Course, Gradient, Row, Signal, scaled, with_diagonal
+from vgcore.theory.place import Place, rule
+from vgcore.theory.signal import Course, Gradient, Row, Signal, with_diagonal
 from vgcore.theory.units import Back, Taps, activate, pass_on, weigh
 
 Array = NDArray[Any]
 
 _NO_BIAS = starts.Start(0.0, 0.0)
-
-
-class Place:
-    """A layer where it stands: its full name, the shapes around it, and whether nothing comes behind."""
-
-    def __init__(self, name: str, before: Shape, behind: Shape, times: int, last: bool) -> None:
-        self.name, self.before, self.behind, self.last = name, before, behind, last
-        self.times = times
-
-    def row(self, course: Course, suffix: str = "") -> Row:
-        """Room for what is found."""
-        row = Row(f"{self.name}{suffix}", math.prod(self.sizes(self.behind)))
-        row.inputs = math.prod(self.sizes(self.before))
-        course.rows.append(row)
-        return row
-
-    def sizes(self, shape: Shape) -> list[int]:
-        """A shape whose time is known."""
-        return [self.times if size is None else int(size) for size in shape]
-
-    def places(self, shape: Shape) -> int:
-        """Pixels or timesteps of a shape."""
-        return math.prod(self.sizes(shape)) // features(shape)
-
-    def refuse(self, what: str) -> NotImplementedError:
-        """The error where there is no theory."""
-        return NotImplementedError(f"{self.name}: theory has {what}")
-
-
-Rule = Callable[[Course, Any, Place, Signal], tuple[Signal, Back]]
-
-
-def of(layer: Layer) -> Rule:
-    """The rule of a kind of layer; NotImplementedError if there is none."""
-    from vgcore.theory import blocks, norms, recurrent
-
-    rules: list[tuple[type[Layer], Rule]] = [
-        *_RULES,
-        *norms.RULES,
-        *blocks.RULES,
-        *recurrent.RULES,
-    ]
-    for kind, rule in rules:
-        if isinstance(layer, kind):
-            return rule
-    raise NotImplementedError(
-        f"{layer.name}: theory has no {type(layer).__name__}: what it gives is no mean over many units"
-    )
-
-
-def through(
-    course: Course,
-    layers: Sequence[Layer],
-    shapes: Sequence[Shape],
-    signal: Signal,
-    *,
-    prefix: str = "",
-    times: int = 1,
-    last: bool = True,
-) -> tuple[Signal, Back]:
-    """Go through layers; the function goes back through them."""
-    backs: list[Back] = []
-    for number, layer in enumerate(layers):
-        ends = last and number == len(layers) - 1
-        place = Place(f"{prefix}{layer.name}", shapes[number], shapes[number + 1], times, ends)
-        signal, back = of(layer)(course, layer, place, signal)
-        backs.append(back)
-
-    def all_back(gradient: Gradient) -> Gradient:
-        for back in reversed(backs):
-            gradient = back(gradient)
-        return gradient
-
-    return signal, all_back
 
 
 def _weights(
@@ -116,6 +41,7 @@ def _weights(
     return of_weight, of_bias, weight.shape
 
 
+@rule(Dense)
 def _dense(course: Course, layer: Dense, place: Place, signal: Signal) -> tuple[Signal, Back]:
     weight, bias, (units, inputs) = _weights(layer, place)
     row = place.row(course)
@@ -125,6 +51,7 @@ def _dense(course: Course, layer: Dense, place: Place, signal: Signal) -> tuple[
     return h, lambda gradient: back(of_units(gradient))
 
 
+@rule(Convolution)
 def _conv(course: Course, layer: Convolution, place: Place, signal: Signal) -> tuple[Signal, Back]:
     weight, bias, shape = _weights(layer, place)
     row = place.row(course)
@@ -138,12 +65,14 @@ def _conv(course: Course, layer: Convolution, place: Place, signal: Signal) -> t
     return h, lambda gradient: back(of_units(gradient))
 
 
+@rule(Activation)
 def _activation(
     course: Course, layer: Activation, place: Place, signal: Signal
 ) -> tuple[Signal, Back]:
     return activate(course, place.row(course), signal, layer.activation, place.last)
 
 
+@rule(PReLU)
 def _prelu(course: Course, layer: PReLU, place: Place, signal: Signal) -> tuple[Signal, Back]:
     if layer.initial >= 0:
         activation = activations.leaky_relu(layer.initial)
@@ -152,6 +81,7 @@ def _prelu(course: Course, layer: PReLU, place: Place, signal: Signal) -> tuple[
     return activate(course, place.row(course), signal, activation, place.last)
 
 
+@rule(Dropout)
 def _dropout(course: Course, layer: Dropout, place: Place, signal: Signal) -> tuple[Signal, Back]:
     """E m² = 1 / (1 - rate) of a scaled mask (Schoenholz et al. 2017, Section 3.1)."""
     row, keeps = place.row(course), 1 - layer.rate
@@ -198,6 +128,7 @@ def _alpha_dropout(
     )  # fmt: skip
 
 
+@rule(GaussianNoise)
 def _noise(
     course: Course, layer: GaussianNoise, place: Place, signal: Signal
 ) -> tuple[Signal, Back]:
@@ -221,6 +152,7 @@ def _passing(
     return behind, tell_and_go
 
 
+@rule(Flatten, Reshape)
 def _reshape(
     course: Course, layer: Reshape | Flatten, place: Place, signal: Signal
 ) -> tuple[Signal, Back]:
@@ -290,6 +222,7 @@ def _to_places(pairs: Array | None, mean: Array, places: int) -> Array | None:
     return pairs * same + means * (1 - same)
 
 
+@rule(AvgPool, GlobalAvgPool)
 def _pool(
     course: Course, layer: AvgPool | GlobalAvgPool, place: Place, signal: Signal
 ) -> tuple[Signal, Back]:
@@ -332,19 +265,3 @@ def _shared(share: Array, pairs: Array) -> Array:
     """Pairs of means over places."""
     found: Array = np.einsum("xp,apbq,yq->axby", share, pairs, share, optimize=True)
     return found
-
-
-_RULES: list[tuple[type[Layer], Rule]] = [
-    (Dense, _dense),
-    (Convolution, _conv),
-    (Activation, _activation),
-    (PReLU, _prelu),
-    (Dropout, _dropout),
-    (GaussianNoise, _noise),
-    (Flatten, _reshape),
-    (Reshape, _reshape),
-    (AvgPool, _pool),
-    (GlobalAvgPool, _pool),
-]
-
-__all__ = ["Place", "Rule", "is_image", "of", "scaled", "through"]

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from vgcore import initializers
+from vgcore.activations import Activation
 from vgcore.initializers import Initializer
+from vgcore.theory import meanfield
 
 _TRUNCATED = 1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
 """Variance of a standard normal that is cut off at 2."""
@@ -66,16 +68,14 @@ def _start(name: str, initializer: Initializer, shape: tuple[int, ...]) -> Start
         case initializers.Nielsen():
             return Start(0.0, 1 / fan_in)
         case initializers.Critical():
-            edge = initializers.draws.meanfield.critical(
-                initializer.activation, initializer.sigma_b
-            )
+            edge = meanfield.critical(initializer.activation, initializer.sigma_b)
             if len(shape) == 1:
                 return Start(0.0, edge.sigma_b**2)
             return Start(0.0, edge.sigma_w**2 / fan_in)
     return _drawn(name, initializer, shape)
 
 
-def _gain(given: float | str | initializers.draws.Activation) -> float:
+def _gain(given: float | str | Activation) -> float:
     return given if isinstance(given, int | float) else initializers.gain(given)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from vgcore._core.neighbours import Window
 from vgcore.activations import Activation
-from vgcore.theory import gaussian
+from vgcore.theory import gaussian, softmax
 from vgcore.theory.signal import (
     Course,
     Gradient,
@@ -34,8 +33,6 @@ Back = Callable[[Gradient], Gradient]
 
 _SAME = 1e-9  # of means that are one
 _DIFFERENCE = 0.05  # of log q, over which slopes by q are taken
-_SOFTMAX_STEP = 0.25  # of log s in the integral of `_softmax_square`
-_STEEP = 50.0  # standard deviation of logits from which softmax is all or nothing
 
 
 class Taps:
@@ -141,7 +138,7 @@ def activate(
     row.z = Length(signal.size, variance(signal.noise))
     if activation.name != "identity" and activation.unitwise:
         return _unitwise(course, row, signal, activation)
-    found = signal if activation.unitwise else _softmax(row.name, signal, last)
+    found = signal if activation.unitwise else softmax.of(row.name, signal, last)
     told = pass_on(course, row, found)
 
     def back(gradient: Gradient) -> Gradient:
@@ -191,7 +188,7 @@ def _unitwise(
         gaussian.scalars(activation, q * math.exp(sign * _DIFFERENCE), shift) for sign in (1, -1)
     ]
     pairs = _Pairs(course, activation, signal, q, shift)
-    cross = pairs.of(pairs.few.value)
+    cross = pairs.value
     if cross is not None:
         cross = with_diagonal(cross, at.square)
     size = float(at.square.mean())
@@ -204,7 +201,7 @@ def _unitwise(
         square=at.square,
         mean=at.mean,
         cross=cross,
-        loose=pairs.loosened(signal),
+        loose=pairs.loosened(),
         units=signal.units,
         noise=total(elasticity * signal.noise, own),
         rough=elasticity**2 * signal.rough + rough / signal.units,
@@ -222,9 +219,7 @@ def _unitwise(
     def back(gradient: Gradient) -> Gradient:
         delta = gradient
         if not course.starts:
-            delta = pairs.loosened_gradient(
-                gradient, gradient.times(at.slope, pairs.of(pairs.few.steepness)), signal.units
-            )
+            delta = pairs.loosened_gradient(gradient, gradient.times(at.slope, pairs.slope))
             alone = pairs.beyond_gradient(gradient) / signal.units - shared**2 * relative
             noise = total(gradient.noise, course.source(alone), coupling, shared * own)
             delta = replace(delta, noise=noise)
@@ -241,44 +236,59 @@ class _Pairs:
     def __init__(
         self, course: Course, activation: Activation, signal: Signal, q: Array, shift: float
     ) -> None:
-        self._course = course
+        self._course, self._z = course, signal
         self._shape = None if signal.cross is None else signal.cross.shape
         if signal.cross is None:
             some = np.unique(np.quantile(q, [0.1, 0.5, 0.9]))
-            self._c = np.ones((len(some), len(some)))
+            c = np.ones((len(some), len(some)))
         else:
             some = q[: len(signal.cross)]
-            self._c = correlations(signal.cross - shift**2, some)
-            self._c = self._c.reshape(some.size, some.size)
-        self.few = gaussian.response(activation, some.ravel(), shift)
+            c = correlations(signal.cross - shift**2, some).reshape(some.size, some.size)
+        self.few = few = gaussian.response(activation, some.ravel(), shift)
+        self._c = c
+        self._value, self._slope, self._squared, self._slope_squared = (
+            series.pairs(c)
+            for series in (few.value, few.steepness, few.value_squared, few.steepness_squared)
+        )
 
-    def of(self, series: gaussian.Series) -> Array | None:
-        """Of all pairs that are followed, if any."""
-        return None if self._shape is None else series.pairs(self._c).reshape(self._shape)
+    def of(self, pairs: Array) -> Array | None:
+        """As pairs of samples and places, if any are followed."""
+        return None if self._shape is None else pairs.reshape(self._shape)
+
+    @property
+    def value(self) -> Array | None:
+        """E f_a f_b."""
+        return self.of(self._value)
+
+    @property
+    def slope(self) -> Array | None:
+        """E f'_a f'_b."""
+        return self.of(self._slope)
 
     def beyond_length(self) -> float:
         """Mean covariance of f_a² and f_b² but for what the length of z brings, Mehler's second term."""
-        squared = self.few.value_squared
-        second = squared.terms[:, 2]
-        found = squared.pairs(self._c, first=1) - np.multiply.outer(second, second) * self._c**2
-        return self._mean(found)
+        terms = self.few.value_squared.terms
+        return self._mean(self._squared - self._known(terms, terms))
 
     def common(self) -> float:
         """Mean covariance of f_a² and f'_b², relative to both, but for what the length of z brings."""
         value, slope = self.few.value_squared, self.few.steepness_squared
-        second = np.multiply.outer(value.terms[:, 2], slope.terms[:, 2]) * self._c**2
         level = float(np.mean(self.few.square) * np.mean(self.few.slope))
-        found = value.pairs(self._c, slope, first=1) - second
+        found = value.pairs(self._c, slope) - self._known(value.terms, slope.terms)
         return self._mean(found) / level if 0 < level < math.inf else 0.0
+
+    def _known(self, one: Array, other: Array) -> Array:
+        """What means and length bring of a covariance: terms 0 and 2."""
+        means, second = (np.multiply.outer(one[:, k], other[:, k]) for k in (0, 2))
+        return means + second * self._c**2
 
     def of_rows(self) -> tuple[float, float]:
         """Of one row by itself: variance of f², and covariance with f'², relative and beyond length."""
         value, slope = self.few.value_squared, self.few.steepness_squared
+        chosen = [k for k in range(value.terms.shape[1]) if k not in (0, 2)]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            own = (value.terms[:, 3:] ** 2).sum(axis=1) + value.rest.sum(axis=0)
-            own = own + value.terms[:, 1] ** 2
-            both = (value.terms[:, 3:] * slope.terms[:, 3:]).sum(axis=1)
-            both = both + value.terms[:, 1] * slope.terms[:, 1]
+            own = (value.terms[:, chosen] ** 2).sum(axis=1) + value.rest.sum(axis=0)
+            both = (value.terms[:, chosen] * slope.terms[:, chosen]).sum(axis=1)
             both = both + np.sqrt(value.rest * slope.rest).sum(axis=0)
             rough = float(np.mean(own) / np.mean(self.few.square) ** 2)
             tied = float(np.mean(both) / np.mean(self.few.square) / np.mean(self.few.slope))
@@ -286,39 +296,38 @@ class _Pairs:
 
     def beyond_gradient(self, gradient: Gradient) -> float:
         """Relative variance of the mean of (f' g)² over independent units, but for that of g² alone."""
-        four = self.few.steepness_squared.pairs(self._c)
+        four = self._slope_squared
         if gradient.overlap is None or self._shape is None:
             level = float(np.mean(self.few.slope)) ** 2
             return 3 * self._mean(four) / level - 3 if level > 0 else 0.0
-        both = outer(gradient.square, len(gradient.overlap)).reshape(self._c.shape)
-        common = 2 * gradient.overlap.reshape(self._c.shape) ** 2
-        slopes = np.multiply.outer(self.few.slope, self.few.slope)
-        level = self._mean(both * slopes)
+        both = outer(gradient.square, len(gradient.overlap)).reshape(four.shape)
+        common = 2 * gradient.overlap.reshape(four.shape) ** 2
+        level = self._mean(both * np.multiply.outer(self.few.slope, self.few.slope))
         if not 0 < level < math.inf:
             return 0.0
         own = self._mean(common) / self._mean(both)
         return self._mean(four * (both + common)) / level - 1 - own
 
-    def loosened(self, z: Signal) -> Array | None:
-        """Variance over draws of the mean of f_a f_b: that of z_a z_b comes through f' f', the rest is f's."""
-        if z.loose is None or self._shape is None:
+    def loosened(self) -> Array | None:
+        """Variance over draws of the mean of f_a f_b: z_a z_b's comes through f' f', the rest is f's."""
+        z = self._z
+        if z.loose is None or z.cross is None:
             return None
-        slopes = self.few.steepness.pairs(self._c).reshape(self._shape) ** 2
-        both = self.few.value_squared.pairs(self._c).reshape(self._shape)
-        own = both - self.few.value.pairs(self._c).reshape(self._shape) ** 2
+        slopes = self._slope.reshape(z.cross.shape) ** 2
+        own = (self._squared - self._value**2).reshape(z.cross.shape)
         drawn = outer(z.square, len(z.loose)) + z.cross**2
         more = np.maximum(own - slopes * drawn, 0) / z.units
         return without_diagonal(slopes * z.loose + more)
 
-    def loosened_gradient(self, before: Gradient, delta: Gradient, units: int) -> Gradient:
+    def loosened_gradient(self, before: Gradient, delta: Gradient) -> Gradient:
         """What dL/dz of two rows have in common, the chance of these units included."""
         if before.overlap is None or delta.overlap is None or self._shape is None:
             return delta
-        four = self.few.steepness_squared.pairs(self._c).reshape(self._shape)
-        slopes = self.few.steepness.pairs(self._c).reshape(self._shape) ** 2
+        four = self._slope_squared.reshape(self._shape)
+        slopes = self._slope.reshape(self._shape) ** 2
         both, common = outer(before.square, len(before.overlap)), before.overlap**2
-        more = four * (both + 2 * common) - slopes * (both + 2 * common)
-        found = np.sqrt(slopes * common + np.maximum(more, 0) / units)
+        more = np.maximum((four - slopes) * (both + 2 * common), 0) / self._z.units
+        found = np.sqrt(slopes * common + more)
         return replace(delta, overlap=with_diagonal(found, delta.square))
 
     def _mean(self, pairs: Array) -> float:
@@ -328,7 +337,7 @@ class _Pairs:
 
 
 def _elasticity(beside: list[gaussian.Scalars], name: str) -> float:
-    """d log of a mean over the batch by d log q."""
+    """By which power of q a mean over the batch grows."""
     above, below = (float(getattr(each, name).mean()) for each in beside)
     if not (0 < above < math.inf and 0 < below < math.inf):
         return 0.0
@@ -361,42 +370,3 @@ def _spread(
     plain = max(fourth - square**2, 1e-300)
     own = relative * h.size**2 / plain * max(centred - (square - m**2) ** 2, 0) / size**2
     return Length(size, elasticity**2 * variance(z.noise) + own)
-
-
-def _softmax(name: str, signal: Signal, last: bool) -> Signal:
-    """Probabilities of independent normal logits, at the end of a model."""
-    if not last:
-        raise NotImplementedError(f"{name}: theory has softmax at the end of a model alone")
-    if not signal.normal:
-        raise NotImplementedError(f"{name}: theory has softmax of normal logits alone")
-    q = np.maximum(signal.square - signal.mean**2, 0)
-    some = np.unique(np.quantile(q, [0.05, 0.25, 0.5, 0.75, 0.95]))
-    square, above = (
-        float(np.mean([_softmax_square(signal.units, math.sqrt(factor * each)) for each in some]))
-        for factor in (1.0, math.exp(_DIFFERENCE))
-    )
-    return replace(
-        signal,
-        square=np.full(q.shape, square),
-        mean=np.full(q.shape, 1 / signal.units),
-        cross=None,
-        loose=None,
-        noise=math.log(above / square) / _DIFFERENCE * signal.noise,
-        normal=False,
-    )
-
-
-@lru_cache(maxsize=256)
-def _softmax_square(units: int, scale: float) -> float:
-    """E p² = ∫ s E[e^2z e^(-s e^z)] (E e^(-s e^z))^(units - 1) ds, from 1 / x² = ∫ s e^(-s x) ds."""
-    if scale > _STEEP:
-        return 1 / units
-    z, weight = gaussian.nodes((0.0,))
-    log_s = np.arange(-10 * scale - 20, 10 * scale + 6, _SOFTMAX_STEP)
-    found = 0.0
-    for some in np.array_split(log_s, 8):
-        with np.errstate(under="ignore"):
-            w = np.exp(np.add.outer(some, scale * z))
-            fade = np.exp(-w)
-            found += float(((w**2 * fade) @ weight * (fade @ weight) ** (units - 1)).sum())
-    return found * _SOFTMAX_STEP
