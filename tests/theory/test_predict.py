@@ -11,15 +11,14 @@ from vgcore.theory.signal import variance
 
 HE = {"weight_initializer": "he_normal"}
 LECUN = {"weight_initializer": "lecun_normal"}
-RNG = np.random.default_rng(0)
+RNG = np.random.default_rng(2026)  # other numbers than those of any model's weights
 X = RNG.standard_normal((32, 64))
 IMAGES = RNG.standard_normal((16, 3, 6, 6))
 SEQUENCES = RNG.standard_normal((16, 12, 8))
 
 
 def model(layers, x=X, seed=0, dtype="float64"):
-    shape = x.shape[1:] if x.ndim != 3 else (None, x.shape[2])
-    return vg.Sequential(layers, input_shape=shape, dtype=dtype, seed=seed)
+    return vg.Sequential(layers, input_shape=x.shape[1:], dtype=dtype, seed=seed)
 
 
 def deep(depth, *layers):
@@ -111,7 +110,8 @@ def test_every_start_has_its_variance():
         assert norm == pytest.approx(np.linalg.norm(layer.weight), rel=0.03)
     biased = vg.Dense(3000, "relu", bias_initializer=init.Uniform(0, 1))
     made = model([biased])
-    assert vg.theory.predict(made, X).h[0] == pytest.approx(made.predict(X).std(), rel=0.3)
+    measured = math.sqrt((made.predict(X) ** 2).mean())
+    assert vg.theory.predict(made, X).h[0] == pytest.approx(measured, rel=0.03)
 
 
 def test_residual_blocks_add_lengths_and_gradients():
@@ -178,10 +178,12 @@ def test_row_norms_divide_the_gradient_by_the_length():
 def test_batch_normalisation_explodes_as_published():
     """Yang et al. 2019: (B - 2) / (B - 3) of linear networks, π / (π - 1) of rectifiers, per layer."""
     for batch in (8, 16, 64):
-        x = RNG.standard_normal((batch, 200))
+        x = (
+            10 * np.linalg.qr(RNG.standard_normal((200, batch)))[0].T
+        )  # samples alike: none is like another
         found = rows([*deep(20, lambda: vg.Dense(300), vg.BatchNorm), vg.Dense(300)], x)
         factor = found["dense4"].delta.square / found["dense5"].delta.square
-        assert factor == pytest.approx((batch - 2) / (batch - 3), rel=2e-3)
+        assert factor == pytest.approx((batch - 2) / (batch - 3), rel=1e-3)
         assert found["batchnorm9"].h.square == pytest.approx(1, rel=1e-4)
     x = RNG.standard_normal((256, 300))
     found = rows([*deep(20, lambda: vg.Dense(300), lambda: vg.BatchNorm("relu")), vg.Dense(300)], x)
@@ -313,11 +315,9 @@ NETWORKS = {
 def test_real_networks_do_what_theory_expects(name):
     make, x = NETWORKS[name]
     draws = 24
-    made, found = drawn(make, x if x is not SEQUENCES or name != "conv1d" else x, draws)
+    made, found = drawn(make, x, draws)
     theory = vg.theory.predict(made, x)
-    assert theory.layers == made.session.layout.declared.layers or tuple(theory.layers) == tuple(
-        made.session.layout.columns
-    )
+    assert theory.layers == [*made.session.layout.columns]
     covered = []
     for field, values in (("h", found["h"]), ("delta", found["delta"])):
         if field == "h":

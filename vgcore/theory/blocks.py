@@ -103,12 +103,12 @@ def _sum(course: Course, place: Place, fork: Signal, parts: Sequence[Signal]) ->
     for one, other in combinations(parts, 2):
         square = square + 2 * one.mean * other.mean
         if cross is None or one.cross is None or other.cross is None:
-            shared += 4 * float((one.square * other.square).mean())
+            shared += 4 * np.float64((one.square * other.square).mean())
             continue
         means = np.multiply.outer(one.mean[: len(cross)], other.mean[: len(cross)])
         cross = cross + means + means.transpose(2, 3, 0, 1)
         shared += 4 * course.average(one.cross * other.cross)
-    whole = max(float(square.mean()), _TINY)
+    whole = max(np.float64(square.mean()), _TINY)
     noise = [part.size / whole * part.noise for part in parts]
     return Signal(
         square=square,
@@ -181,11 +181,11 @@ def _times(gradient: Gradient, factor: float) -> Gradient:
 def brought(course: Course, fork: Signal, parts: Sequence[Gradient]) -> Gradient:
     """The sum of what branches bring."""
     square = added([part.square for part in parts])
-    size = max(float(square.mean()), _TINY)
+    size = max(np.float64(square.mean()), _TINY)
     shared = 0.0
     for one, other in combinations(parts, 2):
         if one.overlap is None or other.overlap is None:
-            shared += 4 * float((one.square * other.square).mean())
+            shared += 4 * np.float64((one.square * other.square).mean())
         else:
             shared += 4 * course.average(one.overlap * other.overlap)
     noise = [part.size / size * part.noise for part in parts]
@@ -218,8 +218,8 @@ def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tu
     shut = 1 - 2 * t.mean + t.square
     mixed = t.mean - t.square
     square = t.square * g.square + shut * signal.square + 2 * mixed * g.mean * signal.mean
-    size = max(float(square.mean()), _TINY)
-    share = float((shut * signal.square).mean()) / size
+    size = max(np.float64(square.mean()), _TINY)
+    share = np.float64((shut * signal.square).mean()) / size
     own = (2 * (1 - share) ** 2 + 4 * share * (1 - share)) * course.products(
         signal.cross, signal.square
     )

@@ -54,7 +54,7 @@ def read(course: Course, stack: Stack, x: Array, paired: int) -> Start:
         slope = math.nan
         if isinstance(layer, Activation) and layer.activation.unitwise:
             _, slopes = evaluate(layer.activation.function, x.astype(np.float64))
-            slope = float((slopes**2).mean())
+            slope = np.float64((slopes**2).mean())
         elif isinstance(layer, Flatten | Reshape):
             slope = 1.0
         place = len(done)

@@ -58,7 +58,7 @@ def _group_norm(
     if signal.cross is not None:
         squares = outer(signal.square, len(signal.cross))
         within = np.einsum("apaq->apq", signal.cross**2 / np.maximum(squares, 1e-300))
-        alike = float(within.mean())
+        alike = np.float64(within.mean())
     off = alike * layer.groups * (signal.rough - signal.tied)
     left = (1 - 2 / (channels * signal.square.shape[1])) * (1 + off)
     return _scaled(course, layer, place, signal, mean, inverse, left)

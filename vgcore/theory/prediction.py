@@ -168,7 +168,7 @@ def predict(model: Sequential, x: ArrayLike) -> Prediction:
         raise TypeError(f"model: expected a Sequential, got {_validate.kind(model)}")
     session = model.session
     given = inputs.samples(session, x).x
-    with session.turn, np.errstate(over="ignore", under="ignore"):
+    with session.turn, np.errstate(all="ignore"):
         course, rows = _follow(session, given)
     names = list(session.layout.columns)
     found = {row.name: row for row in rows}

@@ -214,12 +214,12 @@ def _walk(
             spread = [_differs(course, each / squares[-1]) for each in squares]
         way.back(above, dh, deltas)
         lengths = [
-            Length(float(each.mean()), off) for each, off in zip(way.dh.T, spread, strict=True)
+            Length(np.float64(each.mean()), off) for each, off in zip(way.dh.T, spread, strict=True)
         ]
         tell_time(course, layer, place, suffix, lengths)
         off = _differs(course, sum((each**2).mean(axis=(0, 3)) for each in deltas))
         noise = total(gradient.noise, course.source(off))
-        row.delta = Length(float(way.delta.mean()) / len(layer.gates), variance(noise))
+        row.delta = Length(np.float64(way.delta.mean()) / len(layer.gates), variance(noise))
         of_inputs = units * cell.inputs.variance
         return incoming(signal, of_inputs * way.delta, of_inputs * way.crossed, gradient, noise)
 
@@ -319,7 +319,7 @@ class _RNN:
             np.stack([getattr(each, name) for each in at], axis=1)
             for name in ("square", "mean", "slope")
         )
-        self.z_square = float(q.mean()) + shift**2
+        self.z_square = np.float64(q.mean()) + shift**2
         self.cross = _Crossed(layer, x + more, q, of_states, shift).h
 
     def back(self, above: tuple[Array, Array], *_: Any) -> None:

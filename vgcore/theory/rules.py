@@ -134,7 +134,7 @@ def _noise(
 ) -> tuple[Signal, Back]:
     square = signal.square + layer.stddev**2
     cross = None if signal.cross is None else with_diagonal(signal.cross, square)
-    share = signal.size / max(float(square.mean()), 1e-300)
+    share = signal.size / max(np.float64(square.mean()), 1e-300)
     noisy = replace(signal, square=square, cross=cross, noise=share * signal.noise)
     return _passing(course, place.row(course), signal, noisy, lambda gradient: gradient)
 

@@ -62,7 +62,7 @@ class Signal:
     @property
     def size(self) -> float:
         """The mean square over the batch."""
-        return float(self.square.mean())
+        return np.float64(self.square.mean())
 
     def scaled(self, factor: float) -> Signal:
         """Times a number whose square is ``factor``."""
@@ -97,7 +97,7 @@ class Gradient:
     @property
     def size(self) -> float:
         """The mean square over the batch."""
-        return float(self.square.mean())
+        return np.float64(self.square.mean())
 
     def times(self, factor: Any, pairs: Any, noise: Array | None = None) -> Gradient:
         """Each g² times a ``factor``, (n, places), each product of two times ``pairs``."""
@@ -166,11 +166,11 @@ class Course:
 
     def products(self, pairs: Array | None, square: Array, loose: Array | None = None) -> float:
         """The mean square of all pairs, relative to that of rows; 1 where all are alike."""
-        size = float(square.mean())
+        size = np.float64(square.mean())
         if size == 0 or not math.isfinite(size):
             return 0.0
         if pairs is None:
-            return float((square**2).mean()) / size**2
+            return np.float64((square**2).mean()) / size**2
         return self.average(pairs**2 if loose is None else pairs**2 + loose) / size**2
 
     def average(self, pairs: Array) -> float:

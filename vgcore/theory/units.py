@@ -82,7 +82,7 @@ def weigh(
     cross = loose = None
     if signal.cross is not None:
         cross = fan_in * (signal.cross if taps is None else taps.forward(signal.cross)) + more
-    size = float(square.mean())
+    size = np.float64(square.mean())
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.nan_to_num((size - more) / size)
     of_weights = fans[0] * (1 if taps is None else taps.sees.sum(axis=1).max())
@@ -163,9 +163,9 @@ def _tell(course: Course, row: Row, signal: Signal) -> None:
     """Length and mean of h, and how far either may be off."""
     own = variance(signal.noise)
     row.h = Length(signal.size, own)
-    mean = float(signal.mean.mean())
+    mean = np.float64(signal.mean.mean())
     if signal.cross is None:
-        common = signal.size - float((signal.mean**2).mean())
+        common = signal.size - np.float64((signal.mean**2).mean())
     else:
         common = course.average(signal.cross - outer(signal.mean, len(signal.cross)))
     random = signal.weights > 0
@@ -191,9 +191,10 @@ def _unitwise(
     cross = pairs.value
     if cross is not None:
         cross = with_diagonal(cross, at.square)
-    size = float(at.square.mean())
+    size = np.float64(at.square.mean())
     with np.errstate(invalid="ignore", divide="ignore"):
         relative = float(np.nan_to_num(pairs.beyond_length() / size**2 / signal.units))
+    relative = max(relative, 0.0)
     own = course.source(relative)
     elasticity = _elasticity(beside, "square")
     rough, tied = pairs.of_rows()
@@ -357,7 +358,9 @@ def _spread(
     size = max(h.size - mean**2, 0.0)
     if size <= 0 or abs(mean) < _SAME:
         return Length(size, variance(h.noise))
-    of_variance = [float(each.square.mean()) - float(each.mean.mean()) ** 2 for each in beside]
+    of_variance = [
+        np.float64(each.square.mean()) - np.float64(each.mean.mean()) ** 2 for each in beside
+    ]
     elasticity = 0.0
     if min(of_variance) > 0:
         elasticity = math.log(of_variance[0] / of_variance[1]) / (2 * _DIFFERENCE)
@@ -365,7 +368,7 @@ def _spread(
     fourth = float(
         (few.value_squared.terms**2).sum(axis=1).mean() + few.value_squared.rest.sum(axis=0).mean()
     )
-    m, square = mean, float(few.square.mean())
+    m, square = mean, np.float64(few.square.mean())
     centred = fourth - 4 * m * third + 6 * m**2 * square - 3 * m**4
     plain = max(fourth - square**2, 1e-300)
     own = relative * h.size**2 / plain * max(centred - (square - m**2) ** 2, 0) / size**2
