@@ -165,7 +165,7 @@ def _tell(course: Course, row: Row, signal: Signal) -> None:
     row.h = Length(signal.size, own)
     mean = np.float64(signal.mean.mean())
     if signal.cross is None:
-        common = signal.size - np.float64((signal.mean**2).mean())
+        common = float(signal.size - (signal.mean**2).mean())
     else:
         common = course.average(signal.cross - outer(signal.mean, len(signal.cross)))
     random = signal.weights > 0
