@@ -1,5 +1,6 @@
 """What should be seen: mean-field theory of wide networks, Jacobians, Lyapunov exponents."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vgcore import _answers
@@ -20,19 +21,25 @@ __all__ = [
     "singular_values",
 ]
 
+_ABOVE = {  # what works on models, which are made of layers, which start as mean-field theory says
+    "Lyapunov": "exponents",
+    "Prediction": "prediction",
+    "input_jacobian": "isometry",
+    "lyapunov": "exponents",
+    "predict": "prediction",
+    "singular_values": "isometry",
+}
+
 
 def __dir__() -> list[str]:
     """What users look for."""
     return __all__
 
 
-if not TYPE_CHECKING:  # what works on models, which are made of layers, which start as mean-field theory says
+if not TYPE_CHECKING:
     _missing = _answers.attributes(__name__)
 
     def __getattr__(name: str) -> Any:
-        if name not in __all__:
+        if name not in _ABOVE:
             return _missing(name)
-        from vgcore.theory import exponents, isometry, prediction
-
-        rooms = (exponents, isometry, prediction)
-        return next(getattr(room, name) for room in rooms if hasattr(room, name))
+        return getattr(import_module(f"{__name__}.{_ABOVE[name]}"), name)
