@@ -219,6 +219,9 @@ EXCEPT = {
     ("fit", "epochs"): NONE_AT_ALL,
     ("fit_many", "drop_last"): NONE_AT_ALL,
     ("fit_many", "epochs"): NONE_AT_ALL,
+    ("phase_diagram", "sigma_w"): NONE_AT_ALL,
+    ("phase_diagram", "sigma_b"): NONE_AT_ALL,
+    ("correlation_map", "c"): "-1 0 [] () empty array",
     ("resnet", "classes"): NONE_AT_ALL,
     ("plain", "classes"): NONE_AT_ALL,
     ("RNN", "initial_state"): NONE_AT_ALL,
@@ -346,6 +349,11 @@ def of_sequences():
     return {"x": lambda: SEQUENCES, "y": lambda: Y}
 
 
+NETWORK = {
+    "activation": lambda: "tanh",
+    "sigma_w": lambda: 1.0,
+    "sigma_b": lambda: 0.1,
+}
 CODES = {"codes": lambda: np.arange(30)}
 VERBS = ("fit", "train_on_batch", "gradients", "gradient_flow", "evaluate")
 CALLS = [
@@ -424,9 +432,19 @@ CALLS = [
     ),
     Call("critical", vg.critical, activation=lambda: "tanh"),
     *(
-        Call(name, getattr(vg.meanfield, name), activation=lambda: "tanh", sigma_w=lambda: 1.0)
-        for name in ("length_map", "chi", "depth_scale")
+        Call(name, getattr(vg.meanfield, name), **NETWORK)
+        for name in ("length_map", "chi", "depth_scale", "correlation")
     ),
+    Call(
+        "phase_diagram",
+        vg.meanfield.phase_diagram,
+        activation=lambda: "tanh",
+        sigma_w=lambda: [1.0],
+        sigma_b=lambda: [0.0],
+    ),
+    Call("correlation_map", vg.meanfield.correlation_map, **NETWORK, c=lambda: 0.5),
+    Call("predict of theory", vg.theory.predict, model=dense, x=lambda: X),
+    Call("of", lambda field: vg.theory.predict(dense(), X).of(field), field=lambda: "delta"),
     Call("resnet", vg.zoo.resnet, depth=lambda: 8, input_shape=lambda: (3, 8, 8), width=lambda: 2),
     Call("plain", vg.zoo.plain, depth=lambda: 8, input_shape=lambda: (3, 8, 8), width=lambda: 2),
     Call("data.adding_problem", data.adding_problem, n=lambda: 3, length=lambda: 9),

@@ -206,7 +206,7 @@ def phase_diagram(
     from matplotlib.colors import LogNorm
 
     x, y = np.linspace(*across, _CELLS), np.linspace(*upward, _CELLS)
-    chi = meanfield.chi_map(chosen, x, y)
+    chi = meanfield.phase_diagram(chosen, x, y).chi
     held = np.clip(np.nan_to_num(chi, nan=1.0), 1 / _MOST_CHI, _MOST_CHI)
     cells = ax.pcolormesh(
         x,

@@ -9,8 +9,26 @@ from vgcore.theory import meanfield
 if TYPE_CHECKING:
     from vgcore.theory.exponents import Lyapunov, lyapunov
     from vgcore.theory.isometry import input_jacobian, singular_values
+    from vgcore.theory.prediction import Prediction, predict
 
-__all__ = ["Lyapunov", "input_jacobian", "lyapunov", "meanfield", "singular_values"]
+__all__ = [
+    "Lyapunov",
+    "Prediction",
+    "input_jacobian",
+    "lyapunov",
+    "meanfield",
+    "predict",
+    "singular_values",
+]
+
+_ABOVE = {  # what works on models, which are made of layers, which start as mean-field theory says
+    "Lyapunov": "exponents",
+    "Prediction": "prediction",
+    "input_jacobian": "isometry",
+    "lyapunov": "exponents",
+    "predict": "prediction",
+    "singular_values": "isometry",
+}
 
 
 def __dir__() -> list[str]:
@@ -18,18 +36,10 @@ def __dir__() -> list[str]:
     return __all__
 
 
-# What lies above the layers is made of them, and loaded when it is asked for
-_LATER = {
-    "Lyapunov": "exponents",
-    "lyapunov": "exponents",
-    "input_jacobian": "isometry",
-    "singular_values": "isometry",
-}
-
 if not TYPE_CHECKING:
     _missing = _answers.attributes(__name__)
 
     def __getattr__(name: str) -> Any:
-        if name in _LATER:
-            return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
-        return _missing(name)
+        if name not in _ABOVE:
+            return _missing(name)
+        return getattr(import_module(f"{__name__}.{_ABOVE[name]}"), name)

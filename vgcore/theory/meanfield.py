@@ -13,6 +13,13 @@ At its fixed point q* the squared norm of the error signal δ = dL/dz grows per 
 where depth costs nothing. The expectations are taken by quadrature over the engine's own
 activations.
 
+Two inputs whose pre-activations have correlation c have in the next layer ([1]_ eq. 5, [2]_ Section 2)
+
+    c' = (σw² E f(z_a) f(z_b) + σb²) / q*,    z_a, z_b ~ N(0, q*) with correlation c,
+
+which runs into the fixed point c*: 1 in the ordered phase, χ₁ < 1, where all inputs look alike in the end,
+and less in the chaotic one, where the slightest difference grows.
+
 References
 ----------
 .. [1] Poole, Lahiri, Raghu, Sohl-Dickstein, Ganguli, "Exponential expressivity in deep neural networks
@@ -26,29 +33,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _validate, activations
-from vgcore._core import kernels
 from vgcore.activations import Activation
+from vgcore.theory import gaussian
+from vgcore.theory.gaussian import LARGEST, SMALLEST
+from vgcore.theory.gaussian import moments as _moments
+from vgcore.theory.phases import PhaseDiagram, phase_diagram
 
 __all__ = [
     "CriticalPoint",
+    "PhaseDiagram",
     "chi",
+    "correlation",
+    "correlation_map",
     "critical",
     "depth_scale",
     "length_map",
+    "phase_diagram",
 ]
 
-_HALVES = np.ldexp(1.0, np.arange(-40, 1))  # panels that resolve an f which bends at 1/√q
-_FAR = 10.0  # standard deviations; e^-50 of the weight lies beyond
-_SMALLEST, _LARGEST = 1e-24, 1e24  # q that stand for 0 and infinity
 _SMALL = 1e-8  # q from which to tell where the length map leaves 0
 _ROUNDING = 1e-12
+_TERMS = 256  # of Mehler's formula where one pair is asked for
+_OF = ("gradient", "length", "correlation")
 
 
 class CriticalPoint(NamedTuple):
@@ -64,14 +77,6 @@ class CriticalPoint(NamedTuple):
     sigma_w: float
     sigma_b: float
     q: float
-
-
-class _Moments(NamedTuple):
-    """E f(x)², E f'(x)² and E x f(x) f'(x) / q = d(E f²)/dq, for x ~ N(0, q)."""
-
-    square: float
-    slope: float
-    growth: float
 
 
 def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoint:
@@ -132,15 +137,76 @@ def chi(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> f
     return network[1] ** 2 * _moments(network[0], _fixed_point(*network)).slope
 
 
-def depth_scale(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> float:
-    """``ξ = -1 / log χ₁``: so many layers shrink the squared gradient by e.
+def depth_scale(
+    activation: str | Activation, sigma_w: float, sigma_b: float = 0.0, *, of: str = "gradient"
+) -> float:
+    """So many layers change something by a factor of e (Schoenholz et al. 2017, Sections 3 and 5).
 
-    Infinite on the edge of chaos, negative where gradients explode (Schoenholz et al. 2017).
+    Parameters
+    ----------
+    activation : str or Activation
+    sigma_w, sigma_b : float, >= 0
+    of : {"gradient", "length", "correlation"}
+        "gradient": ``ξ = -1 / log χ₁``, in which the squared gradient shrinks; negative where it grows.
+        "length": ``ξ_q = -1 / log(dq'/dq)``, in which the distance of q from q* shrinks. "correlation":
+        ``ξ_c = -1 / log(dc'/dc)`` at c*, in which the distance of c from c* does: ``-1 / log χ₁`` in the
+        ordered phase, ``-1 / log(σw² E f'(z_a) f'(z_b))`` at c* in the chaotic one. It bounds how deep a
+        network can be that still tells its inputs apart.
+
+    Returns
+    -------
+    float
+        Infinite on the edge of chaos, and for a length or a correlation that nothing pulls back (relu's).
     """
-    factor = chi(activation, sigma_w, sigma_b)
+    network = _network(activation, sigma_w, sigma_b)
+    of = _validate.one_of("of", of, _OF)
+    q = _fixed_point(*network)
+    if of == "correlation":
+        factor = _slope(*network, q, _correlation(*network, q))
+    else:
+        at = _moments(network[0], q)
+        factor = network[1] ** 2 * (at.slope if of == "gradient" else at.growth)
     if abs(factor - 1) <= _ROUNDING:
         return math.inf
     return -1 / math.log(factor) if factor > 0 else 0.0
+
+
+def correlation_map(
+    activation: str | Activation, sigma_w: float, sigma_b: float, c: ArrayLike
+) -> Any:
+    """The correlation that two inputs have in the next layer, where theirs is ``c`` and their length q*.
+
+    Parameters
+    ----------
+    activation : str or Activation
+    sigma_w, sigma_b : float, >= 0
+    c : float or array_like of float, from -1 to 1
+
+    Returns
+    -------
+    float or ndarray of float64
+        Of the shape of ``c``. Where lengths die out or grow without end it is the map's limit.
+    """
+    network = _network(activation, sigma_w, sigma_b)
+    given = _validate.array("c", c)
+    if given.dtype.kind not in "fiu":
+        raise TypeError(f"c: expected real numbers, got {_validate.described(given)}")
+    given = _validate.finite("c", given, np.float64)
+    if given.size and np.abs(given).max() > 1:
+        raise ValueError(
+            f"c: expected correlations from -1 to 1, got {given.flat[np.abs(given).argmax()]:g}"
+        )
+    found = _correlations(*network, _fixed_point(*network), given.ravel()).reshape(given.shape)
+    return found if given.ndim else float(found)
+
+
+def correlation(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> float:
+    """The fixed point c* of the correlation map that any two inputs run into.
+
+    1 in the ordered phase and on the edge of chaos; less in the chaotic phase.
+    """
+    network = _network(activation, sigma_w, sigma_b)
+    return _correlation(*network, _fixed_point(*network))
 
 
 def second_moment(activation: str | Activation) -> float:
@@ -187,7 +253,7 @@ def _critical_length(activation: Activation, sigma_b: float) -> float:
     if sigma_b == 0 and _moments(activation, 0).square <= _ROUNDING:  # f(0) = 0
         return 0.0
     bias = sigma_b**2
-    return _root(lambda q: _bias(activation, q) - bias, max(bias, _SMALLEST), 2)
+    return _root(lambda q: _bias(activation, q) - bias, max(bias, SMALLEST), 2)
 
 
 def _bias(activation: Activation, q: float) -> float:
@@ -213,6 +279,48 @@ def _fixed_point(activation: Activation, sigma_w: float, sigma_b: float) -> floa
     return _root(loss, 1, 2) if shrinks < 0 else _root(lambda q: -loss(q), 1, 0.5)
 
 
+def _correlations(
+    activation: Activation, sigma_w: float, sigma_b: float, q: float, c: NDArray[Any]
+) -> NDArray[Any]:
+    """What correlations c become."""
+    at = _at(activation, q)
+    whole = sigma_w**2 * at.square[0] + sigma_b**2
+    if whole == 0:  # no signal at all
+        return c + 0.0
+    found: NDArray[Any] = np.clip((sigma_w**2 * at.value.alike(c) + sigma_b**2) / whole, -1, 1)
+    return found
+
+
+def _slope(activation: Activation, sigma_w: float, sigma_b: float, q: float, c: float) -> float:
+    """dc'/dc at c: σw² E f'(z_a) f'(z_b) at the fixed point of the length map."""
+    at = _at(activation, q)
+    whole = sigma_w**2 * at.square[0] + sigma_b**2
+    if whole == 0:
+        return 0.0
+    [pair] = at.steepness.alike(np.array([c]))
+    return float(sigma_w**2 * pair * min(max(q, SMALLEST), LARGEST) / whole)
+
+
+def _correlation(activation: Activation, sigma_w: float, sigma_b: float, q: float) -> float:
+    """c*: the map is convex from 0 to 1, so it crosses the diagonal once if it is steep at 1."""
+    network = activation, sigma_w, sigma_b, q
+    if _slope(*network, 1.0) <= 1 + _ROUNDING:
+        return 1.0
+    low, high = 0.0, 1.0
+    while high - low > _ROUNDING * high + SMALLEST:
+        middle = (low + high) / 2
+        if _correlations(*network, np.array([middle]))[0] > middle:
+            low = middle
+        else:
+            high = middle
+    return high if low else 0.0
+
+
+@lru_cache(maxsize=64)
+def _at(activation: Activation, q: float) -> gaussian.Response:
+    return gaussian.exact_response(activation, min(max(q, SMALLEST), LARGEST), _TERMS)
+
+
 def _root(function: Callable[[float], float], start: float, step: float) -> float:
     """Where an increasing function that is negative at ``start`` is 0, ``step`` by step away from it.
 
@@ -221,7 +329,7 @@ def _root(function: Callable[[float], float], start: float, step: float) -> floa
     low, high = start, start * step
     while function(high) < 0:
         low, high = high, high * step
-        if not _SMALLEST < high < _LARGEST:
+        if not SMALLEST < high < LARGEST:
             return 0.0 if step < 1 else math.inf
     while (middle := math.sqrt(low) * math.sqrt(high)) not in (low, high):
         if function(middle) < 0:
@@ -229,40 +337,6 @@ def _root(function: Callable[[float], float], start: float, step: float) -> floa
         else:
             high = middle
     return middle
-
-
-def _moments(activation: Activation, q: float) -> _Moments:
-    """Gauss-Legendre on panels that end at the kinks and shrink towards 0, where f bends if q is large."""
-    scale = math.sqrt(min(max(q, _SMALLEST), _LARGEST))
-    z, weight = _nodes(tuple(kink / scale for kink in (0.0, *activation.kinks)))
-    x, f, slope = (kernels.matrix(1, len(z), np.float64) for _ in range(3))
-    x[0] = scale * z
-    slope[0] = 1
-    kernels.activation(f, x, activation.function)
-    kernels.activation_backward(slope, f, x, activation.function)
-    return _Moments(
-        float(weight @ f[0] ** 2),
-        float(weight @ slope[0] ** 2),
-        float(weight @ (x * f * slope)[0]) / scale**2,
-    )
-
-
-def _nodes(kinks: tuple[float, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Nodes on the line and their weights, the normal density times the quadrature's."""
-    node, weight = _gauss_legendre()
-    far = np.concatenate([_HALVES, np.arange(2, _FAR + 1)])
-    near = [kink for kink in kinks if abs(kink) < _FAR]
-    ends = np.unique(np.concatenate([-far, near, far]))
-    half = np.diff(ends)[:, np.newaxis] / 2
-    z = ends[:-1, np.newaxis] + half * (1 + node)
-    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    return z.ravel(), (half * weight * density).ravel()
-
-
-@cache
-def _gauss_legendre() -> tuple[NDArray[Any], NDArray[Any]]:
-    node, weight = np.polynomial.legendre.leggauss(20)
-    return node, weight
 
 
 def __dir__() -> list[str]:

@@ -1,0 +1,375 @@
+"""What every layer's theory is made of: random weights, and what acts unit by unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore._core.neighbours import Window
+from vgcore.activations import Activation
+from vgcore.theory import gaussian, softmax
+from vgcore.theory.signal import (
+    Course,
+    Gradient,
+    Length,
+    Row,
+    Signal,
+    correlations,
+    outer,
+    total,
+    variance,
+    with_diagonal,
+    without_diagonal,
+)
+from vgcore.theory.starts import Start
+
+Array = NDArray[Any]
+Back = Callable[[Gradient], Gradient]
+
+_SAME = 1e-9  # of means that are one
+_DIFFERENCE = 0.05  # of log q, over which slopes by q are taken
+
+
+class Taps:
+    """Which places of the input the places of an output see, and by which tap of the kernel."""
+
+    def __init__(self, window: Window) -> None:
+        self.sees = np.zeros((window.outputs, window.inputs))
+        np.add.at(self.sees, (window.p, window.q), 1.0)
+        self._forward = np.full((window.taps, window.outputs), window.inputs)
+        self._forward[window.k, window.p] = window.q
+        self._backward = np.full((window.taps, window.inputs), window.outputs)
+        self._backward[window.k, window.q] = window.p
+
+    def forward(self, pairs: Array) -> Array:
+        """Sums over taps of pairs (m, inputs, m, inputs), each pair by the same tap."""
+        return _by_tap(pairs, self._forward)
+
+    def backward(self, pairs: Array) -> Array:
+        """The same of pairs (m, outputs, m, outputs), back."""
+        return _by_tap(pairs, self._backward)
+
+
+def _by_tap(pairs: Array, taps: Array) -> Array:
+    padded = np.pad(pairs, [(0, 0), (0, 1), (0, 0), (0, 1)])
+    return sum(padded[:, tap][:, :, :, tap] for tap in taps)  # type: ignore[return-value]
+
+
+def weigh(
+    course: Course,
+    signal: Signal,
+    *,
+    weight: Start,
+    bias: Start,
+    fans: tuple[int, int],
+    units: int,
+    taps: Taps | None = None,
+) -> tuple[Signal, Back]:
+    """``z = W h + b``: ``fans`` are the inputs of a unit and the units of an input, at one tap.
+
+    Poole et al. 2016, eq. 3 and 5; of convolutions Xiao et al. 2018, "Dynamical isometry and a mean field
+    theory of CNNs", eq. 2.4. Back: Schoenholz et al. 2017, Section 4, W^T being another matrix than W.
+    """
+    fan_in, fan_out = (fan * weight.variance for fan in fans)
+    more = bias.variance + bias.mean**2
+    square = signal.square if taps is None else signal.square @ taps.sees.T
+    square = fan_in * square + more
+    cross = loose = None
+    if signal.cross is not None:
+        cross = fan_in * (signal.cross if taps is None else taps.forward(signal.cross)) + more
+    size = np.float64(square.mean())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.nan_to_num((size - more) / size)
+    of_weights = fans[0] * (1 if taps is None else taps.sees.sum(axis=1).max())
+    kept = share**2 * min(1.0, units / of_weights) if weight.orthogonal else 0.0
+    if cross is not None and signal.loose is not None:
+        below = signal.loose if taps is None else taps.forward(signal.loose)
+        drawn = (1 - kept) * (outer(square, len(cross)) + cross**2) / units
+        loose = without_diagonal(fan_in**2 * below + drawn)
+    own = course.source(2 * (1 - kept) * course.products(cross, square, loose) / units)
+    z = Signal(
+        square=square,
+        mean=np.full(square.shape, bias.mean),
+        cross=cross,
+        loose=loose,
+        units=units,
+        noise=total(share * signal.noise, own),
+        rough=share**2 * signal.rough + 2 * (1 - kept) / units,
+        tied=share * signal.tied,
+        normal=True,
+        weights=signal.weights + 1,
+    )
+
+    def back(delta: Gradient) -> Gradient:
+        squares = fan_out * (delta.square if taps is None else delta.square @ taps.sees)
+        crossed, common = (
+            None if given is None else fan_out * (given if taps is None else taps.backward(given))
+            for given in (delta.cross, delta.overlap)
+        )
+        kept = min(1.0, signal.units / units) if weight.orthogonal and taps is None else 0.0
+        own = course.source(2 * (1 - kept) * course.products(common, squares) / signal.units)
+        if common is not None:
+            drawn = (1 - kept) * (outer(squares, len(common)) + common**2) / signal.units
+            common = with_diagonal(np.sqrt(common**2 + drawn), squares)
+        return Gradient(squares, crossed, common, noise=total(delta.noise, own))
+
+    return z, back
+
+
+def shift_of(name: str, signal: Signal) -> float:
+    """The mean of normal units, which must be one for all rows."""
+    low, high = float(signal.mean.min()), float(signal.mean.max())
+    if high - low > _SAME * (1 + abs(high)):
+        raise NotImplementedError(
+            f"{name}: theory has activations of units of one mean, got means from {low:.4g} to {high:.4g}"
+        )
+    return high
+
+
+def activate(
+    course: Course, row: Row, signal: Signal, activation: Activation, last: bool
+) -> tuple[Signal, Back]:
+    """``h = f(z)``; what is found of z and h goes into ``row``, and of dL/dz on the way back."""
+    row.z = Length(signal.size, variance(signal.noise))
+    if activation.name != "identity" and activation.unitwise:
+        return _unitwise(course, row, signal, activation)
+    found = signal if activation.unitwise else softmax.of(row.name, signal, last)
+    told = pass_on(course, row, found)
+
+    def back(gradient: Gradient) -> Gradient:
+        told(gradient)
+        return gradient
+
+    return found, back
+
+
+def pass_on(course: Course, row: Row, signal: Signal) -> Callable[[Gradient], None]:
+    """What is found of a layer without pre-activations; the function is told dL/dh."""
+    _tell(course, row, signal)
+
+    def told(gradient: Gradient) -> None:
+        row.delta = Length(gradient.size, variance(gradient.noise))
+        course.starts = False
+
+    return told
+
+
+def _tell(course: Course, row: Row, signal: Signal) -> None:
+    """Length and mean of h, and how far either may be off."""
+    own = variance(signal.noise)
+    row.h = Length(signal.size, own)
+    mean = np.float64(signal.mean.mean())
+    if signal.cross is None:
+        common = float(signal.size - (signal.mean**2).mean())
+    else:
+        common = course.average(signal.cross - outer(signal.mean, len(signal.cross)))
+    random = signal.weights > 0
+    row.mean = mean, max(common, 0.0) / signal.units if random else 0.0
+    row.spread = Length(max(signal.size - mean**2, 0.0), own)
+
+
+def _unitwise(
+    course: Course, row: Row, signal: Signal, activation: Activation
+) -> tuple[Signal, Back]:
+    if not signal.normal:
+        raise NotImplementedError(
+            f"{row.name}: theory has activations of normal pre-activations, got what is not normal: put it "
+            "behind a layer with weights"
+        )
+    shift = shift_of(row.name, signal)
+    q = np.maximum(signal.square - shift**2, 0)
+    at = gaussian.scalars(activation, q, shift)
+    beside = [
+        gaussian.scalars(activation, q * math.exp(sign * _DIFFERENCE), shift) for sign in (1, -1)
+    ]
+    pairs = _Pairs(course, activation, signal, q, shift)
+    cross = pairs.value
+    if cross is not None:
+        cross = with_diagonal(cross, at.square)
+    size = np.float64(at.square.mean())
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = float(np.nan_to_num(pairs.beyond_length() / size**2 / signal.units))
+    relative = max(relative, 0.0)
+    own = course.source(relative)
+    elasticity = _elasticity(beside, "square")
+    rough, tied = pairs.of_rows()
+    h = Signal(
+        square=at.square,
+        mean=at.mean,
+        cross=cross,
+        loose=pairs.loosened(),
+        units=signal.units,
+        noise=total(elasticity * signal.noise, own),
+        rough=elasticity**2 * signal.rough + rough / signal.units,
+        tied=elasticity * signal.tied + tied / signal.units,
+        weights=signal.weights,
+    )
+    _tell(course, row, h)
+    mean, off = row.mean
+    with_length = (mean * _elasticity(beside, "mean")) ** 2 * variance(signal.noise)
+    row.mean = mean, off + with_length
+    row.spread = _spread(pairs.few, h, signal, beside, row, relative)
+    coupling = _elasticity(beside, "slope") * signal.noise if course.couples else np.zeros(0)
+    shared = min(pairs.common() / signal.units / relative, 1.0) if relative > 0 else 0.0
+
+    def back(gradient: Gradient) -> Gradient:
+        delta = gradient
+        if not course.starts:
+            delta = pairs.loosened_gradient(gradient, gradient.times(at.slope, pairs.slope))
+            alone = pairs.beyond_gradient(gradient) / signal.units - shared**2 * relative
+            noise = total(gradient.noise, course.source(alone), coupling, shared * own)
+            delta = replace(delta, noise=noise)
+        row.delta = Length(delta.size, variance(delta.noise))
+        course.starts = False
+        return delta
+
+    return h, back
+
+
+class _Pairs:
+    """The rows of a signal in pairs: those of the samples that are followed, or rows that are all alike."""
+
+    def __init__(
+        self, course: Course, activation: Activation, signal: Signal, q: Array, shift: float
+    ) -> None:
+        self._course, self._z = course, signal
+        self._shape = None if signal.cross is None else signal.cross.shape
+        if signal.cross is None:
+            some = np.unique(np.quantile(q, [0.1, 0.5, 0.9]))
+            c = np.ones((len(some), len(some)))
+        else:
+            some = q[: len(signal.cross)]
+            c = correlations(signal.cross - shift**2, some).reshape(some.size, some.size)
+        self.few = few = gaussian.response(activation, some.ravel(), shift)
+        self._c = c
+        self._value, self._slope, self._squared, self._slope_squared = (
+            series.pairs(c)
+            for series in (few.value, few.steepness, few.value_squared, few.steepness_squared)
+        )
+
+    def of(self, pairs: Array) -> Array | None:
+        """As pairs of samples and places, if any are followed."""
+        return None if self._shape is None else pairs.reshape(self._shape)
+
+    @property
+    def value(self) -> Array | None:
+        """E f_a f_b."""
+        return self.of(self._value)
+
+    @property
+    def slope(self) -> Array | None:
+        """E f'_a f'_b."""
+        return self.of(self._slope)
+
+    def beyond_length(self) -> float:
+        """Mean covariance of f_a² and f_b² but for what the length of z brings, Mehler's second term."""
+        terms = self.few.value_squared.terms
+        return self._mean(self._squared - self._known(terms, terms))
+
+    def common(self) -> float:
+        """Mean covariance of f_a² and f'_b², relative to both, but for what the length of z brings."""
+        value, slope = self.few.value_squared, self.few.steepness_squared
+        level = float(np.mean(self.few.square) * np.mean(self.few.slope))
+        found = value.pairs(self._c, slope) - self._known(value.terms, slope.terms)
+        return self._mean(found) / level if 0 < level < math.inf else 0.0
+
+    def _known(self, one: Array, other: Array) -> Array:
+        """What means and length bring of a covariance: terms 0 and 2."""
+        means, second = (np.multiply.outer(one[:, k], other[:, k]) for k in (0, 2))
+        return means + second * self._c**2
+
+    def of_rows(self) -> tuple[float, float]:
+        """Of one row by itself: variance of f², and covariance with f'², relative and beyond length."""
+        value, slope = self.few.value_squared, self.few.steepness_squared
+        chosen = [k for k in range(value.terms.shape[1]) if k not in (0, 2)]
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            own = (value.terms[:, chosen] ** 2).sum(axis=1) + value.rest.sum(axis=0)
+            both = (value.terms[:, chosen] * slope.terms[:, chosen]).sum(axis=1)
+            both = both + np.sqrt(value.rest * slope.rest).sum(axis=0)
+            rough = float(np.mean(own) / np.mean(self.few.square) ** 2)
+            tied = float(np.mean(both) / np.mean(self.few.square) / np.mean(self.few.slope))
+        return (rough if math.isfinite(rough) else 0.0, tied if math.isfinite(tied) else 0.0)
+
+    def beyond_gradient(self, gradient: Gradient) -> float:
+        """Relative variance of the mean of (f' g)² over independent units, but for that of g² alone."""
+        four = self._slope_squared
+        if gradient.overlap is None or self._shape is None:
+            level = float(np.mean(self.few.slope)) ** 2
+            return 3 * self._mean(four) / level - 3 if level > 0 else 0.0
+        both = outer(gradient.square, len(gradient.overlap)).reshape(four.shape)
+        common = 2 * gradient.overlap.reshape(four.shape) ** 2
+        level = self._mean(both * np.multiply.outer(self.few.slope, self.few.slope))
+        if not 0 < level < math.inf:
+            return 0.0
+        own = self._mean(common) / self._mean(both)
+        return self._mean(four * (both + common)) / level - 1 - own
+
+    def loosened(self) -> Array | None:
+        """Variance over draws of the mean of f_a f_b: z_a z_b's comes through f' f', the rest is f's."""
+        z = self._z
+        if z.loose is None or z.cross is None:
+            return None
+        slopes = self._slope.reshape(z.cross.shape) ** 2
+        own = (self._squared - self._value**2).reshape(z.cross.shape)
+        drawn = outer(z.square, len(z.loose)) + z.cross**2
+        more = np.maximum(own - slopes * drawn, 0) / z.units
+        return without_diagonal(slopes * z.loose + more)
+
+    def loosened_gradient(self, before: Gradient, delta: Gradient) -> Gradient:
+        """What dL/dz of two rows have in common, the chance of these units included."""
+        if before.overlap is None or delta.overlap is None or self._shape is None:
+            return delta
+        four = self._slope_squared.reshape(self._shape)
+        slopes = self._slope.reshape(self._shape) ** 2
+        both, common = outer(before.square, len(before.overlap)), before.overlap**2
+        more = np.maximum((four - slopes) * (both + 2 * common), 0) / self._z.units
+        found = np.sqrt(slopes * common + more)
+        return replace(delta, overlap=with_diagonal(found, delta.square))
+
+    def _mean(self, pairs: Array) -> float:
+        if self._shape is None:
+            return float(np.diag(pairs).mean())
+        return self._course.average(pairs.reshape(self._shape))
+
+
+def _elasticity(beside: list[gaussian.Scalars], name: str) -> float:
+    """By which power of q a mean over the batch grows."""
+    above, below = (float(getattr(each, name).mean()) for each in beside)
+    if not (0 < above < math.inf and 0 < below < math.inf):
+        return 0.0
+    return math.log(above / below) / (2 * _DIFFERENCE)
+
+
+def _spread(
+    few: gaussian.Response,
+    h: Signal,
+    z: Signal,
+    beside: list[gaussian.Scalars],
+    row: Row,
+    relative: float,
+) -> Length:
+    """The variance of h over batch and units, whose own errors are those of (f - E f)²."""
+    mean = row.mean[0]
+    size = max(h.size - mean**2, 0.0)
+    if size <= 0 or abs(mean) < _SAME:
+        return Length(size, variance(h.noise))
+    of_variance = [
+        np.float64(each.square.mean()) - np.float64(each.mean.mean()) ** 2 for each in beside
+    ]
+    elasticity = 0.0
+    if min(of_variance) > 0:
+        elasticity = math.log(of_variance[0] / of_variance[1]) / (2 * _DIFFERENCE)
+    third = float((few.value.terms * few.value_squared.terms).sum(axis=1).mean())
+    fourth = float(
+        (few.value_squared.terms**2).sum(axis=1).mean() + few.value_squared.rest.sum(axis=0).mean()
+    )
+    m, square = mean, np.float64(few.square.mean())
+    centred = fourth - 4 * m * third + 6 * m**2 * square - 3 * m**4
+    plain = max(fourth - square**2, 1e-300)
+    own = relative * h.size**2 / plain * max(centred - (square - m**2) ** 2, 0) / size**2
+    return Length(size, elasticity**2 * variance(z.noise) + own)
