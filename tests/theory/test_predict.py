@@ -426,6 +426,26 @@ def test_the_model_is_left_alone():
         assert (value == before[name]).all()
 
 
+def test_weights_of_another_start_are_noticed(tmp_path):
+    """A file keeps no initializers, and lsuv is no layer's: theory would be of other networks."""
+    made = model([vg.Dense(40, "relu", **HE), vg.LayerNorm(), vg.Dense(40, "relu", **HE)])
+    theory = vg.theory.predict(made, X)
+    made.save(tmp_path / "model.npz")
+    with pytest.raises(ValueError, match=r"model: expected weights as .* got dense1.weight of"):
+        vg.theory.predict(vg.load(tmp_path / "model.npz"), X)
+    made.compile("mse", vg.SGD(10.0))
+    made.fit(X, 10 + np.ones((32, 40)), epochs=3, verbose=0)
+    assert (vg.theory.predict(made, X).delta == theory.delta).all()
+    scaled = model([vg.Dense(40, "relu", **HE), vg.Dense(40, "relu", **HE)])
+    vg.initializers.lsuv(scaled, X)
+    with pytest.raises(ValueError, match=r"model: expected weights as .* got dense1.weight of"):
+        vg.theory.predict(scaled, X)
+    walks = model([vg.LSTM(30)], SEQUENCES)
+    walks.layers[0].weight_hh = np.zeros((120, 30))
+    with pytest.raises(ValueError, match=r"got lstm1\.weight_hh of variance 0 where 0\.0333"):
+        vg.theory.predict(walks, SEQUENCES)
+
+
 def test_embeddings_are_random_inputs():
     tokens = RNG.integers(0, 20, (16, 12))
     layers = [vg.Embedding(20, 40), vg.Dense(50, "tanh"), vg.GlobalAvgPool(), vg.Dense(5)]
@@ -467,6 +487,8 @@ def test_what_theory_has_not_is_named(what):
         (lambda: [vg.Dense(9, "relu"), vg.Activation("tanh"), vg.Dense(2)], "activation1: theory has act"),
         (lambda: [vg.Dense(9, "softmax"), vg.Dense(2)], "dense1: theory has softmax at the end of a"),
         (lambda: [vg.Dense(9), vg.Residual([vg.Activation("tanh")]), vg.Dense(2)], "residual1: theory has "),
+        (lambda: [vg.Dense(9, "relu"), vg.Residual([vg.Dense(9)], activation="relu")],
+         "residual1: theory has activations of normal sums, got relu of a sum with"),
         (lambda: [vg.Dense(9), vg.Residual([vg.Dense(9, weight_initializer="identity")])],
          "residual1.dense1.weight: theory has random weights alone"),
         (lambda: [vg.Dense(9, "relu"), vg.BatchNorm(), vg.Dense(2)], "batchnorm1: theory has batch norm"),

@@ -45,6 +45,11 @@ def _residual(course: Course, layer: Residual, place: Place, signal: Signal) -> 
     if gains[0] < 0:
         parts[0] = replace(parts[0], mean=-parts[0].mean)
     joined = _sum(course, place, signal, parts)
+    if layer.activation.name != "identity" and not joined.normal:
+        raise place.refuse(
+            f"activations of normal sums, got {layer.activation.name} of a sum with a branch that is not: "
+            "pre-activation blocks have theirs inside the body"
+        )
     row = place.row(course)
     h, of_units = activate(course, row, joined, layer.activation, place.last)
 
@@ -206,6 +211,8 @@ def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tu
     units = features(place.before)
     weight, _, bias, bias_gate = layer.parameters(place.before)
     start = starts.of_weight(f"{place.name}.weight", weight.initializer, weight.shape)
+    if not course.trained:
+        starts.check(f"{place.name}.weight", start, layer.views["weight"])
     of_bias = starts.of_bias(f"{place.name}.bias", bias.initializer, units)
     of_gate = starts.of_bias(f"{place.name}.bias_gate", bias_gate.initializer, units)
     fans = units, units

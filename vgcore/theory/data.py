@@ -121,6 +121,8 @@ def _embedded(course: Course, layer: Embedding, tokens: Array, paired: int) -> S
     assert layer.vocabulary is not None
     shape = (layer.vocabulary, layer.units)
     start = starts.of_weight(f"{layer.name}.weight", layer.weight_initializer, shape)
+    if not course.trained and layer.padding_idx is None:
+        starts.check(f"{layer.name}.weight", start, layer.views["weight"])
     there = np.ones(tokens.shape)
     if layer.padding_idx is not None:
         there = (tokens != layer.padding_idx).astype(np.float64)

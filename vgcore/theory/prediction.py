@@ -128,8 +128,8 @@ def predict(model: Sequential, x: ArrayLike) -> Prediction:
     Parameters
     ----------
     model : Sequential
-        Compiled or not; it is not changed, and what its weights are by now is not asked. The initializers
-        count that its layers were made with: a model from a file has its layers' defaults.
+        Compiled or not; it is not changed. What counts are the initializers that its layers were made with,
+        and not its weights by now.
     x : array_like
         Inputs as for `Sequential.fit`: a minibatch, where there is batch normalisation; up to some
         hundred samples are followed.
@@ -143,7 +143,9 @@ def predict(model: Sequential, x: ArrayLike) -> Prediction:
     NotImplementedError
         If theory does not have a layer, or a start; the message names it.
     TypeError, ValueError
-        For bad arguments.
+        For bad arguments, and for a model that is not trained whose weights are clearly not those of its
+        layers' initializers, for it is from a file or was initialized as a whole (`lsuv`, `fixup`). Of a
+        trained model nobody can tell: one from a file is taken for one with its layers' defaults.
 
     Notes
     -----
@@ -192,6 +194,7 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
     outputs = math.prod(times if size is None else size for size in shapes[-1])
     course = Course(len(x), outputs)
     course.resolution = float(np.finfo(session.dtype).eps)
+    course.trained = session.step > 0
     chosen = _evenly(len(x), count, paired)
     start = data.read(course, session.stack, x[chosen], paired)
     signal, back = place.through(

@@ -45,7 +45,7 @@ MOST_ROWS = 1024  # samples times timesteps that are followed
 MOST_DRAWN = 400  # ... in draws of a layer
 
 
-def cell_of(layer: Recurrent, place: Place) -> Cell:
+def cell_of(course: Course, layer: Recurrent, place: Place) -> Cell:
     """How a layer's parameters start."""
     shapes = {
         "weight_ih": (layer.units, features(place.before)),
@@ -56,6 +56,9 @@ def cell_of(layer: Recurrent, place: Place) -> Cell:
         starts.of_weight(f"{place.name}.{name}", each.initializer, shape)
         for (name, shape), each in zip(shapes.items(), given, strict=True)
     )
+    if not course.trained:
+        for name, start in zip(shapes, (inputs, states), strict=True):
+            starts.check(f"{place.name}.{name}", start, layer.views[name])
     nothing = starts.Start(0.0, 0.0)
     biases = []
     for gate in layer.gates:
@@ -180,7 +183,7 @@ def _walk(
         raise place.refuse(
             f"recurrent layers over at most {MOST_ROWS} timesteps, got {signal.square.shape[1]}"
         )
-    cell, units = cell_of(layer, place), layer.units
+    cell, units = cell_of(course, layer, place), layer.units
     times = signal.square.shape[1]
     x = signal.units * cell.inputs.variance * signal.cross
     few = len(x) if not isinstance(layer, RNN) else min(len(x), max(MOST_DRAWN // times, 1))

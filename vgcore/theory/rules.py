@@ -30,11 +30,13 @@ _NO_BIAS = starts.Start(0.0, 0.0)
 
 
 def _weights(
-    layer: Dense | Convolution, place: Place
+    course: Course, layer: Dense | Convolution, place: Place
 ) -> tuple[starts.Start, starts.Start, tuple[int, ...]]:
     """How weight and bias start, and the weight's shape."""
     weight, *bias = layer.parameters(place.before)
     of_weight = starts.of_weight(f"{place.name}.weight", weight.initializer, weight.shape)
+    if not course.trained:
+        starts.check(f"{place.name}.weight", of_weight, layer.views["weight"])
     of_bias = _NO_BIAS
     if bias:
         of_bias = starts.of_bias(f"{place.name}.bias", bias[0].initializer, bias[0].shape[0])
@@ -43,7 +45,7 @@ def _weights(
 
 @rule(Dense)
 def _dense(course: Course, layer: Dense, place: Place, signal: Signal) -> tuple[Signal, Back]:
-    weight, bias, (units, inputs) = _weights(layer, place)
+    weight, bias, (units, inputs) = _weights(course, layer, place)
     row = place.row(course)
     row.weight = math.sqrt(units * inputs * weight.variance)
     z, back = weigh(course, signal, weight=weight, bias=bias, fans=(inputs, units), units=units)
@@ -53,7 +55,7 @@ def _dense(course: Course, layer: Dense, place: Place, signal: Signal) -> tuple[
 
 @rule(Convolution)
 def _conv(course: Course, layer: Convolution, place: Place, signal: Signal) -> tuple[Signal, Back]:
-    weight, bias, shape = _weights(layer, place)
+    weight, bias, shape = _weights(course, layer, place)
     row = place.row(course)
     row.weight = math.sqrt(math.prod(shape) * weight.variance)
     taps = Taps(Window(**layer._window.planar(tuple(place.sizes(place.before)))))

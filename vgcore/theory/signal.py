@@ -148,6 +148,7 @@ class Course:
         self.time: dict[str, Any] = {}
         self.bounds: dict[str, float] = {}
         self.resolution = 0.0  # from 1 to the next number
+        self.trained = False  # whether weights are still those drawn
         self.starts = True  # whether the gradient is the last layer's own
         self._sources = 0
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vgcore import initializers
 from vgcore.activations import Activation
@@ -14,6 +15,7 @@ from vgcore.theory import meanfield
 
 _TRUNCATED = 1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
 """Variance of a standard normal that is cut off at 2."""
+_CLEAR, _ROUNDING = 10.0, 0.05  # standard errors, and a share, by which a variance is another
 _DOUBT = 6.0  # standard errors by which a drawn mean may differ from 0
 
 
@@ -37,6 +39,18 @@ def of_weight(name: str, initializer: Initializer, shape: tuple[int, ...]) -> St
             f"{name}: theory has weights of mean 0, got a mean of {start.mean:.4g} from {initializer!r}"
         )
     return start
+
+
+def check(name: str, start: Start, value: NDArray[Any]) -> None:
+    """Raise where the weight of a model that is not trained is none of this start: that is not known then."""
+    square = float(np.mean(np.square(value, dtype=np.float64)))
+    doubt = _CLEAR * math.sqrt(3 / value.size) + _ROUNDING
+    if abs(square - start.variance) > doubt * start.variance:
+        raise ValueError(
+            f"model: expected weights as its layers' initializers draw them, got {name} of variance "
+            f"{square:.4g} where {start.variance:.4g} is theirs; a file does not keep initializers, nor do "
+            "layers know what lsuv, fixup or an assignment has done: make the model anew, with initializers"
+        )
 
 
 def of_bias(name: str, initializer: Initializer, size: int) -> Start:
