@@ -529,6 +529,7 @@ def test_everything_public_is_tried():
     bases = {"Layer", "Initializer", "Schedule", "Optimizer", "Metric", "Callback"}
     results = {
         "Draw",
+        "Prediction",
         "Scaled",
         "Plateau",
         "Epochs",

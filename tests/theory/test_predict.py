@@ -359,6 +359,25 @@ def test_bands_cover_nine_of_ten_draws_at_any_width_and_depth(activation, width,
         assert 0.7 < spread < 1.4
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_networks_deeper_than_wide_lie_within_wide_bands(activation):
+    """Errors of 1/width per layer no longer are small: the mean gradient is told to a factor, not better."""
+    start = vg.initializers.Critical(activation)
+
+    def make():
+        return [
+            *deep(60, lambda: vg.Dense(16, activation, weight_initializer=start)),
+            vg.Dense(10),
+        ]
+
+    made, found = drawn(make, X[:8], 30)
+    theory = vg.theory.predict(made, X[:8])
+    delta, low, high = theory.of("delta")
+    assert 0.3 < found["delta"][:, 0].mean() / delta[0] < 3
+    assert share(found["delta"][:, :60], low[:60], high[:60]) > 0.7
+    assert high[0] / low[0] > 5
+
+
 # What it gives, and refuses
 
 

@@ -32,7 +32,8 @@ Array = NDArray[np.float64]
 _ROOMS = rules, norms, blocks, recurrent  # whose rules there are
 _COVERED = 1.6448536269514722  # standard deviations either way: 90 of 100 draws
 _MOST_ROWS = 20_000  # samples times places that are followed one by one
-_MOST_PAIRED = 48  # samples that are followed in pairs
+_MOST_PAIRED, _LEAST_PAIRED = 48, 4  # samples that are followed in pairs
+_MOST_DEEP = 24_000  # ... times layers
 _MOST_TOGETHER = 256  # ... where they are normalised with each other
 _MOST_PAIRS = 256  # samples times places: all pairs of them
 
@@ -186,8 +187,9 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
     pooled = any(isinstance(layer, AvgPool | GlobalAvgPool) for layer in _all(layers))
     whole = together or gates or pooled
     most = _most_places(layers, shapes, times)
+    deep = max(_MOST_DEEP // len(_all(layers)), _LEAST_PAIRED)
     pairs = recurrent.MOST_ROWS if whole or walks else _MOST_PAIRS
-    paired = min(len(x), pairs // most, _MOST_TOGETHER if together else _MOST_PAIRED)
+    paired = min(len(x), pairs // most, _MOST_TOGETHER if together else min(_MOST_PAIRED, deep))
     if walks:
         paired = min(paired, max(recurrent.MOST_DRAWN // most, 1))
     count = paired if whole and paired else min(len(x), max(paired, _MOST_ROWS // most, 1))

@@ -150,19 +150,19 @@ class Course:
         self.resolution = 0.0  # from 1 to the next number
         self.trained = False  # whether weights are still those drawn
         self.starts = True  # whether the gradient is the last layer's own
-        self._sources = 0
-
-    @property
-    def couples(self) -> bool:
-        """Whether errors of the signal are followed into the gradient."""
-        return self._sources < _MOST_SOURCES
+        self._sources, self._rng = 0, np.random.default_rng(0)
 
     def source(self, relative: float) -> Array:
-        """A new source of errors with a relative variance."""
+        """A new source of errors with a relative variance.
+
+        Of very deep models it takes the place of an old one, with a sign at random.
+        """
+        place, around = self._sources % _MOST_SOURCES, self._sources // _MOST_SOURCES
         self._sources += 1
-        found = np.zeros(self._sources)
-        with np.errstate(invalid="ignore"):
-            found[-1] = math.sqrt(math.log1p(max(relative, 0.0))) if math.isfinite(relative) else 0
+        found = np.zeros(_MOST_SOURCES if around else place + 1)
+        if math.isfinite(relative):
+            sign = self._rng.choice([-1.0, 1.0]) if around else 1.0
+            found[place] = sign * math.sqrt(math.log1p(max(relative, 0.0)))
         return found
 
     def products(self, pairs: Array | None, square: Array, loose: Array | None = None) -> float:
@@ -172,7 +172,10 @@ class Course:
             return 0.0
         if pairs is None:
             return np.float64((square**2).mean()) / size**2
-        return self.average(pairs**2 if loose is None else pairs**2 + loose) / size**2
+        found = pairs**2
+        if loose is not None:  # in no draw have two rows more in common than each with itself
+            found = np.minimum(found + loose, outer(square, len(pairs)))
+        return self.average(found) / size**2
 
     def average(self, pairs: Array) -> float:
         """The mean over all pairs of the batch's rows, by those that are followed, (m, places, m, places)."""

@@ -32,6 +32,7 @@ Array = NDArray[Any]
 Back = Callable[[Gradient], Gradient]
 
 _SAME = 1e-9  # of means that are one
+_LINEAR = 0.5  # variance of log q up to which slopes follow it in proportion
 _DIFFERENCE = 0.05  # of log q, over which slopes by q are taken
 
 
@@ -89,8 +90,9 @@ def weigh(
     kept = share**2 * min(1.0, units / of_weights) if weight.orthogonal else 0.0
     if cross is not None and signal.loose is not None:
         below = signal.loose if taps is None else taps.forward(signal.loose)
-        drawn = (1 - kept) * (outer(square, len(cross)) + cross**2) / units
-        loose = without_diagonal(fan_in**2 * below + drawn)
+        both = outer(square, len(cross))
+        drawn = (1 - kept) * (both + cross**2) / units
+        loose = without_diagonal(np.minimum(fan_in**2 * below + drawn, both))
     own = course.source(2 * (1 - kept) * course.products(cross, square, loose) / units)
     z = Signal(
         square=square,
@@ -114,8 +116,9 @@ def weigh(
         kept = min(1.0, signal.units / units) if weight.orthogonal and taps is None else 0.0
         own = course.source(2 * (1 - kept) * course.products(common, squares) / signal.units)
         if common is not None:
-            drawn = (1 - kept) * (outer(squares, len(common)) + common**2) / signal.units
-            common = with_diagonal(np.sqrt(common**2 + drawn), squares)
+            both = outer(squares, len(common))
+            drawn = (1 - kept) * (both + common**2) / signal.units
+            common = with_diagonal(np.sqrt(np.minimum(common**2 + drawn, both)), squares)
         return Gradient(squares, crossed, common, noise=total(delta.noise, own))
 
     return z, back
@@ -214,15 +217,20 @@ def _unitwise(
     with_length = (mean * _elasticity(beside, "mean")) ** 2 * variance(signal.noise)
     row.mean = mean, off + with_length
     row.spread = _spread(pairs.few, h, signal, beside, row, relative)
-    coupling = _elasticity(beside, "slope") * signal.noise if course.couples else np.zeros(0)
-    shared = min(pairs.common() / signal.units / relative, 1.0) if relative > 0 else 0.0
+    coupling = _elasticity(beside, "slope") * signal.noise
+    if variance(signal.noise) > _LINEAR:
+        coupling = np.zeros(0)
+    shared = pairs.common() / signal.units / relative if relative > 0 else 0.0
 
     def back(gradient: Gradient) -> Gradient:
         delta = gradient
         if not course.starts:
             delta = pairs.loosened_gradient(gradient, gradient.times(at.slope, pairs.slope))
-            alone = pairs.beyond_gradient(gradient) / signal.units - shared**2 * relative
-            noise = total(gradient.noise, course.source(alone), coupling, shared * own)
+            alone = max(pairs.beyond_gradient(gradient) / signal.units, 0.0)
+            most = math.sqrt(alone / relative) if relative > 0 else 0.0
+            known = min(max(shared, -most), most)
+            alone -= known**2 * relative
+            noise = total(gradient.noise, course.source(alone), coupling, known * own)
             delta = replace(delta, noise=noise)
         row.delta = Length(delta.size, variance(delta.noise))
         course.starts = False
