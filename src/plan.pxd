@@ -43,7 +43,7 @@ cdef enum:
     BIN_FIELDS
 
 cdef enum:
-    UNIT_FIELDS = 4  # of a record: norms of delta and of the weights, shares of slopes that are flat and that are 0
+    UNIT_FIELDS = 4  # of a record: norms of delta and of weights, shares of slopes that are flat, that are 0
 
 # What the engine keeps for an op.
 ctypedef struct OpBook:
@@ -55,7 +55,7 @@ ctypedef struct OpBook:
     OpTaps taps
     Seen seen
     Units units               # flat, zero and unknown are those of the first thread
-    double *unit_weights[MAX_PARAMETERS]  # sums of squares that make norms of units' weights; NULL where it has none
+    double *unit_weights[MAX_PARAMETERS]  # sums of squares that make norms of units' weights, or NULL
     int first_unit            # of this op, in a row of the record of units
     Bins *tables              # (BIN_FIELDS, table_threads), or NULL where nobody has asked yet
     int first_parameter       # of this op, in a row of the parameter record

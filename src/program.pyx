@@ -148,8 +148,8 @@ cdef class Program:
         self.plan.loss_rows_scale = 1.0 / self.plan.output.cols if mean_over_outputs else 1.0
 
     def tell_bins(self, frozenset weights):
-        """From now on distributions can be recorded, of the parameters whose offsets are `weights`; returns how many
-        numbers those of a step may take."""
+        """From now on distributions can be recorded, of the parameters whose offsets are `weights`; returns
+        how many numbers those of a step may take."""
         if self.tables is None:
             self._count(weights)
             self.tables = lay_tables(&self.plan, self.most_threads)
@@ -414,10 +414,10 @@ cdef class Program:
         predicting: layers are as `forward` has them, and no parameter's gradient is computed.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. told: what else is
-        written of some of the recorded steps, a dict of parts, each a tuple that begins with rows like `record`.
+        written of some of the recorded steps, a dict of parts, each a tuple that begins with rows like record.
         "distributions": of places (rows, ops, 4) int64, which is where in the third, int64, entries begin, as
-        in simd/tables.h; the call ends when there may be no room for another step's (`tell_bins`). "units": of
-        fields (rows, units, 4) float64, unit by unit of all operations. extra: lengths (n,) int64, not
+        in simd/tables.h; the call ends when there may be no room for another step's (`tell_bins`). "units":
+        of fields (rows, units, 4) float64, unit by unit of all operations. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
         see `_run`; input_gradient, like x, written; sights, a list of (operation, what, array), each array
         (n, places, columns) as `sights` tells, written; function, what computes a custom loss: an object with

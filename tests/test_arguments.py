@@ -184,6 +184,8 @@ EXCEPT = {
     ("AlphaDropout", "rate"): SHARE,
     ("Dropout", "rate"): SHARE,
     ("GradientFlow", "steps"): f"None {EMPTY}",
+    ("GradientFlow", "distributions"): f"True {EMPTY}",
+    ("GradientFlow", "units"): f"True {EMPTY}",
     ("MaxPool", "stride"): OPTIONAL,
     ("Nesterov", "momentum"): NONE_AT_ALL,
     ("RMSNorm", "epsilon"): f"None {POSITIVE}",

@@ -38,7 +38,7 @@ class _Rows:
     def __init__(self, wanted: NDArray[np.bool_], shape: tuple[int, ...], dtype: type) -> None:
         self.steps = wanted.nonzero()[0]
         self.numbers = np.where(wanted, wanted.cumsum() - 1, -1)
-        self.rows = np.empty((len(self.steps), *shape), dtype)
+        self.rows: Array = np.empty((len(self.steps), *shape), dtype)
 
     def close(self, steps: NDArray[np.int64]) -> None:
         """Keep those of ``steps`` alone."""
@@ -52,7 +52,7 @@ class _Rows:
 
 
 class Bins(Told):
-    """Distributions: for each operation and field an entry, as long as it has exponents (src/simd/tables.h)."""
+    """Distributions: of each operation and field an entry, as long as it has exponents (simd/tables.h)."""
 
     def __init__(self, layout: Layout, program: Program, wanted: NDArray[np.bool_]) -> None:
         about = np.finfo(program.dtype)
