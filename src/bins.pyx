@@ -13,7 +13,7 @@ import numpy as np
 from .arrays cimport data_of
 from .op cimport Parameter
 from .plan cimport ALIGNMENT, BIN_FIELDS, Plan, Run
-from .simd cimport LONGEST_ENTRY, TABLE_BYTES, clear_table, join_tables
+from .simd cimport LONGEST_ENTRY, TABLE_BYTES, clear_table
 
 
 cdef object lay_tables(Plan *plan, int threads):
@@ -48,9 +48,9 @@ cdef void record_bins(Run *run, Py_ssize_t row) noexcept nogil:
     for index in range(plan.ops):
         for field in range(BIN_FIELDS):
             run.bin_places[(row * plan.ops + index) * BIN_FIELDS + field] = run.bins_used
-            run.bins_used += join_tables(
+            run.bins_used += plan.leaf.join_tables(
                 run.bin_entries + run.bins_used, table_of(plan, &plan.book[index], field, 0),
-                plan.table_threads, <int>plan.leaf.real_bytes,
+                plan.table_threads,
             )
 
 

@@ -6,15 +6,15 @@ images and of norms are in image_kernels.pyx and norm_kernels.pyx.
 
 import numpy as np
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 
-from .arrays cimport doubles_of, int64s_of
+from .arrays cimport data_of, doubles_of, int64s_of
 from .function cimport ActivationFunction
 from .kernel_arrays cimport all_rows, as_matrix, expect, expect_lines, leaf_of, some_rows
 from .op cimport row_chunks
 from .simd cimport (
     Bins, LONGEST_ENTRY, Leaf, Norms, PACKED_SIZE, PADDED, RULE_STATES, Rows, Rule, Span, TABLE_BYTES,
-    Update, advance, clear_table, join_tables,
+    Update, advance, clear_table, leaf_table,
 )
 
 
@@ -198,11 +198,13 @@ class Counter:
 
     def take(self):
         """Counts since the last time: (lowest exponent, (W, 2) from there on, (4,) zeros, NaN, inf, -inf)."""
-        entry = np.empty(LONGEST_ENTRY(self.dtype.itemsize), np.int64)
+        entry = np.empty(LONGEST_ENTRY(self.dtype.itemsize), np.uint16)
         cdef Bins *table = <Bins *>int64s_of("table", self.table)
-        size = join_tables(int64s_of("entry", entry), table, 1, self.dtype.itemsize)
+        cdef uint16_t *words = <uint16_t *>data_of("entry", entry, entry.dtype)
+        size = leaf_table(self.dtype.itemsize).join_tables(words, table, 1)
+        numbers = entry[3:size] if entry[2] == 1 else entry[3:size].copy().view(np.int64)
         about = np.finfo(self.dtype)
-        return entry[0] + about.minexp - about.nmant, entry[6:size].reshape(-1, 2), entry[2:6]
+        return int(entry[0]) + about.minexp - about.nmant, numbers[4:].reshape(-1, 2), numbers[:4]
 
 
 def unit_norms(x, *, bint by_column=False):

@@ -2,7 +2,7 @@
 
 from cpython.object cimport PyObject
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 
 from .op cimport MAX_GATES, MAX_PARAMETERS, MAX_STATES, Op, OpTaps
 from .simd cimport Bins, Factor, Leaf, LossCall, Matrix, Rule, Units, Update
@@ -174,7 +174,7 @@ ctypedef struct Run:
     double *unit_fields        # (rows, units, UNIT_FIELDS)
     const int64_t *bin_record  # (steps,) row of bin_places, or -1; or NULL
     int64_t *bin_places        # (rows, ops, BIN_FIELDS) where entries begin
-    int64_t *bin_entries       # one after the other; see simd/tables.h
+    uint16_t *bin_entries      # one after the other; see simd/tables.h
     Py_ssize_t bins_used
     Py_ssize_t bin_room        # of bin_entries
     Py_ssize_t record_times

@@ -9,7 +9,7 @@ from reference import DTYPES
 
 from vgcore._core import kernels, simd
 
-SIZES = [0, 1, 3, 17, 100, 511, 512, 513, 1000, 7680, 7681, 20_000]
+SIZES = [0, 1, 3, 17, 100, 511, 512, 513, 1000, 7680, 7681, 70_000]
 over_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 

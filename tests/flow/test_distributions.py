@@ -197,6 +197,24 @@ def bins_of(flow, field):
     }
 
 
+def test_large_and_small_layers_are_told_side_by_side():
+    """Counts above 65535 take more room in the engine's record."""
+    model = network([300, 290, 3], ["tanh", "identity"], dtype="float32")
+    x, y = samples(model, 300)
+    flow = vg.GradientFlow(distributions=True)
+    model.fit(x, y, batch_size=100, track=flow)
+    for field, totals in {
+        "weight_grad": [300 * 290, 290 * 3],
+        "update_ratio": [300 * 290, 290 * 3],
+        "activation": [100 * 290, 100 * 3],
+    }.items():
+        assert (flow.distribution(field).total == totals).all()
+    gradients = model.gradients(x, y)[1]
+    look = model.gradient_flow(x, y, distributions=True)
+    for layer in look.layers:
+        assert_counted(look, "weight_grad", layer, [gradients[f"{layer}.weight"]], near=0)
+
+
 def test_threads_change_nothing():
     records = []
     for threads in (1, 2, 3):
