@@ -414,7 +414,7 @@ cdef class Program:
         predicting: layers are as `forward` has them, and no parameter's gradient is computed.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. told: what else is
-        written of some of the recorded steps: a dict of parts, each a tuple that begins with rows like record.
+        written of some of the recorded steps: a dict of parts, each a tuple that begins with such rows.
         "distributions": of places (rows, ops, 4) int64, which is where in the third, uint16, entries begin
         (simd/tables.h); the call ends when there may be no room for another step's (`tell_bins`). "units": of
         fields (rows, units, 4) float64, unit by unit of all operations. extra: lengths (n,) int64, not

@@ -1,7 +1,7 @@
 """What units do: the norm of each one's delta and incoming weights, and how often its slope is flat.
 
-Each thread counts slopes for itself. Squares are summed by chunks of rows, which belong to one thread, and those
-of weights column by column, so that no number of threads changes a bit.
+Each thread counts slopes for itself. Squares are summed by chunks of rows, which belong to one thread, and
+those of weights column by column, so that no number of threads changes a bit.
 """
 
 from libc.math cimport NAN, isnan

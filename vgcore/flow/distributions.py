@@ -68,8 +68,9 @@ class Distribution(Sealed):
     @property
     def total(self) -> Counts:
         """All numbers, those in no bin included, (S, L)."""
-        total: Counts = self.counts.sum(axis=-1)
-        return total + self.zero + self.nan + self.plus_inf + self.minus_inf
+        special = self.zero + self.nan + self.plus_inf + self.minus_inf
+        total: Counts = self.counts.sum(axis=-1) + special
+        return total
 
     def quantile(self, q: ArrayLike) -> Array:
         """Magnitudes that shares of the numbers do not exceed.
