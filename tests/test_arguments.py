@@ -184,8 +184,6 @@ EXCEPT = {
     ("AlphaDropout", "rate"): SHARE,
     ("Dropout", "rate"): SHARE,
     ("GradientFlow", "steps"): f"None {EMPTY}",
-    ("GradientFlow", "distributions"): f"True {EMPTY}",
-    ("GradientFlow", "units"): f"True {EMPTY}",
     ("MaxPool", "stride"): OPTIONAL,
     ("Nesterov", "momentum"): NONE_AT_ALL,
     ("RMSNorm", "epsilon"): f"None {POSITIVE}",
