@@ -1,8 +1,9 @@
 """Distributions: the tables that threads count into, and what becomes of them at the end of a step.
 
-Every thread counts into tables of its own (simd/bins.h) over all windows of a step. One of them joins what all have
-counted: sums of integers, the same whoever counted what. An entry holds the exponents that occur and no others, so
-that a row of the record has as many numbers as it needs; a call ends when what is left might be too few for one more.
+Every thread counts into tables of its own (simd/bins.h) over all windows of a step. One of them joins what
+all have counted: sums of integers, the same whoever counted what. An entry holds the exponents that occur and
+no others, so that a step takes as much of the record as it needs; a call ends when what is left might be too
+little for one more.
 """
 
 from libc.stdint cimport uintptr_t
@@ -11,8 +12,8 @@ import numpy as np
 
 from .arrays cimport data_of
 from .op cimport Parameter
-from .plan cimport ALIGNMENT, BIN_FIELDS, OpBook, Plan, Run
-from .simd cimport LONGEST_ENTRY, TABLE_BYTES, clear_table, join_tables
+from .plan cimport ALIGNMENT, BIN_FIELDS, Plan, Run
+from .simd cimport LONGEST_ENTRY, TABLE_BYTES, clear_table
 
 
 cdef object lay_tables(Plan *plan, int threads):
@@ -47,9 +48,9 @@ cdef void record_bins(Run *run, Py_ssize_t row) noexcept nogil:
     for index in range(plan.ops):
         for field in range(BIN_FIELDS):
             run.bin_places[(row * plan.ops + index) * BIN_FIELDS + field] = run.bins_used
-            run.bins_used += join_tables(
+            run.bins_used += plan.leaf.join_tables(
                 run.bin_entries + run.bins_used, table_of(plan, &plan.book[index], field, 0),
-                plan.table_threads, <int>plan.leaf.real_bytes,
+                plan.table_threads,
             )
 
 

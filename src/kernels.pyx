@@ -6,14 +6,15 @@ images and of norms are in image_kernels.pyx and norm_kernels.pyx.
 
 import numpy as np
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 
-from .arrays cimport doubles_of, int64s_of
+from .arrays cimport data_of, doubles_of, int64s_of
 from .function cimport ActivationFunction
 from .kernel_arrays cimport all_rows, as_matrix, expect, expect_lines, leaf_of, some_rows
+from .op cimport row_chunks
 from .simd cimport (
-    Bins, LONGEST_ENTRY, Leaf, Norms, PACKED_SIZE, RULE_STATES, Rows, Rule, Span, TABLE_BYTES, Update, advance,
-    clear_table, join_tables,
+    Bins, LONGEST_ENTRY, Leaf, Norms, PACKED_SIZE, PADDED, RULE_STATES, Rows, Rule, Span, TABLE_BYTES,
+    Update, advance, clear_table, leaf_table,
 )
 
 
@@ -196,12 +197,29 @@ class Counter:
         leaf_of([x]).count_rows(<Bins *>int64s_of("table", self.table), as_matrix(x), &rows)
 
     def take(self):
-        """What was counted since it was asked for last: (lowest exponent, counts (W, 2), zeros, NaN, inf and -inf)."""
-        entry = np.empty(LONGEST_ENTRY(self.dtype.itemsize), np.int64)
+        """Counts since the last time: (lowest exponent, (W, 2) from there on, (4,) zeros, NaN, inf, -inf)."""
+        entry = np.empty(LONGEST_ENTRY(self.dtype.itemsize), np.uint16)
         cdef Bins *table = <Bins *>int64s_of("table", self.table)
-        size = join_tables(int64s_of("entry", entry), table, 1, self.dtype.itemsize)
+        cdef uint16_t *words = <uint16_t *>data_of("entry", entry, entry.dtype)
+        size = leaf_table(self.dtype.itemsize).join_tables(words, table, 1)
+        numbers = entry[3:size] if entry[2] == 1 else entry[3:size].copy().view(np.int64)
         about = np.finfo(self.dtype)
-        return entry[0] + about.minexp - about.nmant, entry[6:size].reshape(-1, 2), entry[2:6]
+        return int(entry[0]) + about.minexp - about.nmant, numbers[4:].reshape(-1, 2), numbers[:4]
+
+
+def unit_norms(x, *, bint by_column=False):
+    """The L2 norm of each column, by chunks of rows or, `by_column`, of columns."""
+    cdef const Leaf *leaf = leaf_of([x])
+    cdef Py_ssize_t cols = x.shape[1], chunks = 1 if by_column else row_chunks(len(x)), down
+    down = cols if by_column else PADDED(cols)
+    sums = np.zeros((chunks, 2 * down))
+    cdef Rows rows = all_rows(x)
+    if by_column:
+        leaf.column_squares(doubles_of("sums", sums), as_matrix(x), len(x), 0, cols)
+    else:
+        leaf.unit_squares(as_matrix(sums), as_matrix(x), &rows)
+    total = sums.sum(axis=0)
+    return np.array([leaf.unit_norm(total[j], total[down + j]) for j in range(cols)])
 
 
 def norm(x):

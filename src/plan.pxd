@@ -2,7 +2,7 @@
 
 from cpython.object cimport PyObject
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 
 from .op cimport MAX_GATES, MAX_PARAMETERS, MAX_STATES, Op, OpTaps
 from .simd cimport Bins, Factor, Leaf, LossCall, Matrix, Rule, Units, Update
@@ -43,7 +43,7 @@ cdef enum:
     BIN_FIELDS
 
 cdef enum:
-    UNIT_FIELDS = 4  # of a record: norms of delta and of the weights, shares of slopes that are flat and that are 0
+    UNIT_FIELDS = 4  # of a record: norms of delta and of weights, shares of slopes that are flat, that are 0
 
 # What the engine keeps for an op.
 ctypedef struct OpBook:
@@ -55,7 +55,7 @@ ctypedef struct OpBook:
     OpTaps taps
     Seen seen
     Units units               # flat, zero and unknown are those of the first thread
-    double *unit_weights[MAX_PARAMETERS]  # sums of squares that make norms of units' weights; NULL where it has none
+    double *unit_weights[MAX_PARAMETERS]  # sums of squares that make norms of units' weights, or NULL
     int first_unit            # of this op, in a row of the record of units
     Bins *tables              # (BIN_FIELDS, table_threads), or NULL where nobody has asked yet
     int first_parameter       # of this op, in a row of the parameter record
@@ -174,7 +174,7 @@ ctypedef struct Run:
     double *unit_fields        # (rows, units, UNIT_FIELDS)
     const int64_t *bin_record  # (steps,) row of bin_places, or -1; or NULL
     int64_t *bin_places        # (rows, ops, BIN_FIELDS) where entries begin
-    int64_t *bin_entries       # one after the other; see simd/tables.h
+    uint16_t *bin_entries      # one after the other; see simd/tables.h
     Py_ssize_t bins_used
     Py_ssize_t bin_room        # of bin_entries
     Py_ssize_t record_times

@@ -2,7 +2,7 @@
 
 from cpython.object cimport PyObject
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint64_t
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -42,7 +42,7 @@ cdef int write_parts(Run *run, dict told) except -1:
         record, places, entries = told["distributions"]
         run.bin_record = int64s_of("bin_record", record)
         run.bin_places = int64s_of("bin_places", places)
-        run.bin_entries = int64s_of("bin_entries", entries)
+        run.bin_entries = <uint16_t *>data_of("bin_entries", entries, np.dtype(np.uint16))
         run.bin_room = len(entries)
     if "units" in told:
         record, fields = told["units"]
@@ -148,8 +148,8 @@ cdef class Program:
         self.plan.loss_rows_scale = 1.0 / self.plan.output.cols if mean_over_outputs else 1.0
 
     def tell_bins(self, frozenset weights):
-        """From now on distributions can be recorded, of the parameters whose offsets are `weights`; returns how many
-        numbers those of a step may take."""
+        """From now on distributions can be recorded, of the parameters whose offsets are `weights`; returns
+        how many words those of a step may take."""
         if self.tables is None:
             self._count(weights)
             self.tables = lay_tables(&self.plan, self.most_threads)
@@ -414,9 +414,9 @@ cdef class Program:
         predicting: layers are as `forward` has them, and no parameter's gradient is computed.
         record (steps,) int64: the row of op_record (rows, ops, 7), parameter_record (rows, parameters, 4)
         and time_record (rows, recurrent ops, times, 11) to write, or -1. told: what else is
-        written of some of the recorded steps, a dict of parts, each a tuple that begins with rows like `record`.
-        "distributions": of places (rows, ops, 4) int64, which is where in the third, int64, entries begin, as
-        in simd/tables.h; the call ends when there may be no room for another step's (`tell_bins`). "units": of
+        written of some of the recorded steps: a dict of parts, each a tuple that begins with such rows.
+        "distributions": of places (rows, ops, 4) int64, which is where in the third, uint16, entries begin
+        (simd/tables.h); the call ends when there may be no room for another step's (`tell_bins`). "units": of
         fields (rows, units, 4) float64, unit by unit of all operations. extra: lengths (n,) int64, not
         rising along the rows of a minibatch; weights (n,) or (n, places) float64 of the losses; states,
         see `_run`; input_gradient, like x, written; sights, a list of (operation, what, array), each array

@@ -1,6 +1,6 @@
 """The leaf kernels (simd/leaf.h) as the rest of the engine sees them."""
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
 
 
 cdef extern from "simd/factor.h" nogil:
@@ -17,7 +17,6 @@ cdef extern from "simd/tables.h" nogil:
     Py_ssize_t TABLE_BYTES "VG_TABLE_BYTES"(Py_ssize_t real_bytes)
     Py_ssize_t LONGEST_ENTRY "VG_LONGEST_ENTRY"(Py_ssize_t real_bytes)
     void clear_table "vg_clear_table"(Bins *table, int real_bytes)
-    Py_ssize_t join_tables "vg_join_tables"(int64_t *entry, Bins *tables, int threads, int real_bytes)
 
 cdef extern from "simd/leaf.h" nogil:
     const Py_ssize_t ROW_CHUNK "VG_ROW_CHUNK"
@@ -321,6 +320,7 @@ cdef extern from "simd/leaf.h" nogil:
         ) noexcept nogil
         void (*count)(Bins *table, const void *x, Py_ssize_t n) noexcept nogil
         void (*count_rows)(Bins *table, Matrix x, const Rows *rows) noexcept nogil
+        Py_ssize_t (*join_tables)(uint16_t *entry, Bins *tables, int threads) noexcept nogil
         void (*unit_squares)(Matrix sums, Matrix x, const Rows *rows) noexcept nogil
         void (*column_squares)(
             double *sums, Matrix x, Py_ssize_t rows, Py_ssize_t col0, Py_ssize_t col1

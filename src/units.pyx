@@ -1,10 +1,10 @@
 """What units do: the norm of each one's delta and incoming weights, and how often its slope is flat.
 
-Slopes are counted by each thread for itself. Squares are summed by chunks of rows, which belong to one thread, and those of
-weights column by column, so that no number of threads changes a bit.
+Each thread counts slopes for itself. Squares are summed by chunks of rows, which belong to one thread, and
+those of weights column by column, so that no number of threads changes a bit.
 """
 
-from libc.math cimport NAN, isnan, sqrt
+from libc.math cimport NAN, isnan
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 

@@ -46,6 +46,7 @@ typedef uint64_t quads __attribute__((vector_size(VEC_BYTES)));
 
 enum {
     GROUP = VEC_BYTES / 2, /* numbers whose upper halves fill a vector */
+    PACKED = REAL_BITS / 16, /* vectors of reals in it */
     BATCH = 16 * GROUP,
     EXPONENT_SHIFT = 16 - (REAL_BITS - 1 - MANTISSA_BITS), /* of an upper half without its sign */
     WINDOW = 16,
@@ -64,17 +65,20 @@ INLINE halves parity(halves a, halves b, halves c) { return a ^ b ^ c; }
 INLINE halves majority(halves a, halves b, halves c) { return (a & b) | ((a ^ b) & c); }
 #endif
 
-INLINE bit_vec bits_at(const real *x, ptrdiff_t vector) { return (bit_vec)load(x + vector * LANES); }
-
 /* Of a group, in any order. */
-INLINE halves upper_halves(const real *x) {
+INLINE halves packed_group(const bit_vec v[PACKED]) {
     const bits last = (bits)0xffff << (REAL_BITS - 16);
 #if REAL_BITS == 32
-    return (halves)((bits_at(x, 0) >> 16) | (bits_at(x, 1) & last));
+    return (halves)((v[0] >> 16) | (v[1] & last));
 #else
-    return (halves)((bits_at(x, 0) >> 48) | (bits_at(x, 1) >> 32 & last >> 32) |
-                    ((bits_at(x, 2) >> 16 & last >> 16) | (bits_at(x, 3) & last)));
+    return (halves)((v[0] >> 48) | (v[1] >> 32 & last >> 32) | ((v[2] >> 16 & last >> 16) | (v[3] & last)));
 #endif
+}
+
+INLINE halves upper_halves(const real *x) {
+    bit_vec v[PACKED];
+    for (int i = 0; i < PACKED; i++) v[i] = (bit_vec)load(x + i * LANES);
+    return packed_group(v);
 }
 
 /* 1 << n, or 0 where n is not below 16. */
@@ -106,15 +110,16 @@ INLINE halves add_four(halves *level, const halves *word) {
     return carried(level + 1, a, b);
 }
 
-/* Adds BATCH numbers; returns whether some of them lie outside of the window. */
-INLINE int add_batch(halves sum[SUMS][LEVELS], const real *x, uint16_t window, const int words) {
+/* Adds BATCH numbers, from x on or, where x is NULL, packed already; returns whether some of them lie outside of the
+ * window. */
+INLINE int add_batch(halves sum[SUMS][LEVELS], const real *x, const halves *packed, uint16_t window, const int words) {
     halves places = {0}, carry[SUMS][4];
 #pragma GCC unroll 1
     for (int q = 0; q < 4; q++) {
         halves word[SUMS][4];
 #pragma GCC unroll 4
         for (int g = 0; g < 4; g++) {
-            const halves upper = upper_halves(x + (4 * q + g) * GROUP);
+            const halves upper = x ? upper_halves(x + (4 * q + g) * GROUP) : packed[4 * q + g];
             const halves place = ((upper + upper) >> EXPONENT_SHIFT) - window;
             const halves negative = (halves)((signed_halves)upper >> 15);
             places |= place;
@@ -201,21 +206,25 @@ INLINE void settle_sums(vg_bins *table, halves sum[SUMS][LEVELS], ptrdiff_t fill
     memset(sum, 0, words * SIGNS * sizeof *sum);
 }
 
-/* Those of n numbers that are not in the window. */
-static __attribute__((noinline)) void count_outside(vg_bins *table, const real *x, ptrdiff_t n, ptrdiff_t window,
-                                                    int words) {
+/* Those of rows x n numbers that are not in the window. */
+static __attribute__((noinline)) void count_outside(vg_bins *table, const real *x, ptrdiff_t ld, ptrdiff_t rows,
+                                                    ptrdiff_t n, ptrdiff_t window, int words) {
     const bits least = (bits)window << MANTISSA_BITS, span = (bits)(WINDOW * words) << MANTISSA_BITS;
     bit_vec zeros = {0};
-    for (ptrdiff_t i = 0; i < n; i += LANES) {
-        const bit_vec size = (bit_vec)magnitude(load_first(x + i, n - i));
-        const bit_vec zero = (bit_vec)(size == 0), outside = (bit_vec)(size - least >= span) & ~zero;
-        zeros -= zero;
-        if (!any_lane((mask)outside)) continue;
-        for (ptrdiff_t j = 0; j < LANES; j++)
-            if (outside[j]) count_one(table, x[i + j]);
-    }
+    for (ptrdiff_t r = 0; r < rows; r++, x += ld)
+        for (ptrdiff_t i = 0; i < n; i += LANES) {
+            const bit_vec inside = (bit_vec)first(n - i);
+            const bit_vec size = (bit_vec)magnitude(n - i >= LANES ? load(x + i) : load_first(x + i, n - i));
+            bit_vec outside = (bit_vec)(size - least >= span);
+            if (!any_lane((mask)outside)) continue;
+            const bit_vec zero = (bit_vec)(size == 0) & inside;
+            zeros -= zero;
+            outside &= inside & ~zero;
+            if (!any_lane((mask)outside)) continue;
+            for (ptrdiff_t j = 0; j < LANES; j++)
+                if (outside[j]) count_one(table, x[i + j]);
+        }
     for (ptrdiff_t j = 0; j < LANES; j++) table->special[VG_ZEROS] += (int64_t)zeros[j];
-    table->special[VG_ZEROS] -= -n & (LANES - 1); /* behind the last number */
 }
 
 INLINE void fill(real *x, ptrdiff_t n, ptrdiff_t window) {
@@ -237,38 +246,54 @@ INLINE void count_flat(vg_bins *table, const real *x, ptrdiff_t n, const int wor
             x = last;
             filled = BATCH - n;
         }
-        if (add_batch(sum, x, (uint16_t)window, words)) count_outside(table, x, BATCH - filled, window, words);
+        if (add_batch(sum, x, NULL, (uint16_t)window, words)) count_outside(table, x, 0, 1, BATCH - filled, window, words);
         if (++batches < MOST_BATCHES && n > BATCH) continue;
         settle_sums(table, sum, filled, window, words);
         batches = 0;
     }
 }
 
-/* The same of rows: what is less than a batch waits for more. */
+/* The same of rows, so many at once as make groups of vectors of columns; what is behind the last column or row is
+ * filled up. */
 INLINE void count_matrix(vg_bins *table, vg_matrix m, const vg_rows *rows, const int words) {
-    halves sum[SUMS][LEVELS] = {{{0}}};
-    real waiting[2 * BATCH];
-    ptrdiff_t batches = 0, n = 0;
+    halves sum[SUMS][LEVELS] = {{{0}}}, waiting[16];
     const ptrdiff_t window = table->window;
-    FOR_ROWS(r, rows)
-        for (ptrdiff_t col = 0; col < m.cols; col += BATCH) {
-            const ptrdiff_t more = m.cols - col < BATCH ? m.cols - col : BATCH;
-            const real *x = element(m, r, col);
-            for (ptrdiff_t j = 0; j < more; j += LANES) store_first(waiting + n + j, load_first(x + j, more - j), more - j);
-            n += more;
-            if (n < BATCH) continue;
-            if (add_batch(sum, waiting, (uint16_t)window, words)) count_outside(table, waiting, BATCH, window, words);
-            n -= BATCH;
-            for (ptrdiff_t j = 0; j < n; j += LANES) store(waiting + j, load(waiting + BATCH + j));
-            if (++batches < MOST_BATCHES) continue;
-            settle_sums(table, sum, 0, window, words);
-            batches = 0;
+    const vec filler = (vec)((bit_vec){0} + ((bits)window << MANTISSA_BITS));
+    const halves none = packed_group((bit_vec[4]){(bit_vec)filler, (bit_vec)filler, (bit_vec)filler, (bit_vec)filler});
+    ptrdiff_t batches = 0, groups = 0, filled = 0;
+    int outside = 0;
+    for (ptrdiff_t t = 0; t < rows->times; t++)
+        for (ptrdiff_t r = rows->begin, end = rows_end(rows, t); r < end; r += PACKED) {
+            const real *x = element(m, t * rows->stride + r, 0);
+            const ptrdiff_t high = end - r < PACKED ? end - r : PACKED;
+            for (ptrdiff_t j = 0; j < m.cols; j += LANES) {
+                const ptrdiff_t lanes = m.cols - j < LANES ? m.cols - j : LANES;
+                bit_vec v[PACKED];
+                if (lanes == LANES && high == PACKED)
+                    for (int i = 0; i < PACKED; i++) v[i] = (bit_vec)load(x + i * m.ld + j);
+                else
+                    for (int i = 0; i < PACKED; i++)
+                        v[i] = (bit_vec)(i < high ? choose(first(lanes), load_first(x + i * m.ld + j, lanes), filler) : filler);
+                filled += GROUP - high * lanes;
+                waiting[groups++] = packed_group(v);
+                if (groups < 16) continue;
+                outside |= add_batch(sum, NULL, waiting, (uint16_t)window, words);
+                groups = 0;
+                if (++batches < MOST_BATCHES) continue;
+                settle_sums(table, sum, filled, window, words);
+                batches = filled = 0;
+            }
         }
-    if (n > 0) {
-        fill(waiting, n, window);
-        if (add_batch(sum, waiting, (uint16_t)window, words)) count_outside(table, waiting, n, window, words);
+    if (groups > 0) {
+        filled += (16 - groups) * GROUP;
+        while (groups < 16) waiting[groups++] = none;
+        outside |= add_batch(sum, NULL, waiting, (uint16_t)window, words);
+        batches++;
     }
-    settle_sums(table, sum, n > 0 ? BATCH - n : 0, window, words);
+    if (batches > 0) settle_sums(table, sum, filled, window, words);
+    for (ptrdiff_t t = 0; outside && t < rows->times; t++)
+        count_outside(table, element(m, t * rows->stride + rows->begin, 0), m.ld, rows_end(rows, t) - rows->begin, m.cols,
+                      window, words);
 }
 
 /* A table that has seen no step yet: a window that ends with the largest of n numbers. */
@@ -309,3 +334,7 @@ static void count_rows(vg_bins *table, vg_matrix x, const vg_rows *rows) {
     FOR_ROWS(r, rows) count(table, element(x, r, 0), x.cols);
 }
 #endif
+
+static ptrdiff_t join_tables(uint16_t *entry, vg_bins *tables, int threads) {
+    return vg_join_tables(entry, tables, threads, sizeof(real));
+}

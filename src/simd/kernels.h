@@ -126,6 +126,7 @@ const vg_leaf LEAF_TABLE = {
     .add_noise = add_noise,
     .count = count,
     .count_rows = count_rows,
+    .join_tables = join_tables,
     .unit_squares = unit_squares,
     .column_squares = column_squares,
     .unit_norm = unit_norm,

@@ -421,6 +421,8 @@ typedef struct {
     /* adds n numbers, or those of rows, to a table */
     void (*count)(vg_bins *table, const void *x, ptrdiff_t n);
     void (*count_rows)(vg_bins *table, vg_matrix x, const vg_rows *rows);
+    /* one entry of the tables of all threads, side by side, which are empty then; returns its length (tables.h) */
+    ptrdiff_t (*join_tables)(uint16_t *entry, vg_bins *tables, int threads);
 
     /* what unit_norm makes a norm of: (2, VG_PADDED(cols)) doubles in a row of sums for each chunk of rows, whatever the
      * places; they go on from what is there */

@@ -1,5 +1,6 @@
 """What was seen while a network trained: `GradientFlow`, filled by whoever measures."""
 
+from vgcore.flow.distributions import Distribution
 from vgcore.flow.internals import Inside, Internals
 from vgcore.flow.joining import concat
 from vgcore.flow.rates import Rate, geometric
@@ -10,6 +11,7 @@ __all__ = [
     "FIELDS",
     "TIME_FIELDS",
     "Declaration",
+    "Distribution",
     "GradientFlow",
     "Inside",
     "Internals",

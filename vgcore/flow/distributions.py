@@ -68,7 +68,9 @@ class Distribution(Sealed):
     @property
     def total(self) -> Counts:
         """All numbers, those in no bin included, (S, L)."""
-        return self.counts.sum(axis=-1) + self.zero + self.nan + self.plus_inf + self.minus_inf
+        special = self.zero + self.nan + self.plus_inf + self.minus_inf
+        total: Counts = self.counts.sum(axis=-1) + special
+        return total
 
     def quantile(self, q: ArrayLike) -> Array:
         """Magnitudes that shares of the numbers do not exceed.
@@ -195,7 +197,7 @@ class Distribution(Sealed):
 
 def _occurring(lowest: Counts, counts: NDArray[Any]) -> tuple[Any, int, int]:
     """Where counts are not 0; the least exponent there, and how many there are from it to the largest."""
-    at = counts.any(axis=-1).nonzero()
+    at = np.nonzero(counts.any(axis=-1))
     if not len(at[0]):
         return at, 0, 0
     exponents = lowest[at[:2]] + at[2]

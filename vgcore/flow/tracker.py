@@ -561,6 +561,20 @@ class GradientFlow:
         ------
         TypeError, ValueError
             For an unknown field, or if this record was not to have distributions.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import vgcore as vg
+        >>> model = vg.Sequential([vg.Dense(8, "relu"), vg.Dense(1)], input_shape=4, seed=0)
+        >>> model.compile("mse")
+        >>> rng = np.random.default_rng(0)
+        >>> x, y = rng.normal(size=(32, 4)), rng.normal(size=(32, 1))
+        >>> delta = model.gradient_flow(x, y, distributions=True).distribution("delta")
+        >>> delta.total, bool(delta.zero[0, 0] > 0)  # of ReLUs that are off
+        (array([[256,  32]]), True)
+        >>> delta.quantile([0.5, 0.9]).shape
+        (2, 1, 2)
         """
         _validate.one_of("field", field, DISTRIBUTION_FIELDS)
         part = self._part("distributions")

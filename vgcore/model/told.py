@@ -15,7 +15,10 @@ from vgcore.model.parameters import Layout
 
 Array = NDArray[Any]
 
-_HEAD = 6  # numbers of an entry of distributions in front of the counts
+_HEAD, _SPECIAL = (
+    3,
+    4,
+)  # words of an entry of distributions in front of its numbers; those that have no bin
 _USUAL_EXPONENTS = 32  # of an entry: what room is made for
 
 
@@ -38,7 +41,7 @@ class _Rows:
     def __init__(self, wanted: NDArray[np.bool_], shape: tuple[int, ...], dtype: type) -> None:
         self.steps = wanted.nonzero()[0]
         self.numbers = np.where(wanted, wanted.cumsum() - 1, -1)
-        self.rows = np.empty((len(self.steps), *shape), dtype)
+        self.rows: Array = np.empty((len(self.steps), *shape), dtype)
 
     def close(self, steps: NDArray[np.int64]) -> None:
         """Keep those of ``steps`` alone."""
@@ -52,15 +55,15 @@ class _Rows:
 
 
 class Bins(Told):
-    """Distributions: for each operation and field an entry, as long as it has exponents (src/simd/tables.h)."""
+    """Distributions: of each operation and field an entry, as long as it has exponents (simd/tables.h)."""
 
     def __init__(self, layout: Layout, program: Program, wanted: NDArray[np.bool_]) -> None:
         about = np.finfo(program.dtype)
         self._smallest = int(about.minexp) - about.nmant  # exponent of the smallest number there is
         self._layout = layout
         self._places = _Rows(wanted, (len(layout.offsets), len(DISTRIBUTION_FIELDS)), np.int64)
-        usual = self._places.rows.size * (_HEAD + 2 * _USUAL_EXPONENTS)
-        self._entries = np.empty(program.tell_bins(layout.weights) + usual, np.int64)
+        usual = self._places.rows.size * (_HEAD + _SPECIAL + 2 * _USUAL_EXPONENTS)
+        self._entries = np.empty(program.tell_bins(layout.weights) + usual, np.uint16)
 
     def places(self) -> tuple[Array, ...]:
         """Where the engine writes."""
@@ -72,7 +75,8 @@ class Bins(Told):
         used = 0
         if len(self._places.rows):
             last = self._places.rows[-1, -1, -1]
-            used = last + _HEAD + 2 * self._entries[last + 1]
+            _, width, words = map(int, self._entries[last : last + _HEAD])
+            used = last + _HEAD + words * (_SPECIAL + 2 * width)
         self._entries = self._entries[:used].copy()
 
     def take(self, steps: NDArray[np.int64]) -> Part:
@@ -81,17 +85,25 @@ class Bins(Told):
         columns: dict[Any, Array] = {}
         for number, field in enumerate(DISTRIBUTION_FIELDS):  # in the engine's order
             begin = begins[:, self._layout.shown, number]
-            widths = self._entries[begin + 1]
-            inside = np.arange(2 * widths.max(initial=0))
-            some = inside < 2 * widths[..., np.newaxis]
-            at = begin[..., np.newaxis] + _HEAD + np.where(some, inside, 0)
-            counts = np.where(some, self._entries[np.minimum(at, self._entries.size - 1)], 0)
-            lowest = np.where(widths > 0, self._entries[begin] + self._smallest, 0)
+            first, width = (self._entries[begin + place].astype(np.int64) for place in (0, 1))
+            numbers = narrowed(self._numbers(begin, _SPECIAL + 2 * width))
+            lowest = np.where(width > 0, first + self._smallest, 0)
             columns[field, "lowest"] = lowest.astype(np.int16)
-            columns[field, "counts"] = narrowed(counts).reshape(*widths.shape, -1, 2)
-            special = self._entries[begin[..., np.newaxis] + np.arange(2, _HEAD)]
-            columns[field, "special"] = narrowed(special)
+            columns[field, "special"] = narrowed(numbers[..., :_SPECIAL])
+            columns[field, "counts"] = numbers[..., _SPECIAL:].reshape(*width.shape, -1, 2)
         return Part(place, columns)
+
+    def _numbers(self, begin: NDArray[np.int64], lengths: NDArray[np.int64]) -> Array:
+        """Those of entries, so many of each and zeros behind them."""
+        words = self._entries[begin + 2].astype(np.int64)[..., np.newaxis]
+        place = np.arange(lengths.max(initial=_SPECIAL))
+        there = place < lengths[..., np.newaxis]
+        at = np.where(there, begin[..., np.newaxis] + _HEAD + words * place, 0)
+        numbers = self._entries[at].astype(np.int64)
+        for word in range(1, 4):
+            more = there & (words > word)
+            numbers[more] |= self._entries[at[more] + word].astype(np.int64) << 16 * word
+        return np.where(there, numbers, 0)
 
 
 class Units(Told):
