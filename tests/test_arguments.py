@@ -7,8 +7,10 @@ import inspect
 import warnings
 from typing import get_origin
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 import vgcore as vg
 from vgcore import (
@@ -20,9 +22,12 @@ from vgcore import (
     losses,
     metrics,
     optimizers,
+    plot,
     schedules,
 )
 from vgcore.layers.recurrent import Recurrent
+
+matplotlib.use("Agg")
 
 
 class Anything:
@@ -169,8 +174,34 @@ LEGAL = {
     "wrt_inputs": SWITCH,
     **{f"clip_{kind}": f"None {POSITIVE}" for kind in ("norm", "value", "layer_norm", "adaptive")},
 }
+# ... of pictures
+OF_PICTURES = {
+    **dict.fromkeys(
+        ("ax", "figure", "color", "gate", "path", "smooth", "steps", "layers"), OPTIONAL
+    ),
+    **dict.fromkeys(("band", "layer", "activation"), OPTIONAL),
+    **dict.fromkeys(("step",), "None 0"),
+    "legend": SWITCH,
+    "label": "None text",
+    "log": f"None {SWITCH}",
+    "fps": "1.5 2**70",
+    "theory": "None {}",
+    "exponents": EMPTY,
+    "name": NONE_AT_ALL,
+    "z": f"None 1.5 -1 0 {SWITCH} nan inf {EMPTY} 0-d array",
+    **dict.fromkeys(("sigma_w", "sigma_b"), NONE_AT_ALL),
+}
 # ... and where it is another
 EXCEPT = {
+    **{
+        (f"plot.{name}", argument): legal
+        for name in plot.__all__
+        for argument, legal in OF_PICTURES.items()
+    },
+    **{(f"plot.{name}", "step"): OPTIONAL for name in ("gates", "histograms")},
+    ("plot.compare", "layer"): SHARE,
+    ("plot.histograms", "field"): OPTIONAL,
+    ("plot.history", "history"): "{}",
     ("GradientFlow", "distributions"): f"{SWITCH} {EMPTY}",
     ("GradientFlow", "units"): f"{SWITCH} {EMPTY}",
     ("gradient_flow", "distributions"): SWITCH,
@@ -328,6 +359,37 @@ RIGHT = {
 }
 
 
+def picture(name, **right):
+    """A function of vgcore.plot, whose figures are closed."""
+
+    def draw(**arguments):
+        try:
+            made = getattr(plot, name)(**arguments)
+            if name == "animate":
+                made._draw_was_started = True  # or matplotlib warns that nobody looked
+        finally:
+            pyplot.close("all")
+
+    return Call(f"plot.{name}", draw, inspect.signature(getattr(plot, name)), **right)
+
+
+def seen():
+    model = recurrent()
+    return model.internals(SEQUENCES, Y)
+
+
+def spread():
+    flow = vg.GradientFlow(distributions=True)
+    recurrent().fit(SEQUENCES, Y, track=flow)
+    return flow
+
+
+def blocks_tracked():
+    model = vg.Sequential([vg.Residual([vg.Dense(4)]), vg.Dense(3, "softmax")], input_shape=4)
+    model.compile("sparse_categorical_crossentropy")
+    return model.gradient_flow(X, Y)
+
+
 def constructor(kind):
     needed = [
         p.name
@@ -468,6 +530,24 @@ CALLS = [
     Call("load", vg.load, path=lambda: "nowhere"),
     Call("GradientFlow.load", vg.GradientFlow.load, path=lambda: "nowhere"),
     Call("GradientFlow.save", lambda path: tracked().save(path), path=lambda: "nowhere"),
+    picture("activation", activation=lambda: "tanh"),
+    picture("animate", flow=tracked),
+    picture("branches", source=blocks_tracked),
+    picture("compare", flows=lambda: {"a": tracked()}),
+    picture("dashboard", flow=tracked),
+    picture("distribution", flow=spread),
+    picture("flow", flow=tracked),
+    picture("gates", source=seen),
+    picture("heatmap", source=tracked),
+    picture("histograms", source=seen),
+    picture("history", history=lambda: dense().fit(X, Y)),
+    picture("live", flow=tracked),
+    picture("lyapunov", exponents=lambda: [0.0, -1.0]),
+    picture("over_training", flow=tracked),
+    picture("phase_diagram", activation=lambda: "tanh"),
+    picture("saturation", flow=tracked),
+    picture("singular_values", source=dense),
+    picture("time", flow=tracked),
     Call("set_num_threads", vg.set_num_threads, n=lambda: 1),
 ]
 CASES = [
@@ -519,7 +599,7 @@ def no_file(name):
 def test_everything_public_is_tried():
     tried = {call.name.rpartition(".")[2] for call in CALLS}
     rooms = (vg, layers, initializers, schedules, optimizers, data, losses, metrics, callbacks)
-    rooms += (vg.theory,)
+    rooms += (vg.theory, plot)
     public = {
         name
         for room in rooms
@@ -527,6 +607,7 @@ def test_everything_public_is_tried():
         if callable(getattr(room, name)) and not inspect.ismodule(getattr(room, name))
     }
     bases = {"Layer", "Initializer", "Schedule", "Optimizer", "Metric", "Callback"}
+    figures = {"blank", "panels", "check_path"}  # for those who write programs that draw
     results = {
         "Draw",
         "Prediction",
@@ -537,11 +618,12 @@ def test_everything_public_is_tried():
         "Text",
         "Loss",
         "Lyapunov",
+        "Prediction",
     }  # what functions give
     nothing_to_give = {"get_num_threads", "digits", "names"}
     nothing_to_give |= {"Accuracy", "MeanAbsoluteError", "R2", "ConfusionMatrix"}
     files = {"from_config"}  # whose contents are tried by the tests of files
-    assert public - tried == bases | results | nothing_to_give | files
+    assert public - tried == bases | results | nothing_to_give | files | figures
     verbs = {name for name in vars(vg.Sequential) if not name.startswith("_")}
     verbs = {name for name in verbs if inspect.isfunction(getattr(vg.Sequential, name))}
     assert verbs - tried == {"reset_states", "state_dict"}

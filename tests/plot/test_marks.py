@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from io import BytesIO
 
 import matplotlib
 import numpy as np
@@ -12,59 +11,21 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from pictures import INF, NAN, RECORDS, layered, render, walked
 
 import vgcore as vg
 from vgcore import plot
-from vgcore.flow.record import FIELDS as RECORDED
-from vgcore.flow.record import Walk
-from vgcore.plot import cells as coloured
+from vgcore.plot import heatmaps as coloured
 from vgcore.plot.curves import counts_on, lines_on
 from vgcore.plot.fields import FIELDS, TIME_FIELDS, present
 
 matplotlib.use("Agg")
-
-NAN, INF = np.nan, np.inf
 
 
 @pytest.fixture(autouse=True)
 def close() -> Iterator[None]:
     yield
     pyplot.close("all")
-
-
-def layered(rows: object, names: list[str] | None = None, **others: object) -> vg.GradientFlow:
-    """A record (S, L) that holds ``rows`` in every field, or ``others`` in some."""
-    values = {name: np.atleast_2d(np.asarray(others.get(name, rows), float)) for name in RECORDED}
-    flow = vg.GradientFlow()
-    flow.declare(names or [f"dense{i + 1}" for i in range(values["delta"].shape[1])])
-    for step in range(len(values["delta"])):
-        flow.add(step * 10, **{name: rows[step] for name, rows in values.items()})
-    return flow
-
-
-def walked(rows: object, **others: object) -> vg.GradientFlow:
-    """A record (S, T) of one LSTM that holds ``rows`` in every field of time, or ``others`` in some."""
-    flow = vg.GradientFlow()
-    flow.declare(["lstm1", "dense1"], {"lstm1": Walk(("i", "f", "g", "o"), cell=True)})
-    values = {
-        name: np.atleast_2d(np.asarray(others.get(name, rows), float)) for name in TIME_FIELDS
-    }
-    for step in range(len(values["time"])):
-        time = {
-            name: {
-                "lstm1": np.stack([v[step]] * 4, 1) if "gate" in name or "sat" in name else v[step]
-            }
-            for name, v in values.items()
-        }
-        flow.add(step * 10, delta=[1, 1], time=time)
-    return flow
-
-
-def render(figure: object) -> bytes:
-    assert isinstance(figure, Figure)
-    file = BytesIO()
-    figure.savefig(file, dpi=40)
-    return file.getvalue()
 
 
 def marks(ax: Axes, kind: str) -> np.ndarray:
@@ -77,28 +38,6 @@ def legend_of(ax: Axes | Figure) -> list[str]:
     (legend,) = ax.legends if isinstance(ax, Figure) else [ax.get_legend()]
     assert legend is not None
     return [text.get_text() for text in legend.get_texts()]
-
-
-rng = np.random.default_rng(0)
-RECORDS = {
-    "nothing": np.empty((0, 3)),
-    "one step": [[1, 2, 3]],
-    "one layer": np.ones((5, 1)),
-    "one value": [[1]],
-    "zeros": np.zeros((4, 3)),
-    "NaN": np.full((4, 3), NAN),
-    "infinite": np.full((4, 3), INF),
-    "negative": -rng.uniform(size=(4, 3)),
-    "minus infinite": [[-INF, 1, -1], [1, -INF, INF]],
-    "one lone value": [[NAN, 1, NAN], [NAN, NAN, NAN]],
-    "mixed": [[1, 0, NAN], [INF, 1e-3, 0], [0, 0, 0], [-1, 5, NAN]],
-    "the ends of float64": [[5e-324, 1.7e308, 1], [1, 1e308, 1e-308]],
-    "large": [[1.7e308, -1.7e308, 1e308]],
-    "small": [[5e-324, 1e-323, 1e-320]],
-    "1,000 layers": 10.0 ** rng.uniform(-20, 2, (3, 1000)),
-    "1,000 layers of anything": rng.choice([0, NAN, INF, 1e-3, 1], (7, 1000)),
-    "1,000 steps": rng.choice([0, NAN, INF, 1e-3, 1], (1000, 3)),
-}
 
 
 def pairs(fields: Iterable[str], *, telling: Iterable[str]) -> list[tuple[str, str]]:

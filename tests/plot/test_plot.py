@@ -413,7 +413,7 @@ def test_check_path(tmp_path: Path) -> None:
 def test_matplotlib_is_imported_when_something_is_drawn() -> None:
     code = (
         "import sys; sys.modules['matplotlib'] = None; import vgcore; vgcore.plot.flow\n"
-        "from vgcore.plot import cells, curves; print('there')"
+        "from vgcore.plot import curves, heatmaps; print('there')"
     )
     assert run_python("-c", code).stdout == "there\n"
 

@@ -8,8 +8,8 @@ what it is and is counted in the legend.
 from vgcore.plot.activation import activation
 from vgcore.plot.animation import animate
 from vgcore.plot.blocks import branches
-from vgcore.plot.boards import dashboard
 from vgcore.plot.compare import compare
+from vgcore.plot.dashboard import dashboard
 from vgcore.plot.distributions import distribution, histograms
 from vgcore.plot.gates import gates
 from vgcore.plot.heatmaps import heatmap

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vgcore import _slopes, _validate, activations
+from vgcore import _slopes, activations
 from vgcore.plot import bins, curves, palette, style
 from vgcore.plot.bins import Binned
 from vgcore.plot.fields import Array
@@ -53,7 +53,7 @@ def activation(
         If matplotlib is not installed.
     """
     chosen = activations.unitwise(activation)
-    values = None if z is None else np.asarray(_validate.array("z", z), float)
+    values = None if z is None else style.reals("z", z)
     figure = style.figure_or_new(figure, 7.6, 3.8 if values is None else 5.4)
     if values is None:
         top, beneath = figure.subplots(), None

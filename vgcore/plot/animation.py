@@ -45,7 +45,7 @@ def animate(
     fps : float, > 0
         Frames a second.
     figure : matplotlib.figure.Figure, optional
-        An empty one to draw on; left out, a new one of pyplot.
+        An empty one to draw on; left out, a new one, without a ``path`` of pyplot.
 
     Returns
     -------
@@ -62,13 +62,16 @@ def animate(
     ImportError
         If matplotlib is not installed.
     """
+    style.check_flow(flow)
     _validate.one_of("field", field, FIELDS)
     rows = style.rows_of(flow, steps, limit=_MOST_FRAMES)
     rate = _validate.real("fps", fps, above=0)
     style.require_matplotlib()
     target = None if path is None else _checked(path)
+    if figure is None and target is not None:  # pyplot's would draw every frame once more
+        figure = style.blank(7.2, 4.05)
     figure = style.figure_or_new(figure, 7.2, 4.05)
-    from matplotlib.animation import FuncAnimation
+    from matplotlib.animation import FuncAnimation, writers
 
     ax = figure.subplots()
     over_layers(flow, field, ax=ax, steps=flow.step[rows] if rows else None, band=(0, 1))
@@ -99,7 +102,8 @@ def animate(
         cache_frame_data=False,
     )
     if target is not None:
-        made.save(target, writer=_WRITERS[target.suffix.lower()], fps=rate)
+        writer = writers[_WRITERS[target.suffix.lower()]](fps=rate)  # type: ignore[arg-type]
+        made.save(target, writer=writer)
     return made
 
 

@@ -45,7 +45,7 @@ def summary(values: Array, present: Mask, band: tuple[float, float] | None) -> S
     """Of values (m, n) the median over the first axis, and the quantiles of a band."""
     wanted = (0.5, *(band or ()))
     found = quantiles(values, present, wanted)
-    return Summary(found[0], found[1:] if band else None, present.any(axis=0))
+    return Summary(found[0], found[1:] if band else None, np.asarray(present.any(axis=0)))
 
 
 def running(values: Array, present: Mask, window: int, band: tuple[float, float] | None) -> Summary:

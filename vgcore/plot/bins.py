@@ -13,8 +13,9 @@ from vgcore.plot.fields import Array
 
 _BINS = 60  # of a linear axis
 _FAR = 1e6  # z at which a bounded activation has come to its bounds
-LANES = ("-inf", "zero", "inf", "nan")  # from left to right; bins stand behind the second
-SIGNS = {"-inf": "−∞", "zero": "0", "inf": "∞", "nan": "NaN"}
+_LARGEST = 1e300  # that a linear axis bears
+SIGNS = {"-inf": "−∞", "zero": "0", "huge": f"beyond {_LARGEST:g}", "inf": "∞", "nan": "NaN"}
+"""The lanes, and what they are called: the first two left of the bins, from the right to the left."""
 
 
 class Binned(NamedTuple):
@@ -27,7 +28,7 @@ class Binned(NamedTuple):
     shares : ndarray, (R, B)
         Of each row's elements.
     lanes : dict of str to ndarray, (R,)
-        Of each of `LANES` that is not empty.
+        Of each of `SIGNS` that is not empty.
     counts : dict of str to int
         How many values are in these, in all rows.
     total : ndarray, (R,)
@@ -74,7 +75,11 @@ def of_distribution(recorded: Any, rows: Sequence[int], columns: Sequence[int]) 
         "nan": recorded.nan[where].ravel(),
     }
     total = np.asarray(recorded.total[where]).ravel()
-    return _binned(np.log2(recorded.edges), counts, apart, total, log=True)
+    with np.errstate(divide="ignore"):
+        edges = np.log2(recorded.edges)
+    if len(edges) > 1:
+        edges[-1] = edges[-2] + 1  # the largest floats' may be no float
+    return _binned(edges, counts, apart, total, log=True)
 
 
 def of_arrays(arrays: Sequence[Array], *, log: bool, activation: Activation | None) -> Binned:
@@ -92,6 +97,8 @@ def of_arrays(arrays: Sequence[Array], *, log: bool, activation: Activation | No
         apart["zero"] = np.array([np.count_nonzero(values == 0) for values in flat])
         apart["inf"] = np.array([np.isinf(values).sum() for values in flat])
     else:
+        apart["huge"] = np.array([np.count_nonzero(np.abs(each) > _LARGEST) for each in finite])
+        finite = [each[np.abs(each) <= _LARGEST] for each in finite]
         edges = _linear(finite, activation)
         counts = [np.histogram(values, edges)[0] for values in finite]
         apart["-inf"] = np.array([np.count_nonzero(values == -np.inf) for values in flat])
@@ -111,9 +118,9 @@ def _linear(finite: Sequence[Array], activation: Activation | None) -> Array:
             low, high = min(low, bound), max(high, bound)
     if low > high:
         low, high = 0.0, 1.0
-    if not np.isfinite((high - low) * 2) or high - low <= 1e-12 * max(abs(low), abs(high)):
-        room = max(abs(low), abs(high)) / 2 or 0.5
-        low, high = low / 2 - room / 2, high / 2 + room / 2
+    if high - low <= 1e-12 * max(abs(low), abs(high)):  # one value alone
+        room = max(abs(low), abs(high)) / 4 or 0.5
+        low, high = low - room, high + room
     return np.linspace(low, high, _BINS + 1)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vgcore import _validate
-from vgcore.flow import GradientFlow, Internals
+from vgcore.flow import GradientFlow, Inside, Internals
 from vgcore.plot import curves, inside, palette, style
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import Array, Field, Mask, present
@@ -20,7 +20,7 @@ _BRANCHES = "skip", "body"
 
 
 def branches(
-    source: GradientFlow | Internals,
+    source: GradientFlow | Internals | Inside,
     *,
     step: int | None = None,
     ax: Axes | None = None,
@@ -34,7 +34,7 @@ def branches(
 
     Parameters
     ----------
-    source : GradientFlow or Internals
+    source : GradientFlow, Internals or Inside
     step : int, optional
         Of a flow: a recorded step; left out, the last.
     ax, label, color, legend
@@ -51,7 +51,7 @@ def branches(
     ImportError
         If matplotlib is not installed.
     """
-    inside.check_source("source", source)
+    source = inside.checked(source)
     style.check_look(label, color)
     legend = _validate.boolean("legend", legend)
     if isinstance(source, GradientFlow):

@@ -103,6 +103,10 @@ def compare(
         raise ValueError(f"step: expected None over the training, got {step}")
     if not isinstance(layer, str):
         _validate.integer("layer", layer, minimum=-(2**31))
+    if layer != 0 and over == "layers":
+        raise ValueError(f"layer: expected 0 over the layers, got {layer!r}")
+    if gate is not None and over != "time":
+        raise ValueError(f"gate: expected None with over={over!r}, got {gate!r}")
     predictions = expected.by_name(theory, given, over)
     legend = _validate.boolean("legend", legend)
     lines: dict[str, list[_Line]] = {}
@@ -120,7 +124,7 @@ def compare(
     style.require_matplotlib()
     x, drawn = _curves(about, lines, edges)
     stands = [
-        expected.under(prediction, field, given[name or next(iter(given))][0], drawn, name)
+        _under(prediction, field, name, given, drawn, step)
         for name, prediction in predictions.items()
     ]
     ax = style.axes_or_new(ax)
@@ -236,6 +240,28 @@ def _telling(about: Field, middle: Array, values: Array, there: Mask) -> Array:
     return telling
 
 
+def _under(
+    prediction: Any,
+    field: str,
+    name: str | None,
+    given: Mapping[str, list[GradientFlow]],
+    drawn: Mapping[str, Curve],
+    step: int | None,
+) -> expected.Expected:
+    """What theory says of the flows of a name, or of the first, or only one."""
+    several = [flow for flow in given[name or next(iter(given))] if len(flow)]
+    deltas = None
+    if several and field in expected.UP_TO_A_FACTOR:
+        seen = [_over_layers(flow, "delta", step) for flow in several]
+        deltas = _curves(FIELDS["delta"], {"": seen}, (0.0, 1.0))[1][""].y
+    colour, label = palette.ink(), "theory"
+    if name is not None:
+        label = f"{name}, theory"
+        colour = drawn[name].look["color"] if name in drawn else colour
+    flow = several[0] if several else given[name or next(iter(given))][0]
+    return expected.under(prediction, field, flow, deltas, colour, label)
+
+
 def _looks(count: int) -> list[palette.Look]:
     """One for each name: as flows on one frame have them, as long as there are hues."""
     if count > len(palette.HUES):
@@ -280,6 +306,9 @@ def _where(
             if not isinstance(layer, str) and len(options)
         }
         said = f" in {named.pop()}" if len(named) == 1 else said
+        walks = {len(flow.time) for some in flows.values() for flow in some}
+        if over == "time" and not isinstance(layer, str) and walks == {1}:
+            said = ""  # there is no other
     if over != "training":
         steps = {int(flow.step[0]) for some in flows.values() for flow in some if len(flow)}
         if step is not None:

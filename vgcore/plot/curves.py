@@ -30,7 +30,8 @@ MOST_MARKED = 20  # points of a line that each get a marker
 _MOST_LINES = 200  # that are artists of their own
 _MOST_SEEN = 400  # marks beside each other that can be told apart
 _LARGEST = 1e300  # that a linear axis bears: its range must not overflow
-_BORNE = 150  # powers of ten, up and down, that matplotlib makes a log axis of
+BORNE = 150  # powers of ten, up and down, that matplotlib makes a log axis of
+_SMALL_SHARE = 0.1  # up to which an axis from 0 to 1 would show nothing
 _DECADE = 0.5  # a log axis spans a decade at least: in less, mere noise looks like a course
 _MARGIN = 0.13  # above and below the lines where there are marks
 
@@ -152,7 +153,7 @@ def fill(
     """Fill a band (2, n); to the edge of the axis where it has no end that the axis can show."""
     from matplotlib.collections import PolyCollection
 
-    ends = (10.0**-_BORNE, 10.0**_BORNE) if about.log else (-_LARGEST, _LARGEST)
+    ends = (10.0**-BORNE, 10.0**BORNE) if about.log else (-_LARGEST, _LARGEST)
     low, high = np.clip(band, *ends)
     boxes = []
     for begin, end in runs(np.logical_not(np.isnan(band).any(axis=0))):
@@ -201,7 +202,6 @@ def _guide(ax: Axes, value: float) -> None:
         zorder=1,
     )
     drawn.set_gid("vgcore.guide")
-    ax.update_datalim([(0, value)], updatex=False)
 
 
 def _marked(y: Array, place: int, *, crowded: bool) -> list[int]:
@@ -311,13 +311,13 @@ def _finish(ax: Axes, about: Field, empty: str) -> None:
             say(ax, empty)
     if finite.size:
         ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
-        if about.guide is not None:
-            _guide(ax, about.guide)
     else:
         ax.grid(visible=False)
     if counted.keys() - {"nan"}:
         ax.margins(y=_MARGIN)
     _scale(ax, about, finite)
+    if finite.size and about.guide is not None:
+        _guide(ax, about.guide)
     ax.set_ylabel(about.axis)
     ax.set_title(about.title)
     fit_text(ax)
@@ -325,26 +325,29 @@ def _finish(ax: Axes, about: Field, empty: str) -> None:
 
 def _scale(ax: Axes, about: Field, finite: Array) -> None:
     if about.share and finite.size:
-        ax.set_ylim(min(-0.03, finite.min()), max(1.03, finite.max()))
+        whole = _SMALL_SHARE if 0 < finite.max() < _SMALL_SHARE else 1.0
+        ax.set_ylim(min(-0.03 * whole, finite.min()), max(1.03 * whole, finite.max()))
     if not about.log:
         return
     if finite.size:
         low, high = np.log10([finite.min(), finite.max()])
-        if low < -_BORNE or high > _BORNE:
-            _scale_to_the_ends(ax, low, high)
+        if low < -BORNE or high > BORNE:
+            scale_to_the_ends(ax, low, high)
             return
         middle = (low + high) / 2
-        ends = [(0, 10 ** (middle - _DECADE)), (0, 10 ** (middle + _DECADE))]
-        ax.update_datalim(ends, updatex=False)
+        ends = [10 ** (middle - _DECADE), 10 ** (middle + _DECADE)]
+        ends += [] if about.guide is None else [about.guide]
+        ax.update_datalim([(0, end) for end in ends], updatex=False)
     ax.set_yscale("log")
     if ax.get_ylim()[0] <= 0:  # nothing to show yet, and so the limits of a linear axis
         ax.set_ylim(0.1, 1, auto=True)
 
 
-def _scale_to_the_ends(ax: Axes, low: float, high: float) -> None:
+def scale_to_the_ends(ax: Axes, low: float, high: float) -> None:
     """Set a log axis from 10**low to 10**high, where matplotlib's margins and ticks would overflow."""
     room = _MARGIN * (high - low) + 1
     low, high = max(low - room, -323), min(high + room, 308)
+    ax.set_autoscaley_on(False)  # it would be done once more, on a linear axis
     ax.set_ylim(10.0**low, 10.0**high)
     ax.set_yscale("log")
     apart = max(1, int((high - low) / 6))

@@ -1,7 +1,7 @@
 """How values are distributed: one layer over the training, or all layers at one step.
 
-Zeros, infinite values and NaN, which no bin holds, have lanes of their own beside the bins, on the same
-scale, and the legend counts them.
+Zeros, infinite values and NaN, which no bin holds, have lanes of their own beside the bins: bars from 0 to
+100 % of the elements, for they may be most of them. The legend counts them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vgcore import _validate, activations
-from vgcore.flow import GradientFlow, Internals
+from vgcore.flow import GradientFlow, Inside, Internals
 from vgcore.plot import bins, curves, inside, palette, style
 from vgcore.plot.bins import Binned
 from vgcore.plot.fields import Array, Field
@@ -29,6 +30,8 @@ FIELDS = {
 _SHARE = "share of elements"
 _MOST_RIDGES = 12
 _LANE = 0.06  # of the width of all bins
+_STEEP = 3.0  # a peak over the median one's height
+_WHOLE = 0.9  # of the way to the next ridge: a bar of all elements
 _OVERLAP = 1.8  # of a ridge over the next one's ground
 
 
@@ -91,7 +94,8 @@ def distribution(
         limit = len(recorded.step) if kind == "heatmap" else _MOST_RIDGES
         rows = style.rows_of(recorded, steps, limit=limit)
     ax = style.axes_or_new(ax)
-    ax.set_title(f"{about.title} in {name}" if name else about.title)
+    title = f"Distribution: {about.title.lower()}"
+    ax.set_title(f"{title} in {name}" if name else title)
     if not rows:
         return _empty(ax, "no distribution recorded")
     binned = bins.of_distribution(recorded, rows, [recorded.layers.index(name)])
@@ -104,12 +108,12 @@ def distribution(
         _columns(ax, about, binned, steps_drawn)
     style.fit_text(ax)
     if legend:
-        count(ax, binned)
+        count(ax, binned, bars=kind == "ridgeline")
     return ax
 
 
 def histograms(
-    source: GradientFlow | Internals,
+    source: GradientFlow | Internals | Inside,
     field: str | None = None,
     *,
     step: int | None = None,
@@ -125,7 +129,7 @@ def histograms(
 
     Parameters
     ----------
-    source : Internals or GradientFlow
+    source : Internals, Inside or GradientFlow
         What ``model.internals`` gives, or a flow that was recorded with ``distributions=True``.
     field : str, optional
         Of internals "h" (the default), "z" and "c" on a linear axis, "delta", "dh", "dh_direct" and "dc" by
@@ -152,31 +156,36 @@ def histograms(
     ImportError
         If matplotlib is not installed.
     """
-    inside.check_source("source", source)
+    source = inside.checked(source)
     legend = _validate.boolean("legend", legend)
     own = None if activation is None else activations.unitwise(activation)
     if isinstance(source, GradientFlow):
         if own is not None:
             raise ValueError(f"activation: expected None with a flow, got {activation!r}")
-        about, names, binned, when = of_flow(source, field or "delta", step, layers)
+        about, names, binned, when = of_flow(
+            source, "delta" if field is None else field, step, layers
+        )
     else:
         if step is not None:
             raise ValueError(f"step: expected None with internals, got {step!r}")
-        about, names, binned = _of_internals(source, field or "h", layers, own)
+        about, names, binned = _of_internals(source, "h" if field is None else field, layers, own)
         when = ""
     ax = style.axes_or_new(ax)
-    ax.set_title(about.title + when)
+    ax.set_title(f"Distribution: {about.title.lower()}{when}")
     if binned is None or not binned.total.any():
         return _empty(ax, "no distribution recorded" if binned is None else "no value to draw")
+    top, beyond = _top(binned)
     looks = [look | {"marker": ""} for look in palette.looks(len(names))]
     shown = {names[place] for place in palette.few(len(names), style.MOST_NAMES)}
     for place, (name, look) in enumerate(zip(names, looks, strict=True)):
         if binned.total[place]:
             label = name if name in shown else curves.UNNAMED
+            if beyond[place]:
+                label = f"{name}, up to {binned.shares[place].max():.2g}"
             _outline(ax, binned, place, look, label)
     _x_axis(ax, about, binned)
     ax.set_ylabel(_SHARE)
-    ax.set_ylim(0)
+    ax.set_ylim(0, top)
     ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
     style.fit_text(ax)
     if legend:
@@ -186,17 +195,15 @@ def histograms(
 
 def recorded(flow: GradientFlow) -> bool:
     """Whether a flow has any distribution."""
-    ask = getattr(flow, "distribution", None)
     try:
-        return ask is not None and len(ask("delta").step) > 0
-    except ValueError:
+        return len(flow.distribution("delta").step) > 0
+    except ValueError:  # it was not to have any
         return False
 
 
 def _recorded(flow: GradientFlow, field: str) -> tuple[Field, Any]:
     """What a field is called, and what is recorded of it; None of a flow without any step."""
-    if not isinstance(flow, GradientFlow):
-        raise TypeError(f"flow: expected a GradientFlow, got {_validate.kind(flow)}")
+    style.check_flow(flow)
     about = FIELDS[_validate.one_of("field", field, FIELDS)]
     return about, flow.distribution(field) if len(flow) else None
 
@@ -248,9 +255,9 @@ def _lanes(binned: Binned) -> dict[str, tuple[float, float]]:
     """Where the lanes of what no bin holds begin and end, left and right of the bins."""
     low, high = binned.edges[[0, -1]]
     width = max((high - low) * _LANE, 0.8 if binned.log else 0.0)
-    left = [name for name in ("zero", "-inf") if name in binned.lanes]
-    right = [name for name in ("inf", "nan") if name in binned.lanes]
-    lanes = {}
+    left: list[str] = [name for name in ("zero", "-inf") if name in binned.lanes]
+    right: list[str] = [name for name in ("huge", "inf", "nan") if name in binned.lanes]
+    lanes: dict[str, tuple[float, float]] = {}
     for place, name in enumerate(left):
         end = low - width * (0.8 + 1.4 * place)
         lanes[name] = (end - width, end)
@@ -260,6 +267,16 @@ def _lanes(binned: Binned) -> dict[str, tuple[float, float]]:
     return lanes
 
 
+def _top(binned: Binned) -> tuple[float, NDArray[np.bool_]]:
+    """Where the axis ends, and which rows go beyond: few whose peaks would press the others to the ground."""
+    peaks = binned.shares.max(axis=1, initial=0.0)
+    some = peaks[peaks > 0]
+    beyond = peaks > _STEEP * np.median(some) if some.size else peaks > 0
+    if not some.size:
+        return 1.0, beyond
+    return 1.1 * float(peaks[~beyond].max()), beyond
+
+
 def _outline(ax: Axes, binned: Binned, row: int, look: palette.Look, label: str) -> None:
     """A histogram as a line, and what is in lanes as bars."""
     kept = {key: look[key] for key in ("color", "linestyle", "linewidth")}
@@ -267,7 +284,9 @@ def _outline(ax: Axes, binned: Binned, row: int, look: palette.Look, label: str)
     for name, (begin, end) in _lanes(binned).items():
         if share := binned.lanes[name][row]:  # the layers' bars side by side
             width = (end - begin) / len(binned.total)
-            ax.bar(begin + width * row, share, width, align="edge", color=look["color"])
+            where = ax.get_xaxis_transform()
+            bar = {"align": "edge", "color": look["color"], "transform": where}
+            ax.bar(begin + width * row, share, width, **bar)
 
 
 def _x_axis(ax: Axes, about: Field, binned: Binned) -> None:
@@ -300,8 +319,7 @@ def _ticks(binned: Binned) -> tuple[list[float], list[str]]:
 
 def _ridges(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
     """A filled histogram a step, the last ones behind."""
-    highest = max([binned.shares.max(initial=0), *(each.max() for each in binned.lanes.values())])
-    scale = (_OVERLAP if len(steps) > 1 else 1.0) / (highest or 1)
+    scale = (_OVERLAP if len(steps) > 1 else 1.0) / (binned.shares.max(initial=0.0) or 1.0)
     lanes = _lanes(binned)
     ground = palette.ground()
     for place, colour in reversed(list(enumerate(palette.many(len(steps))))):
@@ -310,9 +328,8 @@ def _ridges(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
         heights = place + binned.shares[place] * scale
         ax.stairs(heights, binned.edges, baseline=place, fill=True, linewidth=0.8, **look)
         for name, (begin, end) in lanes.items():
-            height = binned.lanes[name][place] * scale
-            if height:
-                ax.bar((begin + end) / 2, height, end - begin, place, **look)
+            if share := binned.lanes[name][place]:
+                ax.bar((begin + end) / 2, _WHOLE * share, end - begin, place, **look)
         ax.axhline(place, color=colour, linewidth=0.8, zorder=behind)
     shown = palette.few(len(steps), _MOST_RIDGES)
     ax.set_yticks(shown, [f"{steps[place]:,}" for place in shown])
@@ -350,17 +367,17 @@ def _columns(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
     bar.set_label(_SHARE)
 
 
-def _counted(binned: Binned) -> tuple[list[Any], list[str]]:
+def _counted(binned: Binned, *, bars: bool = True) -> tuple[list[Any], list[str]]:
     from matplotlib.patches import Patch
 
     handles = [Patch(color=palette.faint(0.4)) for _ in binned.counts]
     labels = [curves.counted(bins.SIGNS[name], number) for name, number in binned.counts.items()]
-    return handles, labels
+    return handles, [f"{label}, to 100 %" if bars else label for label in labels]
 
 
-def count(ax: Axes, binned: Binned) -> None:
+def count(ax: Axes, binned: Binned, *, bars: bool = True) -> None:
     """Count what is in the lanes."""
-    handles, labels = _counted(binned)
+    handles, labels = _counted(binned, bars=bars)
     if handles:
         style.legend_below(ax, handles, labels)
 

@@ -9,14 +9,13 @@ import numpy as np
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import curves, palette
-from vgcore.plot.curves import Curve
+from vgcore.plot import curves
 from vgcore.plot.fields import Array, Field
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_UP_TO_A_FACTOR = ("delta", "weight_grad", "bias_grad")  # theory knows no loss
+UP_TO_A_FACTOR = ("delta", "delta_skip", "delta_body")  # theory knows no loss
 
 
 class Expected(NamedTuple):
@@ -48,9 +47,13 @@ def by_name(theory: Any, names: Mapping[str, Any], over: str) -> dict[str | None
 
 
 def under(
-    prediction: Any, field: str, flow: GradientFlow, drawn: Mapping[str, Curve], name: str | None
+    prediction: Any, field: str, flow: GradientFlow, deltas: Array | None, colour: str, label: str
 ) -> Expected:
-    """A prediction where its layers stand in a flow, and under the line of a name, or the first."""
+    """A prediction where its layers stand in a flow.
+
+    ``deltas``: the error signals (L,) that were seen, of which the last one says what the factor of gradients
+    is.
+    """
     named = list(prediction.layers)
     unknown = [layer for layer in named if layer not in flow.layers]
     if unknown and flow.layers:
@@ -58,30 +61,22 @@ def under(
             f"theory: expected a prediction of layers of the flow, got one of {unknown[0]!r}, and the flow's "
             f"are {', '.join(flow.layers[:6])}{', ...' if len(flow.layers) > 6 else ''}"
         )
-    try:
-        mean, low, high = (np.asarray(each, float) for each in prediction.of(field))
-    except KeyError as error:
-        raise ValueError(f"field: expected one that theory has, got {field!r}") from error
+    mean, low, high = (np.asarray(each, float) for each in prediction.of(field))
     places = [flow.layers.index(layer) if flow.layers else n for n, layer in enumerate(named)]
-    line = drawn.get(next(iter(drawn), "") if name is None else name)
     factor = 1.0
-    if field in _UP_TO_A_FACTOR and line is not None:
-        factor = _factor(mean, line.y[places])
-    alone = name is None or line is None
-    return Expected(
-        np.array(places, float),
-        mean * factor,
-        np.stack([low, high]) * factor,
-        "theory" if name is None else f"{name}, theory",
-        palette.ink() if alone else line.look["color"],
-    )
+    if field in UP_TO_A_FACTOR and deltas is not None:
+        factor = _factor(np.asarray(prediction.of("delta")[0], float), deltas[places])
+    with np.errstate(over="ignore"):
+        mean, band = mean * factor, np.stack([low, high]) * factor
+    return Expected(np.array(places, float), mean, band, label, colour)
 
 
 def _factor(mean: Array, seen: Array) -> float:
     """What makes the two equal at the last layer that has both."""
     both = np.isfinite(mean) & np.isfinite(seen) & (mean > 0) & (seen > 0)
     last = np.flatnonzero(both)
-    return float(seen[last[-1]] / mean[last[-1]]) if last.size else 1.0
+    with np.errstate(over="ignore"):
+        return float(seen[last[-1]] / mean[last[-1]]) if last.size else 1.0
 
 
 def draw(ax: Axes, about: Field, what: Expected) -> None:

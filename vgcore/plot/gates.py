@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vgcore import _validate
-from vgcore.flow import GradientFlow, Internals
+from vgcore.flow import GradientFlow, Inside, Internals
 from vgcore.plot import curves, inside, palette, style
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import Array, Field, Mask, present_in_time
@@ -21,7 +21,7 @@ _Panel = tuple[Field, dict[str, Array], str]  # what, by gate, and what to say w
 
 
 def gates(
-    source: GradientFlow | Internals,
+    source: GradientFlow | Internals | Inside,
     layer: str | None = None,
     *,
     step: int | None = None,
@@ -31,7 +31,7 @@ def gates(
 
     Parameters
     ----------
-    source : Internals or GradientFlow
+    source : Internals, Inside or GradientFlow
         Of internals: the share of values at which a gate is open (above 0.9), closed (below 0.1) (Karpathy,
         Johnson, Fei-Fei, "Visualizing and understanding recurrent networks", 2015, section 4.2), and the norm
         of its gradient. What has another range than 0 to 1, such as an LSTM's candidate g, is drawn with the
@@ -54,7 +54,7 @@ def gates(
     ImportError
         If matplotlib is not installed.
     """
-    inside.check_source("source", source)
+    source = inside.checked(source)
     if isinstance(source, GradientFlow):
         title, panels, there = _of_flow(source, layer, step)
     else:
@@ -125,7 +125,7 @@ def _of_internals(source: Internals, layer: str | None) -> tuple[str, list[_Pane
         (closed, {g: _share(v < _CLOSED, v, alive) for g, v in doors.items()}, "no gate of 0 to 1"),
         (_GRADIENT, gradients, without),
     ]
-    return f"Gates of {name}", panels, alive.any(axis=0)
+    return f"Gates of {name}", panels, np.asarray(alive.any(axis=0))
 
 
 def _gated(layer: Any) -> bool:

@@ -54,6 +54,8 @@ def history(
     ImportError
         If matplotlib is not installed.
     """
+    if not isinstance(history, Mapping):
+        raise TypeError(f"history: expected a History, got {_validate.kind(history)}")
     names = [key for key, values in history.items() if all(np.ndim(each) == 0 for each in values)]
     if names or not isinstance(name, str):
         _validate.one_of("name", name, names)

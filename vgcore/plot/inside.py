@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from vgcore import _validate
-from vgcore.flow import GradientFlow, Internals
+from vgcore.flow import GradientFlow, Inside, Internals
 from vgcore.plot.fields import Array, Field, Mask
 
 FIELDS = {
@@ -30,13 +30,28 @@ _NORMS = {
 }
 
 
-def check_source(argument: str, source: Any) -> None:
-    """TypeError unless it is a flow, or internals."""
+def checked(source: Any) -> GradientFlow | Internals:
+    """A flow, or internals, which may be those of one layer; TypeError for all else."""
+    if isinstance(source, Inside):
+        return _alone(source)
     if not isinstance(source, GradientFlow | Internals):
         raise TypeError(
-            f"{argument}: expected a GradientFlow, or what model.internals gives; got "
+            "source: expected a GradientFlow, or what model.internals gives; got "
             f"{_validate.kind(source)}"
         )
+    return source
+
+
+def _alone(layer: Inside) -> Internals:
+    """Internals of one layer, whose samples end where their outputs do."""
+    h, lengths, align = np.asarray(layer.h), None, "start"
+    if h.ndim == 3:
+        there = np.logical_not(np.isnan(h).all(axis=2))
+        lengths = there.sum(axis=1)
+        align = "end" if there[:, -1].all() and not there.all() else "start"
+    return Internals(
+        {layer.name: layer}, output=h, loss=None, dx=None, lengths=lengths, align=align
+    )
 
 
 def array(inside: Internals, layer: str, field: str) -> Array:

@@ -73,6 +73,7 @@ def flow(
     ImportError
         If matplotlib is not installed.
     """
+    style.check_flow(flow)
     about = FIELDS[_validate.one_of("field", field, FIELDS)]
     names = style.names_of(layers, flow.layers)
     columns = [flow.layers.index(name) for name in names]

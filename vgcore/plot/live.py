@@ -7,8 +7,11 @@ training is never slower by more than that share, be it a window, a notebook or 
 
 from __future__ import annotations
 
+import io
+import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +19,7 @@ from vgcore import _validate
 from vgcore.flow import GradientFlow
 from vgcore.model.callbacks import Callback
 from vgcore.model.history import Progress
-from vgcore.plot import curves, palette, screens, style
+from vgcore.plot import curves, palette, style
 from vgcore.plot.fields import FIELDS, Array, Field
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 _SHARE = 0.05  # of training's time that frames may take
 _ROOM = 10.0  # a log axis that becomes too short grows by so much beyond the line
+# Seconds in which nobody reads a text twice; drawing one costs as much as all else.
+_READ = 1.0
+_MARK = 8  # dots that a mark may reach beyond the frame
 _KINDS = "zero", "below", "huge", "plus", "minus", "nan"
 
 
@@ -122,8 +128,7 @@ def live(
     ImportError
         If matplotlib is not installed.
     """
-    if not isinstance(flow, GradientFlow):
-        raise TypeError(f"flow: expected a GradientFlow, got {_validate.kind(flow)}")
+    style.check_flow(flow)
     _validate.one_of("field", field, FIELDS)
     rate = _validate.real("fps", fps, above=0)
     style.require_matplotlib()
@@ -138,9 +143,11 @@ class _Picture:
         self._x = np.arange(len(flow.layers), dtype=float)
         self._known = np.full(len(flow.layers), False)
         self._read = 0
-        values = self._values()
-        shown = self._shown(values)
-        (first,) = ax.plot(self._x, shown, color=palette.faint(0.3), linewidth=1.0, marker=".")
+        shown = self._shown(self._values())
+        self._first = self._shown(getattr(flow, field)[0])
+        (first,) = ax.plot(
+            self._x, self._first, color=palette.faint(0.3), linewidth=1.0, marker="."
+        )
         look = palette.looks(1, palette.hue(0))[0]
         (self._line,) = ax.plot(self._x, shown, animated=True, **look)
         if len(self._x) > curves.MOST_MARKED:
@@ -150,17 +157,19 @@ class _Picture:
             0.02, 0.98, "", transform=ax.transAxes, va="top", animated=True, parse_math=False
         )
         lines = [first, self._line]
-        style.legend(ax, lines, [f"step {flow.step[-1]:,}", "now"], ax, loc="lower right")
+        style.legend(ax, lines, [f"step {flow.step[0]:,}", "now"], ax, loc="lower right")
         style.name_layers(ax, flow.layers)
         ax.set(xlabel="layer, from input to output", ylabel=about.axis, title=about.title)
         ax.set_xlim(-0.5, max(len(self._x) - 0.5, 0.5))
         ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
         if about.log:
+            ax.set_ylim(0.1, 1)
             ax.set_yscale("log")
         self._limits: tuple[float, float] | None = None
+        self._fit(self._first)
         self._fit(shown)
         moving = [self._line, *self._marks.values()]
-        self._screen = screens.of(ax, moving, [self._text])
+        self._screen = _screen(ax, moving, [self._text])
         self.update()
 
     def _mark(self, kind: str, colour: str) -> Line2D:
@@ -182,7 +191,8 @@ class _Picture:
         rows: Array = getattr(self._flow, self._field)
         self._known |= np.logical_not(np.isnan(rows[self._read :]).all(axis=0))
         self._read = len(rows)
-        return rows[-1]
+        last: Array = rows[-1]
+        return last
 
     def _shown(self, values: Array) -> Array:
         """What the axis can show."""
@@ -221,7 +231,12 @@ class _Picture:
         if self._about.share:
             low, high = min(-0.03, low), max(1.03, high)
         elif self._about.log:
-            low, high = max(low / _ROOM, 1e-320), min(high * _ROOM, 1e300)
+            ends = float(np.log10(low)), float(np.log10(high))
+            if max(map(abs, ends)) > curves.BORNE:
+                curves.scale_to_the_ends(self._ax, *ends)
+                self._limits = low, high
+                return True
+            low, high = low / _ROOM, high * _ROOM
         else:
             room = (high - low) / 4 or max(abs(high), 1.0) / 4
             low, high = low - room, high + room
@@ -230,9 +245,129 @@ class _Picture:
         return True
 
     def settle(self) -> None:
-        """Draw the last step for good."""
+        """Draw the last step for good, on an axis that does not tell of the ones between."""
+        self._limits = None
+        self._fit(self._first)
         self.update()
         moving: list[Artist] = [self._line, *self._marks.values(), self._text]
         for artist in moving:
             artist.set_animated(False)
         self._screen.close()
+
+
+class _Screen:
+    """A canvas whose background is kept, the artists that move on it, and texts that change now and then."""
+
+    def __init__(self, ax: Axes, moving: Sequence[Artist], texts: Sequence[Artist]) -> None:
+        self._ax, self._moving, self._texts = ax, list(moving), list(texts)
+        self._figure = figure = style.figure_of(ax)
+        self._canvas: Any = figure.canvas
+        if not hasattr(self._canvas, "copy_from_bbox"):  # of a figure without pyplot
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+            self._canvas = FigureCanvasAgg(figure)
+        self._ground: Any = None
+        self._background: Any = None  # with the texts on it
+        self._said = 0.0
+        # Whoever draws the whole, such as a window that grows, takes the moving artists along.
+        self._connection = self._canvas.mpl_connect("draw_event", self._drawn)
+        self._canvas.draw()
+        self._layout = figure.get_layout_engine()
+        figure.set_layout_engine("none")  # it is laid out: that takes as long as drawing it
+
+    def _drawn(self, event: Any) -> None:
+        self._place = self._ax.bbox.padded(_MARK)
+        self._ground = self._canvas.copy_from_bbox(self._place)
+        self._say()
+        self._draw(self._moving)
+
+    def _say(self) -> None:
+        self._draw(self._texts)
+        self._background = self._canvas.copy_from_bbox(self._place)
+        self._said = time.perf_counter()
+
+    def _draw(self, artists: Sequence[Artist]) -> None:
+        for artist in artists:
+            if artist.get_visible():
+                self._figure.draw_artist(artist)
+
+    def show(self, *, whole: bool) -> None:
+        """Show a frame; the ``whole`` of it, where the axes have changed."""
+        if whole:
+            self._canvas.draw()
+        elif time.perf_counter() - self._said > _READ:
+            self._canvas.restore_region(self._ground)
+            self._say()
+            self._draw(self._moving)
+        else:
+            self._canvas.restore_region(self._background)
+            self._draw(self._moving)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Bring what is drawn before the eyes."""
+
+    def close(self) -> None:
+        """Show the whole for good."""
+        self._canvas.mpl_disconnect(self._connection)
+        self._figure.set_layout_engine(self._layout)
+        self._canvas.draw()
+        self._publish()
+
+
+class _Window(_Screen):
+    """A canvas of a window, whose events are seen to between two frames."""
+
+    def __init__(self, ax: Axes, moving: Sequence[Artist], texts: Sequence[Artist]) -> None:
+        super().__init__(ax, moving, texts)
+        if (manager := self._canvas.manager) is not None:
+            manager.show()
+        for _ in range(3):  # until it has its place and its size
+            self._canvas.flush_events()
+
+    def _publish(self) -> None:
+        self._canvas.blit(self._place)
+        self._canvas.flush_events()
+
+
+class _Cell(_Screen):
+    """A picture in a notebook's cell that is replaced by the next one."""
+
+    def __init__(self, ax: Axes, moving: Sequence[Artist], texts: Sequence[Artist]) -> None:
+        from IPython.display import display  # type: ignore[import-not-found]
+        from matplotlib import pyplot
+
+        pyplot.close(style.figure_of(ax))  # or the cell would show it once more when it is done
+        self._handle: Any = None
+        super().__init__(ax, moving, texts)
+        self._handle = display(self._image("png"), raw=True, display_id=True)
+
+    def _image(self, kind: str) -> dict[str, bytes]:
+        """A still picture as PNG; one of many as JPEG, which is made in a third of the time."""
+        from PIL import Image
+
+        file = io.BytesIO()
+        pixels = Image.fromarray(np.asarray(self._canvas.buffer_rgba())[..., :3])
+        pixels.save(file, kind, **({"quality": 85} if kind == "jpeg" else {}))
+        return {f"image/{kind}": file.getvalue()}
+
+    def _publish(self) -> None:
+        if self._handle is not None:
+            self._handle.update(self._image("jpeg"), raw=True)
+
+    def close(self) -> None:
+        """Show the whole for good."""
+        super().close()
+        self._handle.update(self._image("png"), raw=True)
+
+
+def _screen(ax: Axes, moving: Sequence[Artist], texts: Sequence[Artist]) -> _Screen:
+    """The screen of the figure that axes are on."""
+    import matplotlib
+
+    if "inline" in matplotlib.get_backend() and "IPython" in sys.modules:
+        return _Cell(ax, moving, texts)
+    canvas: Any = style.figure_of(ax).canvas
+    if getattr(canvas, "required_interactive_framework", None) and canvas.supports_blit:
+        return _Window(ax, moving, texts)
+    return _Screen(ax, moving, texts)

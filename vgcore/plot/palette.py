@@ -58,7 +58,9 @@ def mixed(one: Any, other: Any, share: float) -> str:
     """A colour on the way from one to another."""
     from matplotlib.colors import to_hex, to_rgb
 
-    return to_hex((1 - share) * np.array(to_rgb(one)) + share * np.array(to_rgb(other)))
+    first, second = np.array(to_rgb(one)), np.array(to_rgb(other))
+    red, green, blue = (1 - share) * first + share * second
+    return to_hex((float(red), float(green), float(blue)))
 
 
 def colours() -> tuple[str, ...]:
@@ -114,11 +116,21 @@ def many(count: int) -> list[str]:
 
 def _shades(hue: Any, count: int) -> list[str]:
     """From pale to dark, or on a dark ground from dark to pale; the hue itself, where it is one."""
-    towards = ("#000000", "#ffffff") if on_dark() else ("#ffffff", "#000000")
-    depths = np.linspace(-0.55, 0.35, count) if count > 1 else np.zeros(1)
+    towards, faintest = ("#ffffff", "#000000"), -0.55
+    if on_dark():
+        towards, faintest = ("#000000", "#ffffff"), -0.45
+    depths = np.linspace(faintest, 0.35, count) if count > 1 else np.zeros(1)
     return [mixed(hue, towards[int(depth > 0)], abs(depth)) for depth in depths]
 
 
 def few(count: int, limit: int) -> list[int]:
     """At most ``limit`` of the indices below ``count``: first, last and some evenly between."""
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, limit)).round())]
+
+
+def evenly(count: int, limit: int) -> list[int]:
+    """The same at one distance from each to the next, where that leaves at least half as many; else `few`."""
+    for apart in range(max(1, -(-(count - 1) // max(limit - 1, 1))), max(count, 2)):
+        if (count - 1) % apart == 0 and (count - 1) // apart + 1 >= limit / 2:
+            return list(range(0, count, apart))
+    return few(count, limit)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vgcore import _extras, _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot.palette import few
+from vgcore.plot.palette import evenly, few
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -148,10 +149,9 @@ def rows_of(
     """Where the record holds ``steps``, or a few of all, or all."""
     if steps is None:
         return few(len(record.step), len(record.step) if limit is None else limit)
-    if not isinstance(steps, Iterable):
-        raise TypeError(f"{called}: expected step numbers, got {steps!r} ({type(steps).__name__})")
+    given = _validate.items(called, steps, "step numbers")
     place = {int(step): row for row, step in enumerate(record.step)}
-    wanted = [_validate.integer(called, step, minimum=0) for step in steps]
+    wanted = [_validate.integer(called, step, minimum=0) for step in given]
     missing = [step for step in wanted if step not in place]
     if missing or not wanted:
         raise ValueError(f"{called}: expected steps that are recorded, got {missing or 'none'}")
@@ -162,12 +162,25 @@ def names_of(given: str | Iterable[str] | None, options: Sequence[str]) -> list[
     """The layers that are to be drawn: one, some, or all."""
     if given is None:
         return list(options)
-    if not isinstance(given, Iterable):
-        _validate.one_of("layers", given, options)
-    chosen = [given] if isinstance(given, str) else list(given)
+    one = isinstance(given, str) or not isinstance(given, Iterable)
+    chosen = [given] if one else list(_validate.items("layers", given, "names"))
     if not chosen:
         raise ValueError("layers: expected at least one layer, got none")
     return [_validate.one_of("layers", name, options) for name in chosen]
+
+
+def reals(argument: str, values: Any) -> NDArray[np.float64]:
+    """An array of real numbers."""
+    array = _validate.array(argument, values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{argument}: expected real numbers, got {_validate.described(array)}")
+    return np.asarray(array, float)
+
+
+def check_flow(flow: Any) -> None:
+    """TypeError unless it is a flow."""
+    if not isinstance(flow, GradientFlow):
+        raise TypeError(f"flow: expected a GradientFlow, got {_validate.kind(flow)}")
 
 
 def check_log(log: Any) -> None:
@@ -218,7 +231,7 @@ def name_layers(ax: Axes, names: Sequence[str]) -> None:
     """Name the places 0, 1, ... of the x axis, as many of them as there is room for, in full."""
     width = ax.get_window_extent().width / figure_of(ax).dpi * 72
     points = legend_size(ax)
-    ticks = few(len(names), max(2, min(MOST_NAMES, int(width / (2 * points)))))
+    ticks = evenly(len(names), max(2, min(MOST_NAMES, int(width / (2 * points)))))
     shown = [names[i] for i in ticks]
     ax.set_xticks(ticks, shown)
     crowded = sum(len(name) + 2 for name in shown) * 0.62 * points > width
@@ -232,7 +245,7 @@ def name_rows(ax: Axes, names: Sequence[str]) -> None:
     """Name the places 0, 1, ... of the y axis, as many of them as there is room for, in full."""
     height = ax.get_window_extent().height / figure_of(ax).dpi * 72
     points = legend_size(ax)
-    ticks = few(len(names), max(2, min(2 * MOST_NAMES, int(height / (1.6 * points)))))
+    ticks = evenly(len(names), max(2, min(2 * MOST_NAMES, int(height / (1.6 * points)))))
     ax.set_yticks(ticks, [names[i] for i in ticks])
     for label in ax.get_yticklabels():
         label.set(fontsize=points, parse_math=False)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from vgcore import _validate, activations
-from vgcore.plot import curves, palette, style
+from vgcore.plot import bands, curves, palette, style
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import Array, Field
 from vgcore.theory import meanfield
@@ -33,17 +33,21 @@ _MOST_CHI = 10.0  # that its colours tell apart, and one over it
 def singular_values(
     source: Sequential | Mapping[str, ArrayLike],
     *,
+    band: tuple[float, float] = (0.0, 1.0),
     log: bool | None = None,
     ax: Axes | None = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw singular values from the largest to the smallest, a line for each matrix.
+    """Draw singular values from the largest to the smallest: of a model's weights, or of Jacobians.
 
     Parameters
     ----------
     source : Sequential, or dict of str to array_like
         Of a model every weight of two axes or more, by name; of more, (out, in, height, width), as the matrix
-        (out, in * height * width). Of a dict matrices such as Jacobians, or (k,) singular values.
+        (out, in * height * width). A dict has singular values, (k,) or (n, k) of samples, as
+        ``vgcore.theory.singular_values`` gives them: the line is the median over samples.
+    band : (float, float)
+        Quantiles of the samples between which is filled: from the lowest to the highest.
     log, ax, legend
         As `vgcore.plot.flow` takes them.
 
@@ -60,10 +64,11 @@ def singular_values(
     """
     style.check_log(log)
     legend = _validate.boolean("legend", legend)
-    spectra = {name: _spectrum(values) for name, values in _matrices(source).items()}
+    edges = bands.check(band) or (0.0, 1.0)
+    spectra = _given(source) if isinstance(source, Mapping) else _of_model(source)
     ax = style.axes_or_new(ax)
     about = _SPECTRUM if log is None else _SPECTRUM._replace(log=log)
-    _draw(ax, about, spectra, palette.looks(len(spectra)))
+    _draw(ax, about, spectra, palette.looks(len(spectra)), edges)
     if legend:
         curves.name_lines(ax, None)
     return ax
@@ -97,8 +102,7 @@ def lyapunov(
     ImportError
         If matplotlib is not installed.
     """
-    values = _validate.array("exponents", getattr(exponents, "exponents", exponents))
-    values = np.asarray(values, float)
+    values = style.reals("exponents", getattr(exponents, "exponents", exponents))
     if values.ndim != 1:
         raise ValueError(f"exponents: expected (k,), got shape {values.shape}")
     style.check_look(label, color)
@@ -108,7 +112,10 @@ def lyapunov(
         look | {"color": palette.hue(curves.flows_on(ax)) if color is None else look["color"]}
         for look in curves.looks_on(ax, 1, label, color)
     ]
-    _draw(ax, _EXPONENTS, {label or curves.UNNAMED: np.sort(values)[::-1]}, looks)
+    about = _EXPONENTS
+    if hasattr(exponents, "history"):
+        about = about._replace(title=f"{about.title} over {len(exponents.history):,} timesteps")
+    _draw(ax, about, {label or curves.UNNAMED: values[np.newaxis]}, looks, (0.0, 1.0))
     ax.axhline(0, color=palette.faint(0.6), linewidth=1.0, linestyle=(0, (1, 1.5)), zorder=1)
     if legend:
         curves.name_lines(ax, None)
@@ -116,50 +123,63 @@ def lyapunov(
 
 
 def _draw(
-    ax: Axes, about: Field, spectra: Mapping[str, Array], looks: Sequence[palette.Look]
+    ax: Axes,
+    about: Field,
+    spectra: Mapping[str, Array],
+    looks: Sequence[palette.Look],
+    edges: tuple[float, float],
 ) -> None:
-    """Spectra of different lengths over their places, from 1."""
-    longest = max((len(values) for values in spectra.values()), default=0)
+    """Spectra (n, k) of different lengths over their places, from 1."""
+    longest = max((values.shape[1] for values in spectra.values()), default=0)
     named = [list(spectra)[place] for place in palette.few(len(spectra), style.MOST_NAMES)]
     drawn = []
     for (name, values), look in zip(spectra.items(), looks, strict=True):
-        padded = np.full(longest, np.nan)
-        padded[: len(values)] = values
-        label = name if name in named else curves.UNNAMED
-        drawn.append(Curve(padded, np.arange(longest) < len(values), label, look))
+        padded = np.full((len(values), longest), np.nan)
+        padded[:, : values.shape[1]] = -np.sort(-values, axis=1)
+        there = np.broadcast_to(np.arange(longest) < values.shape[1], padded.shape)
+        middle, band, known = bands.summary(padded, there, edges if len(values) > 1 else None)
+        label = name if len(values) == 1 else f"{name}: median"
+        drawn.append(Curve(middle, known, label if name in named else curves.UNNAMED, look, band))
     curves.draw(ax, about, np.arange(1.0, longest + 1), drawn, empty="no value to draw")
+    if any(curve.band is not None for curve in drawn):
+        curves.name_band(ax, f"samples: {bands.name(edges)}")
     ax.locator_params("x", integer=True)
     ax.set_xlabel("place $k$ from the largest")
 
 
-def _matrices(source: Any) -> dict[str, Array]:
-    """Matrices, or spectra, by name."""
-    if hasattr(source, "state_dict"):
-        given = {
-            name: values for name, values in source.state_dict().items() if np.ndim(values) > 1
-        }
-        if not given:
-            raise ValueError("source: expected a model with a weight of two axes, got one without")
-        return {name: np.asarray(each, float) for name, each in given.items()}
-    if not isinstance(source, Mapping):
+def _of_model(model: Any) -> dict[str, Array]:
+    """Singular values (1, k) of every weight that is a matrix; NaN of what is not finite."""
+    if not hasattr(model, "state_dict"):
         raise TypeError(
-            f"source: expected a model, or a dict of names to matrices, got {_validate.kind(source)}"
+            f"source: expected a model, or a dict of names to singular values, got {_validate.kind(model)}"
         )
+    found = {}
+    for name, values in model.state_dict().items():
+        if np.ndim(values) < 2:
+            continue
+        matrix = np.asarray(values, float).reshape(len(values), -1)
+        found[name] = np.full((1, min(matrix.shape)), np.nan)
+        if np.isfinite(matrix).all():
+            scale = float(np.max(np.abs(matrix), initial=0.0)) or 1.0  # squares may overflow
+            with np.errstate(over="ignore"):
+                found[name][0] = np.linalg.svd(matrix / scale, compute_uv=False) * scale
+    if not found:
+        raise ValueError("source: expected a model with a weight of two axes, got one without")
+    return found
+
+
+def _given(source: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    """Singular values (n, k) by name."""
     if not source:
-        raise ValueError("source: expected at least one matrix, got none")
-    for name in source:
+        raise ValueError("source: expected at least one name, got none")
+    found = {}
+    for name, values in source.items():
         _validate.name("source", name)
-    return {n: np.asarray(_validate.array(f"source[{n!r}]", v), float) for n, v in source.items()}
-
-
-def _spectrum(values: Array) -> Array:
-    """Singular values of a matrix, or those that are given, falling; NaN of what is not finite."""
-    if values.ndim < 2:
-        return np.sort(np.atleast_1d(values))[::-1]
-    matrix = values.reshape(len(values), -1)
-    if not np.isfinite(matrix).all():
-        return np.full(min(matrix.shape), np.nan)
-    return np.asarray(np.linalg.svd(matrix, compute_uv=False), float)
+        array = style.reals(f"source[{name!r}]", values)
+        if array.ndim not in (1, 2):
+            raise ValueError(f"source[{name!r}]: expected (k,) or (n, k), got shape {array.shape}")
+        found[name] = np.atleast_2d(array)
+    return found
 
 
 def phase_diagram(
@@ -205,19 +225,21 @@ def phase_diagram(
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm
 
-    x, y = np.linspace(*across, _CELLS), np.linspace(*upward, _CELLS)
-    chi = meanfield.phase_diagram(chosen, x, y).chi
-    held = np.clip(np.nan_to_num(chi, nan=1.0), 1 / _MOST_CHI, _MOST_CHI)
+    found = meanfield.phase_diagram(
+        chosen, np.linspace(*across, _CELLS), np.linspace(*upward, _CELLS)
+    )
     cells = ax.pcolormesh(
-        x,
-        y,
-        held,
+        found.sigma_w,
+        found.sigma_b,
+        np.clip(found.chi, 1 / _MOST_CHI, _MOST_CHI),
         cmap=colormaps["PuOr_r"],
         norm=LogNorm(1 / _MOST_CHI, _MOST_CHI),
         shading="gouraud",
         rasterized=True,
     )
-    line = ax.contour(x, y, held, levels=[1.0], colors="black", linewidths=2)
+    shown = (found.critical >= across[0]) & (found.critical <= across[1])
+    (line,) = ax.plot(found.critical, found.sigma_b, color="black", linewidth=2)
+    ax.set(xlim=across, ylim=upward)
     bar = style.figure_of(ax).colorbar(cells, ax=ax, extend="both", ticks=[0.1, 0.3, 1, 3, 10])
     bar.ax.yaxis.set_major_formatter("{x:g}")
     bar.set_label(r"$\chi_1$: below 1 gradients vanish, above they explode")
@@ -227,11 +249,8 @@ def phase_diagram(
         title=f"Edge of chaos: {chosen.name}",
     )
     style.fit_text(ax)
-    if legend and any(len(path) for path in line.allsegs[0]):
-        from matplotlib.lines import Line2D
-
-        handle = Line2D([], [], color="black", linewidth=2)
-        style.legend(ax, [handle], [r"$\chi_1 = 1$"], ax, loc="upper right", **_ON_PAPER)
+    if legend and shown.any():
+        style.legend(ax, [line], [r"$\chi_1 = 1$"], ax, loc="upper right", **_ON_PAPER)
     return ax
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import cells, curves, palette, style
+from vgcore.plot import curves, heatmaps, palette, style
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import TIME_FIELDS, Array, Field, Mask, of_gate, present_in_time
 
@@ -69,6 +69,7 @@ def time(
     ImportError
         If matplotlib is not installed.
     """
+    style.check_flow(flow)
     about, values = _time_field(flow, layers, field, gate)
     rows = style.rows_of(flow, steps)
     style.check_look(label, color)
@@ -99,7 +100,7 @@ def time(
         ax.set_title(name if columns == 1 else f"{name}: a few steps")
         style.fit_text(ax)
     if columns == 2:
-        _over_training(flow.step, about, values, there, axes[:, 0], (rows, looks))
+        _over_training(flow.step, about, values, there, list(axes[:, 0]), (rows, looks))
     for ax in axes[-1]:
         ax.set_xlabel("timestep $t$")
         if next(iter(values.values())).shape[1] == 1:
@@ -119,10 +120,12 @@ def _over_training(
     """A heatmap a layer, all on one scale; arrows mark the rows that are drawn as curves."""
     rows, looks = marked
     sheets = [
-        cells.Sheet(norms, there[name], np.arange(norms.shape[1], dtype=float), steps.astype(float))
+        heatmaps.Sheet(
+            norms, there[name], np.arange(norms.shape[1], dtype=float), steps.astype(float)
+        )
         for name, norms in values.items()
     ]
-    drawn = cells.draw(axes, about, sheets)
+    drawn = heatmaps.draw(axes, about, sheets)
     for ax, name in zip(axes, values, strict=True):
         ax.scatter(
             np.ones(len(rows)),
@@ -138,8 +141,8 @@ def _over_training(
         ax.set_ylabel("training step")
         ax.set_title(f"{name}: over the training")
         style.fit_text(ax)
-    cells.bar(drawn, about, axes)
-    handles, labels = cells.named(drawn, "no timestep")
+    heatmaps.bar(drawn, about, axes)
+    handles, labels = heatmaps.named(drawn, "no timestep")
     if handles:
         figure = style.figure_of(axes[0])
         columns = max(1, int(figure.get_figwidth() / 3))

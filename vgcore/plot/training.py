@@ -64,6 +64,7 @@ def over_training(
     ImportError
         If matplotlib is not installed.
     """
+    style.check_flow(flow)
     about = FIELDS[_validate.one_of("field", field, FIELDS)]
     columns = [flow.layers.index(name) for name in style.names_of(layers, flow.layers)]
     window = None if smooth is None else _validate.integer("smooth", smooth, minimum=1)
@@ -147,6 +148,7 @@ def saturation(
     ImportError
         If matplotlib is not installed.
     """
+    style.check_flow(flow)
     about = FIELDS["saturated"]._replace(title="Saturated outputs, dead units", axis=_SHARE)
     legend = _validate.boolean("legend", legend)
     columns = [flow.layers.index(name) for name in style.names_of(layers, flow.layers)]

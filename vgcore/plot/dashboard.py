@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vgcore import _validate
 from vgcore.flow import GradientFlow
 from vgcore.plot import curves, palette, style
 from vgcore.plot.blocks import branches
@@ -54,8 +53,7 @@ def dashboard(
     ImportError
         If matplotlib is not installed.
     """
-    if not isinstance(flow, GradientFlow):
-        raise TypeError(f"flow: expected a GradientFlow, got {_validate.kind(flow)}")
+    style.check_flow(flow)
     style.check_look(label, None)
     figure = style.figure_or_new(figure, _WIDTH, _HEIGHT)
     panels = _panels(flow)
@@ -65,8 +63,14 @@ def dashboard(
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
     figure.suptitle(label or f"{len(flow):,} recorded steps of {len(flow.layers):,} layers")
+    steps = curves.lines_on(axes[1])
+    if steps:
+        names = [str(line.get_label()) for line in steps]
+        style.legend(figure, steps, names, axes[1], title="step", loc="outside right upper")
     layered = [axes[2], *(ax for ax in axes if ax is not axes[2])]  # a line for each layer
-    curves.name_beside(figure, layered, "layer")
+    handles, names = curves.named(*layered)
+    if handles:
+        style.legend(figure, handles, names, axes[2], title="layer", loc="outside right lower")
     return figure
 
 
@@ -103,10 +107,6 @@ def _loss(flow: GradientFlow, ax: Axes) -> None:
 
 def _error_signal(flow: GradientFlow, ax: Axes) -> None:
     over_layers(flow, "delta", ax=ax, legend=False)
-    lines = curves.lines_on(ax)
-    if lines:
-        labels = [str(line.get_label()) for line in lines]
-        style.legend(ax, lines, labels, ax, title="step", loc="best")
     ax.set_title("Error signal over the layers")
 
 

@@ -1,0 +1,168 @@
+"""Animations, and pictures that move while a network trains."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+from pictures import INF, NAN, layered, render
+from PIL import Image
+
+import vgcore as vg
+from vgcore import plot
+
+matplotlib.use("Agg")
+moving = importlib.import_module("vgcore.plot.live")  # whose name the function has
+
+
+@pytest.fixture(autouse=True)
+def close() -> Iterator[None]:
+    yield
+    pyplot.close("all")
+
+
+def fit(flow: vg.GradientFlow, callback: object, seconds: float) -> None:
+    """Train for some time."""
+    rng = np.random.default_rng(0)
+    stack = [*(vg.Dense(60, "tanh") for _ in range(8)), vg.Dense(2)]
+    model = vg.Sequential(stack, input_shape=20, seed=0)
+    model.compile("mse", vg.SGD(0.01))
+    x, y = rng.normal(size=(512, 20)), rng.normal(size=(512, 2))
+    until = time.monotonic() + seconds
+    late = lambda epoch, logs: time.monotonic() > until  # noqa: E731
+    model.fit(x, y, epochs=10_000, batch_size=16, track=flow, callbacks=[callback, late], verbose=0)
+
+
+def test_a_live_picture_shows_the_last_step_and_can_be_saved() -> None:
+    flow = vg.GradientFlow()
+    callback = plot.live(flow)
+    fit(flow, callback, 0.8)
+    assert callback.figure is not None
+    (ax,) = callback.figure.axes
+    first, line = ax.get_lines()[:2]
+    np.testing.assert_array_equal(line.get_ydata(), flow.delta[-1])
+    np.testing.assert_array_equal(first.get_ydata(), flow.delta[0])
+    assert f"step {flow.step[-1]:,}" in ax.texts[0].get_text()
+    assert not any(artist.get_animated() for artist in ax.get_children())
+    assert len(render(callback.figure)) > 2000
+
+
+def test_frames_keep_to_their_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    update, costs = moving._Picture.update, [0.0]
+
+    def timed(self: Any) -> None:
+        begin = time.perf_counter()
+        update(self)
+        costs.append(time.perf_counter() - begin)
+
+    monkeypatch.setattr(moving._Picture, "update", timed)
+    flow = vg.GradientFlow()
+    callback = plot.live(flow, fps=1000)
+    begin = time.perf_counter()
+    fit(flow, callback, 2.0)
+    whole = time.perf_counter() - begin
+    assert callback.frames >= 2
+    assert callback.seconds < 0.05 * whole + max(costs) + 0.05  # none begins that is not paid for
+
+
+def test_a_slow_canvas_gets_fewer_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    show = moving._Screen.show
+
+    def slowly(self: Any, *, whole: bool) -> None:
+        time.sleep(0.03)
+        show(self, whole=whole)
+
+    monkeypatch.setattr(moving._Screen, "show", slowly)
+    flow = vg.GradientFlow()
+    callback = plot.live(flow)
+    fit(flow, callback, 1.5)
+    assert callback.frames <= 4
+
+
+def test_a_callback_serves_one_training_after_another_on_axes_that_are_given() -> None:
+    figure = plot.blank(4, 3)
+    ax = figure.subplots()
+    for _ in range(2):
+        flow = vg.GradientFlow()
+        fit(flow, plot.live(flow, ax=ax), 0.3)
+        ax.clear()
+    assert not pyplot.get_fignums()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[[1, 1]], [[0, 0], [NAN, INF]], [[NAN, NAN]], [[1e-3, 0], [INF, 1e9]], [[1.7e308, 5e-324]]],
+)
+@pytest.mark.parametrize("field", ["delta", "saturated", "activation_mean"])
+def test_a_live_picture_of_anything(rows: list[list[float]], field: str) -> None:
+    from vgcore.model.history import Progress
+
+    recorded, flow = layered(rows), vg.GradientFlow()
+    flow.declare(recorded.layers)
+    callback = plot.live(flow, field, fps=1e9, ax=plot.blank(4, 3).subplots())
+    for row in range(len(recorded)):
+        flow.add(
+            row, loss=1.0, delta=recorded.delta[row], saturated=rows[row], activation_mean=rows[row]
+        )
+        callback.on_progress(Progress(0, 1, row, None, 1.0))
+    callback.on_train_end(None)  # type: ignore[arg-type]
+    assert isinstance(callback.figure, Figure)
+    (ax,) = callback.figure.axes
+    render(callback.figure)
+    bad = np.array(rows[-1])
+    unseen = np.count_nonzero(~np.isfinite(bad)) if field != "delta" else np.count_nonzero(bad == 0)
+    if unseen and not np.isnan(np.array(rows)).all():
+        assert "value" in ax.texts[0].get_text()
+
+
+def test_a_training_that_records_nothing_draws_nothing() -> None:
+    callback = plot.live(vg.GradientFlow())
+    fit(vg.GradientFlow(), callback, 0.1)
+    assert callback.figure is None and callback.frames == 0 and not pyplot.get_fignums()
+
+
+def test_an_animation_has_a_frame_for_each_step(tmp_path: Path) -> None:
+    flow = layered([[10.0**-n, 1] for n in range(5)])
+    made = plot.animate(flow, tmp_path / "all.gif", fps=10)
+    with Image.open(tmp_path / "all.gif") as image:
+        assert image.n_frames == 5  # type: ignore[attr-defined]
+    assert not pyplot.get_fignums()
+    plot.animate(flow, tmp_path / "some.gif", steps=[0, 40])
+    with Image.open(tmp_path / "some.gif") as image:
+        assert image.n_frames == 2  # type: ignore[attr-defined]
+    assert made is not None
+
+
+def test_the_axis_of_an_animation_holds_every_frame() -> None:
+    flow = layered([[10.0**-n, 1] for n in range(5)])
+    figure = plot.blank(4, 3)
+    made = plot.animate(flow, figure=figure)
+    limits = []
+    for frame in range(5):
+        made._func(frame)  # type: ignore[attr-defined]
+        limits.append(figure.axes[0].get_ylim())
+        assert "e-" not in figure.axes[0].get_title() or frame
+    assert len(set(limits)) == 1 and limits[0][0] <= 1e-4 and limits[0][1] >= 1
+    made._draw_was_started = True  # or matplotlib warns that nobody looked
+
+
+def test_a_path_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = layered([[1, 2]])
+    (tmp_path / "flow.gif").mkdir()
+    with pytest.raises(IsADirectoryError, match="path: expected a file, got the folder"):
+        plot.animate(flow, tmp_path / "flow.gif")
+    monkeypatch.setattr("matplotlib.animation.writers.is_available", lambda name: False)
+    with pytest.raises(ValueError, match=r"path: expected a name ending in .gif, got .* no ffmpeg"):
+        plot.animate(flow, tmp_path / "flow.mp4")
+    with pytest.raises(TypeError, match="path"):
+        plot.animate(flow, 3)  # type: ignore[arg-type]
