@@ -618,7 +618,6 @@ def test_everything_public_is_tried():
         "Text",
         "Loss",
         "Lyapunov",
-        "Prediction",
     }  # what functions give
     nothing_to_give = {"get_num_threads", "digits", "names"}
     nothing_to_give |= {"Accuracy", "MeanAbsoluteError", "R2", "ConfusionMatrix"}
