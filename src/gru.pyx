@@ -8,6 +8,8 @@ reset before it (Cho's):               m = r h_{t-1}                  n = f(W_in
 Gates lie as r, z, m, n: of dL/dz the recurrent weights see r, z and m, the input's see r, z and n.
 """
 
+from libc.string cimport memset
+
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter,
     block, from_row, of_thread, span_of, tap_delta, tap_outputs,
@@ -144,6 +146,7 @@ cdef void cell_backward(
     cdef OpTaps here
     cdef Taps layer
     cdef int gate, column
+    memset(&here, 0, sizeof(OpTaps))  # nobody reads it where taps is NULL, which compilers do not see
     if taps != NULL:
         here = taps_at(op, taps, now)
         layer = here.layer

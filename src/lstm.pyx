@@ -9,6 +9,8 @@ dL/dc_t = dL/dc_t from t + 1  +  dL/dh_t o squash'(c_t)  +  p_o dL/dz_o
 dL/dc_{t-1} = f dL/dc_t + p_i dL/dz_i + p_f dL/dz_f        dL/dh_{t-1} = W_hh^T dL/dz
 """
 
+from libc.string cimport memset
+
 from .op cimport (
     Kind, Op, OpTaps, Operation, PER_ROW, PER_STEP, PER_THREAD, Step, add_buffer, add_parameter,
     block, from_row, of_thread, span_of, tap_delta, tap_outputs,
@@ -117,6 +119,7 @@ cdef void cell_backward(
     cdef OpTaps here
     cdef Taps layer
     cdef int gate
+    memset(&here, 0, sizeof(OpTaps))  # nobody reads it where taps is NULL, which compilers do not see
     if taps != NULL:
         here = taps_at(op, taps, now)
         layer = here.layer
