@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type, str]] = {
     ),
     "no units": (
         lambda: plot.heatmap(layered([[1]]), "unit_delta"),
-        *(ValueError, r"units: this record has none; record them with GradientFlow\(units=True\)"),
+        *(ValueError, r"source: expected a record of units: GradientFlow\(units=True\)"),
     ),
     "source": (lambda: plot.heatmap([1]), TypeError, "source: expected a GradientFlow, or what"),
     "flows": (lambda: plot.compare(layered([[1]])), TypeError, "flows: expected a dict of names"),

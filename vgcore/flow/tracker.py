@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
+class NotRecordedError(AttributeError, ValueError):
+    """What a record was not told to hold: an attribute that is missing, and a field that is a bad value."""
+
+
 class GradientFlow:
     """Records, layer by layer, how large the gradient is while a network trains.
 
@@ -195,8 +199,8 @@ class GradientFlow:
         """The fields, and what users call."""
         own = [name for name in super().__dir__() if not name.startswith("_")]
         hidden = {"bind", "check_alike", "check_fits", "follow", "held", "wants", "wants_part"}
-        fields = {*FIELDS, *TIME_FIELDS, *UNIT_FIELDS, "step", "loss", "unit_step"}
-        return sorted({*own, *fields} - hidden)
+        units = {*UNIT_FIELDS, "unit_step"} if self._has_part("units") else set()
+        return sorted({*own, *FIELDS, *TIME_FIELDS, *units, "step", "loss"} - hidden)
 
     def __getitem__(self, place: int | slice) -> GradientFlow:
         """The steps at some places of the record, counted as in a list, as a record of its own."""
@@ -581,15 +585,20 @@ class GradientFlow:
         return Distribution(field, self.step[part.place], self._declared.layers, part)
 
     def _part(self, name: str) -> Part:
-        """What is recorded of a part; ValueError if nothing is, and nothing was to be."""
+        """What is recorded of a part; `NotRecordedError` if nothing is, and nothing was to be."""
+        if not self._has_part(name):
+            raise NotRecordedError(
+                f"{name}: this record has none; record them with GradientFlow({name}=True)"
+            )
         with self._lock:
             self._settled()
-            if name not in self._parts and not self._chosen[name]:
-                raise ValueError(
-                    f"{name}: this record has none; record them with GradientFlow({name}=True)"
-                )
             part = self._parts.get(name)
             return self._declared.empty_part(name) if part is None else part.rows
+
+    def _has_part(self, name: str) -> bool:
+        with self._lock:
+            self._settled()
+            return name in self._parts or bool(self._chosen[name])
 
     def rate(self) -> Rate:
         """Geometric factor of the error signal per layer, at each recorded step.
