@@ -18,6 +18,7 @@ from PIL import Image
 
 import vgcore as vg
 from vgcore import plot
+from vgcore.model.history import Progress
 
 matplotlib.use("Agg")
 moving = importlib.import_module("vgcore.plot.live")  # whose name the function has
@@ -55,36 +56,43 @@ def test_a_live_picture_shows_the_last_step_and_can_be_saved() -> None:
     assert len(render(callback.figure)) > 2000
 
 
-def test_frames_keep_to_their_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    update, costs = moving._Picture.update, [0.0]
+class Clock:
+    """Seconds that pass when a test says so; a breath of training is one of 40 ms."""
 
-    def timed(self: Any) -> None:
-        begin = time.perf_counter()
-        update(self)
-        costs.append(time.perf_counter() - begin)
+    now = 0.0
 
-    monkeypatch.setattr(moving._Picture, "update", timed)
-    flow = vg.GradientFlow()
-    callback = plot.live(flow, fps=1000)
-    begin = time.perf_counter()
-    fit(flow, callback, 2.0)
-    whole = time.perf_counter() - begin
-    assert callback.frames >= 2
-    assert callback.seconds < 0.05 * whole + max(costs) + 0.05  # none begins that is not paid for
+    def perf_counter(self) -> float:
+        return self.now
+
+    def train(self, callback: Any, seconds: float) -> None:
+        callback.on_train_begin(None)
+        for _ in range(round(seconds / 0.04)):
+            self.now += 0.04
+            callback.on_progress(Progress(0, 1, 0, None, 1.0))
 
 
-def test_a_slow_canvas_gets_fewer_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    show = moving._Screen.show
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(moving, "time", made)
+    return made
 
-    def slowly(self: Any, *, whole: bool) -> None:
-        time.sleep(0.03)
-        show(self, whole=whole)
 
-    monkeypatch.setattr(moving._Screen, "show", slowly)
-    flow = vg.GradientFlow()
-    callback = plot.live(flow)
-    fit(flow, callback, 1.5)
-    assert callback.frames <= 4
+@pytest.mark.parametrize("cost", [0.001, 0.004, 0.03, 0.5])
+def test_frames_take_their_share_of_the_time_and_no_more(
+    cost: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def update(self: Any) -> None:
+        clock.now += cost
+
+    callback = plot.live(layered([[1, 2], [2, 3]]), ax=plot.blank(4, 3).subplots())
+    callback.on_progress(Progress(0, 1, 0, None, 1.0))  # opens the picture
+    monkeypatch.setattr(moving._Picture, "update", update)
+    clock.train(callback, 40.0)
+    assert callback.seconds == pytest.approx(callback.frames * cost)
+    affordable = 0.05 * clock.now / cost
+    least, most = min(0.9 * affordable, 20 * 40.0), min(affordable, 22 * clock.now)
+    assert least <= callback.frames <= most + 1
 
 
 def test_a_callback_serves_one_training_after_another_on_axes_that_are_given() -> None:
@@ -103,8 +111,6 @@ def test_a_callback_serves_one_training_after_another_on_axes_that_are_given() -
 )
 @pytest.mark.parametrize("field", ["delta", "saturated", "activation_mean"])
 def test_a_live_picture_of_anything(rows: list[list[float]], field: str) -> None:
-    from vgcore.model.history import Progress
-
     recorded, flow = layered(rows), vg.GradientFlow()
     flow.declare(recorded.layers)
     callback = plot.live(flow, field, fps=1e9, ax=plot.blank(4, 3).subplots())
