@@ -679,3 +679,20 @@ def test_a_distribution_cannot_be_written_into():
             setattr(told_of, name, 0)
     with pytest.raises(ValueError, match="read-only"):
         flow.unit_delta["dense1"][...] = 0
+
+
+@pytest.mark.parametrize("asked", ["distributions", "units"])
+def test_a_record_that_ends_before_a_step_that_was_to_be_told_can_be_read(asked):
+    model = vg.Sequential([vg.Dense(3)], input_shape=4, seed=0)
+    model.compile("mse", on_nonfinite="stop")
+    flow = vg.GradientFlow(**{asked: [3]})
+    with pytest.warns(RuntimeWarning, match="not finite at step 0"):
+        model.fit(
+            np.full((8, 4), 1e30), np.ones((8, 3)), epochs=1, batch_size=2, track=flow, verbose=0
+        )
+    assert len(flow) <= 1
+    assert len(flow[:].step) == len(flow)
+    if asked == "distributions":
+        assert flow.distribution("delta").counts.shape[:2] == (0, 1)
+    else:
+        assert flow.unit_delta["dense1"].shape == (0, 3)

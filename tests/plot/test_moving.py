@@ -65,7 +65,7 @@ class Clock:
         return self.now
 
     def train(self, callback: Any, seconds: float) -> None:
-        callback.on_train_begin(None)
+        callback._begin()
         for _ in range(round(seconds / 0.04)):
             self.now += 0.04
             callback.on_progress(Progress(0, 1, 0, None, 1.0))
@@ -129,9 +129,25 @@ def test_a_live_picture_of_anything(rows: list[list[float]], field: str) -> None
         assert "value" in ax.texts[0].get_text()
 
 
-def test_a_training_that_records_nothing_draws_nothing() -> None:
+@pytest.mark.parametrize("given", [False, True])
+def test_a_picture_that_is_closed_is_not_drawn_any_more(given: bool) -> None:
+    class Closing(vg.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+            pyplot.close("all")
+
+    flow = vg.GradientFlow()
+    callback = plot.live(flow, ax=pyplot.figure().subplots() if given else None)
+    model = vg.Sequential([vg.Dense(3)], input_shape=4, seed=0)
+    model.compile("mse")
+    x, y = np.ones((8, 4)), np.ones((8, 3))
+    model.fit(x, y, epochs=9, track=flow, verbose=0, callbacks=[callback, Closing()])
+    assert len(flow) == 9 and not pyplot.get_fignums()
+
+
+def test_a_training_that_records_elsewhere_does_not_begin() -> None:
     callback = plot.live(vg.GradientFlow())
-    fit(vg.GradientFlow(), callback, 0.1)
+    with pytest.raises(ValueError, match=r"flow: expected the one .* fit\(track=flow\)"):
+        fit(vg.GradientFlow(), callback, 0.1)
     assert callback.figure is None and callback.frames == 0 and not pyplot.get_fignums()
 
 

@@ -132,7 +132,10 @@ def test_published_half_stable_points(activation, sigma_w2, sigma_b2):
     """Roberts, Yaida, Hanin 2022, Section 5.3.4: the smallest σb with a critical point."""
     found = vg.critical(activation, math.sqrt(sigma_b2) + 1e-8)
     assert found.sigma_w**2 == pytest.approx(sigma_w2, rel=1e-6)
-    with pytest.raises(ValueError, match=f"{activation} expects at least {sigma_b2**0.5:.4g}, "):
+    with pytest.raises(
+        ValueError,
+        match=f"{activation} expects at least {math.ceil(sigma_b2**0.5 * 1e4) / 1e4:.4f}, ",
+    ):
         vg.critical(activation, math.sqrt(sigma_b2) - 1e-4)
 
 

@@ -404,7 +404,7 @@ def test_a_prediction_by_fields():
         theory.of("weight_grad")
     with pytest.raises(TypeError, match="field: expected a name"):
         theory.of(3)
-    assert repr(theory).startswith("<Prediction: 5 layers; delta of dense1 is ")
+    assert repr(theory).startswith("<Prediction: 5 layers; the norm of delta of dense1 is ")
     assert theory._repr_html_().count("<tr>") == 6
     frame = pytest.importorskip("pandas") and theory.to_dataframe()
     assert list(frame.layer) == theory.layers

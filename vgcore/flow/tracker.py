@@ -400,6 +400,11 @@ class GradientFlow:
             if run is not None or not self._held:
                 self._run = run
 
+    @property
+    def recording(self) -> bool:
+        """Whether a training records in it now."""
+        return self._held > 0
+
     @contextmanager
     def held(self, declared: Declaration, run: object) -> Iterator[None]:
         """Measure what is ``declared``, and nothing else meanwhile, also before there is a step."""

@@ -90,7 +90,8 @@ class Bins(Told):
             lowest = np.where(width > 0, first + self._smallest, 0)
             columns[field, "lowest"] = lowest.astype(np.int16)
             columns[field, "special"] = narrowed(numbers[..., :_SPECIAL])
-            columns[field, "counts"] = numbers[..., _SPECIAL:].reshape(*width.shape, -1, 2)
+            most = (numbers.shape[-1] - _SPECIAL) // 2
+            columns[field, "counts"] = numbers[..., _SPECIAL:].reshape(*width.shape, most, 2)
         return Part(place, columns)
 
     def _numbers(self, begin: NDArray[np.int64], lengths: NDArray[np.int64]) -> Array:

@@ -62,7 +62,9 @@ def dashboard(
         draw(ax)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    figure.suptitle(label or f"{len(flow):,} recorded steps of {len(flow.layers):,} layers")
+    counts = (len(flow), "recorded step"), (len(flow.layers), "layer")
+    said = " of ".join(f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts)
+    figure.suptitle(label or said)
     steps = curves.lines_on(axes[1])
     if steps:
         names = [str(line.get_label()) for line in steps]
@@ -99,7 +101,7 @@ def _panels(flow: GradientFlow) -> list[_Panel]:
 def _loss(flow: GradientFlow, ax: Axes) -> None:
     about = Field("Loss", "loss", log=not np.any(flow.loss < 0))
     known = np.full(len(flow), True)
-    look = {"color": palette.ink(), "linewidth": 1.2}
+    look = {"color": palette.ink(), "linewidth": 1.2, "marker": "o" if len(flow) == 1 else ""}
     drawn = [Curve(flow.loss, known, "loss", look)] if len(flow) else []
     curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
     ax.set_xlabel("step")

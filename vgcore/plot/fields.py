@@ -59,7 +59,7 @@ UNIT_FIELDS = {
         "Error signal of each unit", r"$\|\partial L/\partial z\|_2$ over the batch"
     ),
     "unit_saturated": Field("Saturation of each unit", "share of samples, 0 to 1", log=False),
-    "unit_dead": Field("Dead units", "share of samples, 0 to 1", log=False),
+    "unit_dead": Field("Slope 0 of each unit", "share of samples, 0 to 1", log=False),
     "unit_weight": Field("Size of each unit's weights", r"$\|w\|_2$ of incoming weights"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,15 +57,14 @@ def gates(
     """
     source = inside.checked(source)
     if isinstance(source, GradientFlow):
-        title, panels, there = _of_flow(source, layer, step)
+        title, names, panels, there = _of_flow(source, layer, step)
     else:
         if step is not None:
             raise ValueError(f"step: expected None with internals, got {step!r}")
-        title, panels, there = _of_internals(source, layer)
+        title, names, panels, there = _of_internals(source, layer)
     figure = style.figure_or_new(figure, 1.5 + 3.6 * len(panels), 3.6)
     figure.suptitle(title)
     axes = figure.subplots(1, len(panels), sharex=True, squeeze=False)[0]
-    names = list(dict.fromkeys(name for _, values, _ in panels for name in values))
     looks = dict(zip(names, _looks(len(names)), strict=True))
     for ax, (about, values, empty) in zip(axes, panels, strict=True):
         drawn = [Curve(each, there, name, looks[name]) for name, each in values.items()]
@@ -72,6 +72,11 @@ def gates(
         curves.draw(ax, about, x, drawn, empty=empty)
         ax.set_xlabel("timestep $t$")
         ax.locator_params("x", integer=True)
+    shares = [
+        ax for ax, (about, values, _) in zip(axes, panels, strict=True) if about.share and values
+    ]
+    for ax in shares:  # open and closed on one scale
+        ax.set_ylim(top=max(each.get_ylim()[1] for each in shares))
     curves.name_beside(figure, [axes[-1], *axes[:-1]], "gate")
     return figure
 
@@ -82,7 +87,7 @@ def _looks(count: int) -> list[palette.Look]:
 
 def _of_flow(
     flow: GradientFlow, layer: str | None, step: int | None
-) -> tuple[str, list[_Panel], Mask]:
+) -> tuple[str, Sequence[str], list[_Panel], Mask]:
     row = None if step is None else style.rows_of(flow, [step], called="step")[0]
     recorded = flow.time_gate
     if flow.layers and not recorded:
@@ -93,7 +98,7 @@ def _of_flow(
     saturated = Field("saturated", "share of values, 0 to 1", log=False)
     empty = curves.reason(flow)
     if not len(flow):
-        return "Gates", [(saturated, {}, empty), (_GRADIENT, {}, empty)], np.empty(0, bool)
+        return "Gates", (), [(saturated, {}, empty), (_GRADIENT, {}, empty)], np.empty(0, bool)
     row = len(flow) - 1 if row is None else row
     names = flow.gates[name]
     panels = [
@@ -101,10 +106,12 @@ def _of_flow(
         for about, values in ((saturated, flow.time_saturated), (_GRADIENT, flow.time_gate))
     ]
     title = f"Gates of {name} at step {flow.step[row]:,}"
-    return title, panels, present_in_time(flow, name, "time_gate")[row]
+    return title, names, panels, present_in_time(flow, name, "time_gate")[row]
 
 
-def _of_internals(source: Internals, layer: str | None) -> tuple[str, list[_Panel], Mask]:
+def _of_internals(
+    source: Internals, layer: str | None
+) -> tuple[str, Sequence[str], list[_Panel], Mask]:
     through_time = [n for n in source if _gated(source[n])]
     if not through_time:
         raise ValueError("source: expected internals of a recurrent layer, got none")
@@ -125,7 +132,7 @@ def _of_internals(source: Internals, layer: str | None) -> tuple[str, list[_Pane
         (closed, {g: _share(v < _CLOSED, v, alive) for g, v in doors.items()}, "no gate of 0 to 1"),
         (_GRADIENT, gradients, without),
     ]
-    return f"Gates of {name}", panels, np.asarray(alive.any(axis=0))
+    return f"Gates of {name}", list(values), panels, np.asarray(alive.any(axis=0))
 
 
 def _gated(layer: Any) -> bool:

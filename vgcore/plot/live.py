@@ -63,14 +63,19 @@ class Live(Callback):
         self._started = self._due = time.perf_counter()
 
     def on_train_begin(self, model: Sequential) -> None:
-        """Begin to count."""
+        """Begin to count; ValueError if nothing is recorded in the flow."""
+        if not self._flow.recording:
+            raise ValueError(
+                "flow: expected the one that this training records into, fit(track=flow); got another"
+            )
         self._begin()
 
     def on_progress(self, progress: Progress) -> None:
         """Draw a frame, if it is time and there is time for it."""
         now = time.perf_counter()
         broke = self.seconds > _SHARE * (now - self._started)
-        if now < self._due or broke or not len(self._flow):
+        closed = self._picture is not None and not self._picture.seen
+        if now < self._due or broke or closed or not len(self._flow):
             return
         # One that comes late is no reason for the next to be late.
         self._due = max(self._due + 1 / self._fps, now)
@@ -86,9 +91,9 @@ class Live(Callback):
         """Draw the last step, and leave a picture that can be saved."""
         if self._picture is None and len(self._flow):
             self._open()
-        if self._picture is not None:
+        if self._picture is not None and self._picture.seen:
             self._picture.settle()
-            self._picture = None
+        self._picture = None
 
     def _open(self) -> None:
         self._ax = style.axes_or_new(self._ax)
@@ -171,6 +176,11 @@ class _Picture:
         moving = [self._line, *self._marks.values()]
         self._screen = _screen(ax, moving, [self._text])
         self.update()
+
+    @property
+    def seen(self) -> bool:
+        """Whether anybody looks: not once the figure was closed."""
+        return self._screen.open
 
     def _mark(self, kind: str, colour: str) -> Line2D:
         about = curves.MARKS[kind]
@@ -274,6 +284,15 @@ class _Screen:
         self._canvas.draw()
         self._layout = figure.get_layout_engine()
         figure.set_layout_engine("none")  # it is laid out: that takes as long as drawing it
+
+    @property
+    def open(self) -> bool:
+        """Whether pyplot has not closed the figure, if it is one of its own."""
+        from matplotlib import pyplot
+
+        manager = self._canvas.manager
+        there = manager is None or pyplot.fignum_exists(manager.num)
+        return bool(there and self._figure.canvas is self._canvas)
 
     def _drawn(self, event: Any) -> None:
         self._place = self._ax.bbox.padded(_MARK)

@@ -234,8 +234,9 @@ def _critical(activation: Activation, sigma_b: float) -> CriticalPoint:
         )
     if _pull(activation, max(q, _SMALL)) < -_ROUNDING:
         edge = _root(lambda q: _pull(activation, q), max(q, _SMALL), 2)
+        least = math.ceil(math.sqrt(_bias(activation, edge)) * 1e4) / 1e4
         raise ValueError(
-            f"sigma_b: {activation.name} expects at least {math.sqrt(_bias(activation, edge)):.4g}, below "
+            f"sigma_b: {activation.name} expects at least {least:.4f}, below "
             f"which the length map leaves its fixed point; got {sigma_b:g}"
         )
     return CriticalPoint(1 / math.sqrt(_moments(activation, q).slope), sigma_b, q)

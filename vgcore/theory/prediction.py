@@ -105,10 +105,12 @@ class Prediction:
     def _title(self) -> str:
         count = len(self.layers)
         title = f"Prediction: {count} layer{'' if count == 1 else 's'}"
-        ends = np.flatnonzero(np.isfinite(self.delta))
+        norms = self.of("delta")[0]
+        ends = np.flatnonzero(np.isfinite(norms))
         if len(ends) > 1:
             first, last = (self.layers[end] for end in (ends[0], ends[-1]))
-            title += f"; delta of {first} is {self.delta[ends[0]]:.3g} times that of {last}"
+            ratio = norms[ends[0]] / norms[ends[-1]]
+            title += f"; the norm of delta of {first} is {ratio:.3g} times that of {last}"
         return title
 
     def _repr_html_(self) -> str:
@@ -165,7 +167,8 @@ def predict(model: Sequential, x: ArrayLike) -> Prediction:
     Examples
     --------
     >>> theory = vg.theory.predict(model, x)
-    >>> theory.delta / model.gradient_flow(x, y).delta[-1]
+    >>> expected, low, high = theory.of("delta")  # norms, as a flow has them, but for one factor
+    >>> model.gradient_flow(x, y).delta[-1] / expected
     """
     if not isinstance(model, Sequential):
         raise TypeError(f"model: expected a Sequential, got {_validate.kind(model)}")
