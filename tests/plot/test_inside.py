@@ -88,6 +88,19 @@ def test_what_lies_behind_a_length_is_no_value_and_no_nan(align: str) -> None:
     np.testing.assert_allclose(shown[0], values[0][:: 1 if align == "start" else -1] * 3**0.5)
 
 
+def test_sequences_that_end_together_are_counted_back() -> None:
+    model = vg.Sequential([vg.LSTM(3), vg.Dense(2)], input_shape=(None, 4), seed=0)
+    model.compile("mse")
+    x, y = np.ones((4, 6, 4)), np.ones((4, 2))
+    found = model.internals(x, y, lengths=[1, 2, 3, 6], align="end")
+    ax = plot.heatmap(found, "dh", layer="lstm1")
+    assert (ax.get_xlabel(), ax.get_xlim()) == ("timestep, counted from the last", (-5.5, 0.5))
+    for ax in plot.gates(found, "lstm1").axes:
+        (line, *_) = lines_on(ax)
+        assert ax.get_xlabel() == "timestep, counted from the last"
+        assert line.get_xdata()[-1] == 0
+
+
 def test_nan_at_a_timestep_is_nan() -> None:
     ax = plot.heatmap(inside([[1, NAN, 1], [1, 1, 1]], lengths=[3, 2]), "dh", layer="lstm1")
     mesh(ax)

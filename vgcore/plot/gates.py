@@ -68,9 +68,9 @@ def gates(
     looks = dict(zip(names, _looks(len(names)), strict=True))
     for ax, (about, values, empty) in zip(axes, panels, strict=True):
         drawn = [Curve(each, there, name, looks[name]) for name, each in values.items()]
-        x = np.arange(len(there), dtype=float)
+        x, x_name = inside.timesteps(source, len(there))
         curves.draw(ax, about, x, drawn, empty=empty)
-        ax.set_xlabel("timestep $t$")
+        ax.set_xlabel(x_name)
         ax.locator_params("x", integer=True)
     shares = [
         ax for ax, (about, values, _) in zip(axes, panels, strict=True) if about.share and values

@@ -235,8 +235,9 @@ def _of_internals(
     name = some[0] if layer is None else layer
     about, values, there = inside.sizes(source, name, field)
     through_time = inside.array(source, name, field).ndim == 3
-    x_name = "timestep $t$" if through_time else "unit or channel"
-    x = np.arange(values.shape[1], dtype=float)
+    x, x_name = np.arange(values.shape[1], dtype=float), "unit or channel"
+    if through_time:
+        x, x_name = inside.timesteps(source, values.shape[1])
     return about, _Matrix(values, there, x, x_name, "sample", name, absent="no timestep")
 
 

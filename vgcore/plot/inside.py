@@ -109,3 +109,10 @@ def norms(values: Array, over: tuple[int, ...]) -> Array:
         scale = np.where(np.isfinite(most) & (most > 0), most, 1.0)
         found = np.sqrt(np.sum((values / scale) ** 2, axis=over)) * np.squeeze(scale, over)
     return np.asarray(found, float)
+
+
+def timesteps(source: GradientFlow | Internals, count: int) -> tuple[Array, str]:
+    """So many timesteps on an axis, and what it is called: sequences that end together are counted back."""
+    if isinstance(source, Internals) and source.align == "end":
+        return np.arange(1.0 - count, 1.0), "timestep, counted from the last"
+    return np.arange(count, dtype=float), "timestep $t$"
