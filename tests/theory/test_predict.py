@@ -549,3 +549,17 @@ def test_sources_are_independent():
     assert variance(one) == pytest.approx(math.log1p(0.1))
     assert len(other) == 2
     assert other[0] == 0
+
+
+def test_a_highway_layers_delta_is_of_both_its_gates():
+    x = np.random.default_rng(0).normal(size=(64, 8))
+    ratios = []
+    for seed in range(12):
+        layers = [vg.Dense(50), vg.Highway("tanh"), vg.Highway("tanh"), vg.Dense(20)]
+        model = vg.Sequential(layers, input_shape=8, seed=seed)
+        model.compile("mse")
+        found = model.internals(x, 1e3 * np.random.default_rng(1).normal(size=(64, 20)))
+        deltas = [found[name].delta for name in found]
+        ratios.append([np.sqrt(np.mean(d**2) / np.mean(deltas[-1] ** 2)) for d in deltas])
+    theory = vg.theory.predict(model, x)
+    np.testing.assert_allclose(theory.delta, np.mean(ratios, axis=0), rtol=0.06)

@@ -244,6 +244,7 @@ def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tu
     row = place.row(course)
     told = pass_on(course, row, h)
     row.weight = math.sqrt(2 * units * units * start.variance)
+    row.numbers *= 2  # of delta: those of g and of the gate
 
     few = 0 if h.cross is None else len(h.cross)
     pass_through = np.multiply.outer(np.sqrt(shut[:few]), np.sqrt(shut[:few]))
@@ -259,7 +260,7 @@ def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tu
             root = np.sqrt(factor[:few])
             each = gradient.times(factor, np.multiply.outer(root, root))
             of_both.append(replace(each, noise=total(each.noise, own)))
-        row.delta = Length(sum(each.size for each in of_both), variance(of_both[0].noise))
+        row.delta = Length(sum(each.size for each in of_both) / 2, variance(of_both[0].noise))
         body = [one(each) for one, each in zip((back_g, back_t), of_both, strict=True)]
         skip = gradient.times(shut, pass_through)
         row.skip = Length(skip.size, variance(skip.noise))
