@@ -183,6 +183,9 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_work(
     (tmp_path / "flow.gif").mkdir()
     with pytest.raises(IsADirectoryError, match="path: expected a file, got the folder"):
         plot.animate(flow, tmp_path / "flow.gif")
+    for rate in (0.001, 1000):
+        with pytest.raises(ValueError, match="fps: expected"):
+            plot.animate(flow, tmp_path / "a.gif", fps=rate)
     monkeypatch.setattr("matplotlib.animation.writers.is_available", lambda name: False)
     with pytest.raises(ValueError, match=r"path: expected a name ending in .gif, got .* no ffmpeg"):
         plot.animate(flow, tmp_path / "flow.mp4")

@@ -290,3 +290,10 @@ def test_a_wide_deep_network_does_what_the_theory_says(activation, sigma_w, sigm
     measured = math.exp(-np.polyfit(np.arange(len(delta)), delta, 1)[0])
     factor = math.sqrt(meanfield.chi(activation, sigma_w, sigma_b))
     assert measured == pytest.approx(factor, rel=0.03)
+
+
+def test_what_is_flat_has_no_critical_point():
+    with pytest.raises(
+        ValueError, match=r"activation: expected one with a critical point, got .* flat"
+    ):
+        vg.critical(vg.activations.formula("0 * z"))

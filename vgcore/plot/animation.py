@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.figure import Figure
 
+_SLOWEST = 0.01  # frames a second of a GIF
 _MOST_FRAMES = 150
 _WRITERS = {".gif": "pillow", ".mp4": "ffmpeg"}
 
@@ -68,6 +69,8 @@ def animate(
     rate = _validate.real("fps", fps, above=0)
     style.require_matplotlib()
     target = None if path is None else _checked(path)
+    if target is not None and target.suffix.lower() == ".gif":  # delays are hundredths of a second
+        _validate.real("fps", fps, minimum=_SLOWEST, maximum=100)
     if figure is None and target is not None:  # pyplot's would draw every frame once more
         figure = style.blank(7.2, 4.05)
     figure = style.figure_or_new(figure, 7.2, 4.05)

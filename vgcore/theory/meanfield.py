@@ -226,6 +226,10 @@ def _network(
 
 @cache
 def _critical(activation: Activation, sigma_b: float) -> CriticalPoint:
+    if _moments(activation, 1.0).slope == 0:
+        raise ValueError(
+            f"activation: expected one with a critical point, got {activation.name!r}, which is flat"
+        )
     q = _critical_length(activation, sigma_b)
     if math.isinf(q):
         raise ValueError(
