@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 
 def run_python(*arguments, **options):
     """Run the interpreter with ``arguments``; standard output and error are kept as text."""
@@ -15,3 +17,11 @@ def run_python(*arguments, **options):
         check=False,
         **options,
     )
+
+
+def numbers_at(level, script, monkeypatch):
+    """What a script prints at a CPU level: the level's name, which is checked, then numbers."""
+    monkeypatch.setenv("VGCORE_CPU", level)
+    name, *numbers = run_python("-c", script).stdout.split()
+    assert name == level
+    return np.array(numbers, float)

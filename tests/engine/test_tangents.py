@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from processes import run_python
+from processes import numbers_at
 
 from vgcore._core import simd, tangents
 
@@ -196,12 +196,5 @@ def test_other_levels_do_the_same(level, monkeypatch):
         "j = r.normal(size=(3, 41, 41)); lengths = np.empty((3, 35)); tangents.carry(q, j, lengths);"
         "print(simd.level, *made[0], *q.ravel(), *lengths.ravel())"
     )
-    made = []
-    for each in (level, simd.levels()[-1]):
-        monkeypatch.setenv("VGCORE_CPU", each)
-        made.append(run_python("-c", script).stdout.split())
-        assert made[-1][0] == each
-    there, here = made
-    np.testing.assert_allclose(
-        np.array(there[1:], float), np.array(here[1:], float), rtol=1e-9, atol=1e-12
-    )
+    there, here = (numbers_at(each, script, monkeypatch) for each in (level, simd.levels()[-1]))
+    np.testing.assert_allclose(there, here, rtol=1e-9, atol=1e-12)

@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from processes import run_python
+from processes import numbers_at
 
 import vgcore as vg
 from vgcore._core import simd, tangents
@@ -384,15 +384,8 @@ def test_other_levels_find_the_same(level, monkeypatch):
         "found = [vg.theory.lyapunov(m, x, m.layers[0].name).exponents for m in models];"
         "print(vg.cpu_level, *np.concatenate(found))"
     )
-    made = []
-    for each in (level, simd.levels()[-1]):
-        monkeypatch.setenv("VGCORE_CPU", each)
-        made.append(run_python("-c", script).stdout.split())
-        assert made[-1][0] == each
-    there, here = made
-    np.testing.assert_allclose(
-        np.array(there[1:], float), np.array(here[1:], float), rtol=1e-6, atol=1e-6
-    )
+    there, here = (numbers_at(each, script, monkeypatch) for each in (level, simd.levels()[-1]))
+    np.testing.assert_allclose(there, here, rtol=1e-6, atol=1e-6)
 
 
 def test_what_is_found_is_shown_in_a_line():

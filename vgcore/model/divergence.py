@@ -135,12 +135,7 @@ class _Window:
         self.times = min(times, program.times)
         self.is_one_of_several = self.times < times
         self.names = dict(zip(session.layout.shown, session.layout.columns, strict=True))
-        self.backwards = {
-            f"{layer.name}{walk.suffix}"
-            for layer in session.layers
-            for walk in layer.walks()
-            if walk.reverse
-        }
+        self.backwards = session.layout.backwards
 
     def output(self) -> str | None:
         """The first layer whose output is not finite, and where in it that began."""

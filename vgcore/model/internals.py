@@ -135,11 +135,6 @@ class _Look:
     def at(self, chosen: Sequence[str]) -> None:
         """Look at some layers."""
         session, layout = self._session, self._session.layout
-        backwards = {
-            f"{layer.name}{walk.suffix}": walk.reverse
-            for layer in session.layers
-            for walk in layer.walks()
-        }
         shapes = [
             shape
             for layer, given in zip(session.layers, session.shapes, strict=False)
@@ -151,8 +146,8 @@ class _Look:
                 seen = _Seen(
                     *(name, operation, shapes[operation], telling, shapes[telling]),
                     gates=layout.gates.get(name, ()),
-                    walks=name in backwards,
-                    reverse=backwards.get(name, False),
+                    walks=name in layout.declared.walks,
+                    reverse=name in layout.backwards,
                 )
                 self._seen.append(seen)
 

@@ -61,6 +61,8 @@ class Layout(Sealed):
         Names of the gates of a column that has some.
     declared : Declaration
         The columns and the walks through time that a flow has.
+    backwards : frozenset of str
+        Those of the walks that go from the last timestep to the first.
     trained : tuple of str
         Names of the parameters that are trained.
     is_trained : ndarray of bool
@@ -104,6 +106,12 @@ class Layout(Sealed):
         self.is_trained = np.array(trained, bool)
         self._joined = tuple(self._to_join())
         self.declared = Declaration(self.columns, walks_of(layers))
+        self.backwards = frozenset(
+            f"{layer.name}{walk.suffix}"
+            for layer in layers
+            for walk in layer.walks()
+            if walk.reverse
+        )
         self.count = sum(math.prod(each.shape) for each in compress(self._parameters, trained))
 
     def _add_columns(self, layer: Layer) -> None:
