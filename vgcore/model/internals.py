@@ -105,9 +105,7 @@ def _predict(
 ) -> None:
     """Forward alone; what stateful layers carry stays as it is."""
     rows = len(data.x)
-    given = states.initial(session, initial_state, rows)
-    if initial_state is None and session.carried is not None:
-        given = states.carried(session, data, rows)
+    given = states.looked_at(session, initial_state, data)
     program = session.stack.program(
         session.planned, rows, data.times, updating=False, open_inside=True
     )

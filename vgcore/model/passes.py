@@ -176,7 +176,6 @@ def whole_batch(
     extra: dict[str, Any] = {}
     gradients: list[Array] = []
     input_gradient = None
-    given = states.initial(session, initial_state, rows)
     if wrt_inputs:
         gradients = states.empty(session.layers, rows, session.dtype)
         if session.layers[0].vocabulary is None:
@@ -194,8 +193,7 @@ def whole_batch(
         if sights is not None:
             extra["sights"] = sights(program)
     if initial_state is not None or not updating:
-        if initial_state is None and session.carried is not None:
-            given = states.carried(session, data, rows)
+        given = states.looked_at(session, initial_state, data)
         ends: Sequence[Array | None] = gradients or [None] * len(given)
         extra["states"] = [
             (start, None, end, False) for start, end in zip(given, ends, strict=True)

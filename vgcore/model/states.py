@@ -174,6 +174,13 @@ def carried(session: Session, data: Data, rows: int) -> list[Array | None]:
     return before.arrays
 
 
+def looked_at(session: Session, given: Sequence[Any] | None, data: Data) -> list[Array | None]:
+    """What a single look starts from: given states, else what stateful layers carry, else the layers' own."""
+    if given is None and session.carried is not None:
+        return carried(session, data, len(data.x))
+    return initial(session, given, len(data.x))
+
+
 def _parts(
     argument: str, entry: Any, names: tuple[str, ...], layer: Layer
 ) -> list[tuple[str, Any]]:
