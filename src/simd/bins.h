@@ -2,9 +2,9 @@
  * on nothing but itself, so counts are the same however numbers are dealt out, and in whatever order.
  *
  * Vectors of reals are packed to their upper 16 bits, sign and exponent among them. Exponents in a window of 16,
- * or two, become one bit each of a word per number, and words are added up in carry-save adders: vector k of a sum holds
- * the bits that count 2^k (Klarqvist, Mula and Lemire 2021, arXiv 1911.02696). What lies outside of the window makes
- * no bit; a batch with such numbers is gone through again, for them alone. Table by table the window is
+ * or two, become one bit each of a word per number and sign, and words are added up in carry-save adders: vector k of a
+ * sum holds the bits that count 2^k (Klarqvist, Mula and Lemire 2021, arXiv 1911.02696). What lies outside of the
+ * window makes no bit; a batch with such numbers is looked through again for them alone. Table by table the window is
  * where the last step's numbers were.
  */
 #if REAL_BITS == 32
@@ -47,13 +47,15 @@ typedef uint64_t quads __attribute__((vector_size(VEC_BYTES)));
 enum {
     GROUP = VEC_BYTES / 2, /* numbers whose upper halves fill a vector */
     PACKED = REAL_BITS / 16, /* vectors of reals in it */
-    BATCH = 16 * GROUP,
-    EXPONENT_SHIFT = 16 - (REAL_BITS - 1 - MANTISSA_BITS), /* of an upper half without its sign */
+    GROUPS = 16,             /* in a batch */
+    BATCH = GROUPS * GROUP,
+    SIGN = 1 << (REAL_BITS - 1 - MANTISSA_BITS), /* above the exponent */
+    MANTISSA_SHIFT = 16 - (REAL_BITS - MANTISSA_BITS), /* of an upper half */
     WINDOW = 16,
     LEVELS = 8,            /* of a sum, each of whose bits counts at most 16 in a batch */
-    MOST_BATCHES = ((1 << LEVELS) - 1) / 16,
-    ALL = 0, NEGATIVE, SIGNS,
-    SUMS = 2 * SIGNS       /* a word's numbers, and the negative ones of them */
+    MOST_BATCHES = ((1 << LEVELS) - 1) / GROUPS,
+    POSITIVE = 0, NEGATIVE, SIGNS,
+    SUMS = 2 * SIGNS       /* of two words each */
 };
 
 #if defined(__AVX512F__)
@@ -68,7 +70,9 @@ INLINE halves majority(halves a, halves b, halves c) { return (a & b) | ((a ^ b)
 /* Of a group, in any order. */
 INLINE halves packed_group(const bit_vec v[PACKED]) {
     const bits last = (bits)0xffff << (REAL_BITS - 16);
-#if REAL_BITS == 32
+#if REAL_BITS == 32 && defined(__AVX512F__)
+    return (halves)LOGIC(v[0] >> 16, v[1], (bit_vec){0} + last, 0xf8);
+#elif REAL_BITS == 32
     return (halves)((v[0] >> 16) | (v[1] & last));
 #else
     return (halves)((v[0] >> 48) | (v[1] >> 32 & last >> 32) | ((v[2] >> 16 & last >> 16) | (v[3] & last)));
@@ -110,40 +114,93 @@ INLINE halves add_four(halves *level, const halves *word) {
     return carried(level + 1, a, b);
 }
 
-/* Adds BATCH numbers, from x on or, where x is NULL, packed already; returns whether some of them lie outside of the
+/* Where in the window numbers are; SIGN above it may be those that are negative. */
+INLINE halves place_of(halves upper, uint16_t window) {
+#if defined(__AVX512F__)
+    return (upper >> MANTISSA_SHIFT) - window;
+#else
+    return ((upper + upper) >> (MANTISSA_SHIFT + 1)) - window;
+#endif
+}
+
+/* The bits that only places outside of the window have. (A negative number's, below the window, is SIGN less than so many
+ * exponents, of which there are too few to reach into it.) */
+INLINE halves outside_of(halves places, const int words) { return places & (uint16_t)~(SIGN | (WINDOW * words - 1)); }
+
+/* A bit of word w for each number in it, by signs. */
+INLINE void set_bits(halves *positive, halves *negative, halves place, halves upper, const int w) {
+#if defined(__AVX512F__)
+    (void)upper;
+    *positive = bit_of(place - (uint16_t)(WINDOW * w));
+    *negative = bit_of(place - (uint16_t)(WINDOW * w + SIGN));
+#else
+    const halves bit = bit_of(place - (uint16_t)(WINDOW * w)), below_zero = (halves)((signed_halves)upper >> 15);
+    *positive = bit & ~below_zero;
+    *negative = bit & below_zero;
+#endif
+}
+
+/* What is counted of a table's numbers until it is settled. */
+typedef struct {
+    vg_bins *table;
+    ptrdiff_t window;
+    ptrdiff_t ld;                  /* from one vector of a group to the next */
+    ptrdiff_t batches, filled;     /* added, and fillers among them: positive, of the window's first exponent */
+    int groups;                    /* waiting, to make a batch */
+    const real *origin[GROUPS];    /* of their first vectors */
+    halves group[GROUPS];
+    halves sum[SUMS][LEVELS];
+} Tally;
+
+INLINE void begin_tally(Tally *tally, vg_bins *table, ptrdiff_t ld, const int words) {
+    tally->table = table;
+    tally->window = table->window;
+    tally->ld = ld;
+    tally->batches = tally->filled = tally->groups = 0;
+#pragma GCC unroll 4
+    for (int s = 0; s < words * SIGNS; s++)
+#pragma GCC unroll 8
+        for (int k = 0; k < LEVELS; k++) tally->sum[s][k] = (halves){0};
+}
+
+/* Adds a batch, from x on or, where x is NULL, of groups; returns whether some of its numbers lie outside of the
  * window. */
-INLINE int add_batch(halves sum[SUMS][LEVELS], const real *x, const halves *packed, uint16_t window, const int words) {
-    halves places = {0}, carry[SUMS][4];
-#pragma GCC unroll 1
+INLINE int add_some(Tally *tally, const real *x, const int words) {
+    halves places = {0}, carry[SUMS][4], low[SUMS][2];
+#pragma GCC unroll 4
+    for (int s = 0; s < words * SIGNS; s++)
+        for (int k = 0; k < 2; k++) low[s][k] = tally->sum[s][k];
+#pragma GCC unroll 4
     for (int q = 0; q < 4; q++) {
-        halves word[SUMS][4];
+        halves upper[4], place[4];
 #pragma GCC unroll 4
         for (int g = 0; g < 4; g++) {
-            const halves upper = x ? upper_halves(x + (4 * q + g) * GROUP) : packed[4 * q + g];
-            const halves place = ((upper + upper) >> EXPONENT_SHIFT) - window;
-            const halves negative = (halves)((signed_halves)upper >> 15);
-            places |= place;
-#pragma GCC unroll 2
-            for (int w = 0; w < words; w++) {
-                const halves bit = bit_of(place - (uint16_t)(WINDOW * w));
-                word[SIGNS * w + ALL][g] = bit;
-                word[SIGNS * w + NEGATIVE][g] = bit & negative;
-            }
+            upper[g] = x ? upper_halves(x + (4 * q + g) * GROUP) : tally->group[4 * q + g];
+            place[g] = place_of(upper[g], (uint16_t)tally->window);
+            places |= place[g];
         }
+#pragma GCC unroll 2
+        for (int w = 0; w < words; w++) {
+            halves positive[4], negative[4];
 #pragma GCC unroll 4
-        for (int s = 0; s < words * SIGNS; s++) carry[s][q] = add_four(sum[s], word[s]);
+            for (int g = 0; g < 4; g++) set_bits(positive + g, negative + g, place[g], upper[g], w);
+            carry[SIGNS * w + POSITIVE][q] = add_four(low[SIGNS * w + POSITIVE], positive);
+            carry[SIGNS * w + NEGATIVE][q] = add_four(low[SIGNS * w + NEGATIVE], negative);
+        }
     }
 #pragma GCC unroll 4
     for (int s = 0; s < words * SIGNS; s++) {
-        halves over = add_four(sum[s] + 2, carry[s]);
+        halves *level = tally->sum[s], over;
+        for (int k = 0; k < 2; k++) level[k] = low[s][k];
+        over = add_four(level + 2, carry[s]);
 #pragma GCC unroll 4
         for (int k = 4; k < LEVELS; k++) {
-            const halves next = sum[s][k] & over;
-            sum[s][k] ^= over;
+            const halves next = level[k] & over;
+            level[k] ^= over;
             over = next;
         }
     }
-    return any_lane((mask)(places & (uint16_t)-(WINDOW * words)) != 0);
+    return any_lane((mask)outside_of(places, words));
 }
 
 /* Swaps the bits of a that lie `by` above those of `which` with those of b. */
@@ -165,7 +222,7 @@ INLINE quads sums_of_four(halves h) {
 #endif
 }
 
-/* How often each bit of a word was set; the levels are used up. */
+/* How often each bit of a word was set; the levels are nought then. */
 INLINE void read_sum(int32_t count[WINDOW], halves level[LEVELS]) {
     /* bit i of byte j of level k becomes bit k of byte j of level i */
 #pragma GCC unroll 4
@@ -186,114 +243,106 @@ INLINE void read_sum(int32_t count[WINDOW], halves level[LEVELS]) {
         for (int j = 0; j < VEC_BYTES / 8; j++) total += four[j];
         for (int i = 0; i < 4; i++) count[4 * q + i] = (int32_t)(total >> 16 * i & 0xffff);
     }
+#pragma GCC unroll 8
+    for (int k = 0; k < LEVELS; k++) level[k] = (halves){0};
 }
 
-/* Moves sums into the table, but `filled` numbers that are positive and of the window's first exponent. */
-INLINE void settle_sums(vg_bins *table, halves sum[SUMS][LEVELS], ptrdiff_t filled, ptrdiff_t window, const int words) {
+/* Said once in the code for each number of words, as it is called from several places. */
+static __attribute__((noinline)) int add_one(Tally *tally, const real *x) { return add_some(tally, x, 1); }
+static __attribute__((noinline)) int add_two(Tally *tally, const real *x) { return add_some(tally, x, 2); }
+INLINE int add_batch(Tally *tally, const real *x, const int words) {
+    return words == 1 ? add_one(tally, x) : add_two(tally, x);
+}
+
+static __attribute__((noinline)) void settle_tally(Tally *tally, int words) {
+    vg_bins *table = tally->table;
     for (int w = 0; w < words; w++) {
-        int32_t all[WINDOW], negative[WINDOW];
-        const ptrdiff_t first = window + MANTISSA_BITS - 1 + WINDOW * w;
-        read_sum(all, sum[SIGNS * w + ALL]);
-        read_sum(negative, sum[SIGNS * w + NEGATIVE]);
-        if (w == 0) all[0] -= (int32_t)filled;
+        int32_t positive[WINDOW], negative[WINDOW];
+        const ptrdiff_t first = tally->window + MANTISSA_BITS - 1 + WINDOW * w;
+        read_sum(positive, tally->sum[SIGNS * w + POSITIVE]);
+        read_sum(negative, tally->sum[SIGNS * w + NEGATIVE]);
+        if (w == 0) positive[0] -= (int32_t)tally->filled;
         for (int i = 0; i < WINDOW; i++) {
-            if (all[i] == 0) continue;
+            if (positive[i] + negative[i] == 0) continue;
             note_exponent(table, first + i);
-            table->count[2 * (first + i)] += all[i] - negative[i];
+            table->count[2 * (first + i)] += positive[i];
             table->count[2 * (first + i) + 1] += negative[i];
         }
     }
-    memset(sum, 0, words * SIGNS * sizeof *sum);
+    tally->batches = tally->filled = 0;
 }
 
-/* Those of rows x n numbers that are not in the window. */
-static __attribute__((noinline)) void count_outside(vg_bins *table, const real *x, ptrdiff_t ld, ptrdiff_t rows,
-                                                    ptrdiff_t n, ptrdiff_t window, int words) {
-    const bits least = (bits)window << MANTISSA_BITS, span = (bits)(WINDOW * words) << MANTISSA_BITS;
-    bit_vec zeros = {0};
-    for (ptrdiff_t r = 0; r < rows; r++, x += ld)
-        for (ptrdiff_t i = 0; i < n; i += LANES) {
-            const bit_vec inside = (bit_vec)first(n - i);
-            const bit_vec size = (bit_vec)magnitude(n - i >= LANES ? load(x + i) : load_first(x + i, n - i));
-            bit_vec outside = (bit_vec)(size - least >= span);
-            if (!any_lane((mask)outside)) continue;
-            const bit_vec zero = (bit_vec)(size == 0) & inside;
-            zeros -= zero;
-            outside &= inside & ~zero;
-            if (!any_lane((mask)outside)) continue;
-            for (ptrdiff_t j = 0; j < LANES; j++)
-                if (outside[j]) count_one(table, x[i + j]);
+/* Those numbers of a group that are not in the window, many of which may be zeros. */
+static __attribute__((noinline)) void count_outside(vg_bins *table, halves outside, const real *x, ptrdiff_t ld) {
+    for (int i = 0; i < PACKED; i++, x += ld) {
+        const mask some = (mask)(((bit_vec)outside >> 16 * i & 0xffff) != 0);
+        const unsigned lanes = lane_bits(some), zeros = lanes & lane_bits(load_where(some, x) == 0);
+        table->special[VG_ZEROS] += __builtin_popcount(zeros);
+        for (unsigned others = lanes ^ zeros; others; others &= others - 1) count_one(table, x[__builtin_ctz(others)]);
+    }
+}
+
+/* A batch from x on or, where x is NULL, of all groups that wait. */
+INLINE void tally_batch(Tally *tally, const real *x, const int words) {
+    const int groups = x ? GROUPS : tally->groups;
+    if (add_batch(tally, x, words))
+        for (int g = 0; g < groups; g++) {
+            const halves upper = x ? upper_halves(x + g * GROUP) : tally->group[g];
+            const halves outside = outside_of(place_of(upper, (uint16_t)tally->window), words);
+            if (any_lane((mask)outside))
+                count_outside(tally->table, outside, x ? x + g * GROUP : tally->origin[g], tally->ld);
         }
-    for (ptrdiff_t j = 0; j < LANES; j++) table->special[VG_ZEROS] += (int64_t)zeros[j];
+    if (!x) tally->groups = 0;
+    if (++tally->batches == MOST_BATCHES) settle_tally(tally, words);
 }
 
-INLINE void fill(real *x, ptrdiff_t n, ptrdiff_t window) {
-    const vec filler = (vec)((bit_vec){0} + ((bits)window << MANTISSA_BITS));
-    ptrdiff_t i = n;
-    for (; i % LANES; i++) x[i] = filler[0];
-    for (; i < BATCH; i += LANES) store(x + i, filler);
+/* So many rows at once as make groups of vectors of columns; what is behind the last column or row is filled up. */
+INLINE void tally_rows(Tally *tally, const real *x, ptrdiff_t rows, ptrdiff_t cols, const int words) {
+    const vec filler = (vec)((bit_vec){0} + ((bits)tally->window << MANTISSA_BITS));
+    for (ptrdiff_t r = 0; r < rows; r += PACKED, x += PACKED * tally->ld) {
+        const ptrdiff_t high = rows - r < PACKED ? rows - r : PACKED;
+        for (ptrdiff_t j = 0; j < cols; j += LANES) {
+            const ptrdiff_t lanes = cols - j < LANES ? cols - j : LANES;
+            bit_vec v[PACKED];
+            if (lanes == LANES && high == PACKED)
+                for (int i = 0; i < PACKED; i++) v[i] = (bit_vec)load(x + i * tally->ld + j);
+            else
+                for (int i = 0; i < PACKED; i++)
+                    v[i] = (bit_vec)(i < high ? choose(first(lanes), load_first(x + i * tally->ld + j, lanes), filler)
+                                              : filler);
+            tally->filled += GROUP - high * lanes;
+            tally->origin[tally->groups] = x + j;
+            tally->group[tally->groups++] = packed_group(v);
+            if (tally->groups == GROUPS) tally_batch(tally, NULL, words);
+        }
+    }
+}
+
+INLINE void end_tally(Tally *tally, const int words) {
+    const halves none = (halves){0} + (uint16_t)(tally->window << MANTISSA_SHIFT);
+    if (tally->groups > 0) {
+        for (int g = tally->groups; g < GROUPS; g++) tally->group[g] = none;
+        tally->filled += (GROUPS - tally->groups) * GROUP;
+        tally_batch(tally, NULL, words);
+    }
+    if (tally->batches > 0) settle_tally(tally, words);
 }
 
 INLINE void count_flat(vg_bins *table, const real *x, ptrdiff_t n, const int words) {
-    halves sum[SUMS][LEVELS] = {{{0}}};
-    real last[BATCH];
-    ptrdiff_t batches = 0, filled = 0;
-    const ptrdiff_t window = table->window;
-    for (; n > 0; n -= BATCH, x += BATCH) {
-        if (n < BATCH) {
-            memcpy(last, x, n * sizeof(real));
-            fill(last, n, window);
-            x = last;
-            filled = BATCH - n;
-        }
-        if (add_batch(sum, x, NULL, (uint16_t)window, words)) count_outside(table, x, 0, 1, BATCH - filled, window, words);
-        if (++batches < MOST_BATCHES && n > BATCH) continue;
-        settle_sums(table, sum, filled, window, words);
-        batches = 0;
-    }
+    Tally tally;
+    begin_tally(&tally, table, LANES, words);
+    for (; n >= BATCH; n -= BATCH, x += BATCH) tally_batch(&tally, x, words);
+    tally_rows(&tally, x, n / LANES, LANES, words);
+    tally_rows(&tally, x + n / LANES * LANES, 1, n % LANES, words);
+    end_tally(&tally, words);
 }
 
-/* The same of rows, so many at once as make groups of vectors of columns; what is behind the last column or row is
- * filled up. */
 INLINE void count_matrix(vg_bins *table, vg_matrix m, const vg_rows *rows, const int words) {
-    halves sum[SUMS][LEVELS] = {{{0}}}, waiting[16];
-    const ptrdiff_t window = table->window;
-    const vec filler = (vec)((bit_vec){0} + ((bits)window << MANTISSA_BITS));
-    const halves none = packed_group((bit_vec[4]){(bit_vec)filler, (bit_vec)filler, (bit_vec)filler, (bit_vec)filler});
-    ptrdiff_t batches = 0, groups = 0, filled = 0;
-    int outside = 0;
+    Tally tally;
+    begin_tally(&tally, table, m.ld, words);
     for (ptrdiff_t t = 0; t < rows->times; t++)
-        for (ptrdiff_t r = rows->begin, end = rows_end(rows, t); r < end; r += PACKED) {
-            const real *x = element(m, t * rows->stride + r, 0);
-            const ptrdiff_t high = end - r < PACKED ? end - r : PACKED;
-            for (ptrdiff_t j = 0; j < m.cols; j += LANES) {
-                const ptrdiff_t lanes = m.cols - j < LANES ? m.cols - j : LANES;
-                bit_vec v[PACKED];
-                if (lanes == LANES && high == PACKED)
-                    for (int i = 0; i < PACKED; i++) v[i] = (bit_vec)load(x + i * m.ld + j);
-                else
-                    for (int i = 0; i < PACKED; i++)
-                        v[i] = (bit_vec)(i < high ? choose(first(lanes), load_first(x + i * m.ld + j, lanes), filler) : filler);
-                filled += GROUP - high * lanes;
-                waiting[groups++] = packed_group(v);
-                if (groups < 16) continue;
-                outside |= add_batch(sum, NULL, waiting, (uint16_t)window, words);
-                groups = 0;
-                if (++batches < MOST_BATCHES) continue;
-                settle_sums(table, sum, filled, window, words);
-                batches = filled = 0;
-            }
-        }
-    if (groups > 0) {
-        filled += (16 - groups) * GROUP;
-        while (groups < 16) waiting[groups++] = none;
-        outside |= add_batch(sum, NULL, waiting, (uint16_t)window, words);
-        batches++;
-    }
-    if (batches > 0) settle_sums(table, sum, filled, window, words);
-    for (ptrdiff_t t = 0; outside && t < rows->times; t++)
-        count_outside(table, element(m, t * rows->stride + rows->begin, 0), m.ld, rows_end(rows, t) - rows->begin, m.cols,
-                      window, words);
+        tally_rows(&tally, element(m, t * rows->stride + rows->begin, 0), rows_end(rows, t) - rows->begin, m.cols, words);
+    end_tally(&tally, words);
 }
 
 /* A table that has seen no step yet: a window that ends with the largest of n numbers. */

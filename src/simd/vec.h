@@ -124,6 +124,23 @@ INLINE int any_lane(mask m) {
 #endif
 }
 
+/* A bit for each lane, the lowest for the first. */
+INLINE unsigned lane_bits(mask m) {
+#if defined(__AVX512F__) && REAL_BITS == 32
+    return _mm512_movepi32_mask((__m512i)m);
+#elif defined(__AVX512F__)
+    return _mm512_movepi64_mask((__m512i)m);
+#elif defined(__AVX2__) && REAL_BITS == 32
+    return (unsigned)_mm256_movemask_ps((__m256)m);
+#elif defined(__AVX2__)
+    return (unsigned)_mm256_movemask_pd((__m256d)m);
+#else
+    unsigned bits = 0;
+    for (int i = 0; i < LANES; i++) bits |= (unsigned)(m[i] & 1) << i;
+    return bits;
+#endif
+}
+
 /* Lanes 0 .. n-1. */
 INLINE mask first(ptrdiff_t n) {
     mask lane;
@@ -145,6 +162,24 @@ INLINE vec load_first(const real *p, ptrdiff_t n) {
 #else
     vec v = {0};
     for (ptrdiff_t i = 0; i < n; i++) v[i] = p[i];
+    return v;
+#endif
+}
+
+/* The reals at p where m, and zeros elsewhere; nothing else is read. */
+INLINE vec load_where(mask m, const real *p) {
+#if defined(__AVX512F__) && REAL_BITS == 32
+    return (vec)_mm512_maskz_loadu_ps(_mm512_movepi32_mask((__m512i)m), p);
+#elif defined(__AVX512F__)
+    return (vec)_mm512_maskz_loadu_pd(_mm512_movepi64_mask((__m512i)m), p);
+#elif defined(__AVX2__) && REAL_BITS == 32
+    return (vec)_mm256_maskload_ps(p, (__m256i)m);
+#elif defined(__AVX2__)
+    return (vec)_mm256_maskload_pd(p, (__m256i)m);
+#else
+    vec v = {0};
+    for (int i = 0; i < LANES; i++)
+        if (m[i]) v[i] = p[i];
     return v;
 #endif
 }
