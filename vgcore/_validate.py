@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from vgcore import _answers
 from vgcore._core import arrays
 
+_MOST_NAMED = 60  # of more options a message names some
+
 
 def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
     """Return ``value`` if it is one of ``options``; else raise with the near misses."""
@@ -30,7 +32,10 @@ def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
     near = difflib.get_close_matches(value.lower(), options, n=3, cutoff=0.5)
     if near and not hint:
         hint = f"; did you mean {' or '.join(map(repr, near))}?"
-    raise ValueError(f"{argument}: expected one of {', '.join(options)}; got {value!r}{hint}")
+    named = ", ".join(options)
+    if len(options) > _MOST_NAMED:
+        named = f"{', '.join(options[:10])}, ..., {options[-1]} ({len(options):,} in all)"
+    raise ValueError(f"{argument}: expected one of {named}; got {value!r}{hint}")
 
 
 def boolean(argument: str, value: Any) -> bool:

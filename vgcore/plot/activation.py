@@ -7,26 +7,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vgcore import _slopes, activations
-from vgcore.plot import bins, curves, palette, style
+from vgcore import _slopes, _validate, activations
+from vgcore.plot import bins, curves, marks, palette, style
 from vgcore.plot.bins import Binned
 from vgcore.plot.fields import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _FLAT = 0.05  # of the steepest slope, as the tracker's ``saturated`` has it
 _AROUND = 4.0  # z are shown so far from 0 at least
 _POINTS = 2001
+_Z = "pre-activation $z$"
 
 
 def activation(
     activation: str | activations.Activation,
     z: ArrayLike | None = None,
     *,
-    figure: Figure | None = None,
-) -> Figure:
+    ax: Axes | None = None,
+    legend: bool = True,
+) -> Axes:
     """Draw an activation and its slope, and beneath them the histogram of pre-activations z.
 
     Shaded is where the slope is below 5 % of its steepest: what `GradientFlow.saturated` counts.
@@ -38,12 +39,16 @@ def activation(
     z : array_like, optional
         Of any shape, such as ``model.internals(x)["dense1"].z``. NaN and infinite values, which no bin holds,
         are counted beside the histogram.
-    figure : matplotlib.figure.Figure, optional
-        An empty one to draw on; left out, a new one of pyplot.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; left out, a new figure of pyplot. The histogram takes the lower part of its place, as a
+        colour bar takes a part.
+    legend : bool
+        Whether to name what is drawn.
 
     Returns
     -------
-    matplotlib.figure.Figure
+    matplotlib.axes.Axes
+        Those of the activation.
 
     Raises
     ------
@@ -54,26 +59,42 @@ def activation(
     """
     chosen = activations.unitwise(activation)
     values = None if z is None else style.reals("z", z)
-    figure = style.figure_or_new(figure, 7.6, 3.8 if values is None else 5.4)
-    if values is None:
-        top, beneath = figure.subplots(), None
-    else:
-        top, beneath = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (3, 2)})
+    legend = _validate.boolean("legend", legend)
+    ax = style.axes_or_new(ax)
     binned = None if values is None else bins.of_arrays([values], log=False, activation=None)
     at = np.linspace(*_range(binned, values), _POINTS)
     h, slope = _slopes.evaluate(chosen.function, at)
     steepest = _slopes.survey(chosen.function).steepest
-    _functions(top, chosen, at, h, slope)
-    for ax in (top, beneath):
-        if ax is not None and np.isfinite(steepest):
-            _shade(ax, at, np.abs(slope) < _FLAT * steepest)
-    if beneath is None or binned is None or values is None:
-        top.set_xlabel("pre-activation $z$")
+    _functions(ax, chosen, at, h, slope)
+    flat = np.abs(slope) < _FLAT * steepest if np.isfinite(steepest) else np.zeros(len(at), bool)
+    _shade(ax, at, flat)
+    if binned is None or values is None:
+        ax.set_xlabel(_Z)
     else:
+        beneath = _beneath(ax)
+        _shade(beneath, at, flat)
         _histogram(beneath, binned)
-        top.set_title(f"{chosen.name}{_share_of_flat(chosen, values, steepest)}")
-    curves.name_lines(top, None)
-    return figure
+        ax.set_title(f"{chosen.name}{_share_of_flat(chosen, values, steepest)}")
+    style.fit_text(ax)
+    if legend:
+        curves.name_lines(ax, None)
+    return ax
+
+
+def _beneath(ax: Axes) -> Axes:
+    """Axes in the lower part of the place of others, which keep the upper one, on the same z."""
+    figure: Any = ax.figure
+    place: Any = ax.get_subplotspec()
+    if place is not None:
+        upper, lower = place.subgridspec(2, 1, height_ratios=(3, 2))
+        ax.set_subplotspec(upper)
+        beneath: Axes = figure.add_subplot(lower, sharex=ax)
+    else:
+        left, low, width, height = ax.get_position(original=True).bounds
+        ax.set_position((left, low + 0.45 * height, width, 0.55 * height))
+        beneath = figure.add_axes((left, low, width, 0.35 * height), sharex=ax)
+    ax.tick_params(labelbottom=False)
+    return beneath
 
 
 def _range(binned: Binned | None, values: Array | None) -> tuple[float, float]:
@@ -89,8 +110,8 @@ def _functions(ax: Axes, chosen: activations.Activation, z: Array, h: Array, slo
     with np.errstate(invalid="ignore"):
         shown = [np.where(np.isfinite(y) & (np.abs(y) < 1e300), y, np.nan) for y in (h, slope)]
     ax.plot(z, shown[0], color=first, label="f(z)")
-    ax.plot(z, shown[1], color=second, linestyle="--", label="its slope")
-    ax.axhline(0, color=palette.faint(0.4), linewidth=0.8, zorder=1)
+    ax.plot(z, shown[1], color=second, linestyle="--", label="slope f′(z)")
+    ax.axhline(0, color=palette.faint(0.4), linewidth=curves.stroke(0.5), zorder=1)
     ax.set(ylabel="activation", title=chosen.name)
     ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
     ax.set_xlim(z[0], z[-1])
@@ -99,7 +120,7 @@ def _functions(ax: Axes, chosen: activations.Activation, z: Array, h: Array, slo
 def _shade(ax: Axes, z: Array, flat: Any) -> None:
     """Shade where the slope is flat."""
     for number, (begin, end) in enumerate(curves.runs(flat)):
-        label = f"slope below {_FLAT:.0%} of its steepest" if number == 0 else "_"
+        label = f"flat: slope < {_FLAT:.0%} of steepest" if number == 0 else "_"
         ax.axvspan(
             z[begin], z[end - 1], color=palette.faint(0.13), linewidth=0, label=label, zorder=0
         )
@@ -110,12 +131,12 @@ def _histogram(ax: Axes, binned: Binned) -> None:
         ax.stairs(binned.shares[0], binned.edges, fill=True, color=palette.hue(2), alpha=0.8)
     else:
         style.say(ax, "no value to draw")
-    ax.set(xlabel="pre-activation $z$", ylabel="share of values")
+    ax.set(xlabel=_Z, ylabel="share of values")
     if binned.counts:
-        said = [curves.counted(bins.SIGNS[name], count) for name, count in binned.counts.items()]
-        ax.set_title(
-            "beside these: " + ", ".join(said), fontsize=style.legend_size(ax), loc="right"
-        )
+        said = [marks.counted(bins.SIGNS[name], count) for name, count in binned.counts.items()]
+        written = ax.set_title("not shown: " + ", ".join(said), loc="right", wrap=True)
+        written.set_fontsize(style.legend_size(ax))
+    style.fit_text(ax)
 
 
 def _share_of_flat(chosen: activations.Activation, values: Array, steepest: float) -> str:
@@ -124,4 +145,4 @@ def _share_of_flat(chosen: activations.Activation, values: Array, steepest: floa
     if not there.size or not np.isfinite(steepest):
         return ""
     _, slope = _slopes.evaluate(chosen.function, there.ravel())
-    return f": {np.mean(np.abs(slope) < _FLAT * steepest):.0%} of $z$ where it is flat"
+    return f": {np.mean(np.abs(slope) < _FLAT * steepest):.0%} of z lie where it is flat"

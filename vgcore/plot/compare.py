@@ -9,15 +9,18 @@ import numpy as np
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import bands, curves, expected, palette, style
+from vgcore.plot import bands, curves, expected, marks, palette, style, text
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import (
     FIELDS,
+    STEP_FIELDS,
     TIME_FIELDS,
     Array,
     Field,
     Mask,
+    checked,
     of_gate,
+    of_step,
     present,
     present_in_time,
 )
@@ -25,7 +28,11 @@ from vgcore.plot.fields import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_OVER = ("layers", "training", "time")
+_OVER = {
+    "layers": list(FIELDS),
+    "training": [*FIELDS, *STEP_FIELDS],
+    "time": list(TIME_FIELDS),
+}  # what may be drawn over what
 
 
 class _Line(NamedTuple):
@@ -40,7 +47,7 @@ def compare(
     flows: Mapping[str, GradientFlow | Iterable[GradientFlow]],
     field: str = "delta",
     *,
-    over: str = "layers",
+    over: str | None = None,
     step: int | None = None,
     layer: str | int = 0,
     gate: str | None = None,
@@ -50,7 +57,7 @@ def compare(
     ax: Axes | None = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw a field of several flows, a line for each name.
+    """Draw a field of several flows, a line for each name: over the layers, the training, or time.
 
     What the axis cannot show stands as what it is, as in `vgcore.plot.flow`; of several seeds, where it is so
     of any of them.
@@ -60,12 +67,14 @@ def compare(
     flows : dict of str to GradientFlow or to iterable of GradientFlow
         Several of one name are taken for seeds of one: the line is their median.
     field : str
-        A field of layers, or with ``over="time"`` of timesteps.
-    over : {"layers", "training", "time"}
-        What the x axis is. Layers stand at their places, the first at 0; they are named where all flows have
-        the same.
+        A field of layers ("delta", "saturated", ...), the "loss", or a field of timesteps ("time", ...).
+    over : {"layers", "training", "time"}, optional
+        What the x axis is; left out, the layers, or what the field has: the training for the loss, the
+        timesteps for a field of them. Layers stand at their places, the first at 0; they are named where all
+        flows have the same.
     step : int, optional
-        Over layers and time: which recorded step; left out, the first that each flow has.
+        Over layers and time: which recorded step; -1 is the last that each flow has. Left out, the last, or
+        with ``theory`` the first, for it speaks of networks that have not been trained.
     layer : str or int
         Over the training and time: which layer, or recurrent layer, by its name or by its place, which may be
         counted from the last, -1.
@@ -74,8 +83,9 @@ def compare(
     band : (float, float)
         Quantiles of the seeds between which is filled: from the lowest to the highest.
     theory : vgcore.theory.Prediction, or dict of str to it, optional
-        Over layers: what should be seen, dashed; by the names of ``flows``, in their colours. A gradient is
-        predicted up to one factor, which is taken from the last layer of the flow.
+        Over layers: what should be seen, dashed, and where 90 of 100 draws of the weights lie, shaded; by the
+        names of ``flows``, in their colours. A gradient is predicted up to one factor, which is taken from
+        the last layer of the flow.
     log, ax, legend
         As `vgcore.plot.flow` takes them.
 
@@ -92,52 +102,72 @@ def compare(
         If matplotlib is not installed.
     """
     given = _given(flows)
-    _validate.one_of("over", over, _OVER)
-    options = TIME_FIELDS if over == "time" else FIELDS
-    about = options[_validate.one_of("field", field, options)]
+    over = _checked(field, over)
+    about = {**FIELDS, **STEP_FIELDS, **TIME_FIELDS}[field]
     edges = bands.check(band) or (0.0, 1.0)
     style.check_log(log)
     if step is not None:
-        step = _validate.integer("step", step, minimum=0, maximum=2**63 - 1)
+        step = _validate.integer("step", step, minimum=-(2**63), maximum=2**63 - 1)
     if step is not None and over == "training":
         raise ValueError(f"step: expected None over the training, got {step}")
     if not isinstance(layer, str):
         _validate.integer("layer", layer, minimum=-(2**31))
-    if layer != 0 and over == "layers":
-        raise ValueError(f"layer: expected 0 over the layers, got {layer!r}")
+    if layer != 0 and (over == "layers" or field in STEP_FIELDS):
+        where = "over the layers" if over == "layers" else f"with field={field!r}"
+        raise ValueError(f"layer: expected 0 {where}, got {layer!r}")
     if gate is not None and over != "time":
         raise ValueError(f"gate: expected None with over={over!r}, got {gate!r}")
     predictions = expected.by_name(theory, given, over)
+    when = _When(step, 0 if predictions else -1)
     legend = _validate.boolean("legend", legend)
     lines: dict[str, list[_Line]] = {}
     for name, several in given.items():
         some = [flow for flow in several if len(flow)]
         if over == "layers":
-            lines[name] = [_over_layers(flow, field, step) for flow in some]
-        elif over == "training":
-            lines[name] = [_over_training(flow, field, layer) for flow in some]
-        else:
-            found = [_over_time(flow, field, step, layer, gate) for flow in some]
-            lines[name] = [line for line, _ in found]
-            about = found[0][1] if found else about
+            lines[name] = [_over_layers(flow, field, when) for flow in some]
+            continue
+        found = [
+            _over_time(flow, field, when, layer, gate)
+            if over == "time"
+            else _over_training(flow, field, layer)
+            for flow in some
+        ]
+        lines[name] = [line for line, _ in found]
+        about = found[0][1] if found else about
     about = about if log is None else about._replace(log=log)
     style.require_matplotlib()
     x, drawn = _curves(about, lines, edges)
     stands = [
-        _under(prediction, field, name, given, drawn, step)
+        _under(prediction, field, name, given, drawn, when)
         for name, prediction in predictions.items()
     ]
     ax = style.axes_or_new(ax)
     for each in stands:
         expected.draw(ax, about, each)
+    if stands:
+        curves.name_band(ax, "theory: 90 % of draws", gid="vgcore.expected")
     curves.draw(ax, about, x, list(drawn.values()), empty=_reason(given))
     if any(curve.band is not None for curve in drawn.values()):
         curves.name_band(ax, f"seeds: {bands.name(edges)}")
-    _name_x(ax, over, given)
-    ax.set_title(f"{about.title}{_where(over, step, layer, given)}")
+    ax.set_title(f"{about.title}{_where(field, over, when, layer, given)}")
     if legend:
         curves.name_lines(ax, None)
+    _name_x(ax, over, given)
+    style.fit_text(ax)
     return ax
+
+
+def _checked(field: Any, over: Any) -> str:
+    """What the field is drawn over; ValueError if that is not what is wanted."""
+    checked(field, [*FIELDS, *STEP_FIELDS, *TIME_FIELDS])
+    can = [name for name, fields in _OVER.items() if field in fields]
+    if over is None:
+        return can[0]
+    if _validate.one_of("over", over, _OVER) not in can:
+        raise ValueError(
+            f"over: expected {' or '.join(map(repr, can))} with field={field!r}, got {over!r}"
+        )
+    return str(over)
 
 
 def _given(flows: Any) -> dict[str, list[GradientFlow]]:
@@ -167,43 +197,54 @@ def _given(flows: Any) -> dict[str, list[GradientFlow]]:
     return given
 
 
-def _row(flow: GradientFlow, step: int | None) -> int:
-    """Where a step is recorded."""
-    return 0 if step is None else style.rows_of(flow, [step], called="step")[0]
+class _When(NamedTuple):
+    """Which step of each flow."""
+
+    step: int | None
+    default: int  # among the recorded ones, where it is left out
+
+    def row(self, flow: GradientFlow) -> int:
+        """Where it is recorded."""
+        if self.step is None:
+            return self.default % len(flow)
+        return style.rows_of(flow, [self.step], called="step")[0]
+
+    def said(self, flows: Sequence[GradientFlow]) -> str:
+        """What a title says of it."""
+        steps = {int(flow.step[self.row(flow)]) for flow in flows}
+        if len(steps) < 2:
+            return "".join(f" at step {step:,}" for step in steps)
+        place = self.default if self.step is None else self.step
+        called = {0: "first", -1: "last"}.get(place, f"{-place}th last")
+        return f" at each one's {called} step"
 
 
-def _over_layers(flow: GradientFlow, field: str, step: int | None) -> _Line:
-    row = _row(flow, step)
+def _over_layers(flow: GradientFlow, field: str, when: _When) -> _Line:
+    row = when.row(flow)
     places = np.arange(len(flow.layers), dtype=float)
     return _Line(places, getattr(flow, field)[row], present(flow, field)[row])
 
 
-def _place(layer: str | int, names: Sequence[str]) -> int:
-    """Where a layer is among some."""
-    if isinstance(layer, str):
-        return list(names).index(_validate.one_of("layer", layer, names))
-    if not -len(names) <= layer < len(names):
-        raise ValueError(f"layer: expected a place among {len(names)} layers, got {layer}")
-    return layer % len(names)
-
-
-def _over_training(flow: GradientFlow, field: str, layer: str | int) -> _Line:
-    column = _place(layer, flow.layers)
-    there = present(flow, field)[:, column]
-    return _Line(flow.step.astype(float), getattr(flow, field)[:, column], there)
+def _over_training(flow: GradientFlow, field: str, layer: str | int) -> tuple[_Line, Field]:
+    x = flow.step.astype(float)
+    if field in STEP_FIELDS:
+        about, values, told = of_step(flow, field)
+        return _Line(x, values, told), about
+    column = flow.layers.index(style.name_of("layer", layer, flow.layers))
+    return _Line(x, getattr(flow, field)[:, column], present(flow, field)[:, column]), FIELDS[field]
 
 
 def _over_time(
-    flow: GradientFlow, field: str, step: int | None, layer: str | int, gate: str | None
+    flow: GradientFlow, field: str, when: _When, layer: str | int, gate: str | None
 ) -> tuple[_Line, Field]:
     recorded = getattr(flow, field)
     if not recorded:
         raise ValueError(
             f"flows: expected records of a layer that has {field}, got one of {flow.layers}"
         )
-    name = list(recorded)[_place(layer, list(recorded))]
+    name = style.name_of("layer", layer, list(recorded))
     about, values = of_gate(flow, name, field, gate)
-    row = _row(flow, step)
+    row = when.row(flow)
     places = np.arange(values.shape[1], dtype=float)
     return _Line(places, values[row], present_in_time(flow, name, field)[row]), about
 
@@ -235,7 +276,7 @@ def _telling(about: Field, middle: Array, values: Array, there: Mask) -> Array:
     """The middle, or in its place what of any seed the axis cannot show."""
     telling = middle.copy()
     for row, known in zip(values, there, strict=True):
-        for where in curves.kinds(about, row).values():
+        for where in marks.kinds(about, row).values():
             telling[where & known] = row[where & known]
     return telling
 
@@ -246,13 +287,13 @@ def _under(
     name: str | None,
     given: Mapping[str, list[GradientFlow]],
     drawn: Mapping[str, Curve],
-    step: int | None,
+    when: _When,
 ) -> expected.Expected:
     """What theory says of the flows of a name, or of the first, or only one."""
     several = [flow for flow in given[name or next(iter(given))] if len(flow)]
     deltas = None
     if several and field in expected.UP_TO_A_FACTOR:
-        seen = [_over_layers(flow, "delta", step) for flow in several]
+        seen = [_over_layers(flow, "delta", when) for flow in several]
         deltas = _curves(FIELDS["delta"], {"": seen}, (0.0, 1.0))[1][""].y
     colour, label = palette.ink(), "theory"
     if name is not None:
@@ -278,8 +319,7 @@ def _name_x(ax: Axes, over: str, flows: Mapping[str, list[GradientFlow]]) -> Non
     """Say what the places are; by the layers' names where all flows have the same."""
     if over != "layers":
         ax.set_xlabel("step" if over == "training" else "timestep $t$")
-        if over == "time":
-            ax.locator_params("x", integer=True)
+        style.number_x(ax)
         return
     names = {tuple(flow.layers) for some in flows.values() for flow in some if flow.layers}
     ax.margins(x=0.08)
@@ -287,34 +327,26 @@ def _name_x(ax: Axes, over: str, flows: Mapping[str, list[GradientFlow]]) -> Non
         style.name_layers(ax, names.pop())
         ax.set_xlabel("layer, from input to output")
     else:
-        ax.locator_params("x", integer=True)
-        ax.set_xlabel("place of the layer, from input to output")
+        style.number_x(ax)
+        ax.set_xlabel("number of the layer, from input to output, from 0")
 
 
 def _where(
-    over: str, step: int | None, layer: str | int, flows: Mapping[str, list[GradientFlow]]
+    field: str,
+    over: str,
+    when: _When,
+    layer: str | int,
+    flows: Mapping[str, list[GradientFlow]],
 ) -> str:
     """What is the same of all lines."""
+    all_of_them = [flow for some in flows.values() for flow in some]
     said = ""
-    if over != "layers":
-        said = f" in {layer}" if isinstance(layer, str) else f" in layer {layer}"
-        named = {
-            list(options)[layer]
-            for some in flows.values()
-            for flow in some
-            for options in [flow.time if over == "time" else flow.layers]
-            if not isinstance(layer, str) and len(options)
-        }
-        said = f" in {named.pop()}" if len(named) == 1 else said
-        walks = {len(flow.time) for some in flows.values() for flow in some}
-        if over == "time" and not isinstance(layer, str) and walks == {1}:
+    if over != "layers" and field not in STEP_FIELDS:
+        walks = [list(flow.time if over == "time" else flow.layers) for flow in all_of_them]
+        names = {style.name_of("layer", layer, some) for some in walks if some}
+        said = f" in {text.short(names.pop())}" if len(names) == 1 else f" in layer {layer}"
+        if over == "time" and not isinstance(layer, str) and {len(some) for some in walks} == {1}:
             said = ""  # there is no other
     if over != "training":
-        steps = {int(flow.step[0]) for some in flows.values() for flow in some if len(flow)}
-        if step is not None:
-            said += f" at step {step:,}"
-        elif len(steps) == 1:
-            said += f" at step {steps.pop():,}"
-        elif steps:
-            said += " at each one's first step"
+        said += when.said([flow for flow in all_of_them if len(flow)])
     return said

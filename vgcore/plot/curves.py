@@ -1,8 +1,7 @@
 """Lines over layers, steps or timesteps, and what an axis cannot show, as what it is.
 
-Zero stands as a mark on the lower edge of a log axis, an infinite value on the upper edge, NaN as a hatched
-gap with a cross for each line; the legend counts them. All state is in the artists, by their ``gid``, so
-that the next flow on the same Axes finds it.
+NaN is a hatched gap with a cross for each line; other marks are in `vgcore.plot.marks`. All state is in the
+artists, by their ``gid``, so that the next flow on the same Axes finds it.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ import numpy as np
 from vgcore.flow import GradientFlow
 from vgcore.plot import palette
 from vgcore.plot.fields import Array, Field, Mask
+from vgcore.plot.legends import legend_beside
+from vgcore.plot.marks import LARGEST, MARKS, counted, counts_on, kinds, mark
 from vgcore.plot.palette import Look
-from vgcore.plot.style import figure_of, fit_text, legend, say, smallness
+from vgcore.plot.style import fit_text, legend, say, smallness
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 UNNAMED = "_nolegend_"  # the label of a line that no legend names, to matplotlib
-_FLOW, _MARKS = "vgcore.flow", "vgcore.marks"
+_FLOW = "vgcore.flow"
 MOST_MARKED = 20  # points of a line that each get a marker
 _MOST_LINES = 200  # that are artists of their own
-_MOST_SEEN = 400  # marks beside each other that can be told apart
-_LARGEST = 1e300  # that a linear axis bears: its range must not overflow
 BORNE = 150  # powers of ten, up and down, that matplotlib makes a log axis of
 _SMALL_SHARE = 0.1  # up to which an axis from 0 to 1 would show nothing
 _DECADE = 0.5  # a log axis spans a decade at least: in less, mere noise looks like a course
@@ -56,35 +55,6 @@ class Curve(NamedTuple):
         return self.y if self.marked is None else self.marked
 
 
-class Mark(NamedTuple):
-    name: str
-    marker: str
-    edge: float  # of the axis, from 0 to 1
-    rise: float  # from one line's to the next one's
-
-
-MARKS = {
-    "zero": Mark("0", "v", 0.02, 0.011),
-    "below": Mark("0 or less", "v", 0.02, 0.011),
-    "huge": Mark(f"beyond {_LARGEST:g}", "2", 0.98, -0.011),
-    "plus": Mark("infinite", "^", 0.98, -0.011),
-    "minus": Mark("−infinite", "v", 0.02, 0.011),
-    "nan": Mark("NaN", "x", 0.4, 0.03),
-}
-
-
-def kinds(about: Field, y: Array) -> dict[str, Mask]:
-    """What of ``y`` an axis cannot show, by the name of its mark."""
-    found = {"nan": np.isnan(y), "plus": y == np.inf}
-    if about.log:
-        found["zero"] = y == 0
-        found["below"] = y < 0
-    else:
-        found["minus"] = y == -np.inf
-        found["huge"] = np.isfinite(y) & (abs(y) > _LARGEST)
-    return {name: where for name, where in found.items() if where.any()}
-
-
 def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: str) -> None:
     """Draw a flow's lines over x (n,), and marks, and set up the axes.
 
@@ -104,7 +74,7 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
         if len(curves) > _MOST_LINES and curve.label == UNNAMED:
             bundle.append((over, shown, curve.look["color"]))
             continue
-        every = _marked(shown, place, crowded=len(curves) > len(palette.COLOURS))
+        every = _marked(shown, place, crowded=len(curves) > palette.MOST_TOLD)
         (line,) = ax.plot(over, shown, label=curve.label, gid=gid, markevery=every, **curve.look)
         line.set_markersize(line.get_markersize() * smallness(ax))
     if bundle:
@@ -113,7 +83,7 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
         ax.update_datalim([(x.min(), 0), (x.max(), 0)], updatey=False)
         ax.autoscale_view(scaley=False)
     for kind, marks in spread.items():
-        _mark(ax, kind, marks)
+        mark(ax, kind, marks)
     if "nan" in spread:
         _hatch(ax, x, curves)
     _finish(ax, about, empty)
@@ -129,7 +99,7 @@ def _bundle(ax: Axes, lines: Sequence[tuple[Array, Array, str]], gid: str) -> No
     drawn = LineCollection(
         [np.stack(line[:2], axis=1) for line in lines],
         colors=[colour for _, _, colour in lines],
-        linewidths=0.8,
+        linewidths=stroke(0.5),
         gid=gid,
         rasterized=True,
     )
@@ -153,7 +123,7 @@ def fill(
     """Fill a band (2, n); to the edge of the axis where it has no end that the axis can show."""
     from matplotlib.collections import PolyCollection
 
-    ends = (10.0**-BORNE, 10.0**BORNE) if about.log else (-_LARGEST, _LARGEST)
+    ends = (10.0**-BORNE, 10.0**BORNE) if about.log else (-LARGEST, LARGEST)
     low, high = np.clip(band, *ends)
     boxes = []
     for begin, end in runs(np.logical_not(np.isnan(band).any(axis=0))):
@@ -168,7 +138,7 @@ def fill(
         closed=True,
         facecolors=colour,
         edgecolors=[colour if lone else "none" for lone in alone] or "none",
-        linewidths=[4.0 if lone else 0.0 for lone in alone] or 0.0,
+        linewidths=[stroke(2.7) if lone else 0.0 for lone in alone] or 0.0,
         alpha=alpha,
         zorder=1.5,
         gid=gid,
@@ -179,9 +149,16 @@ def fill(
         ax.update_datalim([(0, seen.min()), (0, seen.max())], updatex=False)
 
 
-def name_band(ax: Axes, name: str) -> None:
+def stroke(share: float) -> float:
+    """So much of the width of the user's lines."""
+    from matplotlib import rcParams
+
+    return share * float(rcParams["lines.linewidth"])
+
+
+def name_band(ax: Axes, name: str, *, gid: str = "vgcore.band") -> None:
     """Have the legend say, once, what the bands of ``ax`` are."""
-    bands = [c for c in ax.collections if c.get_gid() == "vgcore.band"]
+    bands = [c for c in ax.collections if c.get_gid() == gid]
     if bands and name not in [band.get_label() for band in bands]:
         bands[-1].set_label(name)
 
@@ -197,7 +174,7 @@ def _guide(ax: Axes, value: float) -> None:
         transform=ax.get_yaxis_transform(),
         colors=palette.faint(0.6),
         linestyles=(0, (1, 1.5)),
-        linewidths=1.2,
+        linewidths=stroke(0.8),
         label=f"{value:g}, a rule of thumb",
         zorder=1,
     )
@@ -222,39 +199,6 @@ def _alone(y: Array) -> list[int]:
     """Where there is a value between two gaps."""
     there = np.pad(np.isfinite(y), 1)
     return [int(i) for i in np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])]
-
-
-def _mark(ax: Axes, kind: str, marks: list[tuple[Array, int, str]]) -> None:
-    """Mark places x of lines on the edge of the axis, the lines' marks above each other."""
-    from matplotlib.collections import PathCollection
-    from matplotlib.markers import MarkerStyle
-    from matplotlib.transforms import IdentityTransform
-
-    about = MARKS[kind]
-    low = min(x.min() for x, _, _ in marks)
-    width = max(max(x.max() for x, _, _ in marks) - low, 1e-9) / _MOST_SEEN
-    offsets, colours = [], []
-    for x, place, colour in marks:
-        seen = x[np.unique(((x - low) / width).round(), return_index=True)[1]]
-        height = about.edge + about.rise * (place % 8)
-        offsets.append(np.stack([seen, np.full(len(seen), height)], axis=1))
-        colours += [colour] * len(seen)
-    marker = MarkerStyle(about.marker)
-    drawn = PathCollection(
-        [marker.get_path().transformed(marker.get_transform())],
-        sizes=[28 * smallness(ax) ** 2],
-        offsets=np.concatenate(offsets),
-        offset_transform=ax.get_xaxis_transform(),
-        facecolors=colours if marker.is_filled() else "none",
-        edgecolors=colours,
-        linewidths=1.2,
-        zorder=4,
-        clip_on=False,
-        rasterized=len(colours) > 5000,
-        gid=f"{_MARKS}.{kind}.{sum(len(x) for x, _, _ in marks)}",
-    )
-    drawn.set_transform(IdentityTransform())
-    ax.add_collection(drawn, autolim=False)
 
 
 def _hatch(ax: Axes, x: Array, curves: Sequence[Curve]) -> None:
@@ -387,21 +331,6 @@ def looks_on(ax: Axes, count: int, label: str | None, color: Any) -> list[Look]:
     return palette.looks(count, color, family)
 
 
-def counts_on(*axes: Axes) -> dict[str, int]:
-    """How many values are marks, by kind."""
-    total: dict[str, int] = {}
-    for artist in (artist for ax in axes for artist in ax.collections):
-        if str(artist.get_gid()).startswith(_MARKS):
-            kind, count = str(artist.get_gid()).split(".")[-2:]
-            total[kind] = total.get(kind, 0) + int(count)
-    return total
-
-
-def counted(name: str, count: int, what: str = "value") -> str:
-    """What the legend says of so many values."""
-    return f"{name} ({count:,} {what}{'' if count == 1 else 's'})"
-
-
 def named(*axes: Axes, reverse: bool = False) -> tuple[list[Artist], list[str]]:
     """What a legend has to name: the first axes' lines, whatever the user has drawn and named, all marks."""
     from matplotlib.lines import Line2D
@@ -412,17 +341,15 @@ def named(*axes: Axes, reverse: bool = False) -> tuple[list[Artist], list[str]]:
     handles += [h for h in axes[0].get_legend_handles_labels()[0] if h not in ours]
     labels = [str(handle.get_label()) for handle in handles]
     for kind, count in counts_on(*axes).items():
-        mark = MARKS[kind]
-        handle: Any = Line2D(
-            [], [], color=palette.ink(), linestyle="none", marker=mark.marker, markersize=5
-        )
+        about = MARKS[kind]
+        handle: Any = Line2D([], [], color=palette.ink(), linestyle="none", marker=about.marker)
         if kind == "nan":
             handle = (
                 Patch(facecolor="none", edgecolor=palette.faint(0.4), hatch="///", linewidth=0),
                 handle,
             )
         handles.append(handle)
-        labels.append(counted(mark.name, count))
+        labels.append(counted(about.name, count))
     return handles, labels
 
 
@@ -433,18 +360,17 @@ def name_beside(figure: Figure, axes: Sequence[Axes], title: str) -> None:
         legend(figure, handles, labels, axes[0], title=title, loc="outside right center")
 
 
-def name_lines(ax: Axes, title: str | None, *, reverse: bool = False) -> None:
-    """Name lines and marks beside the axes."""
-    name_beside_axes(ax, *named(ax, reverse=reverse), title)
+def name_lines(
+    ax: Axes, title: str | None, *, ordered: bool = False, reverse: bool = False
+) -> None:
+    """Name lines and marks beside the axes; of lines that are ``ordered``, as many as there is room for."""
+    handles, labels = named(ax, reverse=reverse)
+    lines = [line for line in lines_on(ax) if line.get_label() != UNNAMED]
+    legend_beside(ax, handles, labels, title=title, ordered=len(lines) if ordered else 0)
 
 
 def name_beside_axes(
     ax: Axes, handles: Sequence[Artist], labels: Sequence[str], title: str | None
 ) -> None:
-    """A legend beside the axes, where nothing is covered; inside, where nobody makes room."""
-    if not handles:
-        return
-    place: dict[str, Any] = {"loc": "best"}
-    if figure_of(ax).get_layout_engine() is not None:
-        place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0}
-    legend(ax, handles, labels, ax, title=title, **place)
+    """A legend beside the axes."""
+    legend_beside(ax, handles, labels, title=title)

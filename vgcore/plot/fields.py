@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ class Field(NamedTuple):
     axis: str
     log: bool = True
     guide: float | None = None  # a value to look for, by a common rule
+    nothing: str = "zero"  # what a log axis calls 0, of `vgcore.plot.marks.MARKS`
 
     @property
     def share(self) -> bool:
@@ -40,15 +42,16 @@ FIELDS = {
     ),
     "weight_norm": Field("Size of the weights", r"$\|W\|_2$"),
     "update_ratio": Field("Update of the weights", r"$\|\Delta W\|_2\,/\,\|W\|_2$", guide=1e-3),
-    "activation_mean": Field("Mean of the outputs", "mean over batch and units", log=False),
+    "activation_mean": Field("Mean of the outputs", "mean over samples and units", log=False),
     "activation_std": Field("Spread of the outputs", "standard deviation", log=False),
     "saturated": Field("Saturated outputs", "share of outputs, 0 to 1", log=False),
     "dead": Field("Dead units", "share of units, 0 to 1", log=False),
 }
+STEP_FIELDS = {"loss": Field("Loss", "loss of the minibatch")}
 TIME_FIELDS = {
     "time": Field("Gradient of the hidden state", r"$\|\partial L/\partial h_t\|_2$"),
     "time_direct": Field(
-        "Gradient of the hidden state from above alone", r"direct $\|\partial L/\partial h_t\|_2$"
+        "Gradient of the hidden state, direct part", r"direct $\|\partial L/\partial h_t\|_2$"
     ),
     "time_cell": Field("Gradient of the cell state", r"$\|\partial L/\partial c_t\|_2$"),
     "time_gate": Field("Gradient of gate {}", r"$\|\partial L/\partial z_t\|_2$"),
@@ -59,9 +62,40 @@ UNIT_FIELDS = {
         "Error signal of each unit", r"$\|\partial L/\partial z\|_2$ over the batch"
     ),
     "unit_saturated": Field("Saturation of each unit", "share of samples, 0 to 1", log=False),
-    "unit_dead": Field("Slope 0 of each unit", "share of samples, 0 to 1", log=False),
+    "unit_dead": Field("Samples for which a unit is dead", "share of samples, 0 to 1", log=False),
     "unit_weight": Field("Size of each unit's weights", r"$\|w\|_2$ of incoming weights"),
 }
+
+_CALLED = (  # what one thing is called in layers, distributions, units, internals, and by others
+    ("activation", "h", "activation_std", "activation_mean", "output", "outputs", "activations"),
+    ("z", "pre_activation", "preactivation"),
+    ("delta", "dz", "unit_delta", "error", "error_signal", "gradient", "gradients", "grad"),
+    ("weight_grad", "dw", "grad_weight", "weight_gradient", "grads"),
+    ("bias_grad", "db", "grad_bias", "bias_gradient"),
+    ("weight_norm", "unit_weight", "w", "weight", "weights"),
+    ("update_ratio", "update", "updates"),
+    ("saturated", "unit_saturated", "time_saturated", "saturation"),
+    ("dead", "unit_dead", "dead_units"),
+    ("time", "dh", "hidden", "hidden_state"),
+    ("time_direct", "dh_direct"),
+    ("time_cell", "dc", "cell", "cell_state"),
+    ("time_gate", "gate", "gates", "dgates"),
+    ("loss", "losses", "train_loss"),
+)
+
+
+def checked(field: Any, options: Iterable[str]) -> str:
+    """A field that is one of ``options``; ValueError with what these call it, where it is another."""
+    known = list(options)
+    if isinstance(field, str) and field not in known:
+        for names in _CALLED:
+            meant = [name for name in names if name in known]
+            if field.lower() in names and meant:
+                raise ValueError(
+                    f"field: expected one of {', '.join(known)}; got {field!r}; did you mean "
+                    f"{' or '.join(map(repr, meant[:2]))}?"
+                )
+    return _validate.one_of("field", field, known)
 
 
 def present(flow: GradientFlow, field: str) -> Mask:
@@ -81,6 +115,14 @@ def present(flow: GradientFlow, field: str) -> Mask:
         of_layer &= np.isnan(flow.weight_norm).all(axis=0)
         of_step &= np.isnan(flow.weight_norm).all(axis=1)
     return np.logical_not(of_layer | of_step[:, np.newaxis])
+
+
+def of_step(flow: GradientFlow, field: str) -> tuple[Field, Array, Mask]:
+    """A field of the steps: what it is called, its values (S,), and where it was told."""
+    values: Array = getattr(flow, field)
+    about = STEP_FIELDS[field]
+    told = np.logical_not(np.isnan(values) & np.isfinite(flow.delta).all(axis=1))
+    return about._replace(log=not np.any(values < 0)), values, told
 
 
 def present_in_time(flow: GradientFlow, walk: str, field: str) -> Mask:

@@ -62,8 +62,6 @@ def history(
     style.check_look(label, color)
     legend = _validate.boolean("legend", legend)
     ax = style.axes_or_new(ax)
-    from matplotlib.ticker import MaxNLocator
-
     shown = [key for key in (name, f"val_{name}") if key in history]
     epochs = np.array(getattr(history, "epoch", []), float)
     looks = curves.looks_on(ax, len(shown), label, color)
@@ -82,7 +80,8 @@ def history(
     about = Field(words.capitalize(), words, log=not share and not negative)
     curves.draw(ax, about, epochs, drawn, empty="no epoch yet")
     ax.set_xlabel("epoch")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    style.number_x(ax)
+    style.fit_text(ax)
     if legend:
         curves.name_lines(ax, None)
     return ax

@@ -11,7 +11,7 @@ from vgcore import _validate
 from vgcore.flow import GradientFlow
 from vgcore.plot import bands, curves, palette, style
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import FIELDS, Array, Mask, present
+from vgcore.plot.fields import FIELDS, Array, Mask, checked, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,9 +46,9 @@ def flow(
         Where to draw; left out, a new figure of pyplot. It may hold other flows, of other depths and
         names: the first layer stands at 0, the second at 1, and the longest flow names them.
     steps : iterable of int, optional
-        Recorded steps to draw; left out, the first, the last and some evenly between.
+        Recorded steps to draw, -1 the last of them; left out, the first, the last and some evenly between.
     layers : str or iterable of str, optional
-        Draw these layers alone.
+        Draw these layers alone; "bidirectional1" is "bidirectional1.forward" and "bidirectional1.backward".
     band : (float, float), optional
         Draw one line, the median over the steps, and the band between these two quantiles of
         them; of all that are recorded, where ``steps`` is left out.
@@ -74,7 +74,7 @@ def flow(
         If matplotlib is not installed.
     """
     style.check_flow(flow)
-    about = FIELDS[_validate.one_of("field", field, FIELDS)]
+    about = FIELDS[checked(field, FIELDS)]
     names = style.names_of(layers, flow.layers)
     columns = [flow.layers.index(name) for name in names]
     edges = bands.check(band)
@@ -97,14 +97,15 @@ def flow(
         ]
     places = np.arange(len(names), dtype=float)
     curves.draw(ax, about, places, drawn, empty=curves.reason(flow))
-    if len(names) > named:
-        style.name_layers(ax, names)
     ax.margins(x=0.08)
     ax.set_xlabel("layer, from input to output")
     if edges:
         curves.name_band(ax, bands.name(edges))
     if legend:
-        curves.name_lines(ax, None if label or edges else "step")
+        curves.name_lines(ax, None if label or edges else "step", ordered=True)
+    if len(names) > named:
+        style.name_layers(ax, names)
+    style.fit_text(ax)
     return ax
 
 

@@ -21,6 +21,7 @@ HUES = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 _HUES_ON_DARK = "#4ba3e3", "#f07c3e", "#2bc49a", "#eaa0cb", "#f0c04a", "#a4dbf8"
 _MARKERS = "osDP*hp"  # none that stands for what an axis cannot show
 _LINES = "-", "--", "-.", ":"
+MOST_TOLD = 10  # lines that markers and dashes tell apart in a print without colours
 
 
 def ink() -> str:
@@ -85,7 +86,10 @@ def looks(count: int, hue: Any = None, family: int = 0) -> list[Look]:
     family : int
         Which flow they are of: in one hue, its lines have one kind of dashes.
     """
+    from matplotlib import rcParams
+
     named = colours()
+    told = count <= MOST_TOLD
     if hue is not None:
         chosen = _shades(hue, count)
     elif count <= len(named):
@@ -97,11 +101,11 @@ def looks(count: int, hue: Any = None, family: int = 0) -> list[Look]:
             "color": colour,
             "marker": _MARKERS[place % len(_MARKERS)],
             "linestyle": _LINES[dashes % len(_LINES)],
-            "markersize": 4.5,
-            "linewidth": 1.6 if count <= len(named) else 1.0,
+            "markersize": 0.75 * rcParams["lines.markersize"],
+            "linewidth": rcParams["lines.linewidth"] * (1.0 if told else 0.67),
         }
         for place, colour in enumerate(chosen)
-        for dashes in [family if hue is not None or count > len(named) else place]
+        for dashes in [family if hue is not None or not told else place]
     ]
 
 
@@ -126,11 +130,3 @@ def _shades(hue: Any, count: int) -> list[str]:
 def few(count: int, limit: int) -> list[int]:
     """At most ``limit`` of the indices below ``count``: first, last and some evenly between."""
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, limit)).round())]
-
-
-def evenly(count: int, limit: int) -> list[int]:
-    """The same at one distance from each to the next, where that leaves at least half as many; else `few`."""
-    for apart in range(max(1, -(-(count - 1) // max(limit - 1, 1))), max(count, 2)):
-        if (count - 1) % apart == 0 and (count - 1) // apart + 1 >= limit / 2:
-            return list(range(0, count, apart))
-    return few(count, limit)

@@ -11,16 +11,22 @@ from numpy.typing import NDArray
 
 from vgcore import _extras, _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot.palette import evenly, few
+from vgcore.plot import text
+from vgcore.plot.palette import few
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
+    from matplotlib.text import Text
 
 MOST_STEPS = 6  # lines of a picture over the layers
 MOST_NAMES = 9  # layers that an axis or a legend names; of more, some
+SHORTEST = 10  # characters of a name that is cut to fit
+_WIDE, _HIGH = 24, 19  # of the font's size: a panel that is not small for it
+_READABLE = 7.0  # points
+_WIDEST = 0.45  # of the width of a figure: a legend, at most
 
 
 def blank(width: float, height: float) -> Figure:
@@ -146,27 +152,72 @@ def rows_of(
     limit: int | None = MOST_STEPS,
     called: str = "steps",
 ) -> list[int]:
-    """Where the record holds ``steps``, or a few of all, or all."""
+    """Where the record holds ``steps``, or a few of all, or all; -1 is the last that is recorded."""
+    count = len(record.step)
     if steps is None:
-        return few(len(record.step), len(record.step) if limit is None else limit)
-    given = _validate.items(called, steps, "step numbers")
+        return few(count, count if limit is None else limit)
+    wanted = [
+        _validate.integer(called, step, minimum=-(2**63), maximum=2**63 - 1)
+        for step in _validate.items(called, steps, "step numbers")
+    ]
     place = {int(step): row for row, step in enumerate(record.step)}
-    wanted = [_validate.integer(called, step, minimum=0) for step in given]
+    place |= {row - count: row for row in range(count)}
     missing = [step for step in wanted if step not in place]
     if missing or not wanted:
-        raise ValueError(f"{called}: expected steps that are recorded, got {missing or 'none'}")
+        raise ValueError(
+            f"{called}: expected steps that are recorded, got {missing or 'none'}{_recorded(record)}"
+        )
     return [place[step] for step in wanted]
 
 
+def _recorded(record: Any) -> str:
+    """The end of a message that says which steps there are."""
+    if not len(record.step):
+        return "; none is recorded"
+    last, count = int(record.step[-1]), len(record.step)
+    return f"; {count:,} of {int(record.step[0]):,} to {last:,} are, and -1 is the last of them"
+
+
 def names_of(given: str | Iterable[str] | None, options: Sequence[str]) -> list[str]:
-    """The layers that are to be drawn: one, some, or all."""
+    """The layers that are to be drawn: one, some, or all; "bidirectional1" is both its directions."""
     if given is None:
         return list(options)
     one = isinstance(given, str) or not isinstance(given, Iterable)
     chosen = [given] if one else list(_validate.items("layers", given, "names"))
     if not chosen:
         raise ValueError("layers: expected at least one layer, got none")
-    return [_validate.one_of("layers", name, options) for name in chosen]
+    found = [
+        name
+        for each in chosen
+        for name in _within(each, options) or [_validate.one_of("layers", each, options)]
+    ]
+    return list(dict.fromkeys(found))
+
+
+def name_of(argument: str, given: Any, options: Sequence[str]) -> str:
+    """One of some layers, by its name or by its place among them, -1 for the last."""
+    if isinstance(given, str):
+        inner = _within(given, options)
+        if len(inner) > 1:
+            raise ValueError(
+                f"{argument}: expected one layer, got {given!r}, which is {', '.join(inner)}"
+            )
+        return inner[0] if inner else _validate.one_of(argument, given, options)
+    if not isinstance(given, int | np.integer) or isinstance(given, bool):
+        raise TypeError(
+            f"{argument}: expected a layer's name, or its place as 0 or -1; got {given!r} "
+            f"({type(given).__name__})"
+        )
+    if not -len(options) <= given < len(options):
+        raise ValueError(f"{argument}: expected a place among {len(options)} layers, got {given}")
+    return options[int(given)]
+
+
+def _within(given: Any, options: Sequence[str]) -> list[str]:
+    """What a name stands for: a layer, or those of a layer of several, as "lstm1.forward" and its like."""
+    if not isinstance(given, str) or given in options:
+        return [given] if isinstance(given, str) else []
+    return [name for name in options if name.startswith(f"{given}.")]
 
 
 def reals(argument: str, values: Any) -> NDArray[np.float64]:
@@ -201,85 +252,162 @@ def check_look(label: Any, color: Any) -> None:
 
 
 def smallness(ax: Axes) -> float:
-    """1, or less for a small panel, whose text and marks shrink with it."""
-    points = figure_of(ax).dpi
-    box = ax.get_window_extent()
-    return float(np.clip(min(box.width / points / 2.8, box.height / points / 2.2), 0.65, 1))
+    """1, or less for a panel that is small for the user's font, whose text and marks shrink with it."""
+    from matplotlib import rcParams
+
+    em = float(rcParams["font.size"])
+    across, upward = room(ax)
+    fit = min(across / (_WIDE * em), upward / (_HIGH * em))
+    return float(np.clip(fit, min(_READABLE / em, 1), 1))
+
+
+def room(ax: Axes) -> tuple[float, float]:
+    """How many points wide and high the part of a figure is in which axes stand with all their texts."""
+    across = upward = 72 / figure_of(ax).dpi
+    if (place := ax.get_subplotspec()) is not None:
+        place = place.get_topmost_subplotspec()
+        rows, columns = place.get_gridspec().get_geometry()
+        across, upward = across * len(place.colspan) / columns, upward * len(place.rowspan) / rows
+    return ax.figure.bbox.width * across, ax.figure.bbox.height * upward
 
 
 def fit_text(ax: Axes) -> None:
-    """Shrink title, labels and names in a small panel."""
+    """Fit title, labels and numbers to the panel: smaller in a small one, on two lines where one is short."""
     from matplotlib import rcParams
 
-    if (small := smallness(ax)) < 1:
-        size = rcParams["font.size"] * small
-        ax.title.set_fontsize(1.2 * size)
-        ax.tick_params(which="both", labelsize=size)
+    sizes: Any = rcParams
+    small = smallness(ax)
+    across, upward = room(ax)
+    place = ax.get_subplotspec()
+    alone = place is None or place.get_topmost_subplotspec().get_gridspec().ncols == 1
+    for label, size, most in (
+        (ax.title, "axes.titlesize", across if alone else 0.7 * across),
+        (ax.xaxis.label, "axes.labelsize", across - _legend_width(ax)),
+        (ax.yaxis.label, "axes.labelsize", 0.9 * upward),
+    ):
+        points = text.points(sizes[size]) * small
+        if small < 1:
+            label.set_fontsize(points)
+        _break(label, int(0.9 * most / (text.CHARACTER * points)))
+    if small < 1:
         for axis in (ax.xaxis, ax.yaxis):
-            axis.label.set_fontsize(size)
-            axis.offsetText.set_fontsize(size)
+            points = text.points(sizes[f"{axis.axis_name}tick.labelsize"]) * small
+            axis.set_tick_params(which="both", labelsize=points)
+            axis.offsetText.set_fontsize(points)
+
+
+def _legend_width(ax: Axes) -> float:
+    """How many points a legend takes from the axes."""
+    beside = ax.get_legend()
+    return 0.0 if beside is None else beside.get_window_extent().width * 72 / figure_of(ax).dpi
+
+
+def _break(label: Text, most: int) -> None:
+    """Break a text of more characters between words, or beside its formula."""
+    written = label.get_text()
+    if not text.mathematical(written):
+        label.set_wrap(True)  # what somebody writes there later, at the figure's edge
+        label.set_text(text.broken(written, most))
+    elif text.length(written) > most:
+        label.set_text(written.replace("  $", "\n$").replace("$ ", "$\n"))
 
 
 def legend_size(ax: Axes) -> float:
-    """Of the text in a legend: a little smaller than that on the axes."""
+    """Of the text in a legend, in points."""
     from matplotlib import rcParams
 
-    return float(0.85 * rcParams["font.size"] * smallness(ax))
+    return text.points(rcParams["legend.fontsize"]) * smallness(ax)
 
 
 def name_layers(ax: Axes, names: Sequence[str]) -> None:
-    """Name the places 0, 1, ... of the x axis, as many of them as there is room for, in full."""
-    width = ax.get_window_extent().width / figure_of(ax).dpi * 72
-    points = legend_size(ax)
-    ticks = evenly(len(names), max(2, min(MOST_NAMES, int(width / (2 * points)))))
-    shown = [names[i] for i in ticks]
-    ax.set_xticks(ticks, shown)
-    crowded = sum(len(name) + 2 for name in shown) * 0.62 * points > width
-    for label in ax.get_xticklabels():
-        label.set(fontsize=points, parse_math=False)
-        if crowded:
-            label.set(rotation=40, ha="right", rotation_mode="anchor")
+    """Name the places 0, 1, ... of the x axis, as many of them as there is room for.
+
+    To be called when the legend stands: it takes room from the axes.
+    """
+    from vgcore.plot import ticks
+
+    across, upward = room(ax)
+    size = ticks.size(ax.xaxis)
+    longest = min(0.3 * across / 0.77, 0.27 * upward / 0.64)  # turned by 40 degrees
+    most = max(int(longest / (text.CHARACTER * size)), SHORTEST)
+    shown = text.shortened(names, most)
+    ticks.name(ax.xaxis, shown, MOST_NAMES)
+    wanted = text.evenly(len(names), MOST_NAMES)
+    needed = sum(len(shown[place]) + 2 for place in wanted) * text.CHARACTER * size
+    if needed > across - _legend_width(ax) - 6 * size:
+        for tick in ax.xaxis.get_major_ticks(MOST_NAMES):
+            tick.label1.set(rotation=40, ha="right", rotation_mode="anchor")
 
 
 def name_rows(ax: Axes, names: Sequence[str]) -> None:
-    """Name the places 0, 1, ... of the y axis, as many of them as there is room for, in full."""
-    height = ax.get_window_extent().height / figure_of(ax).dpi * 72
-    points = legend_size(ax)
-    ticks = evenly(len(names), max(2, min(2 * MOST_NAMES, int(height / (1.6 * points)))))
-    ax.set_yticks(ticks, [names[i] for i in ticks])
-    for label in ax.get_yticklabels():
-        label.set(fontsize=points, parse_math=False)
+    """Name the places 0, 1, ... of the y axis, as many of them as there is room for."""
+    from vgcore.plot import ticks
+
+    most = int(0.3 * room(ax)[0] / (text.CHARACTER * ticks.size(ax.yaxis)))
+    ticks.name(ax.yaxis, text.shortened(names, max(most, SHORTEST)), 2 * MOST_NAMES)
+
+
+def number_x(ax: Axes) -> None:
+    """Whole numbers on the x axis, as many as there is room for."""
+    from vgcore.plot.ticks import Numbers
+
+    ax.xaxis.set_major_locator(Numbers())
 
 
 def say(ax: Axes, message: str) -> None:
     """Say in an empty frame why it is empty."""
-    ax.text(0.5, 0.5, message, ha="center", va="center", transform=ax.transAxes, gid="vgcore.empty")
+    middle: dict[str, Any] = {"ha": "center", "va": "center", "transform": ax.transAxes}
+    ax.text(0.5, 0.5, message, gid="vgcore.empty", wrap=True, **middle)
     ax.tick_params(which="both", left=False, labelleft=False, bottom=False)
 
 
 def legend(
-    where: Axes | Figure, handles: Sequence[Artist], labels: Sequence[str], ax: Axes, **options: Any
+    where: Axes | Figure,
+    handles: Sequence[Artist],
+    labels: Sequence[str],
+    ax: Axes,
+    *,
+    widest: float | None = None,
+    **options: Any,
 ) -> Legend:
-    """A legend that names everything as it is called, in a size that fits ``ax``.
+    """A legend that names everything as it is called, in the user's size.
 
+    Its entries are no wider than so many points: long names are cut in the middle.
     matplotlib leaves out what begins with "_" and reads "$" as mathematics; layers may be called so.
     """
+    from matplotlib import rcParams
+
     size = legend_size(ax)
-    options |= {"fontsize": size, "title_fontsize": size, "handlelength": 2.5}
+    shown = text.fitted(labels, longest(where, ax, widest))
+    if smallness(ax) < 1:
+        options |= {"fontsize": size, "title_fontsize": size, "labelspacing": 0.3}
+    elif rcParams["legend.title_fontsize"] is None:
+        options["title_fontsize"] = size
     made = where.legend(handles, [f"{place}" for place in range(len(labels))], **options)
-    for text, label in zip(made.get_texts(), labels, strict=True):
-        text.set(text=label, parse_math="$" in label and "\\" in label)
+    for written, label in zip(made.get_texts(), shown, strict=True):
+        written.set(text=label, parse_math=text.mathematical(label))
     return made
+
+
+def longest(where: Axes | Figure, ax: Axes, widest: float | None = None) -> int:
+    """How many characters an entry of a legend has on a line, at most."""
+    if widest is None:  # one for all panels may be wider
+        figure = figure_of(ax)
+        widest = _WIDEST * (room(ax)[0] if where is ax else figure.bbox.width * 72 / figure.dpi)
+    size = legend_size(ax)
+    return max(int((widest - 4 * size) / (text.CHARACTER * size)), SHORTEST)
 
 
 def legend_below(ax: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> None:
     """A legend below the axes, under what they are labelled with."""
     from matplotlib.transforms import ScaledTranslation
 
-    figure = figure_of(ax)
-    lines = legend_size(ax) / 72 * (2.6 + 1.2 * len(ax.get_xlabel().splitlines()))
-    below = ax.transAxes + ScaledTranslation(0, -lines, figure.dpi_scale_trans)
-    width = ax.get_window_extent().width / figure.dpi
+    figure, size = figure_of(ax), legend_size(ax)
+    named = ax.xaxis.get_tightbbox()
+    lowest = ax.bbox.y0 if named is None else min(named.y0, ax.bbox.y0)
+    offset = ScaledTranslation(0, (lowest - ax.bbox.y0) / figure.dpi, figure.dpi_scale_trans)
+    width = ax.bbox.width * 72 / figure.dpi
+    entry = (max(map(len, labels), default=0) * text.CHARACTER + 4.5) * size
     legend(
         ax,
         handles,
@@ -287,7 +415,8 @@ def legend_below(ax: Axes, handles: Sequence[Artist], labels: Sequence[str]) -> 
         ax,
         loc="upper left",
         bbox_to_anchor=(0, 0),
-        bbox_transform=below,
+        bbox_transform=ax.transAxes + offset,
         borderaxespad=0.4,
-        ncols=max(1, int(width / 2.2)),
+        widest=width,
+        ncols=max(1, int(width / entry)),
     )

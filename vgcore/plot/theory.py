@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from vgcore import _validate, activations
-from vgcore.plot import bands, curves, palette, style
+from vgcore.plot import bands, curves, palette, style, text
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import Array, Field
 from vgcore.theory import meanfield
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from vgcore.model import Sequential
 
-_SPECTRUM = Field("Singular values", r"singular value $\sigma_k$")
+_SPECTRUM = Field("Singular values", r"singular value $\sigma_k$", nothing="rounded")
 _EXPONENTS = Field("Lyapunov spectrum", r"Lyapunov exponent $\lambda_k$ per timestep", log=False)
-_ON_PAPER = {
+_ON_PAPER: dict[str, Any] = {
     "facecolor": "white",
     "labelcolor": "black",
     "edgecolor": "0.5",
@@ -40,12 +40,17 @@ def singular_values(
 ) -> Axes:
     """Draw singular values from the largest to the smallest: of a model's weights, or of Jacobians.
 
+    What is no more than the rounding of the largest one, times the machine epsilon and the larger size of the
+    matrix, is 0 but for rounding: on a log axis it is marked on the lower edge, and the legend counts it.
+
     Parameters
     ----------
     source : Sequential, or dict of str to array_like
         Of a model every weight of two axes or more, by name; of more, (out, in, height, width), as the matrix
         (out, in * height * width). A dict has singular values, (k,) or (n, k) of samples, as
-        ``vgcore.theory.singular_values`` gives them: the line is the median over samples.
+        ``vgcore.theory.singular_values`` gives them: the line is the median over samples. A model that ends
+        in a softmax has the Jacobian of its outputs, behind the softmax: they sum to 1, and so one singular
+        value is 0.
     band : (float, float)
         Quantiles of the samples between which is filled: from the lowest to the highest.
     log, ax, legend
@@ -131,7 +136,7 @@ def _draw(
 ) -> None:
     """Spectra (n, k) of different lengths over their places, from 1."""
     longest = max((values.shape[1] for values in spectra.values()), default=0)
-    named = [list(spectra)[place] for place in palette.few(len(spectra), style.MOST_NAMES)]
+    named = [list(spectra)[place] for place in text.evenly(len(spectra), style.MOST_NAMES)]
     drawn = []
     for (name, values), look in zip(spectra.items(), looks, strict=True):
         padded = np.full((len(values), longest), np.nan)
@@ -143,8 +148,9 @@ def _draw(
     curves.draw(ax, about, np.arange(1.0, longest + 1), drawn, empty="no value to draw")
     if any(curve.band is not None for curve in drawn):
         curves.name_band(ax, f"samples: {bands.name(edges)}")
-    ax.locator_params("x", integer=True)
+    style.number_x(ax)
     ax.set_xlabel("place $k$ from the largest")
+    style.fit_text(ax)
 
 
 def _of_model(model: Any) -> dict[str, Array]:
@@ -162,7 +168,10 @@ def _of_model(model: Any) -> dict[str, Array]:
         if np.isfinite(matrix).all():
             scale = float(np.max(np.abs(matrix), initial=0.0)) or 1.0  # squares may overflow
             with np.errstate(over="ignore"):
-                found[name][0] = np.linalg.svd(matrix / scale, compute_uv=False) * scale
+                sizes = np.linalg.svd(matrix / scale, compute_uv=False)
+                found[name][0] = (
+                    _but_for_rounding(np.asarray(sizes, float), max(matrix.shape)) * scale
+                )
     if not found:
         raise ValueError("source: expected a model with a weight of two axes, got one without")
     return found
@@ -178,8 +187,17 @@ def _given(source: Mapping[str, ArrayLike]) -> dict[str, Array]:
         array = style.reals(f"source[{name!r}]", values)
         if array.ndim not in (1, 2):
             raise ValueError(f"source[{name!r}]: expected (k,) or (n, k), got shape {array.shape}")
-        found[name] = np.atleast_2d(array)
+        found[name] = _but_for_rounding(
+            np.atleast_2d(array), array.shape[-1], np.asarray(values).dtype
+        )
     return found
+
+
+def _but_for_rounding(sizes: Array, size: int, dtype: DTypeLike = float) -> Array:
+    """Singular values (..., k), of a matrix with so many rows or columns: 0 where they are rounding alone."""
+    real = np.dtype(dtype) if np.dtype(dtype).kind == "f" else np.dtype(float)
+    largest = np.max(np.where(np.isfinite(sizes), sizes, 0), axis=-1, keepdims=True, initial=0.0)
+    return np.where(np.abs(sizes) <= float(np.finfo(real).eps) * size * largest, 0.0, sizes)
 
 
 def phase_diagram(

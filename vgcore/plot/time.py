@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import curves, heatmaps, palette, style
+from vgcore.plot import curves, heatmaps, palette, style, text
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import TIME_FIELDS, Array, Field, Mask, of_gate, present_in_time
+from vgcore.plot.fields import TIME_FIELDS, Array, Field, Mask, checked, of_gate, present_in_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,8 +38,8 @@ def time(
     ----------
     flow : GradientFlow
     layers : str or iterable of str, optional
-        A recurrent layer or some of them, one below the other on one scale; "name.forward" and
-        "name.backward" of a bidirectional one. Left out, the first.
+        A recurrent layer or some of them, one below the other on one scale; of a bidirectional one the
+        name alone is both, "name.forward" and "name.backward". Left out, the first.
     field : {"time", "time_direct", "time_cell", "time_gate", "time_saturated"}
         Norms are drawn on log axes and with log colours, time_saturated on linear ones. What these
         cannot show stands as what it is and is counted: on the curves as in `vgcore.plot.flow`, in the
@@ -49,7 +48,7 @@ def time(
     gate : str, optional
         Of a field of gates: which, as ``flow.gates`` names them. May be left out of an RNN.
     steps : iterable of int, optional
-        Recorded steps to draw curves of; left out, the first, the last and some evenly between.
+        Recorded steps to draw curves of, -1 the last; left out, the first, the last and some evenly between.
     label : str, optional
         Names the flow, in the title.
     color : color, optional
@@ -96,8 +95,9 @@ def time(
         curves.draw(ax, about, x, lines, empty=curves.reason(flow))
         if name in direct:
             _companions(ax, direct[name][rows], looks)
-        ax.locator_params("x", integer=True)
-        ax.set_title(name if columns == 1 else f"{name}: a few steps")
+        style.number_x(ax)
+        short = text.short(name)
+        ax.set_title(short if columns == 1 else f"{short}: a few steps")
         style.fit_text(ax)
     if columns == 2:
         _over_training(flow.step, about, values, there, list(axes[:, 0]), (rows, looks))
@@ -118,6 +118,8 @@ def _over_training(
     marked: tuple[list[int], list[palette.Look]],
 ) -> None:
     """A heatmap a layer, all on one scale; arrows mark the rows that are drawn as curves."""
+    from matplotlib import rcParams
+
     rows, looks = marked
     sheets = [
         heatmaps.Sheet(
@@ -132,14 +134,16 @@ def _over_training(
             steps[rows],
             c=[look["color"] for look in looks],
             marker="<",
+            s=0.75 * rcParams["lines.markersize"] ** 2,
             clip_on=False,
             transform=ax.get_yaxis_transform(),
             zorder=3,
         )
-        ax.locator_params(integer=True)
+        ax.locator_params("y", integer=True)
+        style.number_x(ax)
         ax.yaxis.set_major_formatter("{x:,.0f}")
         ax.set_ylabel("training step")
-        ax.set_title(f"{name}: over the training")
+        ax.set_title(f"{text.short(name)}: over the training")
         style.fit_text(ax)
     heatmaps.bar(drawn, about, axes)
     handles, labels = heatmaps.named(drawn, "no timestep")
@@ -153,7 +157,7 @@ def _time_field(
     flow: GradientFlow, layers: str | Iterable[str] | None, field: str, gate: str | None
 ) -> tuple[Field, dict[str, Array]]:
     """What a field is, and its values (S, T) by layer; none of a flow that knows no layers yet."""
-    about = TIME_FIELDS[_validate.one_of("field", field, TIME_FIELDS)]
+    about = TIME_FIELDS[checked(field, TIME_FIELDS)]
     recorded: dict[str, Array] = getattr(flow, field)
     if not flow.layers:
         return about, {}

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import bands, curves, palette, style
+from vgcore.plot import bands, curves, palette, style, text
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import FIELDS, Array, Mask, present
+from vgcore.plot.fields import FIELDS, STEP_FIELDS, Array, Mask, checked, of_step, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +32,7 @@ def over_training(
     color: Any = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw a field against the step: one line for each layer that has it.
+    """Draw a field against the step: one line for each layer that has it, or the loss.
 
     With ``bias_grad`` these are the curves of the speed of learning in Nielsen, "Neural Networks
     and Deep Learning", chapter 5. What the axis cannot show stands as what it is, as in
@@ -38,10 +40,12 @@ def over_training(
 
     Parameters
     ----------
-    flow, field, ax, log, legend
+    flow, ax, log, legend
         As `vgcore.plot.flow` takes them.
+    field : str
+        A field of layers, or "loss".
     layers : str or iterable of str, optional
-        Draw these layers alone.
+        Draw these layers alone; "bidirectional1" is "bidirectional1.forward" and "bidirectional1.backward".
     smooth : int, optional
         Draw the running median over so many recorded steps. What the axis cannot show is still marked at its
         own step; NaN is left out of the medians.
@@ -65,8 +69,10 @@ def over_training(
         If matplotlib is not installed.
     """
     style.check_flow(flow)
-    about = FIELDS[_validate.one_of("field", field, FIELDS)]
+    checked(field, [*FIELDS, *STEP_FIELDS])
     columns = [flow.layers.index(name) for name in style.names_of(layers, flow.layers)]
+    if field in STEP_FIELDS and layers is not None:
+        raise ValueError(f"layers: expected None with field={field!r}, got {layers!r}")
     window = None if smooth is None else _validate.integer("smooth", smooth, minimum=1)
     edges = bands.check(band)
     if edges and window is None:
@@ -77,16 +83,22 @@ def over_training(
     style.check_log(log)
     legend = _validate.boolean("legend", legend)
     ax = style.axes_or_new(ax)
-    values, there = getattr(flow, field), present(flow, field)
+    names, title = list(flow.layers), None if label else "layer"
+    if field in STEP_FIELDS:
+        about, value, told = of_step(flow, field)
+        values, there = value[:, np.newaxis], told[:, np.newaxis]
+        columns, names, title = [0], [field], None
+    else:
+        about, values, there = FIELDS[field], getattr(flow, field), present(flow, field)
     looks = dict(zip(columns, curves.looks_on(ax, len(columns), label, color), strict=True))
     columns = [column for column in columns if there[:, column].any()]
     about = about if log is None else about._replace(log=log)
-    named = {columns[place] for place in palette.few(len(columns), style.MOST_NAMES)}
+    named = {columns[place] for place in text.evenly(len(columns), style.MOST_NAMES)}
     drawn = [
         _curve(
             values[:, column],
             there[:, column],
-            _name(flow.layers[column], label) if column in named else curves.UNNAMED,
+            _name(names[column], label) if column in named else curves.UNNAMED,
             looks[column],
             window,
             edges,
@@ -94,12 +106,18 @@ def over_training(
         for column in columns
     ]
     curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
-    ax.set_xlabel("step")
+    _name_x(ax)
     if edges and window:
         curves.name_band(ax, f"{bands.name(edges)} of {window:,} steps")
     if legend:  # the output, mostly highest, on top
-        curves.name_lines(ax, None if label else "layer", reverse=True)
+        curves.name_lines(ax, title, ordered=True, reverse=True)
     return ax
+
+
+def _name_x(ax: Axes) -> None:
+    style.number_x(ax)
+    ax.set_xlabel("step")
+    style.fit_text(ax)
 
 
 def _curve(
@@ -114,7 +132,7 @@ def _curve(
     if window is None:
         return Curve(values, there, name, look)
     middle, band, _ = bands.running(values, there, window, edges)
-    return Curve(middle, there, name, look | {"marker": ""}, band, values)
+    return Curve(middle, there, name, look, band, values)
 
 
 def _name(layer: str, label: str | None) -> str:
@@ -156,7 +174,7 @@ def saturation(
     known = {field: present(flow, field) for field in ("saturated", "dead")}
     columns = [c for c in columns if any(there[:, c].any() for there in known.values())]
     ax = style.axes_or_new(ax)
-    named = {columns[place] for place in palette.few(len(columns), style.MOST_NAMES)}
+    named = {columns[place] for place in text.evenly(len(columns), style.MOST_NAMES)}
     drawn = []
     for column in columns:
         name = flow.layers[column] if column in named else curves.UNNAMED
@@ -164,13 +182,15 @@ def saturation(
             ("saturated", name, "-"),
             ("dead", curves.UNNAMED, (0, (3, 2))),
         ):
-            more = {"linestyle": dashes} | ({"marker": ""} if field == "dead" else {})
+            more = {"linestyle": dashes, "fillstyle": "none" if field == "dead" else "full"}
             values = getattr(flow, field)[:, column]
             drawn.append(Curve(values, known[field][:, column], label, looks[column] | more))
     curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
-    ax.set_xlabel("step")
+    _name_x(ax)
     if drawn:
-        ax.plot([], [], color=palette.ink(), linestyle=(0, (3, 2)), label="dead units")
+        dead: dict[str, Any] = {"linestyle": (0, (3, 2)), "fillstyle": "none"}
+        dead["marker"] = "o" if len(columns) <= palette.MOST_TOLD else ""
+        ax.plot([], [], color=palette.ink(), label="dead units", **dead)
     if legend:
-        curves.name_lines(ax, "saturated outputs", reverse=True)
+        curves.name_lines(ax, "saturated outputs", ordered=True, reverse=True)
     return ax
