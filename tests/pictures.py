@@ -23,8 +23,10 @@ def layered(rows: object, names: list[str] | None = None, **others: object) -> v
     values = {name: np.atleast_2d(np.asarray(others.get(name, rows), float)) for name in RECORDED}
     flow = vg.GradientFlow()
     flow.declare(names or [f"dense{i + 1}" for i in range(values["delta"].shape[1])])
+    loss = np.asarray(others.get("loss", np.full(len(values["delta"]), NAN)), float)
     for step in range(len(values["delta"])):
-        flow.add(step * 10, **{name: rows[step] for name, rows in values.items()})
+        fields = {name: rows[step] for name, rows in values.items()}
+        flow.add(step * 10, loss=loss[step], **fields)
     return flow
 
 

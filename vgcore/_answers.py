@@ -15,7 +15,7 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vgcore.foreign import ATTRIBUTES, INPUTS, KEYWORDS, MEMBERS, NAMES, SURPLUS
+from vgcore.foreign import ATTRIBUTES, FIELDS, INPUTS, KEYWORDS, MEMBERS, NAMES, SURPLUS
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -44,6 +44,16 @@ def name(argument: str, value: str) -> str:
     known = NAMES.get(argument.rpartition("_")[2], {})
     plain = _plain(value)
     return _said(known.get(plain) or known.get(plain.removesuffix("loss")))
+
+
+def field(value: str, options: Iterable[str]) -> str:
+    """What to say of a field that a record or picture does not have: what it calls the same thing there."""
+    known = list(options)
+    for names in FIELDS:
+        meant = [name for name in names if name in known]
+        if value.lower() in names and meant:
+            return f"; did you mean {' or '.join(map(repr, meant[:2]))}?"
+    return ""
 
 
 def no_name(argument: str, value: Any) -> str:

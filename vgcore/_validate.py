@@ -29,6 +29,8 @@ def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
     if value in options:
         return value
     hint = _answers.name(argument, value)
+    if argument == "field" and not hint:
+        hint = _answers.field(value, options)
     near = difflib.get_close_matches(value.lower(), options, n=3, cutoff=0.5)
     if near and not hint:
         hint = f"; did you mean {' or '.join(map(repr, near))}?"

@@ -407,3 +407,21 @@ NAMES = {
         "eye": "'identity'",
     },
 }
+
+# What one thing is called in records of layers, distributions and units, in internals, and by others
+FIELDS = (
+    ("activation", "h", "activation_std", "activation_mean", "output", "outputs", "activations"),
+    ("z", "pre_activation", "preactivation"),
+    ("delta", "dz", "unit_delta", "error", "error_signal", "gradient", "gradients", "grad"),
+    ("weight_grad", "dw", "grad_weight", "weight_gradient", "grads"),
+    ("bias_grad", "db", "grad_bias", "bias_gradient"),
+    ("weight_norm", "unit_weight", "w", "weight", "weights"),
+    ("update_ratio", "update", "updates"),
+    ("saturated", "unit_saturated", "time_saturated", "saturation"),
+    ("dead", "unit_dead", "dead_units"),
+    ("time", "dh", "hidden", "hidden_state"),
+    ("time_direct", "dh_direct"),
+    ("time_cell", "dc", "cell", "cell_state"),
+    ("time_gate", "gate", "gates", "dgates"),
+    ("loss", "losses", "train_loss"),
+)

@@ -236,10 +236,26 @@ def test_exponents_fall() -> None:
 
 
 def test_how_many_pre_activations_lie_where_it_is_flat() -> None:
-    figure = plot.activation("relu", [-1.0, -2.0, 3.0, NAN])
+    ax = plot.activation("relu", [-1.0, -2.0, 3.0, NAN])
+    render(ax.figure)
+    assert ax.get_title() == "relu: 67% of z lie where it is flat"
+    assert "NaN (1 value)" in ax.figure.axes[1].get_title(loc="right")
+
+
+@pytest.mark.parametrize("z", [None, [-1.0, 2.0, 3.0]])
+def test_an_activation_is_drawn_on_axes_that_one_has(z: list[float] | None) -> None:
+    figure, (left, right) = pyplot.subplots(1, 2, layout="constrained")
+    assert plot.activation("tanh", z, ax=right) is right
+    plot.activation("relu", z, ax=left, legend=False)
     render(figure)
-    assert figure.axes[0].get_title() == "relu: 67% of $z$ where it is flat"
-    assert "NaN (1 value)" in figure.axes[1].get_title(loc="right")
+    assert len(figure.axes) == (2 if z is None else 4)
+    assert left.get_legend() is None and right.get_legend() is not None
+    free = pyplot.figure().add_axes((0.1, 0.2, 0.8, 0.7))
+    plot.activation("tanh", z, ax=free)
+    render(free.figure)
+    if z is not None:
+        beneath = free.figure.axes[1].get_position()
+        assert 0.19 < beneath.y0 < beneath.y1 < free.get_position().y0 < 0.9
 
 
 def test_layers_are_named_at_one_distance() -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _FLAT = 0.05  # of the steepest slope, as the tracker's ``saturated`` has it
 _AROUND = 4.0  # z are shown so far from 0 at least
+_ROOM = 0.05  # on either side: numbers on both axes would meet in the corner
 _POINTS = 2001
 _Z = "pre-activation $z$"
 
@@ -102,7 +103,8 @@ def _range(binned: Binned | None, values: Array | None) -> tuple[float, float]:
     low, high = -_AROUND, _AROUND
     if binned is not None and values is not None and np.isfinite(values).any():
         low, high = min(low, binned.edges[0]), max(high, binned.edges[-1])
-    return low, high
+    room = _ROOM * (high - low)
+    return low - room, high + room
 
 
 def _functions(ax: Axes, chosen: activations.Activation, z: Array, h: Array, slope: Array) -> None:

@@ -18,7 +18,6 @@ from vgcore.plot.fields import (
     Array,
     Field,
     Mask,
-    checked,
     of_gate,
     of_step,
     present,
@@ -102,7 +101,7 @@ def compare(
         If matplotlib is not installed.
     """
     given = _given(flows)
-    over = _checked(field, over)
+    over = _over(field, over)
     about = {**FIELDS, **STEP_FIELDS, **TIME_FIELDS}[field]
     edges = bands.check(band) or (0.0, 1.0)
     style.check_log(log)
@@ -145,7 +144,7 @@ def compare(
     for each in stands:
         expected.draw(ax, about, each)
     if stands:
-        curves.name_band(ax, "theory: 90 % of draws", gid="vgcore.expected")
+        curves.name_band(ax, "theory: 90 of 100 draws", gid="vgcore.expected")
     curves.draw(ax, about, x, list(drawn.values()), empty=_reason(given))
     if any(curve.band is not None for curve in drawn.values()):
         curves.name_band(ax, f"seeds: {bands.name(edges)}")
@@ -157,9 +156,9 @@ def compare(
     return ax
 
 
-def _checked(field: Any, over: Any) -> str:
+def _over(field: Any, over: Any) -> str:
     """What the field is drawn over; ValueError if that is not what is wanted."""
-    checked(field, [*FIELDS, *STEP_FIELDS, *TIME_FIELDS])
+    _validate.one_of("field", field, [*FIELDS, *STEP_FIELDS, *TIME_FIELDS])
     can = [name for name, fields in _OVER.items() if field in fields]
     if over is None:
         return can[0]
@@ -215,8 +214,8 @@ class _When(NamedTuple):
         if len(steps) < 2:
             return "".join(f" at step {step:,}" for step in steps)
         place = self.default if self.step is None else self.step
-        called = {0: "first", -1: "last"}.get(place, f"{-place}th last")
-        return f" at each one's {called} step"
+        called = {0: "first", -1: "last", -2: "second last", -3: "third last"}
+        return f" at each one's {called.get(place, f'{-place}th last')} step"
 
 
 def _over_layers(flow: GradientFlow, field: str, when: _When) -> _Line:

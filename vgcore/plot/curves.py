@@ -282,7 +282,10 @@ def _scale(ax: Axes, about: Field, finite: Array) -> None:
         ends = [10 ** (middle - _DECADE), 10 ** (middle + _DECADE)]
         ends += [] if about.guide is None else [about.guide]
         ax.update_datalim([(0, end) for end in ends], updatex=False)
+    from vgcore.plot.ticks import BetweenDecades
+
     ax.set_yscale("log")
+    ax.yaxis.set_minor_formatter(BetweenDecades())
     if ax.get_ylim()[0] <= 0:  # nothing to show yet, and so the limits of a linear axis
         ax.set_ylim(0.1, 1, auto=True)
 

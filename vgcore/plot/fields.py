@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,37 +64,6 @@ UNIT_FIELDS = {
     "unit_dead": Field("Samples for which a unit is dead", "share of samples, 0 to 1", log=False),
     "unit_weight": Field("Size of each unit's weights", r"$\|w\|_2$ of incoming weights"),
 }
-
-_CALLED = (  # what one thing is called in layers, distributions, units, internals, and by others
-    ("activation", "h", "activation_std", "activation_mean", "output", "outputs", "activations"),
-    ("z", "pre_activation", "preactivation"),
-    ("delta", "dz", "unit_delta", "error", "error_signal", "gradient", "gradients", "grad"),
-    ("weight_grad", "dw", "grad_weight", "weight_gradient", "grads"),
-    ("bias_grad", "db", "grad_bias", "bias_gradient"),
-    ("weight_norm", "unit_weight", "w", "weight", "weights"),
-    ("update_ratio", "update", "updates"),
-    ("saturated", "unit_saturated", "time_saturated", "saturation"),
-    ("dead", "unit_dead", "dead_units"),
-    ("time", "dh", "hidden", "hidden_state"),
-    ("time_direct", "dh_direct"),
-    ("time_cell", "dc", "cell", "cell_state"),
-    ("time_gate", "gate", "gates", "dgates"),
-    ("loss", "losses", "train_loss"),
-)
-
-
-def checked(field: Any, options: Iterable[str]) -> str:
-    """A field that is one of ``options``; ValueError with what these call it, where it is another."""
-    known = list(options)
-    if isinstance(field, str) and field not in known:
-        for names in _CALLED:
-            meant = [name for name in names if name in known]
-            if field.lower() in names and meant:
-                raise ValueError(
-                    f"field: expected one of {', '.join(known)}; got {field!r}; did you mean "
-                    f"{' or '.join(map(repr, meant[:2]))}?"
-                )
-    return _validate.one_of("field", field, known)
 
 
 def present(flow: GradientFlow, field: str) -> Mask:

@@ -11,7 +11,7 @@ from vgcore import _validate
 from vgcore.flow import GradientFlow
 from vgcore.plot import bands, curves, palette, style
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import FIELDS, Array, Mask, checked, present
+from vgcore.plot.fields import FIELDS, Array, Mask, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def flow(
         If matplotlib is not installed.
     """
     style.check_flow(flow)
-    about = FIELDS[checked(field, FIELDS)]
+    about = FIELDS[_validate.one_of("field", field, FIELDS)]
     names = style.names_of(layers, flow.layers)
     columns = [flow.layers.index(name) for name in names]
     edges = bands.check(band)

@@ -29,7 +29,7 @@ class Mark(NamedTuple):
 
 MARKS = {
     "zero": Mark("0", "v", 0.02, 0.011),
-    "rounded": Mark("0 but for rounding", "v", 0.02, 0.011),
+    "rounded": Mark("0 or rounding", "v", 0.02, 0.011),
     "below": Mark("0 or less", "v", 0.02, 0.011),
     "huge": Mark(f"beyond {LARGEST:g}", "2", 0.98, -0.011),
     "plus": Mark("infinite", "^", 0.98, -0.011),

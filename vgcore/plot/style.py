@@ -286,6 +286,9 @@ def fit_text(ax: Axes) -> None:
         (ax.yaxis.label, "axes.labelsize", 0.9 * upward),
     ):
         points = text.points(sizes[size]) * small
+        if label is ax.title:  # above the uppermost number, which it may reach over
+            number = 0.7 * text.points(sizes["ytick.labelsize"]) * small
+            ax.set_title(label.get_text(), pad=max(sizes["axes.titlepad"], number))
         if small < 1:
             label.set_fontsize(points)
         _break(label, int(0.9 * most / (text.CHARACTER * points)))

@@ -40,8 +40,8 @@ def singular_values(
 ) -> Axes:
     """Draw singular values from the largest to the smallest: of a model's weights, or of Jacobians.
 
-    What is no more than the rounding of the largest one, times the machine epsilon and the larger size of the
-    matrix, is 0 but for rounding: on a log axis it is marked on the lower edge, and the legend counts it.
+    What is at most the largest one times the machine epsilon, of the values' dtype, times the size of the
+    matrix is 0 or rounding: on a log axis it is marked on the lower edge, and the legend counts it.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _of_model(model: Any) -> dict[str, Array]:
             with np.errstate(over="ignore"):
                 sizes = np.linalg.svd(matrix / scale, compute_uv=False)
                 found[name][0] = (
-                    _but_for_rounding(np.asarray(sizes, float), max(matrix.shape)) * scale
+                    _rounded(np.asarray(sizes, float), max(matrix.shape), values.dtype) * scale
                 )
     if not found:
         raise ValueError("source: expected a model with a weight of two axes, got one without")
@@ -187,13 +187,11 @@ def _given(source: Mapping[str, ArrayLike]) -> dict[str, Array]:
         array = style.reals(f"source[{name!r}]", values)
         if array.ndim not in (1, 2):
             raise ValueError(f"source[{name!r}]: expected (k,) or (n, k), got shape {array.shape}")
-        found[name] = _but_for_rounding(
-            np.atleast_2d(array), array.shape[-1], np.asarray(values).dtype
-        )
+        found[name] = _rounded(np.atleast_2d(array), array.shape[-1], np.asarray(values).dtype)
     return found
 
 
-def _but_for_rounding(sizes: Array, size: int, dtype: DTypeLike = float) -> Array:
+def _rounded(sizes: Array, size: int, dtype: DTypeLike = float) -> Array:
     """Singular values (..., k), of a matrix with so many rows or columns: 0 where they are rounding alone."""
     real = np.dtype(dtype) if np.dtype(dtype).kind == "f" else np.dtype(float)
     largest = np.max(np.where(np.isfinite(sizes), sizes, 0), axis=-1, keepdims=True, initial=0.0)

@@ -7,8 +7,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, Locator, MaxNLocator
+from matplotlib.ticker import (
+    Formatter,
+    FuncFormatter,
+    Locator,
+    LogFormatterSciNotation,
+    MaxNLocator,
+)
 
 from vgcore.plot import style, text
 
@@ -58,6 +65,25 @@ class Numbers(MaxNLocator):
         return ticks
 
 
+class BetweenDecades(LogFormatterSciNotation):
+    """Numbers of the small ticks of a log axis, where it is short, and these touch no other."""
+
+    def format_ticks(self, values: Any) -> list[str]:
+        axis = _axis(self)
+        labels = super().format_ticks(values)
+        ends = [float(np.log10(end)) for end in sorted(axis.get_view_interval())]
+        standing = [
+            tick for tick in np.log10(axis.get_majorticklocs()) if ends[0] <= tick <= ends[1]
+        ]
+        for place, tick in enumerate(np.log10(np.asarray(values, float))):
+            near = sorted([*standing, tick])
+            if not labels[place] or not fits(axis, ends, near, ["0"] * len(near)):
+                labels[place] = ""
+            else:
+                standing.append(tick)
+        return labels
+
+
 def name(axis: Axis, names: Sequence[str], most: int) -> None:
     """Name the places 0, 1, ... of an axis, at most so many of them."""
 
@@ -75,9 +101,9 @@ def size(axis: Axis) -> float:
     return float(axis.get_major_ticks(1)[0].label1.get_fontsize())
 
 
-def _axis(locator: Locator) -> Axis:
-    """What a locator is of, once it has been set."""
-    axis: Any = locator.axis
+def _axis(of: Locator | Formatter) -> Axis:
+    """What a locator or formatter is of, once it has been set."""
+    axis: Any = of.axis
     found: Axis = axis
     return found
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore import _validate
 from vgcore.flow import GradientFlow
 from vgcore.plot import curves, heatmaps, palette, style, text
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import TIME_FIELDS, Array, Field, Mask, checked, of_gate, present_in_time
+from vgcore.plot.fields import TIME_FIELDS, Array, Field, Mask, of_gate, present_in_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,7 +158,7 @@ def _time_field(
     flow: GradientFlow, layers: str | Iterable[str] | None, field: str, gate: str | None
 ) -> tuple[Field, dict[str, Array]]:
     """What a field is, and its values (S, T) by layer; none of a flow that knows no layers yet."""
-    about = TIME_FIELDS[checked(field, TIME_FIELDS)]
+    about = TIME_FIELDS[_validate.one_of("field", field, TIME_FIELDS)]
     recorded: dict[str, Array] = getattr(flow, field)
     if not flow.layers:
         return about, {}

@@ -11,7 +11,7 @@ from vgcore import _validate
 from vgcore.flow import GradientFlow
 from vgcore.plot import bands, curves, palette, style, text
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import FIELDS, STEP_FIELDS, Array, Mask, checked, of_step, present
+from vgcore.plot.fields import FIELDS, STEP_FIELDS, Array, Mask, of_step, present
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def over_training(
         If matplotlib is not installed.
     """
     style.check_flow(flow)
-    checked(field, [*FIELDS, *STEP_FIELDS])
+    _validate.one_of("field", field, [*FIELDS, *STEP_FIELDS])
     columns = [flow.layers.index(name) for name in style.names_of(layers, flow.layers)]
     if field in STEP_FIELDS and layers is not None:
         raise ValueError(f"layers: expected None with field={field!r}, got {layers!r}")
