@@ -180,7 +180,7 @@ OF_PICTURES = {
         ("ax", "figure", "color", "gate", "path", "smooth", "steps", "layers"), OPTIONAL
     ),
     **dict.fromkeys(("band", "layer", "activation"), OPTIONAL),
-    **dict.fromkeys(("step",), "None 0"),
+    "step": "None 0 -1",
     "legend": SWITCH,
     "label": "None text",
     "log": f"None {SWITCH}",
@@ -200,6 +200,7 @@ EXCEPT = {
     },
     **{(f"plot.{name}", "step"): OPTIONAL for name in ("gates", "histograms")},
     ("plot.compare", "layer"): SHARE,
+    ("plot.compare", "over"): OPTIONAL,
     ("plot.histograms", "field"): OPTIONAL,
     ("plot.history", "history"): "{}",
     ("GradientFlow", "distributions"): f"{SWITCH} {EMPTY}",

@@ -155,8 +155,8 @@ def test_theory_speaks_of_the_first_step() -> None:
 
 def test_a_title_says_which_step_where_flows_differ() -> None:
     flows = {"a": layered([[1], [2]]), "b": layered([[1], [2], [3]])}
-    assert plot.compare(flows).get_title().endswith("at each one's last step")
-    assert plot.compare(flows, step=-2).get_title().endswith("at each one's second last step")
+    assert plot.compare(flows).get_title().endswith("at each flow's last step")
+    assert plot.compare(flows, step=-2).get_title().endswith("at each flow's second last step")
     assert plot.compare(flows, step=10).get_title().endswith("at step 10")
 
 

@@ -36,7 +36,7 @@ def branches(
     ----------
     source : GradientFlow, Internals or Inside
     step : int, optional
-        Of a flow: a recorded step; left out, the last.
+        Of a flow: a recorded step, -1 the last of them; left out, the last.
     ax, label, color, legend
         As `vgcore.plot.flow` takes them.
 
@@ -73,12 +73,13 @@ def branches(
         for row, known, branch, look in zip(norms, there, _BRANCHES, looks, strict=False)
     ]
     curves.draw(ax, _ABOUT, np.arange(len(names), dtype=float), drawn, empty=empty)
-    if names:
-        style.name_layers(ax, names)
     ax.margins(x=0.08)
     ax.set(xlabel="block, from input to output", title=_ABOUT.title + when)
     if legend:
         curves.name_lines(ax, None)
+    if names:
+        style.name_layers(ax, names)
+    style.fit_text(ax)
     return ax
 
 

@@ -215,7 +215,7 @@ class _When(NamedTuple):
             return "".join(f" at step {step:,}" for step in steps)
         place = self.default if self.step is None else self.step
         called = {0: "first", -1: "last", -2: "second last", -3: "third last"}
-        return f" at each one's {called.get(place, f'{-place}th last')} step"
+        return f" at each flow's {called.get(place, f'{-place}th last')} step"
 
 
 def _over_layers(flow: GradientFlow, field: str, when: _When) -> _Line:
@@ -327,7 +327,7 @@ def _name_x(ax: Axes, over: str, flows: Mapping[str, list[GradientFlow]]) -> Non
         ax.set_xlabel("layer, from input to output")
     else:
         style.number_x(ax)
-        ax.set_xlabel("number of the layer, from input to output, from 0")
+        ax.set_xlabel("layer number, from input to output")
 
 
 def _where(

@@ -29,8 +29,12 @@ class Field(NamedTuple):
 
 FIELDS = {
     "delta": Field("Error signal", r"error signal  $\|\partial L/\partial z\|_2$"),
-    "delta_skip": Field("Gradient through the skips", r"skip's $\|\partial L/\partial x\|_2$"),
-    "delta_body": Field("Gradient through the bodies", r"body's $\|\partial L/\partial x\|_2$"),
+    "delta_skip": Field(
+        "Gradient through the skips", r"$\|\partial L/\partial x\|_2$ through the skip"
+    ),
+    "delta_body": Field(
+        "Gradient through the bodies", r"$\|\partial L/\partial x\|_2$ through the body"
+    ),
     "weight_grad": Field("Gradient of the weights", r"$\|\partial L/\partial W\|_2$"),
     "bias_grad": Field("Gradient of the biases", r"$\|\partial L/\partial b\|_2$"),
     "weight_grad_applied": Field(

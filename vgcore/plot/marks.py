@@ -52,6 +52,7 @@ def kinds(about: Field, y: Array) -> dict[str, Mask]:
 
 def mark(ax: Axes, kind: str, marks: list[tuple[Array, int, str]]) -> None:
     """Mark places x of lines on the edge of the axis, the lines' marks above each other."""
+    from matplotlib import rcParams
     from matplotlib.collections import PathCollection
     from matplotlib.markers import MarkerStyle
     from matplotlib.transforms import IdentityTransform
@@ -68,12 +69,12 @@ def mark(ax: Axes, kind: str, marks: list[tuple[Array, int, str]]) -> None:
     marker = MarkerStyle(about.marker)
     drawn = PathCollection(
         [marker.get_path().transformed(marker.get_transform())],
-        sizes=[28 * smallness(ax) ** 2],
+        sizes=[0.78 * (rcParams["lines.markersize"] * smallness(ax)) ** 2],
         offsets=np.concatenate(offsets),
         offset_transform=ax.get_xaxis_transform(),
         facecolors=colours if marker.is_filled() else "none",
         edgecolors=colours,
-        linewidths=1.2,
+        linewidths=0.8 * rcParams["lines.linewidth"],
         zorder=4,
         clip_on=False,
         rasterized=len(colours) > 5000,
