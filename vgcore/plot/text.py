@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ def points(size: Any) -> float:
     return float(FontProperties(size=size).get_size_in_points())
 
 
+@functools.lru_cache(maxsize=4096)  # a picture asks several times, at every draw
 def width(text: str, font: Any, *, mathematics: bool = False) -> float:
     """How many points a text of one line is wide in a font, a `FontProperties`."""
     from matplotlib.textpath import text_to_path

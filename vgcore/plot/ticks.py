@@ -17,7 +17,7 @@ from matplotlib.ticker import (
     MaxNLocator,
 )
 
-from vgcore.plot import style, text
+from vgcore.plot import text
 
 _GAP = 0.7  # of the font's size, between two names
 
@@ -113,7 +113,8 @@ def fits(axis: Any, ends: Sequence[float], places: Sequence[float], labels: Sequ
     label = axis.get_major_ticks(1)[0].label1  # as large and as turned as they all are
     font, em = label.get_fontproperties(), label.get_fontsize()
     across = axis.axis_name == "x"
-    box, dpi = axis.axes.bbox, style.figure_of(axis.axes).dpi
+    figure: Any = axis.axes.figure
+    box, dpi = axis.axes.bbox, figure.dpi
     apart = (box.width if across else box.height) / dpi * 72 / (abs(ends[1] - ends[0]) or 1)
     angle = math.radians(label.get_rotation() - (0 if across else 90))
     slope = abs(math.sin(angle))
