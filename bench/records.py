@@ -1,9 +1,11 @@
 """What a record costs: a step that nobody tracks beside one whose norms, distributions or units are recorded.
 
 python bench/records.py                 row D2; python bench/records.py D3 --every 10: at every tenth step
-python bench/records.py --live          beside them, a picture that moves while it trains
+python bench/records.py --live          norms alone, beside them with a picture that moves while it trains
 
-Medians of epochs that take turns in one process, on one thread; shares are of the step that nobody tracks.
+Medians of epochs that take turns in one process; shares are of the step that nobody tracks, of a live picture
+of the step that is recorded. It is drawn by matplotlib's backend: MPLBACKEND=tkagg draws in a window, %run in
+a notebook.
 """
 
 from __future__ import annotations
@@ -58,17 +60,38 @@ def measure(workload: Workload, every: int, rounds: int) -> dict[str, float]:
     return {name: median(times) for name, times in found.items()}
 
 
-def watch(workload: Workload, seconds: float) -> tuple[float, float]:
-    """Frames a second of a live picture, and the share of the time that they take."""
-    model, flow = network(workload), vg.GradientFlow()
-    until = time.monotonic() + seconds
-    live = vg.plot.live(flow)
-    begin = time.perf_counter()
+class Pace(vg.callbacks.Callback):
+    """Seconds of a step, on average from the first that callbacks are told of until some seconds later."""
+
+    def __init__(self, least: float) -> None:
+        self._least = least
+        self._first: tuple[float, int] | None = None
+
+    def on_progress(self, progress: Any) -> bool:
+        """Note the time, and stop training when it is over."""
+        now = time.perf_counter()
+        if self._first is None:
+            self._first = now, progress.step
+            return False
+        self.seconds = now - self._first[0]
+        self.step = self.seconds / (progress.step - self._first[1])
+        return self.seconds > self._least
+
+
+def watch(workload: Workload, rounds: int, seconds: float) -> tuple[float, float]:
+    """Frames a second of a live picture once it is open, and how much longer a step takes with it."""
     x, y = workload.data()
-    late = lambda epoch, logs: time.monotonic() > until  # noqa: E731
-    model.fit(x, y, epochs=10**6, batch_size=workload.batch, track=flow, callbacks=[live, late])
-    whole = time.perf_counter() - begin
-    return live.frames / whole, live.seconds / whole
+    model = network(workload)
+    alone, watched, frames = [], [], []
+    for _ in range(rounds):
+        for steps in (alone, watched):
+            flow, pace = vg.GradientFlow(), Pace(seconds)
+            shown = [vg.plot.live(flow)] if steps is watched else []
+            options: dict[str, Any] = {"track": flow, "callbacks": [*shown, pace], "verbose": 0}
+            model.fit(x, y, epochs=10**6, batch_size=workload.batch, **options)
+            steps.append(pace.step)
+            frames += [live.frames / pace.seconds for live in shown]
+    return median(frames), median(watched) / median(alone) - 1
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -80,22 +103,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("row", nargs="?", choices=rows, default="D2", help="default: D2")
     parser.add_argument("--every", type=int, default=1, help="record every so many steps")
     parser.add_argument("--rounds", type=int, default=21, help="default: 21")
-    parser.add_argument("--live", action="store_true", help="draw, too, by matplotlib's backend")
+    parser.add_argument("--threads", type=int, default=1, help="default: 1")
+    parser.add_argument("--live", action="store_true", help="draw, by matplotlib's backend")
     options = parser.parse_args(arguments)
-    if min(options.every, options.rounds) < 1:
+    if min(options.every, options.rounds, options.threads) < 1:
         parser.error("expected numbers of at least 1")
-    vg.set_num_threads(1)
+    vg.set_num_threads(options.threads)
     workload = ROWS[options.row]
+    print(
+        f"{simd.level}, threads: {options.threads}; {options.row}, every {options.every}. step recorded\n"
+    )
+    if options.live:
+        frames, more = watch(workload, 5, 4.0)
+        print(f"live: {frames:.1f} frames a second, a step takes {more:.1%} more")
+        return
     found = measure(workload, options.every, options.rounds)
     alone = found.pop("nobody")
-    print(f"{simd.level}, one thread; {options.row}, every {options.every}. step recorded\n")
     print("| recorded | a step | more |\n|---|---:|---:|")
     print(f"| nothing | {1e6 * alone:.0f} µs | |")
     for name, seconds in found.items():
         print(f"| {name} | {1e6 * seconds:.0f} µs | {seconds / alone - 1:.0%} |")
-    if options.live:
-        frames, share = watch(workload, 10)
-        print(f"\nlive: {frames:.0f} frames a second, {share:.1%} of the time")
 
 
 if __name__ == "__main__":

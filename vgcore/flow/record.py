@@ -164,6 +164,9 @@ class Source(Protocol):
     def took(self, count: int) -> None:
         """So many of them are in the record now."""
 
+    def last(self) -> Steps | None:
+        """The last step that is complete, taken or not, without its parts."""
+
 
 class Column:
     """Rows that grow at the end, with room in reserve: n rows cost O(n) however they come.

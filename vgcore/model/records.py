@@ -128,14 +128,22 @@ class Records:
     def take(self) -> Steps:
         """The steps that are complete and have not been taken yet."""
         with self._lock:
-            return self._take()
+            mine = slice(self._taken, self._complete())
+            parts = {name: part.take(self._steps[mine]) for name, part in self._parts.items()}
+            return self._made(mine)._replace(parts=parts)
+
+    def last(self) -> Steps | None:
+        """The last step that is complete, taken or not, without its parts."""
+        with self._lock:
+            rows = self._complete()
+            return self._made(slice(rows - 1, rows)) if rows else None
 
     def took(self, count: int) -> None:
         """So many steps are somebody else's now."""
         self._taken += count
 
-    def _take(self) -> Steps:
-        mine = slice(self._taken, self._complete())
+    def _made(self, mine: slice) -> Steps:
+        """Some of the recorded steps, without their parts."""
         steps = self._steps[mine]
         losses = self._losses[steps] if self.open else self._losses[mine]
         time = {
@@ -145,8 +153,7 @@ class Records:
             for place, (name, walk) in enumerate(self._layout.declared.walks.items())
             for field in walk.fields()
         }
-        parts = {name: part.take(steps) for name, part in self._parts.items()}
-        return Steps(self._first + steps, losses, self._fields(mine), time, parts)
+        return Steps(self._first + steps, losses, self._fields(mine), time)
 
     def _fields(self, mine: slice) -> dict[str, Array]:
         layout, op = self._layout, self._op[mine].transpose(2, 0, 1)

@@ -1,17 +1,15 @@
 """A field over the layers while it is measured: one line that moves as the network trains.
 
-Only what changes is drawn, over a background that is kept (blitting), and drawing has a purse: of the time
-that goes by a share is put in, what a frame costs is taken out, and there is no frame while it is empty. So
-training is never slower by more than that share, be it a window, a notebook or a file that is drawn to.
+Only what changes is drawn (screens.py), and drawing has a purse: of the time that goes by a share is put in,
+what a frame costs is taken out, and there is no frame while it is empty. So training is never slower by more
+than that share, be it a window, a notebook or a file that is drawn to; but for what opens the picture, and
+an advance, for a training that is over in a second is one to look at, too.
 """
 
 from __future__ import annotations
 
-import io
-import sys
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,22 +17,18 @@ from vgcore import _validate
 from vgcore.flow import GradientFlow
 from vgcore.model.callbacks import Callback
 from vgcore.model.history import Progress
-from vgcore.plot import curves, palette, style
-from vgcore.plot.fields import FIELDS, Array, Field
+from vgcore.plot import curves, palette, screens, style
+from vgcore.plot.fields import FIELDS, Array, Field, Mask
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     from vgcore.model import Sequential
 
-_SHARE = 0.05  # of training's time that frames may take
+_ADVANCE = 0.1  # seconds that frames may take before training has earned them
 _ROOM = 10.0  # a log axis that becomes too short grows by so much beyond the line
-# Seconds in which nobody reads a text twice; drawing one costs as much as all else.
-_READ = 1.0
-_MARK = 8  # dots that a mark may reach beyond the frame
 _KINDS = "zero", "below", "huge", "plus", "minus", "nan"
 
 
@@ -51,9 +45,11 @@ class Live(Callback):
         How long they took.
     """
 
-    def __init__(self, flow: GradientFlow, field: str, fps: float, ax: Axes | None) -> None:
+    def __init__(
+        self, flow: GradientFlow, field: str, fps: float, share: float, ax: Axes | None
+    ) -> None:
         self._flow, self._field, self._about = flow, field, FIELDS[field]
-        self._fps, self._ax = fps, ax
+        self._fps, self._share, self._ax = fps, share, ax
         self._picture: _Picture | None = None
         self.figure: Figure | None = None if ax is None else style.figure_of(ax)
         self._begin()
@@ -73,15 +69,15 @@ class Live(Callback):
     def on_progress(self, progress: Progress) -> None:
         """Draw a frame, if it is time and there is time for it."""
         now = time.perf_counter()
-        broke = self.seconds > _SHARE * (now - self._started)
+        broke = self.seconds > _ADVANCE + self._share * (now - self._started)
         closed = self._picture is not None and not self._picture.seen
-        if now < self._due or broke or closed or not len(self._flow):
+        if now < self._due or broke or closed:
             return
         # One that comes late is no reason for the next to be late.
         self._due = max(self._due + 1 / self._fps, now)
         if self._picture is None:
             self._open()
-            self._started = time.perf_counter()  # opening a window is no frame
+            self._started = time.perf_counter()  # opening a picture is no frame
             return
         self._picture.update()
         self.frames += 1
@@ -89,26 +85,34 @@ class Live(Callback):
 
     def on_train_end(self, model: Sequential) -> None:
         """Draw the last step, and leave a picture that can be saved."""
-        if self._picture is None and len(self._flow):
+        if self._picture is None:
             self._open()
         if self._picture is not None and self._picture.seen:
             self._picture.settle()
         self._picture = None
 
     def _open(self) -> None:
+        if not len(self._flow):
+            return
         self._ax = style.axes_or_new(self._ax)
         self.figure = style.figure_of(self._ax)
         self._picture = _Picture(self._ax, self._flow, self._field, self._about)
 
 
 def live(
-    flow: GradientFlow, field: str = "delta", *, fps: float = 22.0, ax: Axes | None = None
+    flow: GradientFlow,
+    field: str = "delta",
+    *,
+    fps: float = 22.0,
+    share: float = 0.05,
+    ax: Axes | None = None,
 ) -> Live:
     """A callback of `Sequential.fit` that draws a field over the layers while the network trains.
 
     The line of the last recorded step moves; that of the first one stays, faint. What the axis cannot show is
-    marked and counted as in `vgcore.plot.flow`. Frames may take 5 % of the time: where one costs more there
-    are fewer.
+    marked and counted as in `vgcore.plot.flow`. Frames may take a share of the time: where one costs more there
+    are fewer. What opens the picture and the first tenth of a second that frames take do not count. When
+    training ends the picture shows the last step.
 
     Parameters
     ----------
@@ -117,7 +121,9 @@ def live(
     field : str
         A field of layers.
     fps : float, > 0
-        Frames a second, at most.
+        Frames a second, at most; `fit` gives time for one about every 40 ms.
+    share : float, 0 < share <= 1
+        Of the time of training, what frames may take; more where a short one is to be watched.
     ax : matplotlib.axes.Axes, optional
         Where to draw, in a window or a notebook; left out, a new figure of pyplot.
 
@@ -136,8 +142,9 @@ def live(
     style.check_flow(flow)
     _validate.one_of("field", field, FIELDS)
     rate = _validate.real("fps", fps, above=0)
+    share = _validate.real("share", share, above=0, maximum=1)
     style.require_matplotlib()
-    return Live(flow, field, rate, None if ax is None else style.axes_or_new(ax))
+    return Live(flow, field, rate, share, None if ax is None else style.axes_or_new(ax))
 
 
 class _Picture:
@@ -146,10 +153,10 @@ class _Picture:
     def __init__(self, ax: Axes, flow: GradientFlow, field: str, about: Field) -> None:
         self._ax, self._flow, self._field, self._about = ax, flow, field, about
         self._x = np.arange(len(flow.layers), dtype=float)
-        self._known = np.full(len(flow.layers), False)
-        self._read = 0
-        shown = self._shown(self._values())
-        self._first = self._shown(getattr(flow, field)[0])
+        rows: Array = getattr(flow, field)
+        self._known = np.logical_not(np.isnan(rows).all(axis=0))
+        self._first, _ = self._shown(rows[0])
+        shown, _ = self._shown(rows[-1])
         (first,) = ax.plot(
             self._x, self._first, color=palette.faint(0.3), linewidth=1.0, marker="."
         )
@@ -174,7 +181,7 @@ class _Picture:
         self._fit(self._first)
         self._fit(shown)
         moving = [self._line, *self._marks.values()]
-        self._screen = _screen(ax, moving, [self._text])
+        self._screen = screens.screen_of(ax, moving, self._text)
         self.update()
 
     @property
@@ -196,28 +203,23 @@ class _Picture:
         )
         return line
 
-    def _values(self) -> Array:
-        """The last recorded step; layers that have had a value are known from then on."""
-        rows: Array = getattr(self._flow, self._field)
-        self._known |= np.logical_not(np.isnan(rows[self._read :]).all(axis=0))
-        self._read = len(rows)
-        last: Array = rows[-1]
-        return last
+    def _shown(self, values: Array) -> tuple[Array, dict[str, Mask]]:
+        """What of layers' values the axis can show, and where it cannot, by the name of its mark.
 
-    def _shown(self, values: Array) -> Array:
-        """What the axis can show."""
-        shown = np.where(self._known, values, np.nan)
-        for where in curves.kinds(self._about, shown).values():
-            shown = np.where(where, np.nan, shown)
-        return shown
+        Layers that have never had a value pass by; those that have had one have it from then on.
+        """
+        self._known |= np.logical_not(np.isnan(values))
+        found = curves.kinds(self._about, np.where(self._known, values, 1.0))
+        hidden = np.logical_or.reduce([np.logical_not(self._known), *found.values()])
+        return np.where(hidden, np.nan, values), found
 
     def update(self) -> None:
         """Draw the last step."""
-        values = self._values()
-        shown = self._shown(values)
+        last = self._flow.newest()
+        assert last is not None
+        shown, found = self._shown(last.fields[self._field][0])
         self._line.set_ydata(shown)
-        found = curves.kinds(self._about, np.where(self._known, values, 1.0))
-        said = [f"step {self._flow.step[-1]:,}: loss {self._flow.loss[-1]:.4g}"]
+        said = [f"step {last.step[0]:,}: loss {last.loss[0]:.4g}"]
         for kind, line in self._marks.items():
             where = found.get(kind)
             line.set_visible(where is not None)
@@ -259,134 +261,6 @@ class _Picture:
         self._limits = None
         self._fit(self._first)
         self.update()
-        moving: list[Artist] = [self._line, *self._marks.values(), self._text]
-        for artist in moving:
+        for artist in (self._line, *self._marks.values(), self._text):
             artist.set_animated(False)
         self._screen.close()
-
-
-class _Screen:
-    """A canvas whose background is kept, the artists that move on it, and texts that change now and then."""
-
-    def __init__(self, ax: Axes, moving: Sequence[Artist], texts: Sequence[Artist]) -> None:
-        self._ax, self._moving, self._texts = ax, list(moving), list(texts)
-        self._figure = figure = style.figure_of(ax)
-        self._canvas: Any = figure.canvas
-        if not hasattr(self._canvas, "copy_from_bbox"):  # of a figure without pyplot
-            from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-            self._canvas = FigureCanvasAgg(figure)
-        self._ground: Any = None
-        self._background: Any = None  # with the texts on it
-        self._said = 0.0
-        # Whoever draws the whole, such as a window that grows, takes the moving artists along.
-        self._connection = self._canvas.mpl_connect("draw_event", self._drawn)
-        self._canvas.draw()
-        self._layout = figure.get_layout_engine()
-        figure.set_layout_engine("none")  # it is laid out: that takes as long as drawing it
-
-    @property
-    def open(self) -> bool:
-        """Whether pyplot has not closed the figure, if it is one of its own."""
-        from matplotlib import pyplot
-
-        manager = self._canvas.manager
-        there = manager is None or pyplot.fignum_exists(manager.num)
-        return bool(there and self._figure.canvas is self._canvas)
-
-    def _drawn(self, event: Any) -> None:
-        self._place = self._ax.bbox.padded(_MARK)
-        self._ground = self._canvas.copy_from_bbox(self._place)
-        self._say()
-        self._draw(self._moving)
-
-    def _say(self) -> None:
-        self._draw(self._texts)
-        self._background = self._canvas.copy_from_bbox(self._place)
-        self._said = time.perf_counter()
-
-    def _draw(self, artists: Sequence[Artist]) -> None:
-        for artist in artists:
-            if artist.get_visible():
-                self._figure.draw_artist(artist)
-
-    def show(self, *, whole: bool) -> None:
-        """Show a frame; the ``whole`` of it, where the axes have changed."""
-        if whole:
-            self._canvas.draw()
-        elif time.perf_counter() - self._said > _READ:
-            self._canvas.restore_region(self._ground)
-            self._say()
-            self._draw(self._moving)
-        else:
-            self._canvas.restore_region(self._background)
-            self._draw(self._moving)
-        self._publish()
-
-    def _publish(self) -> None:
-        """Bring what is drawn before the eyes."""
-
-    def close(self) -> None:
-        """Show the whole for good."""
-        self._canvas.mpl_disconnect(self._connection)
-        self._figure.set_layout_engine(self._layout)
-        self._canvas.draw()
-        self._publish()
-
-
-class _Window(_Screen):
-    """A canvas of a window, whose events are seen to between two frames."""
-
-    def __init__(self, ax: Axes, moving: Sequence[Artist], texts: Sequence[Artist]) -> None:
-        super().__init__(ax, moving, texts)
-        if (manager := self._canvas.manager) is not None:
-            manager.show()
-        for _ in range(3):  # until it has its place and its size
-            self._canvas.flush_events()
-
-    def _publish(self) -> None:
-        self._canvas.blit(self._place)
-        self._canvas.flush_events()
-
-
-class _Cell(_Screen):
-    """A picture in a notebook's cell that is replaced by the next one."""
-
-    def __init__(self, ax: Axes, moving: Sequence[Artist], texts: Sequence[Artist]) -> None:
-        from IPython.display import display  # type: ignore[import-not-found]
-        from matplotlib import pyplot
-
-        pyplot.close(style.figure_of(ax))  # or the cell would show it once more when it is done
-        self._handle: Any = None
-        super().__init__(ax, moving, texts)
-        self._handle = display(self._image("png"), raw=True, display_id=True)
-
-    def _image(self, kind: str) -> dict[str, bytes]:
-        """A still picture as PNG; one of many as JPEG, which is made in a third of the time."""
-        from PIL import Image
-
-        file = io.BytesIO()
-        pixels = Image.fromarray(np.asarray(self._canvas.buffer_rgba())[..., :3])
-        pixels.save(file, kind, **({"quality": 85} if kind == "jpeg" else {}))
-        return {f"image/{kind}": file.getvalue()}
-
-    def _publish(self) -> None:
-        if self._handle is not None:
-            self._handle.update(self._image("jpeg"), raw=True)
-
-    def close(self) -> None:
-        """Show the whole for good."""
-        super().close()
-        self._handle.update(self._image("png"), raw=True)
-
-
-def _screen(ax: Axes, moving: Sequence[Artist], texts: Sequence[Artist]) -> _Screen:
-    """The screen of the figure that axes are on."""
-    import matplotlib
-
-    if "inline" in matplotlib.get_backend() and "IPython" in sys.modules:
-        return _Cell(ax, moving, texts)
-    canvas: Any = style.figure_of(ax).canvas
-    if getattr(canvas, "required_interactive_framework", None) and canvas.supports_blit:
-        return _Window(ax, moving, texts)
-    return _Screen(ax, moving, texts)
