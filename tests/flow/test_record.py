@@ -88,6 +88,27 @@ def test_time_and_memory_are_those_of_the_record():
         model.compile("mse", "sgd")
 
 
+@pytest.mark.parametrize("every", [1, 7])
+def test_the_newest_step_is_the_last_row_and_reads_nothing(every, monkeypatch):
+    monkeypatch.setattr(training, "_BREATH", 0.0)
+    x, y = RNG.normal(size=(90, 5, 3)), RNG.normal(size=(90, 2))
+    flow, seen = vg.GradientFlow(every=every, distributions=True), []
+    assert flow.newest() is None
+    callback = vg.callbacks.OnProgress(lambda progress: seen.append(flow.newest()))
+    with monkeypatch.context() as patch:
+        patch.setattr(vg.GradientFlow, "_settled", None)  # what reads the record
+        network().fit(x, y, epochs=2, batch_size=9, track=flow, callbacks=[callback], verbose=0)
+    for number in range(2):  # to be read, then read
+        seen.append(flow.newest())
+        assert (flow._pending == []) == number
+        assert len(flow)
+    assert {int(last.step[0]) for last in seen} == set(flow.step.tolist())
+    for last in seen:
+        row = flow.step.tolist().index(int(last.step[0]))
+        recorded = {name: rows[row : row + 1] for name, rows in flow._rows().items()}
+        assert_same_bits(last.columns(), recorded)
+
+
 def test_looking_every_breath_is_not_quadratic(monkeypatch):
     """A callback that reads the flow copies what is new, now and then all of it."""
     copied = []

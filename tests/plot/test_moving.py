@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import importlib
+import re
+import shutil
+import subprocess
+import sys
 import time
+import types
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from pictures import INF, NAN, layered, render
 from PIL import Image
 
 import vgcore as vg
 from vgcore import plot
 from vgcore.model.history import Progress
+from vgcore.plot import screens
 
 matplotlib.use("Agg")
 moving = importlib.import_module("vgcore.plot.live")  # whose name the function has
@@ -78,21 +89,43 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-@pytest.mark.parametrize("cost", [0.001, 0.004, 0.03, 0.5])
-def test_frames_take_their_share_of_the_time_and_no_more(
-    cost: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def costly(
+    cost: float, clock: Clock, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> moving.Live:
+    """A live picture that is open, and whose frames take ``cost`` seconds each."""
+
     def update(self: Any) -> None:
         clock.now += cost
 
-    callback = plot.live(layered([[1, 2], [2, 3]]), ax=plot.blank(4, 3).subplots())
-    callback.on_progress(Progress(0, 1, 0, None, 1.0))  # opens the picture
+    callback = plot.live(layered([[1, 2], [2, 3]]), ax=plot.blank(4, 3).subplots(), **options)
+    callback.on_progress(Progress(0, 1, 0, None, 1.0))
     monkeypatch.setattr(moving._Picture, "update", update)
+    return callback
+
+
+@pytest.mark.parametrize("cost", [0.001, 0.004, 0.03, 0.5])
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.5])
+def test_frames_take_their_share_of_the_time_and_no_more(
+    cost: float, share: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callback = costly(cost, clock, monkeypatch, share=share)
     clock.train(callback, 40.0)
     assert callback.seconds == pytest.approx(callback.frames * cost)
-    affordable = 0.05 * clock.now / cost
-    least, most = min(0.9 * affordable, 20 * 40.0), min(affordable, 22 * clock.now)
+    affordable = (moving._ADVANCE + share * clock.now) / cost
+    at_most = min(1 / (cost + 0.04), 21) * clock.now
+    least, most = min(0.9 * affordable, 0.9 * at_most), min(affordable, at_most)
     assert least <= callback.frames <= most + 1
+
+
+@pytest.mark.parametrize("cost", [0.002, 0.01, 0.09])
+def test_a_training_of_a_second_has_a_picture_that_moves(
+    cost: float, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callback = costly(cost, clock, monkeypatch)
+    clock.train(callback, 0.2)
+    assert callback.frames >= 2  # at once, whatever opening it has cost
+    clock.train(callback, 1.0)
+    assert callback.frames >= min(20, 0.1 / cost)
 
 
 def test_a_callback_serves_one_training_after_another_on_axes_that_are_given() -> None:
@@ -151,6 +184,186 @@ def test_a_training_that_records_elsewhere_does_not_begin() -> None:
     assert callback.figure is None and callback.frames == 0 and not pyplot.get_fignums()
 
 
+def canvas_of(callback: moving.Live) -> NDArray[np.uint8]:
+    """What is drawn, (height, width, 4)."""
+    return np.asarray(callback._picture._screen._canvas.buffer_rgba())  # type: ignore[union-attr]
+
+
+def steps_of_all_kinds() -> Iterator[list[float]]:
+    """Values of four layers, step after step: near and far, and such as no axis can show."""
+    rng = np.random.default_rng(1)
+    for step in range(30):
+        row = 10 ** rng.uniform(-2, 2, 4)
+        row[step % 4] = [row[0], 0, INF, NAN, 1e-5][step % 5]
+        yield list(row)
+
+
+class Window(FigureCanvasAgg):
+    """A window's canvas, of which is seen what was brought before the eyes."""
+
+    required_interactive_framework = "none"
+    seen: Any = None
+
+    def draw(self) -> None:
+        super().draw()
+        self.blit(self.figure.bbox)
+
+    def blit(self, box: Any) -> None:
+        pixels = np.asarray(self.buffer_rgba())
+        if self.seen is None:
+            self.seen = np.zeros_like(pixels)
+        (left, low), (right, high) = np.clip(box.get_points(), 0, self.figure.bbox.size)
+        rows = slice(int(len(pixels) - high), int(np.ceil(len(pixels) - low)))
+        columns = slice(int(left), int(np.ceil(right)))
+        self.seen[rows, columns] = pixels[rows, columns]
+
+
+@pytest.mark.parametrize("field", ["delta", "activation_mean", "saturated"])
+@pytest.mark.parametrize("canvas", [FigureCanvasAgg, Window])
+def test_what_moves_leaves_nothing_behind(
+    field: str, canvas: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each frame is what a whole picture of the step would be, though it is drawn over the one before.
+    monkeypatch.setattr(screens, "_READ", np.inf)
+    flow, ax = vg.GradientFlow(), plot.blank(4, 3).subplots()
+    flow.declare(list("abcd"))
+    canvas(ax.figure)
+    callback = plot.live(flow, field, fps=1e9, share=1, ax=ax)
+    frames = 0
+    for step, row in enumerate(steps_of_all_kinds()):
+        flow.add(step, loss=1.0, **{field: row})
+        callback.on_progress(Progress(0, 1, step, None, 1.0))
+        picture: Any = callback._picture
+        picture._text.set_visible(False)  # which is drawn now and then
+        if step == 0:
+            picture._screen._canvas.draw()
+            continue
+        frame = canvas_of(callback).copy()
+        if canvas is Window:
+            np.testing.assert_array_equal(picture._screen._canvas.seen, frame)
+        picture._screen._canvas.draw()
+        np.testing.assert_array_equal(frame, canvas_of(callback), f"{step}: {row}")
+        if canvas is Window:
+            left, low, right, high = picture._ax.bbox.extents.astype(int)
+            inner = slice(frame.shape[0] - high, frame.shape[0] - low), slice(left, right)
+            np.testing.assert_array_equal(picture._screen._canvas.seen[inner], frame[inner])
+        frames += 1
+    assert frames == callback.frames == 29
+
+
+def test_an_axis_stays_where_it_is_however_often_it_is_drawn() -> None:
+    callback = plot.live(layered([[1, 2], [2, 3]]), ax=plot.blank(4, 3).subplots())
+    fit_places = []
+    for _ in range(3):
+        callback.on_progress(Progress(0, 1, 0, None, 1.0))
+        callback.on_train_end(None)  # type: ignore[arg-type]
+        figure: Any = callback.figure
+        render(figure)
+        fit_places.append(figure.axes[0].get_position().bounds)
+    np.testing.assert_allclose(fit_places, fit_places[:1] * 3, atol=0.02)
+    assert fit_places[-1][0] < 0.2 and fit_places[-1][1] < 0.2
+
+
+class Cell:
+    """Stands for IPython's display of one cell, and its handle."""
+
+    def __init__(self) -> None:
+        self.shown: list[dict[str, Any]] = []
+
+    def display(self, data: dict[str, Any], **options: Any) -> Cell:
+        assert options == {"raw": True, "display_id": True}
+        self.shown.append(data)
+        return self
+
+    def update(self, data: dict[str, Any], *, raw: bool) -> None:
+        assert raw
+        self.shown.append(data)
+
+
+@pytest.fixture
+def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
+    made = Cell()
+    ipython: Any = types.ModuleType("IPython")
+    ipython.version_info = (9, 0)  # which matplotlib asks for
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", made)
+    inline = "module://matplotlib_inline.backend_inline"
+    monkeypatch.setattr(matplotlib, "get_backend", lambda: inline)
+    return made
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_a_notebook_gets_lines_over_a_still_picture_and_in_the_end_one_picture(cell: Cell) -> None:
+    flow = vg.GradientFlow()
+    flow.declare(["a", "<b>", "c", "d"])
+    callback = plot.live(flow, fps=1e9, share=1)
+    for step, row in enumerate(steps_of_all_kinds()):
+        flow.add(step, loss=step / 8, delta=row)
+        callback.on_progress(Progress(0, 1, step, None, 1.0))
+        picture: Any = callback._picture
+        root = ElementTree.fromstring(cell.shown[-1]["image/svg+xml"])
+        width, height = (int(root.get(name) or 0) for name in ("width", "height"))
+        assert (width, height) == picture._screen._canvas.get_width_height()
+        said = "\n".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
+        assert said.startswith(f"step {step}: loss {step / 8:.4g}")
+        course, dots, *marks = (path.get("d") or "" for path in root.iter(f"{SVG}path"))
+        there = np.isfinite(row) & (np.array(row) > 0)
+        expected = picture._ax.transData.transform(np.stack([np.arange(4), row], 1)[there])
+        found = np.array([place.split() for place in re.split("[ML]", course)[1:]], float)
+        np.testing.assert_allclose(found, expected * (1, -1) + (0, height), atol=0.06)
+        assert dots.count("M") == there.sum() and len(marks) == (1 if not there.all() else 0)
+        assert course.count("M") == 1 + (step % 4 in (1, 2) and not there.all())
+    assert not pyplot.get_fignums()  # or the cell would show it once more
+    callback.on_train_end(None)  # type: ignore[arg-type]
+    last = cell.shown[-1]["image/png"]
+    with Image.open(BytesIO(last)) as image:
+        assert image.size == (width, height)
+    assert len(cell.shown) == 33  # opened and filled, moved 29 times, and settled in two
+
+
+def test_a_still_picture_is_as_dark_as_the_slide(cell: Cell) -> None:
+    with pyplot.style.context("dark_background"):
+        callback = plot.live(layered([[1, 2], [2, 3]]))
+        callback.on_progress(Progress(0, 1, 0, None, 1.0))
+    frame = cell.shown[-1]["image/svg+xml"]
+    still = re.findall('base64,([^"]+)', frame)[0]
+    with Image.open(BytesIO(base64.b64decode(still))) as image:
+        assert image.convert("RGB").getpixel((3, 3)) == (0, 0, 0)
+    assert 'fill="white"' in frame
+
+
+def test_a_window_shows_what_is_drawn() -> None:
+    pytest.importorskip("tkinter")
+    if shutil.which("xvfb-run") is None:
+        pytest.skip("no display")
+    code = """
+import matplotlib
+matplotlib.use("tkagg")
+import numpy as np
+import vgcore as vg
+rng = np.random.default_rng(0)
+model = vg.Sequential([*(vg.Dense(9, "tanh") for _ in range(5)), vg.Dense(2)], input_shape=4, seed=0)
+model.compile("mse", vg.SGD(0.1))
+flow, same = vg.GradientFlow(), []
+live = vg.plot.live(flow, share=1)
+class Compare(vg.callbacks.Callback):
+    def on_progress(self, progress):
+        canvas = live.figure.canvas
+        drawn = np.asarray(canvas.buffer_rgba())
+        photo = canvas._tkphoto
+        for y, x in rng.integers(0, drawn.shape[:2], (40, 2)).tolist():
+            same.append(tuple(drawn[y, x, :3].tolist()) == photo.tk.call(photo, "get", x, y))
+x, y = rng.normal(size=(4000, 4)), rng.normal(size=(4000, 2))
+model.fit(x, y, epochs=8, batch_size=2, track=flow, callbacks=[live, Compare()], verbose=0)
+print(all(same), live.frames > 1, len(same))
+"""
+    xvfb = [shutil.which("xvfb-run") or "", "-a", sys.executable, "-c", code]
+    done = subprocess.run(xvfb, capture_output=True, text=True, check=False)
+    assert done.stdout.split()[:2] == ["True", "True"], done.stderr
+
+
 def test_an_animation_has_a_frame_for_each_step(tmp_path: Path) -> None:
     flow = layered([[10.0**-n, 1] for n in range(5)])
     made = plot.animate(flow, tmp_path / "all.gif", fps=10)
@@ -191,3 +404,44 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_work(
         plot.animate(flow, tmp_path / "flow.mp4")
     with pytest.raises(TypeError, match="path"):
         plot.animate(flow, 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows", [[[1, 2], [3, 4]], [[1, 0], [NAN, 2]]])
+@pytest.mark.parametrize("size", [10, 18])
+def test_an_animation_fills_its_figure(rows: list[list[float]], size: int) -> None:
+    with matplotlib.rc_context({"font.size": size}):
+        figure = plot.blank(7.2, 4.05)
+        made = plot.animate(layered(rows), figure=figure)
+        for frame in range(2):
+            made._func(frame)  # type: ignore[attr-defined]
+            figure.canvas.draw()
+            box = figure.axes[0].get_tightbbox()
+            assert box is not None
+            left, low, right, high = box.extents / np.tile(figure.bbox.size, 2)
+            assert 0 <= left < 0.03 and 0 <= low < 0.03 and 0.97 < right <= 1 and 0.95 < high <= 1
+    made._draw_was_started = True  # type: ignore[attr-defined]
+
+
+def test_an_animation_is_a_film_where_ffmpeg_is(tmp_path: Path) -> None:
+    ffmpeg = shutil.which("ffmpeg") or pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    flow = layered([[10.0**-n, 1] for n in range(5)])
+    with matplotlib.rc_context({"animation.ffmpeg_path": ffmpeg}):
+        for name, figure in [("a.mp4", None), ("odd.MP4", plot.blank(2.01, 1.51))]:
+            plot.animate(flow, tmp_path / name, figure=figure)
+            assert (tmp_path / name).read_bytes()[4:8] == b"ftyp"
+            seen = subprocess.run(
+                [ffmpeg, "-i", tmp_path / name, "-f", "null", "-"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert re.findall(r"frame= *(\d+)", seen.stderr)[-1] == "5"
+
+
+def test_without_ffmpeg_a_film_is_refused_and_says_what_helps(tmp_path: Path) -> None:
+    with (
+        matplotlib.rc_context({"animation.ffmpeg_path": str(tmp_path / "none")}),
+        pytest.raises(ValueError, match=r"path: expected a name ending in .gif, .*ffmpeg_path"),
+    ):
+        plot.animate(layered([[1, 2]]), tmp_path / "a.mp4")
+    assert not list(tmp_path.iterdir())

@@ -77,10 +77,8 @@ def animate(
     from matplotlib.animation import FuncAnimation, writers
 
     ax = figure.subplots()
-    over_layers(flow, field, ax=ax, steps=flow.step[rows] if rows else None, band=(0, 1))
-    if rows:  # laid out once: that takes longer than a frame
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+    chosen = flow.step[rows] if rows else None
+    over_layers(flow, field, ax=ax, steps=chosen, band=(0, 1), legend=False)
     limits, colours = ax.get_ylim(), palette.many(len(rows))
 
     def draw(frame: int) -> list[Any]:
@@ -96,6 +94,10 @@ def animate(
             over_layers(flow, field, ax=ax, legend=False)
         return []
 
+    if rows:  # laid out once, as frames are: that takes longer than drawing one
+        draw(0)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     made = FuncAnimation(
         figure,
         draw,
@@ -120,7 +122,8 @@ def _checked(path: Any) -> Path:
         raise ValueError(f"path: expected a name ending in .gif or .mp4, got {str(target)!r}")
     if not writers.is_available(_WRITERS[ending]):
         raise ValueError(
-            f"path: expected a name ending in .gif, got {str(target)!r}, and no ffmpeg"
+            f"path: expected a name ending in .gif, got {str(target)!r}, and no ffmpeg; install it, or say "
+            "where it is in matplotlib.rcParams['animation.ffmpeg_path']"
         )
     folder = target.parent
     if not folder.is_dir():

@@ -103,16 +103,16 @@ def live(
     flow: GradientFlow,
     field: str = "delta",
     *,
-    fps: float = 22.0,
+    fps: float = 21.0,
     share: float = 0.05,
     ax: Axes | None = None,
 ) -> Live:
     """A callback of `Sequential.fit` that draws a field over the layers while the network trains.
 
     The line of the last recorded step moves; that of the first one stays, faint. What the axis cannot show is
-    marked and counted as in `vgcore.plot.flow`. Frames may take a share of the time: where one costs more there
-    are fewer. What opens the picture and the first tenth of a second that frames take do not count. When
-    training ends the picture shows the last step.
+    marked and counted as in `vgcore.plot.flow`. Frames may take a share of the time: where one costs more
+    there are fewer. What opens the picture and the first tenth of a second that frames take do not count.
+    When training ends the picture shows the last step.
 
     Parameters
     ----------
@@ -200,6 +200,7 @@ class _Picture:
             marker=about.marker,
             clip_on=False,
             animated=True,
+            in_layout=False,  # it lies in the figure's corner while there is nothing to mark
         )
         return line
 

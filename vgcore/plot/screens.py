@@ -58,8 +58,12 @@ class Screen:
         there = manager is None or pyplot.fignum_exists(manager.num)
         return bool(there and self._figure.canvas is self._canvas)
 
+    @property
+    def _place(self) -> Bbox:
+        """Where lines and text are."""
+        return self._ax.bbox.padded(_MARK)
+
     def _drawn(self, event: Any) -> None:
-        self._place = self._ax.bbox.padded(_MARK)
         self._ground = self._canvas.copy_from_bbox(self._place)
         self._say()
         self._draw_lines()
@@ -149,6 +153,11 @@ class _Cell(Screen):
         super().__init__(ax, moving, text)
         self._handle: Any = display(self._frame(), raw=True, display_id=True)
 
+    @property
+    def open(self) -> bool:
+        """A cell cannot be closed."""
+        return True
+
     def _drawn(self, event: Any) -> None:
         self._still = base64.b64encode(self._png()).decode()
 
@@ -233,13 +242,11 @@ def _svg_text(text: Text, height: float, scale: float) -> str:
     """Lines of a text below its upper left corner."""
     x, y = text.get_transform().transform(text.get_position())
     size = text.get_fontsize() * scale
-    lines = [
-        f'<tspan x="{x:.1f}" dy="{size * (1.2 if place else 0.9):.1f}">{html.escape(line)}</tspan>'
+    look = f'font-family="{text.get_fontname()}, sans-serif" font-size="{size:.1f}"'
+    return "".join(
+        f'<text x="{x:.1f}" y="{height - y + (0.9 + 1.2 * place) * size:.1f}" {look} '
+        f'fill="{text.get_color()}">{html.escape(line)}</text>'
         for place, line in enumerate(text.get_text().splitlines())
-    ]
-    return (
-        f'<text y="{height - y:.1f}" font-family="{text.get_fontname()}, sans-serif" '
-        f'font-size="{size:.1f}" fill="{text.get_color()}">{"".join(lines)}</text>'
     )
 
 
