@@ -284,7 +284,7 @@ class Cell:
 def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
     made = Cell()
     ipython: Any = types.ModuleType("IPython")
-    ipython.version_info = (9, 0)  # which matplotlib asks for
+    ipython.version_info, ipython.get_ipython = (9, 0), lambda: None  # which matplotlib asks for
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", made)
     inline = "module://matplotlib_inline.backend_inline"

@@ -16,9 +16,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vgcore.plot import style
+from vgcore.plot.fields import Array, Mask
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -191,7 +191,7 @@ class _Cell(Screen):
         self._handle.update({"image/png": self._png()}, raw=True)
 
 
-def _dots(line: Line2D) -> NDArray[np.float64]:
+def _dots(line: Line2D) -> Array:
     """Where a line's points are on the canvas, (n, 2)."""
     return np.asarray(line.get_transform().transform(line.get_xydata()), float)
 
@@ -199,8 +199,9 @@ def _dots(line: Line2D) -> NDArray[np.float64]:
 def _svg_line(line: Line2D, height: float, scale: float) -> str:
     """A line and its markers, in dots from the upper left corner; ``scale``: dots of a point."""
     dots = (_dots(line) * (1, -1) + (0, height)).round(1)
+    there: Mask = np.logical_and.reduce(np.isfinite(dots), axis=1)
     pen, course, places = "M", [], []
-    for (x, y), seen in zip(dots.tolist(), np.isfinite(dots).all(axis=1).tolist(), strict=True):
+    for (x, y), seen in zip(dots.tolist(), there.tolist(), strict=True):
         if seen:
             course.append(f"{pen}{x} {y}")
             places.append(f"M{x} {y}")
@@ -241,7 +242,7 @@ def _svg_marker(marker: str, size: float) -> tuple[str, bool]:
 def _svg_text(text: Text, height: float, scale: float) -> str:
     """Lines of a text below its upper left corner."""
     x, y = text.get_transform().transform(text.get_position())
-    size = text.get_fontsize() * scale
+    size = float(text.get_fontsize()) * scale
     look = f'font-family="{text.get_fontname()}, sans-serif" font-size="{size:.1f}"'
     return "".join(
         f'<text x="{x:.1f}" y="{height - y + (0.9 + 1.2 * place) * size:.1f}" {look} '
