@@ -505,7 +505,11 @@ def test_files_of_records_without_them_are_as_they_were(tmp_path):
         ("distributions/delta/counts", lambda a: a[1:]),
         ("distributions/delta/counts", lambda a: a[..., :1]),
         ("distributions/delta/counts", lambda a: a.astype(float)),
+        ("distributions/delta/counts", lambda a: a.astype(np.uint64) + 2**63),
         ("distributions/delta/lowest", lambda a: a[:, 1:]),
+        ("distributions/delta/lowest", lambda a: a * 0 - 2000),
+        ("distributions/delta/lowest", lambda a: a * 0 + 1024),
+        ("distributions/delta/special", lambda a: a.astype(np.uint64) + 2**63),
         ("distributions/delta/special", lambda a: a.astype(str)),
         ("distributions/place", lambda a: a[::-1]),
         ("distributions/place", lambda a: a + 1),
@@ -666,6 +670,24 @@ def test_it_shows_itself_and_can_be_a_table():
         (0, "b", np.inf, 1, 0, 1),
     ]
     assert table["count"].sum() == told_of.total.sum()
+
+
+def test_units_can_be_a_table():
+    pytest.importorskip("pandas")
+    flow = both(every=2)
+    trained(flow)
+    table = flow.to_dataframe(units=True)
+    assert list(table.columns) == ["step", "layer", "unit", *UNIT_FIELDS]
+    for layer in flow.layers:
+        mine = table[table["layer"] == layer].pivot(index="step", columns="unit")
+        assert mine.index.tolist() == flow.unit_step.tolist()
+        for field in UNIT_FIELDS:
+            np.testing.assert_array_equal(mine[field], getattr(flow, field)[layer])
+    assert len(vg.GradientFlow(units=True).to_dataframe(units=True)) == 0
+    with pytest.raises(ValueError, match=r"^units: this record has none"):
+        vg.GradientFlow().to_dataframe(units=True)
+    with pytest.raises(ValueError, match=r"^units: expected False where time is True"):
+        flow.to_dataframe(time=True, units=True)
 
 
 def test_a_distribution_cannot_be_written_into():

@@ -351,3 +351,13 @@ def test_bad_arguments(arguments, error, message):
     given = {"x": SEQUENCES, **arguments}
     with pytest.raises(error, match=message):
         sequences().internals(**given)
+
+
+def test_a_layer_asked_for_as_an_attribute_is_told_how_it_is_had():
+    model = vg.Sequential([vg.Dense(3), vg.Dense(2)], input_shape=4, seed=0)
+    inside = model.internals(np.zeros((1, 4)))
+    with pytest.raises(AttributeError, match=r"^dense2 is a layer: internals\['dense2'\]$"):
+        _ = inside.dense2
+    with pytest.raises(AttributeError, match="no attribute 'dense3'"):
+        _ = inside.dense3
+    assert not hasattr(inside, "dense3")

@@ -16,6 +16,9 @@ from vgcore.flow.record import PARTS, Declaration, Part, Walk
 
 Arrays = dict[str, NDArray[Any]]
 
+_MOST_COUNTED = 2.0**62
+_LOWEST, _HIGHEST = -1074, 1023  # of a double, subnormals included
+
 
 def write(path: Path, state: Mapping[str, Any]) -> None:
     """Write what a `GradientFlow` is made of, `GradientFlow.__getstate__`, to exactly ``path``."""
@@ -150,7 +153,24 @@ def _part(name: str, arrays: Arrays, declared: Declaration) -> Part:
         place[0] >= 0 and (np.diff(place) > 0).all() and place[-1] < arrays["step"].size
     ):
         raise ValueError(f"{name}/place: expected places of steps, rising, got {place}")
-    return Part(taken.pop("place"), taken)
+    part = Part(taken.pop("place"), taken)
+    if name == "distributions":
+        _check_counts(part)
+    return part
+
+
+def _check_counts(part: Part) -> None:
+    """ValueError unless distributions are of numbers that can be counted, and of a double's exponents."""
+    for (field, what), array in part.columns.items():
+        if what == "lowest" and (array.min(initial=0) < _LOWEST or array.max(initial=0) > _HIGHEST):
+            raise ValueError(
+                f"distributions/{field}/lowest: expected exponents from {_LOWEST} to {_HIGHEST}, got "
+                f"{array.min()} to {array.max()}"
+            )
+        if what != "lowest" and array.sum(dtype=np.float64) > _MOST_COUNTED:
+            raise ValueError(
+                f"distributions/{field}/{what}: expected at most {_MOST_COUNTED:.3g} in all"
+            )
 
 
 def check_shape(name: str, array: NDArray[Any], shape: tuple[int | None, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The columns of a record in a table, a row for each step and layer, or timestep."""
+"""The columns of a record in a table, a row for each step and layer, unit or timestep."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.flow.record import FIELDS, GATE_FIELDS, TIME_FIELDS, Declaration
+from vgcore.flow.record import FIELDS, GATE_FIELDS, TIME_FIELDS, UNIT_FIELDS, Declaration
 
 Array = NDArray[Any]
 
@@ -28,6 +28,24 @@ def of_time(rows: Mapping[Any, Array], declared: Declaration) -> dict[str, Array
     return {
         name: np.concatenate([part.get(name, np.full(len(part["step"]), np.nan)) for part in parts])
         for name in names
+    }
+
+
+def of_units(steps: Array, fields: Mapping[Any, Array], layers: Sequence[str]) -> dict[str, Array]:
+    """A row for each step, layer and unit."""
+    parts = [_of_layer(steps, fields, layer) for layer in layers]
+    return (
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+    )
+
+
+def _of_layer(steps: Array, fields: Mapping[Any, Array], layer: str) -> dict[str, Array]:
+    units = fields[UNIT_FIELDS[0], layer].shape[1]
+    return {
+        "step": np.repeat(steps, units),
+        "layer": np.full(len(steps) * units, layer, dtype=object),
+        "unit": np.tile(np.arange(units), len(steps)),
+        **{name: fields[name, layer].reshape(-1) for name in UNIT_FIELDS},
     }
 
 

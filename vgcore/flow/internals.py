@@ -127,6 +127,12 @@ class Internals(Mapping[str, Inside]):
         """Count the layers."""
         return len(self._layers)
 
+    def __getattr__(self, name: str) -> Any:
+        """Say how a layer is had."""
+        if name in vars(self).get("_layers", ()):
+            raise AttributeError(f"{name} is a layer: internals[{name!r}]")
+        return object.__getattribute__(self, name)  # raises as it did
+
     def _title(self) -> str:
         loss = "no targets, so no gradients" if self.loss is None else f"loss {self.loss:.4g}"
         return f"Internals of {len(self.output)} samples in {len(self)} layers; {loss}"

@@ -277,26 +277,34 @@ class GradientFlow:
         last, first = self.step[-1], rows["step"].min()
         return bool(first > last or (first == last and not _applied(self.update_ratio[-1])))
 
-    def to_dataframe(self, *, time: bool = False) -> DataFrame:
+    def to_dataframe(self, *, time: bool = False, units: bool = False) -> DataFrame:
         """The record as a pandas DataFrame.
 
         Parameters
         ----------
-        time : bool
-            What is recorded of timesteps instead.
+        time, units : bool
+            What is recorded of timesteps, or of units, instead.
 
         Returns
         -------
         pandas.DataFrame
             A row for each step and layer, with columns step, loss, layer and a column for each field; of
-            timesteps, a row for each step, walk and timestep, with a column for each gate: "time_gate_i".
+            timesteps, a row for each step, walk and timestep, with a column for each gate: "time_gate_i"; of
+            units, a row for each step, layer and unit.
 
         Raises
         ------
+        ValueError
+            If both are asked for, or this record was not to have units.
         ModuleNotFoundError
             If pandas is not installed.
         """
         _validate.boolean("time", time)
+        if _validate.boolean("units", units):
+            if time:
+                raise ValueError("units: expected False where time is True, got True")
+            told = self._part("units")
+            return dataframe(frames.of_units(self.step[told.place], told.columns, self.layers))
         rows = self._rows()
         return dataframe(
             frames.of_time(rows, self._declared) if time else frames.of_layers(rows, self.layers)
