@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vgcore import _validate
 from vgcore.flow import GradientFlow, Inside, Internals
 from vgcore.plot import curves, inside, palette, style
 from vgcore.plot.curves import Curve
@@ -23,7 +22,7 @@ _Panel = tuple[Field, dict[str, Array], str]  # what, by gate, and what to say w
 
 def gates(
     source: GradientFlow | Internals | Inside,
-    layer: str | None = None,
+    layer: str | int | None = None,
     *,
     step: int | None = None,
     figure: Figure | None = None,
@@ -37,10 +36,10 @@ def gates(
         Johnson, Fei-Fei, "Visualizing and understanding recurrent networks", 2015, section 4.2), and the norm
         of its gradient. What has another range than 0 to 1, such as an LSTM's candidate g, is drawn with the
         gradients alone. Of a flow, which keeps no values: the share that is saturated, and the gradient.
-    layer : str, optional
-        A recurrent layer; left out, the first.
+    layer : str or int, optional
+        A recurrent layer, by name or by its place among them; left out, the first.
     step : int, optional
-        Of a flow: a recorded step; left out, the last.
+        Of a flow: a recorded step, or from the end: -1 is the last, as where it is left out.
     figure : matplotlib.figure.Figure, optional
         An empty one to draw on; left out, a new one of pyplot.
 
@@ -86,7 +85,7 @@ def _looks(count: int) -> list[palette.Look]:
 
 
 def _of_flow(
-    flow: GradientFlow, layer: str | None, step: int | None
+    flow: GradientFlow, layer: str | int | None, step: int | None
 ) -> tuple[str, Sequence[str], list[_Panel], Mask]:
     row = None if step is None else style.rows_of(flow, [step], called="step")[0]
     recorded = flow.time_gate
@@ -94,7 +93,9 @@ def _of_flow(
         raise ValueError(
             f"source: expected a record of a recurrent layer, got {', '.join(flow.layers)}"
         )
-    name = next(iter(recorded), "") if layer is None else _validate.one_of("layer", layer, recorded)
+    name = (
+        next(iter(recorded), "") if layer is None else style.name_of("layer", layer, list(recorded))
+    )
     saturated = Field("saturated", "share of values, 0 to 1", log=False)
     empty = curves.reason(flow)
     if not len(flow):
@@ -110,12 +111,12 @@ def _of_flow(
 
 
 def _of_internals(
-    source: Internals, layer: str | None
+    source: Internals, layer: str | int | None
 ) -> tuple[str, Sequence[str], list[_Panel], Mask]:
     through_time = [n for n in source if _gated(source[n])]
     if not through_time:
         raise ValueError("source: expected internals of a recurrent layer, got none")
-    name = through_time[0] if layer is None else _validate.one_of("layer", layer, through_time)
+    name = through_time[0] if layer is None else style.name_of("layer", layer, through_time)
     values = {gate: np.asarray(each, float) for gate, each in source[name].gates.items()}
     alive = inside.alive(source, next(iter(values.values())))
     # NaN is told from what is beyond 0 and 1: a gate that has become NaN is a gate.
