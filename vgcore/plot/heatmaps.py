@@ -1,6 +1,7 @@
-"""A field in colours: layers, units or timesteps over the training, or samples over time.
+"""A field in colours: layers or units over the training, timesteps, or samples over time.
 
-What a scale of colours cannot show has colours of its own, and is counted.
+Time runs to the right, wherever there is any. The scale of colours goes down to the smallest value that is
+not 0; what it cannot show has colours of its own, and is counted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow, Inside, Internals
-from vgcore.plot import curves, inside, palette, style
+from vgcore.plot import colourbar, curves, inside, palette, style
 from vgcore.plot.curves import borders, counted, runs
 from vgcore.plot.fields import (
     FIELDS,
@@ -27,18 +28,25 @@ from vgcore.plot.fields import (
     present_in_time,
 )
 from vgcore.plot.palette import few
-from vgcore.plot.style import figure_of, fit_text
+from vgcore.plot.style import fit_text
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import Colormap, Normalize
 
 
 _MOST_CELLS = 400, 1000  # rows and columns, about what a screen can show
 _MOST = 1e300  # of a colour bar: matplotlib computes beyond its ends
-_TINY = 1e-280  # below which matplotlib takes two numbers for one
-_LEAST = 1e-16  # of a colour bar's largest; down to float32's least, all colours would be one
+_TINY = 1e-280  # up to which a scale goes at least: below, matplotlib takes its two ends for one
+
+
+class Colours(NamedTuple):
+    """Which colours, and the ends of their scale, where somebody has set them."""
+
+    map: Any = "magma"
+    least: float | None = None
+    most: float | None = None
 
 
 class Kind(NamedTuple):
@@ -60,14 +68,12 @@ class Kind(NamedTuple):
 KINDS = (
     Kind("no value", None),
     Kind("0", "#9ecae1"),
-    Kind(f"less than {_LEAST:g} of the largest", "#bfbfbf"),
-    Kind(f"less than {_TINY:g}", "#8f8f8f"),
     Kind("below 0", "#31a354", "xx"),
     Kind(f"more than {_MOST:g}", "#00a08a"),
     Kind("infinite", "#00e5e5"),
     Kind("NaN", None, "////"),
 )
-_ABSENT, _ZERO, _LESS, _SMALL, _BELOW, _MORE, _INFINITE, _NAN = range(len(KINDS))
+_ABSENT, _ZERO, _BELOW, _MORE, _INFINITE, _NAN = range(len(KINDS))
 
 
 class Sheet(NamedTuple):
@@ -93,6 +99,7 @@ class _Matrix(NamedTuple):
     present: Mask
     x: Array
     x_name: str
+    y: Array
     y_name: str
     of: str  # which layer, where it is of one
     rows: list[str] | None = None  # their names
@@ -103,15 +110,19 @@ def heatmap(
     source: GradientFlow | Internals | Inside,
     field: str = "delta",
     *,
-    layer: str | None = None,
+    layer: str | int | None = None,
     gate: str | None = None,
+    cmap: str | Colormap = "magma",
+    vmin: float | None = None,
+    vmax: float | None = None,
     ax: Axes | None = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw a field in colours: what stands upwards is what the field has a value of.
+    """Draw a field in colours, on a log scale down to its smallest value where the field is a norm.
 
-    Of a flow, over the training: every layer, or with a field of timesteps or of units those of one layer.
-    Of internals: every sample, over the timesteps of a recurrent layer or the units of another.
+    Of a flow: every layer over the training, or of one layer every unit over the training; with a field of
+    timesteps time to the right, as in `vgcore.plot.time`, and the training upwards. Of internals: every
+    sample, over the timesteps of a recurrent layer or the units of another.
 
     Parameters
     ----------
@@ -119,17 +130,23 @@ def heatmap(
     field : str
         Of a flow a field of layers ("delta", "saturated", ...), of timesteps ("time", "time_gate", ...) or of
         units ("unit_delta", "unit_saturated", "unit_dead", "unit_weight"). Of internals "delta", "dh",
-        "dh_direct", "dc", "z", "h" or "c": through time the norm over units.
-    layer : str, optional
-        Which, where it is of one; left out, the first that has the field.
+        "dh_direct", "dc", "z", "h", "c", "dgates" and of a block "skip" and "body", through time the norm
+        over units; "gates", through time their mean over units; or "dx", the gradient of the inputs.
+    layer : str or int, optional
+        Which, where it is of one, by name or by its place among those that have the field; left out, the
+        first.
     gate : str, optional
         Of a field of gates: which.
+    cmap : str or matplotlib.colors.Colormap
+    vmin, vmax : float, optional
+        The ends of the scale of colours; left out, the smallest value (on a log scale above 0) and the
+        largest, and of shares 0 and 1. What is beyond has the colour of the end, which is a point then.
     ax : matplotlib.axes.Axes, optional
         Where to draw; left out, a new figure of pyplot.
     legend : bool
-        Whether to name what the scale of colours does not hold: 0, less than 1e-16 of the largest, infinite
-        and NaN, which have colours and hatches of their own. Many rows or columns are thinned: of cells that
-        fall together, the largest is shown.
+        Whether to name what the scale of colours does not hold: 0 on a log scale, infinite and NaN, which
+        have colours and hatches of their own. Many rows or columns are thinned: of cells that fall
+        together, the largest is shown.
 
     Returns
     -------
@@ -143,6 +160,7 @@ def heatmap(
         If matplotlib is not installed.
     """
     source = inside.checked(source)
+    colours = _colours(cmap, vmin, vmax)
     legend = _validate.boolean("legend", legend)
     if isinstance(source, GradientFlow):
         options: dict[str, Any] = {**FIELDS, **TIME_FIELDS, **UNIT_FIELDS}
@@ -152,34 +170,56 @@ def heatmap(
             about, matrix = _of_flow(source, field, layer, gate)
         reason = curves.reason(source)
     else:
-        _validate.one_of("field", field, inside.FIELDS)
         about, matrix = _of_internals(source, field, layer, gate)
         reason = "no value to draw"
+    _check_ends(about, colours)
     ax = style.axes_or_new(ax)
     ax.set_title(about.title)
     if matrix is None or not matrix.values.size:
         style.say(ax, reason)
         ax.tick_params(labelbottom=False)
         return ax
-    _draw(ax, about, matrix, legend)
+    _draw(ax, about, matrix, colours, legend)
     return ax
 
 
-def _draw(ax: Axes, about: Field, matrix: _Matrix, legend: bool) -> None:
-    y = np.arange(len(matrix.values), dtype=float)
-    drawn = draw([ax], about, [Sheet(matrix.values, matrix.present, matrix.x, y)])
+def _colours(cmap: Any, vmin: Any, vmax: Any) -> Colours:
+    """TypeError or ValueError for what is no map of colours, or no end of a scale."""
+    style.require_matplotlib()
+    from matplotlib import colormaps
+    from matplotlib.colors import Colormap
+
+    if not isinstance(cmap, Colormap):
+        cmap = _validate.one_of("cmap", cmap, colormaps)
+    ends = [
+        None if value is None else _validate.real(name, value)
+        for name, value in (("vmin", vmin), ("vmax", vmax))
+    ]
+    if vmin is not None and vmax is not None and not vmin < vmax:
+        raise ValueError(f"vmin: expected less than vmax={vmax!r}, got {vmin!r}")
+    return Colours(cmap, *ends)
+
+
+def _check_ends(about: Field, colours: Colours) -> None:
+    """ValueError for ends that a log scale does not have."""
+    for name, value in (("vmin", colours.least), ("vmax", colours.most)):
+        if about.log and value is not None and value <= 0:
+            raise ValueError(f"{name}: expected a number above 0 on a log scale, got {value!r}")
+
+
+def _draw(ax: Axes, about: Field, matrix: _Matrix, colours: Colours, legend: bool) -> None:
+    sheet = Sheet(matrix.values, matrix.present, matrix.x, matrix.y)
+    drawn = draw([ax], about, [sheet], colours)
     ax.set(xlabel=matrix.x_name, ylabel=matrix.y_name)
     if matrix.of:
         ax.set_title(f"{about.title} in {matrix.of}")
-    ax.locator_params("x", integer=True)
+    ax.locator_params("both", integer=True)
+    for axis, places in ((ax.xaxis, matrix.x), (ax.yaxis, matrix.y)):
+        axis.set_major_formatter("{x:,.0f}")
+        if len(places) == 1:
+            axis.set_ticks(places, labels=[f"{places[0]:,.0f}"])
     if matrix.rows is not None:
         style.name_rows(ax, matrix.rows)
-    else:
-        ax.locator_params("y", integer=True)
-    if len(matrix.x) == 1:
-        ax.set_xticks(matrix.x, [f"{matrix.x[0]:,.0f}"])
-    else:
-        ax.xaxis.set_major_formatter("{x:,.0f}")
     bar(drawn, about, [ax])
     style.fit_text(ax)
     handles, labels = named(drawn, matrix.absent)
@@ -188,7 +228,7 @@ def _draw(ax: Axes, about: Field, matrix: _Matrix, legend: bool) -> None:
 
 
 def _of_flow(
-    flow: GradientFlow, field: str, layer: str | None, gate: str | None
+    flow: GradientFlow, field: str, layer: str | int | None, gate: str | None
 ) -> tuple[Field, _Matrix]:
     x = flow.step.astype(float)
     if field in FIELDS:
@@ -196,8 +236,10 @@ def _of_flow(
             if value is not None:
                 raise ValueError(f"{name}: expected None with field={field!r}, got {value!r}")
         values, there = getattr(flow, field), present(flow, field)
+        rows = np.arange(len(flow.layers), dtype=float)
         matrix = _Matrix(
-            values.T, there.T, x, "training step", "layer, from input up", "", flow.layers
+            *(values.T, there.T, x, "training step", rows, "layer, from input up", ""),
+            rows=flow.layers,
         )
         return FIELDS[field], matrix
     recorded = getattr(flow, field, {})
@@ -206,50 +248,47 @@ def _of_flow(
         raise ValueError(
             f"source: expected a record of {what} with field={field!r}, got one without"
         )
-    name = next(iter(recorded)) if layer is None else _validate.one_of("layer", layer, recorded)
+    name = next(iter(recorded)) if layer is None else style.name_of("layer", layer, list(recorded))
     if field in TIME_FIELDS:
         about, values = of_gate(flow, name, field, gate)
         there = present_in_time(flow, name, field)
+        times, time = inside.timesteps(flow, values.shape[1])
         return about, _Matrix(
-            values.T, there.T, x, "training step", "timestep $t$", name, absent="no timestep"
+            *(values, there, times, time, x, "training step", name), absent="no timestep"
         )
     if gate is not None:
         raise ValueError(f"gate: expected None with field={field!r}, got {gate!r}")
     values = recorded[name]
-    x = flow.unit_step.astype(float)
+    x, units = flow.unit_step.astype(float), np.arange(values.shape[1], dtype=float)
     return UNIT_FIELDS[field], _Matrix(
-        values.T, np.full(values.T.shape, True), x, "training step", "unit", name
+        *(values.T, np.full(values.T.shape, True), x, "training step", units, "unit", name)
     )
 
 
 def _of_internals(
-    source: Internals, field: str, layer: str | None, gate: str | None
+    source: Internals, field: str, layer: str | int | None, gate: str | None
 ) -> tuple[Field, _Matrix | None]:
-    if gate is not None:
-        raise ValueError(f"gate: expected None with internals, got {gate!r}")
-    some = inside.having(source, field)
-    if layer is None and not some:
-        raise ValueError(
-            f"field: expected one that a layer has, got {field!r}: gradients need internals(x, y)"
-        )
-    name = some[0] if layer is None else layer
-    about, values, there = inside.sizes(source, name, field)
-    through_time = inside.array(source, name, field).ndim == 3
-    x, x_name = np.arange(values.shape[1], dtype=float), "unit or channel"
-    if through_time:
-        x, x_name = inside.timesteps(source, values.shape[1])
-    return about, _Matrix(values, there, x, x_name, "sample", name, absent="no timestep")
+    shown = inside.sizes(source, field, layer, gate)
+    x, x_name = np.arange(shown.values.shape[1], dtype=float), "unit or channel"
+    if shown.through_time:
+        x, x_name = inside.timesteps(source, shown.values.shape[1])
+    samples = np.arange(len(shown.values), dtype=float)
+    return shown.about, _Matrix(
+        *(shown.values, shown.present, x, x_name, samples, "sample", shown.of),
+        absent="no timestep",
+    )
 
 
-def draw(axes: Sequence[Axes], about: Field, sheets: Sequence[Sheet]) -> Drawn:
+def draw(
+    axes: Sequence[Axes], about: Field, sheets: Sequence[Sheet], colours: Colours | None = None
+) -> Drawn:
     """Draw a sheet on each of the axes, all on one scale."""
-    from matplotlib import colormaps
-
-    scale, least = _scale(about, [sheet.values[sheet.present] for sheet in sheets])
+    colours = colours or Colours()
+    scale = _scale(about, [sheet.values[sheet.present] for sheet in sheets], colours)
     counts = np.zeros(len(KINDS), np.int64)
     cells: Any = None
     for ax, sheet in zip(axes, sheets, strict=True):
-        kind = _kinds(about, sheet.values, sheet.present, least)
+        kind = _kinds(about, sheet.values, sheet.present)
         counts += [np.count_nonzero(kind == k) for k in range(len(KINDS))]
         places = [few(n, most) for n, most in zip(kind.shape, _MOST_CELLS, strict=True)]
         grid = borders(sheet.x[places[1]]), borders(sheet.y[places[0]])
@@ -258,7 +297,7 @@ def draw(axes: Sequence[Axes], about: Field, sheets: Sequence[Sheet]) -> Drawn:
         cells = ax.pcolormesh(
             *grid,
             np.ma.masked_where(kind >= 0, shown),
-            cmap=colormaps["magma"],
+            cmap=colours.map,
             norm=scale,
             rasterized=True,
         )
@@ -269,11 +308,9 @@ def draw(axes: Sequence[Axes], about: Field, sheets: Sequence[Sheet]) -> Drawn:
 
 
 def bar(drawn: Drawn, about: Field, axes: Sequence[Axes]) -> None:
-    """Say beside the axes what the colours are."""
-    figure, size = figure_of(axes[0]), axes[0].yaxis.label.get_fontsize()
-    made = figure.colorbar(drawn.cells, ax=list(axes), aspect=20 * len(axes))
-    made.set_label(about.axis, fontsize=size)
-    made.ax.tick_params(which="both", labelsize=size)
+    """Say beside each of the axes what the colours are."""
+    for ax in axes:
+        colourbar.beside(ax, drawn.cells, about.axis)
 
 
 def named(drawn: Drawn, absent: str) -> tuple[list[Artist], list[str]]:
@@ -290,12 +327,10 @@ def named(drawn: Drawn, absent: str) -> tuple[list[Artist], list[str]]:
     return patches, labels
 
 
-def _kinds(about: Field, norms: Array, present: Mask, least: float) -> NDArray[np.int8]:
+def _kinds(about: Field, norms: Array, present: Mask) -> NDArray[np.int8]:
     """Of each cell the kind, or -1 where the scale of colours holds it."""
     kind = np.full(norms.shape, -1, np.int8)
     if about.log:
-        kind[norms < least] = _LESS
-        kind[norms < _TINY] = _SMALL
         kind[norms > _MOST] = _MORE
         kind[norms == 0] = _ZERO
         kind[norms < 0] = _BELOW
@@ -338,19 +373,26 @@ def _fill(ax: Axes, x: Array, y: Array, where: Mask, kind: Kind) -> None:
     ax.add_collection(drawn, autolim=False)
 
 
-def _scale(about: Field, values: list[Array]) -> tuple[Normalize, float]:
-    """One scale of colour for all values, and the least that it holds."""
+def _scale(about: Field, values: list[Array], colours: Colours) -> Normalize:
+    """One scale of colour for all values."""
     from matplotlib.colors import LogNorm, Normalize
 
-    if about.share:
-        return Normalize(0, 1, clip=True), 0.0
-    if not about.log:
-        shown = np.concatenate([norms[np.abs(norms) <= _MOST] for norms in values])
-        ends = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 1.0)
-        return Normalize(ends[0], ends[1] if ends[1] > ends[0] else ends[0] + 1), 0.0
-    shown = np.concatenate([norms[(norms <= _MOST) & (norms >= _TINY)] for norms in values])
-    if not shown.size:
-        return LogNorm(0.1, 1), 0.0
-    low, high = float(shown.min()), float(shown.max())
-    least = max(low, high * _LEAST)
-    return LogNorm(least, high if high > least * 1.001 else least * 1.001), least
+    if about.log:
+        shown = np.concatenate([norms[(norms <= _MOST) & (norms > 0)] for norms in values])
+        low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.1, 1.0)
+        low, high = _between(low, high, colours)
+        return LogNorm(low, max(high, low * 1.001, _TINY))
+    shown = np.concatenate([norms[np.abs(norms) <= _MOST] for norms in values])
+    low, high = (0.0, 1.0)
+    if shown.size and not about.share:
+        low, high = float(shown.min()), float(shown.max())
+    low, high = _between(low, high, colours)
+    return Normalize(low, high if high > low else low + 1)
+
+
+def _between(low: float, high: float, colours: Colours) -> tuple[float, float]:
+    """The ends that somebody has set, and else these."""
+    return (
+        low if colours.least is None else colours.least,
+        high if colours.most is None else colours.most,
+    )
