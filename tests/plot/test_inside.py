@@ -161,14 +161,6 @@ def test_outputs_stand_on_the_activations_own_range() -> None:
     assert ax.get_xlim()[0] <= -1 and ax.get_xlim()[1] >= 1
 
 
-def test_a_peak_over_all_others_is_told_and_not_drawn_to_scale() -> None:
-    spread = np.linspace(0.5, 0.9, 100)
-    flow = Distributed.of([[10.0 ** (-9 * spread), 10.0 ** (-8 * spread), np.full(100, 0.75)]])
-    ax = plot.histograms(flow)
-    render(ax.figure)
-    assert "dense3, up to 1" in labels(ax) and ax.get_ylim()[1] < 0.5
-
-
 def test_a_real_record_of_distributions() -> None:
     _, flow = trained(distributions=True)
     for ax in (

@@ -14,8 +14,14 @@ from vgcore.plot.fields import Array
 _BINS = 60  # of a linear axis
 _FAR = 1e6  # z at which a bounded activation has come to its bounds
 _LARGEST = 1e300  # that a linear axis bears
-SIGNS = {"-inf": "−∞", "zero": "0", "huge": f"beyond {_LARGEST:g}", "inf": "∞", "nan": "NaN"}
-"""The lanes, and what they are called: the first two left of the bins, from the right to the left."""
+SIGNS = {
+    "-inf": "−∞",
+    "zero": "zeros",
+    "huge": f"beyond {_LARGEST:.0e}".replace("+", ""),
+    "inf": "∞",
+    "nan": "NaN",
+}
+"""The lanes, and what they are called, from the left to the right: the first two left of the bins."""
 
 
 class Binned(NamedTuple):
@@ -43,6 +49,29 @@ class Binned(NamedTuple):
     total: Array
     log: bool
 
+    @property
+    def peaks(self) -> Array:
+        """Of each row (R,) the largest share of a bin; 0 where no bin holds any."""
+        return np.asarray(self.shares.max(axis=1, initial=0.0))
+
+    @property
+    def bodies(self) -> Array:
+        """Of each row (R,) that a bin holds any of: the second largest share, or that of the only bin.
+
+        A peak of one bin, such as the zeros of a relu among its outputs, is not all there is to see.
+        """
+        some = np.sort(self.shares[self.peaks > 0], axis=1)
+        return np.array([row[row > 0][-2:][0] for row in some])
+
+
+def percent(share: float) -> str:
+    """A share as people say it; what is not all of it is not called so, nor what is some of it none."""
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    if 0.995 < share < 1:
+        return ">99 %"
+    return f"{100 * share:.{1 if 0 < share < 0.0995 else 0}f} %"
+
 
 def _binned(
     edges: Array, counts: Array, apart: dict[str, Array], total: Array, *, log: bool
@@ -50,9 +79,9 @@ def _binned(
     """Shares of counts (R, B), of the bins from the first to the last that is not empty."""
     whole = np.maximum(total, 1)
     used = np.flatnonzero(counts.any(axis=0))
-    if log and used.size:
-        counts = counts[:, used[0] : used[-1] + 1]
-        edges = edges[used[0] : used[-1] + 2]
+    if log:  # of nothing but zeros one bin is left
+        first, last = (used[0], used[-1]) if used.size else (0, 0)
+        counts, edges = counts[:, first : last + 1], edges[first : last + 2]
     there = {name: number for name, number in apart.items() if number.any()}
     return Binned(
         edges,

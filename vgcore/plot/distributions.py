@@ -1,20 +1,20 @@
 """How values are distributed: one layer over the training, or all layers at one step.
 
-Zeros, infinite values and NaN, which no bin holds, have lanes of their own beside the bins: bars from 0 to
-100 % of the elements, for they may be most of them. The legend counts them.
+Zeros, infinite values and NaN, which no bin holds, have lanes of their own beside the bins, on the scale of
+the bins, or as percentages. They are counted below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vgcore import _validate, activations
 from vgcore.flow import GradientFlow, Inside, Internals
-from vgcore.plot import bins, curves, inside, palette, style
+from vgcore.plot import bins, colourbar, curves, inside, lanes, palette, style
 from vgcore.plot.bins import Binned
 from vgcore.plot.fields import Array, Field
 
@@ -29,15 +29,17 @@ FIELDS = {
 }
 _SHARE = "share of elements"
 _MOST_RIDGES = 12
-_LANE = 0.06  # of the width of all bins
-_STEEP = 3.0  # a peak over the median one's height
-_WHOLE = 0.9  # of the way to the next ridge: a bar of all elements
-_OVERLAP = 1.8  # of a ridge over the next one's ground
+_LOW = 1 / 8  # of a linear axis: how high the lowest layer's curve must be
+_LOW_IN_RANGE = (
+    1 / 20
+)  # ... where it has an activation's range, as in Glorot's figure, which is linear
+_LINE = 1.8  # of a text's size: the height of a row of it, and a margin
+_OVERLAP = 1.8  # of a ridge over the next one's ground, at most
 
 
 def distribution(
     flow: GradientFlow,
-    layer: str | None = None,
+    layer: str | int | None = None,
     field: str = "delta",
     *,
     kind: str = "ridgeline",
@@ -47,19 +49,22 @@ def distribution(
 ) -> Axes:
     """Draw how a layer's values are distributed, over the training.
 
-    Bins are powers of two of the values' size. What no bin holds has a lane of its own beside them.
+    Bins are powers of two of the values' size. What no bin holds has a lane of its own beside them: of a
+    ridgeline the percentage of the layer's elements, of a heatmap its colour.
 
     Parameters
     ----------
     flow : GradientFlow
         Recorded with ``distributions=True``.
-    layer : str, optional
-        Left out, the first.
+    layer : str or int, optional
+        By name or by its place, -1 the last; left out, the first.
     field : {"delta", "weight_grad", "activation", "update_ratio"}
     kind : {"ridgeline", "heatmap"}
-        A histogram for each of a few steps, the training going up; or a column of colours for every step.
+        A histogram for each of a few steps, the training going up, all on one scale, which is written below
+        them; or a column of colours for every step.
     steps : iterable of int, optional
-        Of a ridgeline: steps that are recorded. Left out, the first, the last and some evenly between.
+        Of a ridgeline: steps that are recorded, or from the end: -1 is the last. Left out, the first, the
+        last and some evenly between.
     ax : matplotlib.axes.Axes, optional
         Where to draw; left out, a new figure of pyplot.
     legend : bool
@@ -86,9 +91,7 @@ def distribution(
     legend = _validate.boolean("legend", legend)
     name = "" if recorded is None or not recorded.layers else recorded.layers[0]
     if layer is not None:
-        name = _validate.one_of(
-            "layer", layer, flow.layers if recorded is None else recorded.layers
-        )
+        name = style.name_of("layer", layer, flow.layers if recorded is None else recorded.layers)
     rows: list[int] = []
     if recorded is not None and len(recorded.step):
         limit = len(recorded.step) if kind == "heatmap" else _MOST_RIDGES
@@ -106,9 +109,9 @@ def distribution(
         _ridges(ax, about, binned, steps_drawn)
     else:
         _columns(ax, about, binned, steps_drawn)
-    style.fit_text(ax)
     if legend:
-        count(ax, binned, bars=kind == "ridgeline")
+        lanes.count(ax, binned)
+    style.fit_text(ax)
     return ax
 
 
@@ -119,10 +122,14 @@ def histograms(
     step: int | None = None,
     layers: str | Iterable[str] | None = None,
     activation: str | activations.Activation | None = None,
+    log: bool | None = None,
     ax: Axes | None = None,
     legend: bool = True,
 ) -> Axes:
     """Draw how the values of every layer are distributed at one moment, a line for each.
+
+    What no bin holds, such as zeros, stands beside the bins: a bar for each layer, on the same axis of
+    shares.
 
     Of outputs on the activation's own range this is the figure of Glorot and Bengio, "Understanding the
     difficulty of training deep feedforward neural networks", AISTATS 2010.
@@ -135,12 +142,15 @@ def histograms(
         Of internals "h" (the default), "z" and "c" on a linear axis, "delta", "dh", "dh_direct" and "dc" by
         their size on a log axis; of a flow as `distribution` takes it, "delta" the default, by size, too.
     step : int, optional
-        Of a flow: a step that is recorded; left out, the last.
+        Of a flow: a step that is recorded, or from the end: -1 is the last, as where it is left out.
     layers : str or iterable of str, optional
         These layers alone.
     activation : str or Activation, optional
         Of outputs on a linear axis: have it span the range of this activation, from -1 to 1 for tanh, also
         where no value comes near.
+    log : bool, optional
+        Whether the axis of shares is a log axis. Left out, where the lowest curve would else be less than an
+        eighth as high as the highest peak or bar; with ``activation``, a twentieth.
     ax, legend
         As `distribution` takes them.
 
@@ -157,6 +167,7 @@ def histograms(
         If matplotlib is not installed.
     """
     source = inside.checked(source)
+    style.check_log(log)
     legend = _validate.boolean("legend", legend)
     own = None if activation is None else activations.unitwise(activation)
     if isinstance(source, GradientFlow):
@@ -174,22 +185,24 @@ def histograms(
     ax.set_title(f"Distribution: {about.title.lower()}{when}")
     if binned is None or not binned.total.any():
         return _empty(ax, "no distribution recorded" if binned is None else "no value to draw")
-    top, beyond = _top(binned)
-    looks = [look | {"marker": ""} for look in palette.looks(len(names))]
+    looks = palette.looks(len(names))
     shown = {names[place] for place in palette.few(len(names), style.MOST_NAMES)}
     for place, (name, look) in enumerate(zip(names, looks, strict=True)):
         if binned.total[place]:
+            kept = {key: look[key] for key in ("color", "linestyle", "linewidth")}
             label = name if name in shown else curves.UNNAMED
-            if beyond[place]:
-                label = f"{name}, up to {binned.shares[place].max():.2g}"
-            _outline(ax, binned, place, look, label)
-    _x_axis(ax, about, binned)
-    ax.set_ylabel(_SHARE)
-    ax.set_ylim(0, top)
+            ax.stairs(binned.shares[place], binned.edges, baseline=None, label=label, **kept)
+    beside = lanes.places(ax, binned, wide=0)
+    _bars(ax, binned, beside, [look["color"] for look in looks])
+    lanes.name(ax, binned, beside)
+    _share_axis(ax, log=_steep(binned, _LOW_IN_RANGE if own else _LOW) if log is None else log)
+    ax.set(xlabel=about.axis, ylabel=_SHARE)
     ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
     style.fit_text(ax)
     if legend:
-        _name_layers(ax, binned)
+        lanes.count(ax, binned)
+        handles, labels = ax.get_legend_handles_labels()
+        curves.name_beside_axes(ax, handles[::-1], labels[::-1], "layer")
     return ax
 
 
@@ -237,9 +250,7 @@ def _of_internals(
         raise ValueError(f"activation: expected None with field={field!r}, got {activation!r}")
     some = inside.having(source, field)
     if not some:
-        raise ValueError(
-            f"field: expected one that a layer has, got {field!r}: gradients need internals(x, y)"
-        )
+        raise ValueError(inside.without(source, field))
     names = style.names_of(layers, some)
     arrays = [inside.there(source, inside.array(source, name, field)) for name in names]
     return about, names, bins.of_arrays(arrays, log=about.log, activation=activation)
@@ -251,91 +262,84 @@ def _empty(ax: Axes, message: str) -> Axes:
     return ax
 
 
-def _lanes(binned: Binned) -> dict[str, tuple[float, float]]:
-    """Where the lanes of what no bin holds begin and end, left and right of the bins."""
-    low, high = binned.edges[[0, -1]]
-    width = max((high - low) * _LANE, 0.8 if binned.log else 0.0)
-    left: list[str] = [name for name in ("zero", "-inf") if name in binned.lanes]
-    right: list[str] = [name for name in ("huge", "inf", "nan") if name in binned.lanes]
-    lanes: dict[str, tuple[float, float]] = {}
-    for place, name in enumerate(left):
-        end = low - width * (0.8 + 1.4 * place)
-        lanes[name] = (end - width, end)
-    for place, name in enumerate(right):
-        begin = high + width * (0.8 + 1.4 * place)
-        lanes[name] = (begin, begin + width)
-    return lanes
+def _steep(binned: Binned, least: float) -> bool:
+    """Whether on a linear axis the curve of some layer would lie below a share of the height."""
+    highest = max([binned.peaks.max(), *(lane.max() for lane in binned.lanes.values())])
+    return bool((binned.bodies < least * highest).any())
 
 
-def _top(binned: Binned) -> tuple[float, NDArray[np.bool_]]:
-    """Where the axis ends, and which rows go beyond: few whose peaks would press the others to the ground."""
-    peaks = binned.shares.max(axis=1, initial=0.0)
-    some = peaks[peaks > 0]
-    beyond = peaks > _STEEP * np.median(some) if some.size else peaks > 0
-    if not some.size:
-        return 1.0, beyond
-    return 1.1 * float(peaks[~beyond].max()), beyond
+def _bars(ax: Axes, binned: Binned, beside: dict[str, lanes.Lane], colours: Sequence[str]) -> None:
+    """What is in lanes, the layers' bars side by side."""
+    from matplotlib.collections import PolyCollection
+
+    lanes.shade(ax, beside)
+    for name, lane in beside.items():
+        width = (lane.end - lane.begin) / len(binned.total)
+        left = lane.begin + width * np.arange(len(binned.total))
+        corners = np.stack([left, left + width, left + width, left], axis=1)
+        tops = np.outer(binned.lanes[name], (0, 0, 1, 1))
+        some = binned.lanes[name] > 0
+        bars = PolyCollection(
+            list(np.stack([corners, tops], axis=2)[some]),
+            facecolors=np.asarray(colours)[some],
+            linewidths=0,
+            gid=f"vgcore.lane.{name}",
+        )
+        ax.add_collection(bars)
+        ax.update_datalim(np.stack([left, binned.lanes[name]], axis=1)[some])
 
 
-def _outline(ax: Axes, binned: Binned, row: int, look: palette.Look, label: str) -> None:
-    """A histogram as a line, and what is in lanes as bars."""
-    kept = {key: look[key] for key in ("color", "linestyle", "linewidth")}
-    ax.stairs(binned.shares[row], binned.edges, baseline=None, label=label, **kept)
-    for name, (begin, end) in _lanes(binned).items():
-        if share := binned.lanes[name][row]:  # the layers' bars side by side
-            width = (end - begin) / len(binned.total)
-            where = ax.get_xaxis_transform()
-            bar = {"align": "edge", "color": look["color"], "transform": where}
-            ax.bar(begin + width * row, share, width, **bar)
-
-
-def _x_axis(ax: Axes, about: Field, binned: Binned) -> None:
-    """Name powers of two, and lanes."""
-    lanes = _lanes(binned)
-    ends = [*binned.edges[[0, -1]], *(edge for lane in lanes.values() for edge in lane)]
-    room = 0.02 * (max(ends) - min(ends))
-    ax.set_xlim(min(ends) - room, max(ends) + room)
-    ax.set_xlabel(about.axis)
-    ticks, names = _ticks(binned)
-    if lanes or binned.log:
-        middles = [sum(lane) / 2 for lane in lanes.values()]
-        ax.set_xticks([*ticks, *middles], [*names, *(bins.SIGNS[name] for name in lanes)])
-
-
-def _ticks(binned: Binned) -> tuple[list[float], list[str]]:
-    """Some of the bins' places and what they are called."""
-    from matplotlib.ticker import MaxNLocator
-
-    low, high = binned.edges[[0, -1]]
-    found = MaxNLocator(6, integer=binned.log, steps=[1, 2, 5, 10]).tick_values(low, high)
-    lanes, near = _lanes(binned), 0.05 * (high - low)  # names of lanes stand where there are any
-    low += near * any(lane[1] <= low for lane in lanes.values())
-    high -= near * any(lane[0] >= high for lane in lanes.values())
-    ticks = [float(tick) for tick in found if low <= tick <= high]
-    if binned.log:
-        return ticks, [f"$2^{{{tick:.0f}}}$" for tick in ticks]
-    return ticks, [f"{tick:.4g}" for tick in ticks]
+def _share_axis(ax: Axes, *, log: bool) -> None:
+    """Have the axis of shares hold every peak and bar, those on other axes that share it, too."""
+    drawn = [each.dataLim for each in ax.get_shared_y_axes().get_siblings(ax) if each.has_data()]
+    low, high = min(each.minposy for each in drawn), max(each.y1 for each in drawn)
+    if log or ax.get_yscale() == "log":
+        ax.set_yscale("log")
+        ax.set_ylim(low / 1.5, high * 1.5)
+    else:
+        ax.set_ylim(0, 1.05 * high)
 
 
 def _ridges(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
-    """A filled histogram a step, the last ones behind."""
-    scale = (_OVERLAP if len(steps) > 1 else 1.0) / (binned.shares.max(initial=0.0) or 1.0)
-    lanes = _lanes(binned)
-    ground = palette.ground()
+    """A filled histogram a step, the last ones behind, and beside it percentages."""
+    apart = _round_share(binned.peaks.max() / (_OVERLAP if len(steps) > 1 else 1.0))
+    beside = lanes.places(ax, binned, wide=len(">99.9 %"))
+    lanes.shade(ax, beside)
+    edge = palette.ground()
     for place, colour in reversed(list(enumerate(palette.many(len(steps))))):
         behind = 2 + (len(steps) - place) * 0.01
-        look: dict[str, Any] = {"facecolor": colour, "edgecolor": ground, "zorder": behind}
-        heights = place + binned.shares[place] * scale
+        look: dict[str, Any] = {"facecolor": colour, "edgecolor": edge, "zorder": behind}
+        heights = place + binned.shares[place] / apart
         ax.stairs(heights, binned.edges, baseline=place, fill=True, linewidth=0.8, **look)
-        for name, (begin, end) in lanes.items():
-            if share := binned.lanes[name][place]:
-                ax.bar((begin + end) / 2, _WHOLE * share, end - begin, place, **look)
         ax.axhline(place, color=colour, linewidth=0.8, zorder=behind)
-    shown = palette.few(len(steps), _MOST_RIDGES)
+    size = style.legend_size(ax)
+    high = ax.get_window_extent().height / style.figure_of(ax).dpi * 72
+    shown = range(0, len(steps), math.ceil(len(steps) * _LINE * size / high))
+    for name, lane in beside.items():
+        for place in shown:
+            if binned.total[place]:
+                said = bins.percent(float(binned.lanes[name][place]))
+                ax.annotate(
+                    *(said, (lane.middle, place), (0, 1)),
+                    textcoords="offset points",
+                    ha="center",
+                    va="bottom",
+                    fontsize=size,
+                    zorder=4,
+                    bbox={"facecolor": lanes.ground(), "linewidth": 0, "pad": 0.5},
+                )
     ax.set_yticks(shown, [f"{steps[place]:,}" for place in shown])
-    ax.set_ylim(-0.15, len(steps) - 1 + _OVERLAP * 1.05 if len(steps) > 1 else 1.05)
+    ax.set_ylim(-0.15, len(steps) - 1 + (1.05 * _OVERLAP if len(steps) > 1 else 1.0))
     ax.set_ylabel("training step")
-    _x_axis(ax, about, binned)
+    lanes.name(ax, binned, beside)
+    scale = "line to line" if len(steps) > 1 else "line to top"
+    ax.set_xlabel(f"{about.axis}\n{scale}: {100 * apart:g} % of elements")
+
+
+def _round_share(least: float) -> float:
+    """The least of 1, 2, 5, 10, ... % and their tenths that is as large."""
+    power = 10.0 ** np.floor(np.log10(least)) if least > 0 else 1.0
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= least * (1 - 1e-9)))
 
 
 def _columns(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
@@ -351,38 +355,14 @@ def _columns(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
         np.linspace(0.2, 1, 256) if palette.on_dark() else np.linspace(1, 0, 256)
     )  # least on the ground
     colours = ListedColormap(colormaps["magma"](pale))
-    lanes = _lanes(binned)
-    blocks = [(binned.edges, binned.shares)] if binned.shares.size else []
-    blocks += [(np.array(lanes[name]), each[:, np.newaxis]) for name, each in binned.lanes.items()]
+    beside = lanes.places(ax, binned, wide=0, upright=True)
+    blocks = [(binned.edges, binned.shares)] if binned.shares.any() else []
+    blocks += [(np.array(beside[name]), each[:, np.newaxis]) for name, each in binned.lanes.items()]
     for edges, shares in blocks:
         cells = ax.pcolormesh(
             x, edges, np.ma.masked_equal(shares.T, 0), cmap=colours, norm=scale, rasterized=True
         )
-    ticks, names = _ticks(binned)
-    middles = [sum(lane) / 2 for lane in lanes.values()]
-    ax.set_yticks([*ticks, *middles], [*names, *(bins.SIGNS[name] for name in lanes)])
+    lanes.name(ax, binned, beside, upright=True)
     ax.set(xlabel="training step", ylabel=about.axis)
     ax.locator_params("x", integer=True)
-    bar = style.figure_of(ax).colorbar(cells, ax=ax)
-    bar.set_label(_SHARE)
-
-
-def _counted(binned: Binned, *, bars: bool = True) -> tuple[list[Any], list[str]]:
-    from matplotlib.patches import Patch
-
-    handles = [Patch(color=palette.faint(0.4)) for _ in binned.counts]
-    labels = [curves.counted(bins.SIGNS[name], number) for name, number in binned.counts.items()]
-    return handles, [f"{label}, to 100 %" if bars else label for label in labels]
-
-
-def count(ax: Axes, binned: Binned, *, bars: bool = True) -> None:
-    """Count what is in the lanes."""
-    handles, labels = _counted(binned, bars=bars)
-    if handles:
-        style.legend_below(ax, handles, labels)
-
-
-def _name_layers(ax: Axes, binned: Binned) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    more, counts = _counted(binned)
-    curves.name_beside_axes(ax, [*handles[::-1], *more], [*labels[::-1], *counts], "layer")
+    colourbar.beside(ax, cells, _SHARE)
