@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from vgcore.flow import GradientFlow
 from vgcore.plot import curves, palette, style
 from vgcore.plot.blocks import branches
 from vgcore.plot.curves import Curve
-from vgcore.plot.distributions import count, histograms, of_flow, recorded
+from vgcore.plot.distributions import histograms, recorded
 from vgcore.plot.fields import Field, present
 from vgcore.plot.heatmaps import heatmap
 from vgcore.plot.layers import flow as over_layers
@@ -21,18 +21,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH, _HEIGHT = 13.33, 7.5  # inches of a slide, 16:9
-_Panel = Callable[["Axes"], object]
+_WIDTH, _HEIGHT = 13.33, 7.5  # inches of a slide, 16:9, with text of 10 points
+_COLUMNS, _ROWS = 3, 2  # of panels that fit on it
+_Panel = Callable[["Axes"], bool]  # draws, and tells whether it has a line for each layer
 
 
 def dashboard(
     flow: GradientFlow, *, label: str | None = None, figure: Figure | None = None
 ) -> Figure:
-    """Draw all that one flow tells in one figure, as wide as a slide.
+    """Draw all that one flow tells in one figure of a slide's shape.
 
-    The loss, the error signal over the layers and over the training, updates of the weights with the guide at
-    1e-3, saturated outputs and dead units; the distributions of the error signal, the gradient through time
-    and that through blocks where they are recorded, or else the spread of the outputs.
+    The loss, the error signal over training and layers, in colours and as lines of a few steps; updates of
+    the weights with the guide at 1e-3, saturated outputs and dead units, and how the error signal is
+    distributed or else the spread of the outputs. Where they are recorded, the gradient through time and that
+    through blocks are a third row. A legend stands at the end of its row; a third row, or large text, makes a
+    larger figure.
 
     Parameters
     ----------
@@ -55,65 +58,104 @@ def dashboard(
     """
     style.check_flow(flow)
     style.check_look(label, None)
-    figure = style.figure_or_new(figure, _WIDTH, _HEIGHT)
-    panels = _panels(flow)
-    axes = figure.subplots(2, (len(panels) + 1) // 2).ravel()
-    for ax, draw in zip(axes, panels, strict=False):
-        draw(ax)
-    for ax in axes[len(panels) :]:
-        ax.set_axis_off()
+    rows = _rows(flow)
+    size = _size(len(rows)) if figure is None else (0.0, 0.0)
+    figure = style.figure_or_new(figure, *size)
+    axes = figure.subplots(len(rows), _COLUMNS)
+    for beside, panels in zip(axes, rows, strict=True):
+        of_layers = [ax for ax, panel in zip(beside, panels, strict=True) if panel(ax)]
+        if of_layers:
+            _name_layers(of_layers, flow.layers)
     counts = (len(flow), "recorded step"), (len(flow.layers), "layer")
     said = " of ".join(f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts)
     figure.suptitle(label or said)
-    steps = curves.lines_on(axes[1])
-    if steps:
-        names = [str(line.get_label()) for line in steps]
-        style.legend(figure, steps, names, axes[1], title="step", loc="outside right upper")
-    layered = [axes[2], *(ax for ax in axes if ax is not axes[2])]  # a line for each layer
-    handles, names = curves.named(*layered)
-    if handles:
-        style.legend(figure, handles, names, axes[2], title="layer", loc="outside right lower")
     return figure
 
 
-def _panels(flow: GradientFlow) -> list[_Panel]:
-    """What there is to be drawn, each on Axes of its own."""
-    panels: list[_Panel] = [
-        lambda ax: _loss(flow, ax),
-        lambda ax: _error_signal(flow, ax),
-        lambda ax: over_training(flow, "delta", ax=ax, legend=False).set_title(
-            "Error signal over the training"
-        ),
-        lambda ax: over_training(flow, "update_ratio", ax=ax, legend=False),
-        lambda ax: saturation(flow, ax=ax, legend=False),
+def _size(rows: int) -> tuple[float, float]:
+    """Inches of a new figure: larger for more rows of panels; for larger text, half as much as that grows."""
+    from matplotlib import rcParams
+
+    times = max(1.0, rows / _ROWS) * max(1.0, rcParams["font.size"] / 10) ** 0.5
+    return times * _WIDTH, times * _HEIGHT
+
+
+def _rows(flow: GradientFlow) -> list[list[_Panel]]:
+    """What there is to be drawn, each on Axes of its own; those with a line for each layer, side by side."""
+    rows: list[list[_Panel]] = [
+        [
+            lambda ax: _loss(flow, ax),
+            lambda ax: _alone(heatmap(flow, ax=ax)),
+            lambda ax: _alone(over_layers(flow, ax=ax).set_title("Error signal over the layers")),
+        ],
+        [
+            lambda ax: _lines(flow, "update_ratio", ax),
+            lambda ax: bool(saturation(flow, ax=ax, legend=False).set_ylabel("share, 0 to 1")),
+            lambda ax: _spread(flow, ax),
+        ],
     ]
-    if recorded(flow):
-        panels.append(lambda ax: _distributions(flow, ax))
+    more: list[_Panel] = []
     if flow.time and len(flow):
-        panels.append(lambda ax: heatmap(flow, "time", ax=ax))
+        more.append(lambda ax: _alone(heatmap(flow, "time", ax=ax)))
     if len(flow) and present(flow, "delta_skip").any():
-        panels.append(lambda ax: branches(flow, ax=ax, legend=False))
-    if len(panels) % 2:  # there are five at least
-        panels.append(lambda ax: over_training(flow, "activation_std", ax=ax, legend=False))
-    return panels
+        more.append(lambda ax: _branches(flow, ax))
+    if more:
+        rest: list[_Panel] = [
+            lambda ax: _lines(flow, "delta", ax),
+            lambda ax: _lines(flow, "weight_grad", ax),
+        ]
+        rows.append(more + rest[len(more) - _COLUMNS :])
+    return rows
 
 
-def _loss(flow: GradientFlow, ax: Axes) -> None:
+def _alone(_: object) -> bool:
+    """That a panel explains its colours by itself."""
+    return False
+
+
+def _lines(flow: GradientFlow, field: str, ax: Axes) -> bool:
+    made = over_training(flow, field, ax=ax, legend=False)
+    if field == "delta":  # there is a heatmap of it, too
+        made.set_title(f"{made.get_title()} over the training")
+    return True
+
+
+def _spread(flow: GradientFlow, ax: Axes) -> bool:
+    if not recorded(flow):
+        return _lines(flow, "activation_std", ax)
+    histograms(flow, "delta", ax=ax, legend=False)
+    return True
+
+
+def _branches(flow: GradientFlow, ax: Axes) -> bool:
+    branches(flow, ax=ax, legend=False)
+    handles, names = curves.named(ax)
+    style.legend(ax, handles, names, ax, loc="best")
+    return False
+
+
+def _name_layers(axes: Sequence[Axes], layers: Sequence[str]) -> None:
+    """One legend behind the last of some panels: the layers, and whatever else is on any of them."""
+    fullest = max(axes, key=_named)
+    handles, names = curves.named(fullest, *(ax for ax in axes if ax is not fullest), reverse=True)
+    for ax in axes:
+        for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+            if name not in names and name not in layers:
+                handles.append(handle)
+                names.append(name)
+    curves.name_beside_axes(axes[-1], handles, names, "layer")
+
+
+def _named(ax: Axes) -> int:
+    """How many layers its lines name."""
+    return sum(line.get_label() != curves.UNNAMED for line in curves.lines_on(ax))
+
+
+def _loss(flow: GradientFlow, ax: Axes) -> bool:
     about = Field("Loss", "loss", log=not np.any(flow.loss < 0))
     known = np.full(len(flow), True)
     look = {"color": palette.ink(), "linewidth": 1.2, "marker": "o" if len(flow) == 1 else ""}
     drawn = [Curve(flow.loss, known, "loss", look)] if len(flow) else []
     curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
     ax.set_xlabel("step")
-
-
-def _error_signal(flow: GradientFlow, ax: Axes) -> None:
-    over_layers(flow, "delta", ax=ax, legend=False)
-    ax.set_title("Error signal over the layers")
-
-
-def _distributions(flow: GradientFlow, ax: Axes) -> None:
-    _, _, binned, _ = of_flow(flow, "delta")
-    histograms(flow, "delta", ax=ax, legend=False)
-    if binned is not None:
-        count(ax, binned)
+    return False
