@@ -14,7 +14,7 @@ import numpy as np
 
 from vgcore import _validate, activations
 from vgcore.flow import GradientFlow, Inside, Internals
-from vgcore.plot import bins, colourbar, curves, inside, lanes, palette, style
+from vgcore.plot import bins, colourbar, curves, inside, lanes, palette, style, text
 from vgcore.plot.bins import Binned
 from vgcore.plot.fields import Array, Field
 
@@ -186,7 +186,7 @@ def histograms(
     if binned is None or not binned.total.any():
         return _empty(ax, "no distribution recorded" if binned is None else "no value to draw")
     looks = palette.looks(len(names))
-    shown = {names[place] for place in palette.few(len(names), style.MOST_NAMES)}
+    shown = {names[place] for place in text.evenly(len(names), style.MOST_NAMES)}
     for place, (name, look) in enumerate(zip(names, looks, strict=True)):
         if binned.total[place]:
             kept = {key: look[key] for key in ("color", "linestyle", "linewidth")}

@@ -44,7 +44,8 @@ def time(
     field : {"time", "time_direct", "time_cell", "time_gate", "time_saturated"}
         Norms are drawn on log axes and with log colours, time_saturated on linear ones. What these
         cannot show stands as what it is and is counted: on the curves as in `vgcore.plot.flow`, in the
-        heatmap in colours and hatches of their own for 0, infinite and NaN. A long record is thinned: of cells that fall together, the largest is shown.
+        heatmap in colours and hatches of their own for 0, infinite and NaN. A long record is thinned: of
+        cells that fall together, the largest is shown.
     gate : str, optional
         Of a field of gates: which, as ``flow.gates`` names them. May be left out of an RNN.
     steps : iterable of int, optional
