@@ -544,7 +544,7 @@ def test_bad_arguments_are_named(call, error, message):
 
 
 def test_sources_are_independent():
-    course = prediction.Course(10, 10)
+    course = prediction.Course(10)
     one, other = course.source(0.1), course.source(0.2)
     assert variance(one) == pytest.approx(math.log1p(0.1))
     assert len(other) == 2

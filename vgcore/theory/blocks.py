@@ -202,6 +202,7 @@ def brought(course: Course, fork: Signal, parts: Sequence[Gradient]) -> Gradient
         cross=added(crossed) if len(crossed) == every else None,
         overlap=with_diagonal(np.sqrt(added(common)), square) if len(common) == every else None,
         noise=total(*noise, course.source(shared / size**2 / fork.units)),
+        uneven=np.maximum.reduce([part.uneven for part in parts]),
     )
 
 

@@ -23,8 +23,8 @@ from vgcore.theory.starts import Start
 Array = NDArray[Any]
 
 _JITTER = 1e-9  # of a variance, so that a covariance has a root
-_DRAWS, _LEAST = 24, 8
-_MOST_NUMBERS = 20_000_000  # of all pre-activations
+_DRAWS, _LEAST = 64, 8
+_MOST_NUMBERS = 20_000_000  # of all pre-activations, and of all weights
 
 
 class Cell(NamedTuple):
@@ -57,7 +57,7 @@ class Walk:
     def __init__(self, layer: Any, cell: Cell, x: Array) -> None:
         self.layer, self.cell = layer, cell
         self.samples, self.times = x.shape[:2]
-        numbers = self.samples * self.times * self.gates * layer.units
+        numbers = self.gates * layer.units * max(self.samples * self.times, layer.units)
         self.draws = max(min(_DRAWS, _MOST_NUMBERS // numbers), _LEAST)
         self.rng = np.random.default_rng(0)
         self.weight = self._weights()

@@ -55,7 +55,9 @@ class Prediction:
         Of each recurrent layer: expected norm of dL/dh_t relative to that of the last timestep of its walk.
     time_spread : dict of str to ndarray, (2, T)
     bounds : dict of str to float
-        Of each recurrent layer Pascanu's bound: what dh_t/dh_(t-1) stretches a vector by at most.
+        Of each RNN Pascanu's bound: what dh_t/dh_(t-1) stretches a vector by at most.
+    backwards : frozenset of str
+        Walks from the end to the beginning, whose last timestep is the first.
     """
 
     layers: list[str]
@@ -66,6 +68,7 @@ class Prediction:
     time: Mapping[str, Array] = field(default_factory=dict)
     time_spread: Mapping[str, Array] = field(default_factory=dict)
     bounds: Mapping[str, float] = field(default_factory=dict)
+    backwards: frozenset[str] = frozenset()
     _fields: Mapping[str, Array] = field(default_factory=dict)
 
     def of(self, field: str) -> tuple[Array, Array, Array]:
@@ -196,8 +199,7 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
     if walks:
         paired = min(paired, max(recurrent.MOST_DRAWN // most, 1))
     count = paired if whole and paired else min(len(x), max(paired, _MOST_ROWS // most, 1))
-    outputs = math.prod(times if size is None else size for size in shapes[-1])
-    course = Course(len(x), outputs)
+    course = Course(len(x))
     course.resolution = float(np.finfo(session.dtype).eps)
     course.trained = session.step > 0
     chosen = _evenly(len(x), count, paired)
@@ -209,7 +211,7 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
     common = crossed = None
     if paired:
         alike = (paired, places[1], paired, places[1])
-        common = np.full(alike, math.sqrt(1 / outputs))
+        common = np.full(alike, math.sqrt(1 / features(shapes[-1])))
         rows = common.reshape(paired * places[1], -1)
         np.fill_diagonal(rows, 1.0)
         if together or walks:
@@ -273,6 +275,7 @@ def _prediction(course: Course, rows: Sequence[Row]) -> Prediction:
         MappingProxyType({name: each[0] for name, each in time.items()}),
         MappingProxyType({name: each[1:] for name, each in time.items()}),
         MappingProxyType(course.bounds),
+        frozenset(course.backwards),
         MappingProxyType(fields),
     )
 

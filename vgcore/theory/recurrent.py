@@ -100,6 +100,7 @@ def turned_back(gradient: Gradient) -> Gradient:
         square=gradient.square[:, ::-1],
         cross=flipped(gradient.cross),
         overlap=flipped(gradient.overlap),
+        uneven=np.flip(gradient.uneven),
     )
 
 
@@ -156,9 +157,10 @@ def tell_time(
     course: Course, layer: Recurrent, place: Place, suffix: str, lengths: Sequence[Length]
 ) -> None:
     """dL/dh_t at each timestep of a walk, relative to its last."""
-    last = lengths[-1].square
-    relative = [Length(each.square / last if last else math.nan, each.variance) for each in lengths]
-    course.time[f"{place.name}{suffix}"] = relative[::-1] if layer.go_backwards else relative
+    name = f"{place.name}{suffix}"
+    course.time[name] = lengths[::-1] if layer.go_backwards else lengths
+    if layer.go_backwards:
+        course.backwards.add(name)
 
 
 def bound(activation: Activation, states: starts.Start, units: int) -> float:
@@ -212,19 +214,18 @@ def _walk(
         told(gradient)
         above = _above(gradient, times, layer.return_sequences)
         dh, deltas = drawn.backward(_drawn_above(drawn, gradient, above, course))
-        squares = (dh**2).mean(axis=3)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            spread = [_differs(course, each / squares[-1]) for each in squares]
         way.back(above, dh, deltas)
-        lengths = [
-            Length(np.float64(each.mean()), off) for each, off in zip(way.dh.T, spread, strict=True)
-        ]
-        tell_time(course, layer, place, suffix, lengths)
+        known = way.dh.mean(axis=0) if isinstance(way, _RNN) else None
+        uneven = _uneven(course, dh)
+        if layer.return_sequences:
+            uneven = uneven + gradient.uneven
+        tell_time(course, layer, place, suffix, _relative(dh, known, uneven))
         off = _differs(course, sum((each**2).mean(axis=(0, 3)) for each in deltas))
         noise = total(gradient.noise, course.source(off))
         row.delta = Length(np.float64(way.delta.mean()) / len(layer.gates), variance(noise))
         of_inputs = units * cell.inputs.variance
-        return incoming(signal, of_inputs * way.delta, of_inputs * way.crossed, gradient, noise)
+        below = incoming(signal, of_inputs * way.delta, of_inputs * way.crossed, gradient, noise)
+        return replace(below, uneven=uneven)
 
     return whole if layer.return_sequences else last_of(whole), back
 
@@ -245,23 +246,56 @@ def _drawn_above(
 ) -> Array:
     """The same, drawn: (times, draws, samples, units).
 
-    Samples have in common what random vectors have that are as wide as what is above.
+    Samples, and timesteps of an output at each, have in common what random vectors have that are as wide as
+    what is above.
     """
-    found = drawn.from_above(above[1][: drawn.samples, :, : drawn.samples])
+    pairs = above[1][: drawn.samples, :, : drawn.samples]
+    size = np.sqrt(np.einsum("atat->ta", pairs))
+    if np.count_nonzero(pairs) > np.count_nonzero(size):
+        return drawn.from_above(pairs)
     alike = 1.0
     if gradient.overlap is not None and len(gradient.overlap) > 1:
         ends = gradient.overlap[:, -1, :, -1] ** 2
         sizes = np.diag(ends)
         alike = (ends.sum() - sizes.sum()) / (len(ends) - 1) / max(sizes.sum(), 1e-300)
     width = max(round(1 / max(alike, 1e-3)), 1)
-    vectors = drawn.rng.standard_normal((drawn.draws, drawn.samples, width))
-    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
-    parts = drawn.rng.standard_normal((drawn.draws, width, found.shape[3]))
-    size = np.sqrt(np.einsum("atat->ta", above[1][: drawn.samples, :, : drawn.samples]))
-    if (size[:-1] == 0).all():  # the last timestep alone
-        last = size[-1][:, np.newaxis] * (vectors @ parts)
-        found[-1] = last
+    vectors = drawn.rng.standard_normal((len(size), drawn.draws, drawn.samples, width))
+    vectors /= np.linalg.norm(vectors, axis=3, keepdims=True)
+    parts = drawn.rng.standard_normal((drawn.draws, width, drawn.layer.units))
+    found: Array = size[:, np.newaxis, :, np.newaxis] * (vectors @ parts)
     return found
+
+
+def _uneven(course: Course, dh: Array) -> Array:
+    """See `Gradient`: of draws (times, draws, samples, units)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log((dh**2).mean(axis=3))
+        logs -= logs.mean(axis=1, keepdims=True)
+    logs[~np.isfinite(logs)] = 0.0
+    times, draws, samples = logs.shape
+    rows = logs.transpose(2, 0, 1).reshape(samples * times, draws)
+    shape = samples, times
+    return course.by_place((rows @ rows.T / (draws - 1)).reshape(*shape, *shape))
+
+
+def _relative(dh: Array, known: Array | None, uneven: Array) -> list[Length]:
+    """Mean squares of dL/dh_t relative to the last.
+
+    Those of the draws ``dh`` (times, draws, samples, units); where they are ``known`` of endlessly many
+    units, drawn means are pulled there as far as chance may have parted them (James and Stein): of a walk
+    that is longer than it is wide those no longer hold, for one matrix is not as many independent ones.
+    """
+    spread = np.diag(uneven) + uneven[-1, -1] - 2 * uneven[:, -1]
+    spread = np.maximum(spread, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log((dh**2).mean(axis=(2, 3)))
+        found = (logs - logs[-1]).mean(axis=1) + spread / 2
+        if known is not None:
+            expected = np.log(known / known[-1])
+            off = found - expected
+            chance = 4 * (spread + spread**2 / 2) / dh.shape[1]
+            found = np.where(off**2 > chance, found - chance / off, expected)
+        return list(map(Length, np.exp(found), spread))
 
 
 def _differs(course: Course, squares: Array) -> float:

@@ -187,6 +187,7 @@ def _reshape(
         )
 
     def back(gradient: Gradient) -> Gradient:
+        gradient = replace(gradient, uneven=0.0)
         if behind > 1:
             gradient = replace(
                 gradient,

@@ -87,12 +87,16 @@ class Gradient:
         The root of the mean square of what g_a and g_b have in common, over their units.
     noise : ndarray, (sources,)
         As of `Signal`.
+    uneven : 0, or ndarray, (places, places)
+        Covariance between draws of the logarithms of the places' mean squares, as far as it is followed:
+        behind walks, and weights that all timesteps have in common.
     """
 
     square: Array
     cross: Array | None
     overlap: Array | None
     noise: Array = field(default_factory=lambda: np.zeros(0))
+    uneven: Any = 0.0
 
     @property
     def size(self) -> float:
@@ -138,15 +142,15 @@ class Row:
 class Course:
     """One way through a model: the rows found, and the sources of errors.
 
-    ``samples`` is how many there are in the batch, of which some are followed. ``outputs`` is the number of
-    numbers of the last layer.
+    ``samples`` is how many there are in the batch, of which some are followed.
     """
 
-    def __init__(self, samples: int, outputs: int) -> None:
-        self.samples, self.outputs = samples, outputs
+    def __init__(self, samples: int) -> None:
+        self.samples = samples
         self.rows: list[Row] = []
         self.time: dict[str, Any] = {}
         self.bounds: dict[str, float] = {}
+        self.backwards: set[str] = set()
         self.resolution = 0.0  # from 1 to the next number
         self.trained = False  # whether weights are still those drawn
         self.starts = True  # whether the gradient is the last layer's own
@@ -179,12 +183,15 @@ class Course:
 
     def average(self, pairs: Array) -> float:
         """The mean over all pairs of the batch's rows, by those that are followed, (m, places, m, places)."""
-        blocks = pairs.mean(axis=(1, 3))
-        count = len(blocks)
-        within = float(np.trace(blocks)) / count
+        return float(self.by_place(pairs.mean(axis=(1, 3))[:, np.newaxis, :, np.newaxis])[0, 0])
+
+    def by_place(self, pairs: Array) -> Array:
+        """The same of each pair of places, (places, places)."""
+        count = len(pairs)
+        within: Array = np.einsum("apaq->pq", pairs) / count
         if count == 1:
             return within
-        across = (float(blocks.sum()) - count * within) / (count * (count - 1))
+        across = (pairs.sum(axis=(0, 2)) - count * within) / (count * (count - 1))
         return within / self.samples + across * (1 - 1 / self.samples)
 
 

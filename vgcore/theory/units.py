@@ -119,7 +119,13 @@ def weigh(
             both = outer(squares, len(common))
             drawn = (1 - kept) * (both + common**2) / signal.units
             common = with_diagonal(np.sqrt(np.minimum(common**2 + drawn, both)), squares)
-        return Gradient(squares, crossed, common, noise=total(delta.noise, own))
+        uneven = delta.uneven
+        if common is None or taps is not None:
+            uneven = 0.0
+        elif squares.shape[1] > 1:
+            alike = common**2 / np.maximum(both, np.finfo(np.float64).tiny)
+            uneven = uneven + 2 * (1 - kept) * course.by_place(alike) / signal.units
+        return Gradient(squares, crossed, common, total(delta.noise, own), uneven)
 
     return z, back
 
