@@ -82,9 +82,11 @@ def compare(
     band : (float, float)
         Quantiles of the seeds between which is filled: from the lowest to the highest.
     theory : vgcore.theory.Prediction, or dict of str to it, optional
-        Over layers: what should be seen, dashed, and where 90 of 100 draws of the weights lie, shaded; by the
-        names of ``flows``, in their colours. A gradient is predicted up to one factor, which is taken from
-        the last layer of the flow.
+        Over layers, and of "time" over time: what should be seen at the start, dashed, and where 90 of 100
+        draws of the weights lie, shaded; by the names of ``flows``, in their colours. A gradient is predicted
+        up to one factor, which is taken from the last layer of the flow, or the walk's last timestep. Over
+        time Pascanu's bound of an RNN is dotted: the most that its gradient could be if all of it came from
+        the last timestep; the axis is not made for it.
     log, ax, legend
         As `vgcore.plot.flow` takes them.
 
@@ -116,7 +118,7 @@ def compare(
         raise ValueError(f"layer: expected 0 {where}, got {layer!r}")
     if gate is not None and over != "time":
         raise ValueError(f"gate: expected None with over={over!r}, got {gate!r}")
-    predictions = expected.by_name(theory, given, over)
+    predictions = expected.by_name(theory, given, over, field)
     when = _When(step, 0 if predictions else -1)
     legend = _validate.boolean("legend", legend)
     lines: dict[str, list[_Line]] = {}
@@ -137,14 +139,13 @@ def compare(
     style.require_matplotlib()
     x, drawn = _curves(about, lines, edges)
     stands = [
-        _under(prediction, field, name, given, drawn, when)
+        _under_time(prediction, name, given, drawn, layer)
+        if over == "time"
+        else _under(prediction, field, name, given, drawn, when)
         for name, prediction in predictions.items()
     ]
     ax = style.axes_or_new(ax)
-    for each in stands:
-        expected.draw(ax, about, each)
-    if stands:
-        curves.name_band(ax, "theory: 90 of 100 draws", gid="vgcore.expected")
+    expected.draw(ax, about, stands)
     curves.draw(ax, about, x, list(drawn.values()), empty=_reason(given))
     if any(curve.band is not None for curve in drawn.values()):
         curves.name_band(ax, f"seeds: {bands.name(edges)}")
@@ -294,12 +295,35 @@ def _under(
     if several and field in expected.UP_TO_A_FACTOR:
         seen = [_over_layers(flow, "delta", when) for flow in several]
         deltas = _curves(FIELDS["delta"], {"": seen}, (0.0, 1.0))[1][""].y
-    colour, label = palette.ink(), "theory"
-    if name is not None:
-        label = f"{name}, theory"
-        colour = drawn[name].look["color"] if name in drawn else colour
     flow = several[0] if several else given[name or next(iter(given))][0]
-    return expected.under(prediction, field, flow, deltas, colour, label)
+    return expected.under(prediction, field, flow, deltas, *_named(name, drawn))
+
+
+def _under_time(
+    prediction: Any,
+    name: str | None,
+    given: Mapping[str, list[GradientFlow]],
+    drawn: Mapping[str, Curve],
+    layer: str | int,
+) -> expected.Expected:
+    """The same over time, of one walk."""
+    called = name or next(iter(given))
+    several = [flow for flow in given[called] if len(flow)]
+    if several:
+        walks = list(several[0].time)
+        curve = drawn[called]
+        seen, walk = curve.y[curve.present], walks[_place(layer, walks)]
+    else:
+        courses = list(getattr(prediction, "time", {}))
+        seen, walk = None, courses[_place(layer, courses)]
+    return expected.in_time(prediction, walk, seen, *_named(name, drawn))
+
+
+def _named(name: str | None, drawn: Mapping[str, Curve]) -> tuple[str, str]:
+    """The colour and the name of a prediction."""
+    if name is None:
+        return palette.ink(), "theory"
+    return drawn[name].look["color"] if name in drawn else palette.ink(), f"{name}, theory"
 
 
 def _looks(count: int) -> list[palette.Look]:

@@ -21,7 +21,7 @@ _BAND, _BOUND = "theory: 90 of 100 draws", "Pascanu's bound"
 
 
 class Expected(NamedTuple):
-    """A mean (n,), the band (2, n) around it and maybe a bound (n,), at places (n,) of layers or timesteps."""
+    """A mean (n,), the band (2, n) around it and maybe a bound (n,), at places (n,) of layers or time."""
 
     x: Array
     mean: Array
