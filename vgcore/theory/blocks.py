@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -43,7 +42,7 @@ def _residual(course: Course, layer: Residual, place: Place, signal: Signal) -> 
     gains = [1.0 if layer.gate_start is None else layer.gate_start, 1.0]
     parts = [part.scaled(gain**2) for part, gain in zip(branches, gains, strict=True)]
     if gains[0] < 0:
-        parts[0] = replace(parts[0], mean=-parts[0].mean)
+        parts[0] = replace(parts[0], mean=-parts[0].mean, drift=-parts[0].drift)
     joined = _sum(course, place, signal, parts)
     if layer.activation.name != "identity" and not joined.normal:
         raise place.refuse(
@@ -115,13 +114,18 @@ def _sum(course: Course, place: Place, fork: Signal, parts: Sequence[Signal]) ->
         shared += 4 * course.average(one.cross * other.cross)
     whole = max(np.float64(square.mean()), _TINY)
     noise = [part.size / whole * part.noise for part in parts]
+    means = [np.float64(part.mean.mean()) for part in parts]
+    tied = [
+        2 * (sum(means) - own) / whole * part.drift for own, part in zip(means, parts, strict=True)
+    ]
     return Signal(
         square=square,
         mean=mean,
         cross=cross,
         loose=_loose(parts),
         units=parts[0].units,
-        noise=total(*noise, course.source(shared / whole**2 / parts[0].units)),
+        noise=total(*noise, *tied, course.source(shared / whole**2 / parts[0].units)),
+        drift=total(*(part.drift for part in parts)),
         rough=sum((part.size / whole) ** 2 * part.rough for part in parts),
         tied=sum(part.size / whole * part.tied for part in parts),
         normal=all(part.normal for part in parts),
@@ -170,6 +174,7 @@ def side_by_side(parts: Sequence[Signal]) -> Signal:
         loose=mean_of("loose", 2),
         units=units,
         noise=total(*noise),
+        drift=total(*(s * part.drift for s, part in zip(shares, parts, strict=True))),
         weights=max(part.weights for part in parts),
     )
 
@@ -231,20 +236,21 @@ def _highway(course: Course, layer: Highway, place: Place, signal: Signal) -> tu
     own = (2 * (1 - share) ** 2 + 4 * share * (1 - share)) * course.products(
         signal.cross, signal.square
     )
+    mean = t.mean * g.mean + (1 - t.mean) * signal.mean
+    cross = _highway_pairs(layer, signal, z.cross, z_gate.cross, of_bias.mean, of_gate.mean, square)
     h = Signal(
         square=square,
-        mean=t.mean * g.mean + (1 - t.mean) * signal.mean,
-        cross=_highway_pairs(
-            layer, signal, z.cross, z_gate.cross, of_bias.mean, of_gate.mean, square
-        ),
+        mean=mean,
+        cross=cross,
         loose=signal.loose,
         units=units,
         noise=total(share * signal.noise, course.source(own / units)),
+        drift=course.of_mean(cross, square, mean, units),
         weights=signal.weights + 1,
     )
     row = place.row(course)
     told = pass_on(course, row, h)
-    row.weight = math.sqrt(2 * units * units * start.variance)
+    row.weight = start.whole(2, units, units)
     row.numbers *= 2  # of delta: those of g and of the gate
 
     few = 0 if h.cross is None else len(h.cross)

@@ -138,11 +138,12 @@ def _embedded(course: Course, layer: Embedding, tokens: Array, paired: int) -> S
     own = course.source(2 * course.products(cross, square) / layer.units)
     loose = None if cross is None else without_diagonal(outer(square, paired) / layer.units)
     signal = Signal(
-        square, np.zeros_like(square), cross, layer.units, loose, own, normal=True, weights=1
-    )
+        square, np.zeros_like(square), cross, layer.units, loose, own, normal=True, weights=1,
+        drift=course.of_mean(cross, square, np.zeros_like(square), layer.units),
+    )  # fmt: skip
     row.h = row.spread = Length(signal.size, variance(own))
-    row.mean = 0.0, 0.0
-    row.weight = math.sqrt(math.prod(shape) * start.variance)
+    row.mean = 0.0, variance(signal.drift)
+    row.weight = start.whole(*shape)
 
     def back(gradient: Gradient) -> None:
         row.delta = Length(gradient.size, variance(gradient.noise))

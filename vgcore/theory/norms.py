@@ -22,6 +22,7 @@ Array = NDArray[Any]
 _FEW = 8  # channels of a group, below which its mean is none over many
 _LEAST = 4  # values that are normalised with each other: of fewer, 1 / variance has no mean
 _MOST = 400  # whose covariance is taken apart exactly
+_TINY = 1e-300  # so that nothing is divided by 0
 
 
 @rule(LayerNorm, RMSNorm)
@@ -38,7 +39,11 @@ def _row_norm(
     mean = signal.mean if centred else np.zeros_like(signal.mean)
     inverse = 1 / (signal.square - mean**2 + _epsilon(layer, course))
     left = max(1 - (1 + centred) / signal.units, 0.0) * (1 + signal.rough - signal.tied)
-    return _scaled(course, layer, place, signal, mean, inverse, left)
+    drift = np.zeros(0)
+    if not centred:
+        root = float(np.sqrt(inverse).mean())
+        drift = root * total(signal.drift, -np.float64(signal.mean.mean()) / 2 * signal.noise)
+    return _scaled(course, layer, place, signal, mean, inverse, left, drift)
 
 
 @rule(GroupNorm)
@@ -57,11 +62,11 @@ def _group_norm(
     alike = 1.0
     if signal.cross is not None:
         squares = outer(signal.square, len(signal.cross))
-        within = np.einsum("apaq->apq", signal.cross**2 / np.maximum(squares, 1e-300))
+        within = np.einsum("apaq->apq", signal.cross**2 / np.maximum(squares, _TINY))
         alike = np.float64(within.mean())
     off = alike * layer.groups * (signal.rough - signal.tied)
     left = (1 - 2 / (channels * signal.square.shape[1])) * (1 + off)
-    return _scaled(course, layer, place, signal, mean, inverse, left)
+    return _scaled(course, layer, place, signal, mean, inverse, left, np.zeros(0))
 
 
 def _epsilon(layer: Any, course: Course) -> float:
@@ -76,8 +81,12 @@ def _scaled(
     mean: Array,
     inverse: Array,
     left: float,
+    drift: Array,
 ) -> tuple[Signal, Back]:
-    """Each row less its ``mean``, and times the root of ``inverse``; ``left`` of a gradient comes through."""
+    """Each row less its ``mean``, and times the root of ``inverse``; ``left`` of a gradient comes through.
+
+    What draws of z's length differ by is gone, but for the share that epsilon has in what is divided by.
+    """
     root = np.sqrt(inverse)
     square = (signal.square - 2 * mean * signal.mean + mean**2) * inverse
     cross = pairs = None
@@ -93,9 +102,11 @@ def _scaled(
         mean=(signal.mean - mean) * root,
         cross=cross,
         loose=None if signal.loose is None or pairs is None else signal.loose * pairs**2,
-        noise=np.zeros(0),
+        noise=_epsilon(layer, course) * float(inverse.mean()) * signal.noise,
+        drift=drift,
         rough=0.0,
         tied=0.0,
+        fourth=-2 / (signal.units + 2) if signal.normal else 0.0,
     )
     row = place.row(course)
     h, of_units = activate(course, row, normal, layer.activation, place.last)
@@ -132,18 +143,32 @@ def _batch_norm(
             f"x: expected at least {_LEAST} samples for {place.name}, got {rows}: of fewer the gradient has "
             "no mean over draws"
         )
+    epsilon = float(layer.epsilon or 0)
     centred = _centred(signal.cross.reshape(rows, rows))
-    normalised, inverse, uneven = _by_variance(centred, float(layer.epsilon or 0))
+    normalised, inverse, uneven = _by_variance(centred, epsilon)
     cross = normalised.reshape(shape)
+    # In one draw K is off by what the layers before the last weights have done, of which what all rows have
+    # in common does not count.
+    drawn, rough = uneven, max(signal.rough - 2 / signal.units, 0.0)
+    size = max(float(np.trace(centred)), _TINY)
+    if signal.loose is not None:
+        own = (outer(signal.square, len(signal.cross)) + signal.cross**2) / signal.units
+        off = float(np.maximum(signal.loose - own, 0).sum())
+        drawn += 2 * off / max(float(signal.square.sum()), _TINY) ** 2
+    kept = (1 - min(drawn, 1.0)) / (
+        size / rows + epsilon
+    )  # a row that is larger makes v larger, too
     normal = replace(
         signal,
         square=np.diag(normalised).reshape(signal.square.shape).copy(),
         mean=np.zeros_like(signal.mean),
         cross=cross,
-        loose=None if signal.loose is None else signal.loose * inverse**2,
-        noise=np.zeros(0),
-        rough=0.0,
-        tied=0.0,
+        loose=None if signal.loose is None else signal.loose * kept**2,
+        noise=epsilon * inverse * signal.noise,
+        drift=np.zeros(0),
+        rough=signal.rough * (1 - min(drawn, 1.0)) ** 2,
+        unknown=signal.weights > 1 and layer.activation.name != "identity",
+        fourth=rough - 2 / (2 / max(drawn, _TINY) + 2),
     )
     h, of_units = activate(course, place.row(course), normal, layer.activation, place.last)
 
@@ -155,7 +180,7 @@ def _batch_norm(
         square = np.diag(crossed).reshape(delta.square.shape).copy()
         overlap = None if delta.overlap is None else with_diagonal(inverse * delta.overlap, square)
         own = course.source(uneven / signal.units)
-        noise = total(delta.noise, own, -signal.noise)
+        noise = total(delta.noise, own, (drawn - uneven) / 2 * course.doubt, -signal.noise)
         return Gradient(square, crossed.reshape(shape), overlap, noise)
 
     return h, back
@@ -172,7 +197,7 @@ def _by_variance(centred: Array, epsilon: float) -> tuple[Array, float, float]:
     """E y y^T of the normalised rows y, E 1 / (v + ε), and the relative variance of the latter."""
     rows = len(centred)
     mean = float(np.trace(centred)) / rows
-    uneven = 2 * float((centred**2).sum()) / max(mean * rows, 1e-300) ** 2
+    uneven = 2 * float((centred**2).sum()) / max(mean * rows, _TINY) ** 2
     if rows > _MOST or mean <= 0:
         return centred / (mean + epsilon), (1 + uneven) / (mean + epsilon), uneven
     values, vectors = np.linalg.eigh(centred)

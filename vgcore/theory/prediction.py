@@ -19,8 +19,8 @@ from vgcore.layers.gru import GRU
 from vgcore.layers.lstm import LSTM
 from vgcore.layers.pooling import AvgPool, GlobalAvgPool
 from vgcore.model import Sequential, inputs
-from vgcore.theory import blocks, data, norms, place, recurrent, rules
-from vgcore.theory.signal import Course, Gradient, Length, Row
+from vgcore.theory import blocks, data, norms, place, recurrent, rules, softmax
+from vgcore.theory.signal import Course, Gradient, Length, Row, Signal, with_diagonal
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -207,17 +207,29 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
     signal, back = place.through(
         course, layers[start.layers :], shapes[start.layers :], start.signal, times=times
     )
-    places = signal.square.shape
+    signed, squared = _alike(course, session, signal)
+    ones = np.ones(signal.square.shape)
     common = crossed = None
     if paired:
-        alike = (paired, places[1], paired, places[1])
-        common = np.full(alike, math.sqrt(1 / features(shapes[-1])))
-        rows = common.reshape(paired * places[1], -1)
-        np.fill_diagonal(rows, 1.0)
+        shape = (paired, ones.shape[1]) * 2
+        common = with_diagonal(np.full(shape, math.sqrt(squared)), ones)
         if together or walks:
-            crossed = np.eye(paired * places[1]).reshape(alike)
-    start.back(back(Gradient(np.ones(places), crossed, common)))
+            crossed = with_diagonal(np.full(shape, signed), ones)
+    start.back(back(Gradient(ones, crossed, common)))
     return course, course.rows
+
+
+def _alike(course: Course, session: Session, signal: Signal) -> tuple[float, float]:
+    """What dL/dz of two rows of the last layer have in common: the mean, and the mean square.
+
+    Those of cross-entropy with random labels where outputs are classes, of random vectors elsewhere.
+    """
+    logits = course.logits
+    if session.chosen is not None and session.chosen.loss.categorical and signal.normal:
+        logits = signal
+    if logits is None or logits.square.size == 1 or not np.isfinite(logits.square).all():
+        return 0.0, 1 / signal.units
+    return softmax.alike(logits)
 
 
 def _evenly(count: int, wanted: int, first: int) -> NDArray[np.int64]:
@@ -255,14 +267,13 @@ def _prediction(course: Course, rows: Sequence[Row]) -> Prediction:
     inputs = np.array([row.inputs for row in rows], np.float64)
     mean = np.array([row.mean for row in rows])
     off = _COVERED * np.sqrt(mean[:, 1])
-    weight = np.array([row.weight for row in rows])
     fields = {
         "delta": delta * np.sqrt(sizes) / last,
         "delta_skip": _bands([row.skip for row in rows]) * np.sqrt(inputs) / last,
         "delta_body": _bands([row.body for row in rows]) * np.sqrt(inputs) / last,
         "activation_mean": np.stack([mean[:, 0], mean[:, 0] - off, mean[:, 0] + off]),
         "activation_std": _bands([row.spread for row in rows]),
-        "weight_norm": np.stack([weight] * 3),
+        "weight_norm": _bands([row.weight for row in rows]),
     }
     spread = {"z": z[1:], "h": h[1:], "delta": delta[1:] / delta[0, -1]}
     time = {name: _bands(of_time) for name, of_time in course.time.items()}
@@ -286,5 +297,5 @@ def _bands(lengths: Sequence[Length | None]) -> Array:
     spread = np.array([0.0 if each is None else each.variance for each in lengths])
     root = np.sqrt(square)
     off = _COVERED * np.sqrt(spread) / 2
-    logs = [-spread / 8, -spread / 4 - off, -spread / 4 + off]
+    logs = [-np.nan_to_num(spread) / 8, -spread / 4 - off, -spread / 4 + off]
     return np.stack([root * np.exp(each) for each in logs])

@@ -204,9 +204,10 @@ def _walk(
         way = _Gates(drawn)
     noise = total(signal.noise, own)
     row.z = Length(way.z_square, variance(noise))
+    cross = with_diagonal(way.cross, way.square)
     whole = Signal(
-        way.square, way.mean, with_diagonal(way.cross, way.square), units,
-        noise=noise, weights=signal.weights + 1,
+        way.square, way.mean, cross, units, noise=noise, weights=signal.weights + 1,
+        drift=course.of_mean(cross, way.square, way.mean, units),
     )  # fmt: skip
     told = pass_on(course, row, whole)
 
@@ -431,10 +432,13 @@ def last_of(signal: Signal) -> Signal:
     )
 
 
-def weight_norm(cell: Cell, inputs: int, layer: Recurrent) -> float:
-    """Expected norm of both weights together."""
-    squares = inputs * cell.inputs.variance + layer.units * cell.states.variance
-    return math.sqrt(len(layer.gates) * layer.units * squares)
+def weight_norm(cell: Cell, inputs: int, layer: Recurrent) -> Length:
+    """Both weights together, their squares."""
+    rows = len(layer.gates), layer.units
+    parts = cell.inputs.whole(*rows, inputs), cell.states.whole(*rows, layer.units)
+    square = sum(part.square for part in parts)
+    off = sum(part.square**2 * part.variance for part in parts)
+    return Length(square, off / square**2 if square else 0.0)
 
 
 _WALKS: dict[type[Layer], type[Walk]] = {RNN: RNNWalk, LSTM: LSTMWalk, GRU: GRUWalk}

@@ -47,7 +47,7 @@ def _weights(
 def _dense(course: Course, layer: Dense, place: Place, signal: Signal) -> tuple[Signal, Back]:
     weight, bias, (units, inputs) = _weights(course, layer, place)
     row = place.row(course)
-    row.weight = math.sqrt(units * inputs * weight.variance)
+    row.weight = weight.whole(units, inputs)
     z, back = weigh(course, signal, weight=weight, bias=bias, fans=(inputs, units), units=units)
     h, of_units = activate(course, row, z, layer.activation, place.last)
     return h, lambda gradient: back(of_units(gradient))
@@ -57,7 +57,7 @@ def _dense(course: Course, layer: Dense, place: Place, signal: Signal) -> tuple[
 def _conv(course: Course, layer: Convolution, place: Place, signal: Signal) -> tuple[Signal, Back]:
     weight, bias, shape = _weights(course, layer, place)
     row = place.row(course)
-    row.weight = math.sqrt(math.prod(shape) * weight.variance)
+    row.weight = weight.whole(*shape)
     taps = Taps(Window(**layer._window.planar(tuple(place.sizes(place.before)))))
     fans = shape[1], layer.filters // layer.groups
     z, back = weigh(
@@ -123,7 +123,8 @@ def _alpha_dropout(
         found = keeps**2 * signal.cross + keeps * dropped * both + dropped**2
         cross = a**2 * found + a * b * (keeps * both + 2 * dropped) + b**2
         cross = with_diagonal(cross, square)
-    changed = replace(signal, square=square, mean=mean, cross=cross, normal=False)
+    drift = a * keeps * signal.drift
+    changed = replace(signal, square=square, mean=mean, cross=cross, drift=drift, normal=False)
     return _passing(
         course, row, signal, changed,
         lambda gradient: gradient.times(a**2 * keeps, a**2 * keeps**2),

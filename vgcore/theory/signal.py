@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,8 @@ class Signal:
     units : int
     noise : ndarray, (sources,)
         Relative error of the batch's mean square in one draw.
+    drift : ndarray, (sources,)
+        Error of the mean over units and batch.
     rough : float
         Relative variance of one row's mean square between draws, since it was last normalised.
     tied : float
@@ -46,6 +49,10 @@ class Signal:
         Whether each unit is normal.
     weights : int
         How many layers of random weights are behind it.
+    fourth : float
+        By how much E h⁴ / (E h²)² is off a normal unit's 3, over 3.
+    unknown : bool
+        Whether theory has no word of how far the units' means are off.
     """
 
     square: Array
@@ -54,10 +61,13 @@ class Signal:
     units: int
     loose: Array | None = None
     noise: Array = field(default_factory=lambda: np.zeros(0))
+    drift: Array = field(default_factory=lambda: np.zeros(0))
     rough: float = 0.0
     tied: float = 0.0
     normal: bool = False
     weights: int = 0
+    fourth: float = 0.0
+    unknown: bool = False
 
     @property
     def size(self) -> float:
@@ -69,8 +79,8 @@ class Signal:
         root = math.sqrt(factor)
         cross = None if self.cross is None else self.cross * factor
         loose = None if self.loose is None else self.loose * factor**2
-        square, mean = self.square * factor, self.mean * root
-        return replace(self, square=square, mean=mean, cross=cross, loose=loose)
+        square, mean, drift = self.square * factor, self.mean * root, self.drift * root
+        return replace(self, square=square, mean=mean, cross=cross, loose=loose, drift=drift)
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,7 @@ class Row:
     delta: Length | None = None
     skip: Length | None = None
     body: Length | None = None
-    weight: float = math.nan
+    weight: Length | None = None
     inputs: int = 0
 
 
@@ -153,21 +163,39 @@ class Course:
         self.backwards: set[str] = set()
         self.resolution = 0.0  # from 1 to the next number
         self.trained = False  # whether weights are still those drawn
+        self.logits: Signal | None = None  # of a softmax at the end
         self.starts = True  # whether the gradient is the last layer's own
         self._sources, self._rng = 0, np.random.default_rng(0)
 
+    @cached_property
+    def doubt(self) -> Array:
+        """What theory itself may be off by, in all layers in one direction."""
+        return self.chance(1.0)
+
     def source(self, relative: float) -> Array:
-        """A new source of errors with a relative variance.
+        """A new source of errors with a relative variance: of the logarithm."""
+        return self.chance(math.log1p(max(relative, 0.0)) if math.isfinite(relative) else 0.0)
+
+    def chance(self, size: float) -> Array:
+        """A new source of errors with a variance.
 
         Of very deep models it takes the place of an old one, with a sign at random.
         """
         place, around = self._sources % _MOST_SOURCES, self._sources // _MOST_SOURCES
         self._sources += 1
         found = np.zeros(_MOST_SOURCES if around else place + 1)
-        if math.isfinite(relative):
+        if math.isfinite(size):
             sign = self._rng.choice([-1.0, 1.0]) if around else 1.0
-            found[place] = sign * math.sqrt(math.log1p(max(relative, 0.0)))
+            found[place] = sign * math.sqrt(max(size, 0.0))
         return found
+
+    def of_mean(self, cross: Array | None, square: Array, mean: Array, units: int) -> Array:
+        """A new source: the mean over units that are independent."""
+        if cross is None:
+            common = float(square.mean() - (mean**2).mean())
+        else:
+            common = self.average(cross - outer(mean, len(cross)))
+        return self.chance(common / units)
 
     def products(self, pairs: Array | None, square: Array, loose: Array | None = None) -> float:
         """The mean square of all pairs, relative to that of rows; 1 where all are alike."""

@@ -12,9 +12,12 @@ from vgcore import initializers
 from vgcore.activations import Activation
 from vgcore.initializers import Initializer
 from vgcore.theory import meanfield
+from vgcore.theory.signal import Length
 
 _TRUNCATED = 1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
 """Variance of a standard normal that is cut off at 2."""
+_TRUNCATED_FOURTH = 3 - 28 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2))
+_OF_UNIFORM = 9 / 5 - 1  # relative variance of the square
 _CLEAR, _ROUNDING = 10.0, 0.05  # standard errors, and a share, by which a variance is another
 _DOUBT = 6.0  # standard errors by which a drawn mean may differ from 0
 
@@ -25,6 +28,13 @@ class Start(NamedTuple):
     mean: float
     variance: float
     orthogonal: bool = False
+    uneven: float = 2.0
+    """Of an element's square, the relative variance."""
+
+    def whole(self, *shape: int) -> Length:
+        """The sum of squares of a weight."""
+        count = math.prod(shape)
+        return Length(count * self.variance, 0.0 if self.orthogonal else self.uneven / count)
 
 
 def of_weight(name: str, initializer: Initializer, shape: tuple[int, ...]) -> Start:
@@ -64,21 +74,24 @@ def _start(name: str, initializer: Initializer, shape: tuple[int, ...]) -> Start
         case initializers.Constant():
             return Start(initializer.value, 0.0)
         case initializers.TruncatedNormal():
-            return Start(initializer.mean, _TRUNCATED * initializer.std**2)
+            uneven = _TRUNCATED_FOURTH / _TRUNCATED**2 - 1
+            return Start(initializer.mean, _TRUNCATED * initializer.std**2, uneven=uneven)
         case initializers.Normal():
             return Start(initializer.mean, initializer.std**2)
         case initializers.Uniform():
             low, high = initializer.low, initializer.high
-            return Start((low + high) / 2, (high - low) ** 2 / 12)
+            return Start((low + high) / 2, (high - low) ** 2 / 12, uneven=_OF_UNIFORM)
         case initializers.VarianceScaling():
             fan_out = rows * math.prod(shape[2:])
             fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}
-            return Start(0.0, _gain(initializer.gain) ** 2 / fans[initializer.mode])
+            uneven = _OF_UNIFORM if initializer.distribution == "uniform" else 2.0
+            return Start(0.0, _gain(initializer.gain) ** 2 / fans[initializer.mode], uneven=uneven)
         case initializers.Orthogonal():
             return Start(0.0, _gain(initializer.gain) ** 2 / max(rows, fan_in), orthogonal=True)
         case initializers.Sparse():
             zeros = math.ceil(initializer.sparsity * rows)
-            return Start(0.0, (1 - zeros / rows) * initializer.std**2)
+            left = 1 - zeros / rows
+            return Start(0.0, left * initializer.std**2, uneven=2 / left if left else 0.0)
         case initializers.Nielsen():
             return Start(0.0, 1 / fan_in)
         case initializers.Critical():
@@ -101,6 +114,8 @@ def _drawn(name: str, initializer: Initializer, shape: tuple[int, ...]) -> Start
         raise NotImplementedError(
             f"{name}: theory has random numbers, got the same ones twice from {initializer!r}"
         )
+    square = float((first**2).mean())
+    uneven = float((first**4).mean()) / square**2 - 1 if square > 0 else 0.0
     if abs(mean) <= _DOUBT * math.sqrt(variance / first.size):
-        return Start(0.0, float((first**2).mean()))
-    return Start(mean, variance)
+        return Start(0.0, square, uneven=uneven)
+    return Start(mean, variance, uneven=uneven)

@@ -32,8 +32,10 @@ Array = NDArray[Any]
 Back = Callable[[Gradient], Gradient]
 
 _SAME = 1e-9  # of means that are one
+_TINY = 1e-300  # so that nothing is divided by 0
 _LINEAR = 0.5  # variance of log q up to which slopes follow it in proportion
 _DIFFERENCE = 0.05  # of log q, over which slopes by q are taken
+_SCALE = 0.1  # of q, over which curvatures are
 
 
 class Taps:
@@ -46,6 +48,17 @@ class Taps:
         self._forward[window.k, window.p] = window.q
         self._backward = np.full((window.taps, window.inputs), window.outputs)
         self._backward[window.k, window.q] = window.p
+
+    def alike(self, signal: Signal) -> float:
+        """The mean square of the correlations of places that an output sees: of one with itself 1."""
+        if signal.cross is None:
+            return 1.0
+        count = len(signal.cross)
+        c = correlations(signal.cross, signal.square[:count]).reshape(signal.cross.shape)
+        within = np.einsum("apaq->pq", c**2) / count
+        return float(
+            (((self.sees @ within) * self.sees).sum(axis=1) / self.sees.sum(axis=1) ** 2).mean()
+        )
 
     def forward(self, pairs: Array) -> Array:
         """Sums over taps of pairs (m, inputs, m, inputs), each pair by the same tap."""
@@ -94,14 +107,18 @@ def weigh(
         drawn = (1 - kept) * (both + cross**2) / units
         loose = without_diagonal(np.minimum(fan_in**2 * below + drawn, both))
     own = course.source(2 * (1 - kept) * course.products(cross, square, loose) / units)
+    alike = 1.0 if taps is None else taps.alike(signal)
+    mean = np.full(square.shape, bias.mean)
+    drift = course.of_mean(cross, square, mean, units)
     z = Signal(
         square=square,
-        mean=np.full(square.shape, bias.mean),
+        mean=mean,
         cross=cross,
         loose=loose,
         units=units,
-        noise=total(share * signal.noise, own),
-        rough=share**2 * signal.rough + 2 * (1 - kept) / units,
+        noise=total(share * signal.noise, own, 2 * bias.mean / max(size, _TINY) * drift),
+        drift=drift,
+        rough=share**2 * alike * signal.rough + 2 * (1 - kept) / units,
         tied=share * signal.tied,
         normal=True,
         weights=signal.weights + 1,
@@ -147,7 +164,7 @@ def activate(
     row.z = Length(signal.size, variance(signal.noise))
     if activation.name != "identity" and activation.unitwise:
         return _unitwise(course, row, signal, activation)
-    found = signal if activation.unitwise else softmax.of(row.name, signal, last)
+    found = signal if activation.unitwise else softmax.of(course, row.name, signal, last)
     told = pass_on(course, row, found)
 
     def back(gradient: Gradient) -> Gradient:
@@ -169,17 +186,16 @@ def pass_on(course: Course, row: Row, signal: Signal) -> Callable[[Gradient], No
 
 
 def _tell(course: Course, row: Row, signal: Signal) -> None:
-    """Length and mean of h, and how far either may be off."""
-    own = variance(signal.noise)
-    row.h = Length(signal.size, own)
+    """Length, mean and variance of h over batch and units, and how far each may be off."""
+    row.h = Length(signal.size, variance(signal.noise))
     mean = np.float64(signal.mean.mean())
-    if signal.cross is None:
-        common = float(signal.size - (signal.mean**2).mean())
-    else:
-        common = course.average(signal.cross - outer(signal.mean, len(signal.cross)))
-    random = signal.weights > 0
-    row.mean = mean, max(common, 0.0) / signal.units if random else 0.0
-    row.spread = Length(max(signal.size - mean**2, 0.0), own)
+    row.mean = mean, variance(signal.drift)
+    if signal.unknown:
+        row.mean, row.spread = (mean, math.nan), Length(signal.size - mean**2, math.nan)
+        return
+    size = max(signal.size - mean**2, 0.0)
+    off = total(signal.size * signal.noise, -2 * mean * signal.drift) / max(size, _TINY)
+    row.spread = Length(size, variance(off) if size > _SAME * signal.size else 0.0)
 
 
 def _unitwise(
@@ -192,7 +208,9 @@ def _unitwise(
         )
     shift = shift_of(row.name, signal)
     q = np.maximum(signal.square - shift**2, 0)
-    at = gaussian.scalars(activation, q, shift)
+    plain = gaussian.scalars(activation, q, shift)
+    at = mixed(lambda scale: gaussian.scalars(activation, q * scale, shift), signal.fourth)
+    at = at._replace(slope=plain.slope)  # what z's fourth moment does to it, 1 / v undoes
     beside = [
         gaussian.scalars(activation, q * math.exp(sign * _DIFFERENCE), shift) for sign in (1, -1)
     ]
@@ -200,31 +218,43 @@ def _unitwise(
     cross = pairs.value
     if cross is not None:
         cross = with_diagonal(cross, at.square)
-    size = np.float64(at.square.mean())
-    with np.errstate(invalid="ignore", divide="ignore"):
-        relative = float(np.nan_to_num(pairs.beyond_length() / size**2 / signal.units))
-    relative = max(relative, 0.0)
+    size, level = (max(np.float64(each.mean()), _TINY) for each in (at.square, at.slope))
+    few = pairs.few
+    # Of z's length and mean, which branches may share, each mean over h is a function; the rest is chance.
+    length = signal.noise
+    if shift:
+        length = total(signal.size * signal.noise, -2 * shift * signal.drift)
+        length = length / max(np.float64(q.mean()), _TINY)
+
+    def follows(name: str, series: gaussian.Series) -> Array:
+        by_mean = pairs.by_mean(series) * signal.drift
+        return total(_by_length(beside, name) * length, by_mean)
+
+    relative = max(float(pairs.beyond_length()) / size / size / signal.units, 0.0)
+    relative = relative if math.isfinite(relative) else 0.0
     own = course.source(relative)
-    elasticity = _elasticity(beside, "square")
+    both, alone = pairs.beyond_mean()
+    known = both / size / signal.units / relative if relative > 0 else 0.0
+    rest = course.chance(alone / signal.units - known**2 * relative)
     rough, tied = pairs.of_rows()
+    elasticity = _elasticity(beside, "square")
     h = Signal(
         square=at.square,
         mean=at.mean,
         cross=cross,
         loose=pairs.loosened(),
         units=signal.units,
-        noise=total(elasticity * signal.noise, own),
+        noise=total(follows("square", few.value_squared) / size, own),
+        drift=total(follows("mean", few.value), known * own, rest),
         rough=elasticity**2 * signal.rough + rough / signal.units,
         tied=elasticity * signal.tied + tied / signal.units,
         weights=signal.weights,
+        unknown=signal.unknown,
     )
     _tell(course, row, h)
-    mean, off = row.mean
-    with_length = (mean * _elasticity(beside, "mean")) ** 2 * variance(signal.noise)
-    row.mean = mean, off + with_length
-    row.spread = _spread(pairs.few, h, signal, beside, row, relative)
-    coupling = _elasticity(beside, "slope") * signal.noise
-    if variance(signal.noise) > _LINEAR:
+    coupling = follows("slope", few.steepness_squared) / level
+    followed = variance(signal.noise) <= _LINEAR
+    if not followed:
         coupling = np.zeros(0)
     shared = pairs.common() / signal.units / relative if relative > 0 else 0.0
 
@@ -232,7 +262,7 @@ def _unitwise(
         delta = gradient
         if not course.starts:
             delta = pairs.loosened_gradient(gradient, gradient.times(at.slope, pairs.slope))
-            alone = max(pairs.beyond_gradient(gradient) / signal.units, 0.0)
+            alone = max(pairs.beyond_gradient(gradient, followed) / signal.units, 0.0)
             most = math.sqrt(alone / relative) if relative > 0 else 0.0
             known = min(max(shared, -most), most)
             alone -= known**2 * relative
@@ -261,10 +291,19 @@ class _Pairs:
             c = correlations(signal.cross - shift**2, some).reshape(some.size, some.size)
         self.few = few = gaussian.response(activation, some.ravel(), shift)
         self._c = c
-        self._value, self._slope, self._squared, self._slope_squared = (
-            series.pairs(c)
-            for series in (few.value, few.steepness, few.value_squared, few.steepness_squared)
+        self._squared, self._slope_squared = (
+            series.pairs(c) for series in (few.value_squared, few.steepness_squared)
         )
+
+        self._slope = few.steepness.pairs(c)
+        (self._value,) = mixed(
+            lambda scale: (
+                gaussian.response(activation, some.ravel() * scale, shift).value.pairs(c),
+            ),
+            signal.fourth,
+        )
+        with np.errstate(divide="ignore"):
+            self._by_mean = np.where(some.ravel() > 0, 1 / np.sqrt(some.ravel()), 0.0)
 
     def of(self, pairs: Array) -> Array | None:
         """As pairs of samples and places, if any are followed."""
@@ -281,21 +320,32 @@ class _Pairs:
         return self.of(self._slope)
 
     def beyond_length(self) -> float:
-        """Mean covariance of f_a² and f_b² but for what the length of z brings, Mehler's second term."""
+        """Mean covariance of f_a² and f_b² but for what mean and length of z bring."""
         terms = self.few.value_squared.terms
         return self._mean(self._squared - self._known(terms, terms))
 
+    def beyond_mean(self) -> tuple[float, float]:
+        """Mean covariance of f_a and f_b², and of f_a and f_b, but for the same."""
+        value, squared = self.few.value, self.few.value_squared
+        both = value.pairs(self._c, squared) - self._known(value.terms, squared.terms)
+        alone = value.pairs(self._c) - self._known(value.terms, value.terms)
+        return self._mean(both), self._mean(alone)
+
+    def by_mean(self, series: gaussian.Series) -> float:
+        """What E g(z) is multiplied by where z's mean grows: E g'."""
+        return float((series.terms[:, 1] * self._by_mean).mean())
+
     def common(self) -> float:
-        """Mean covariance of f_a² and f'_b², relative to both, but for what the length of z brings."""
+        """Mean covariance of f_a² and f'_b², relative to both, but for what mean and length of z bring."""
         value, slope = self.few.value_squared, self.few.steepness_squared
         level = float(np.mean(self.few.square) * np.mean(self.few.slope))
         found = value.pairs(self._c, slope) - self._known(value.terms, slope.terms)
         return self._mean(found) / level if 0 < level < math.inf else 0.0
 
     def _known(self, one: Array, other: Array) -> Array:
-        """What means and length bring of a covariance: terms 0 and 2."""
-        means, second = (np.multiply.outer(one[:, k], other[:, k]) for k in (0, 2))
-        return means + second * self._c**2
+        """Terms 0 to 2 of Mehler's formula: the means, and what a shift and a scale of z bring."""
+        means, first, second = (np.multiply.outer(one[:, k], other[:, k]) for k in range(3))
+        return means + (first + second * self._c) * self._c
 
     def of_rows(self) -> tuple[float, float]:
         """Of one row by itself: variance of f², and covariance with f'², relative and beyond length."""
@@ -309,19 +359,25 @@ class _Pairs:
             tied = float(np.mean(both) / np.mean(self.few.square) / np.mean(self.few.slope))
         return (rough if math.isfinite(rough) else 0.0, tied if math.isfinite(tied) else 0.0)
 
-    def beyond_gradient(self, gradient: Gradient) -> float:
-        """Relative variance of the mean of (f' g)² over independent units, but for that of g² alone."""
-        four = self._slope_squared
+    def beyond_gradient(self, gradient: Gradient, followed: bool) -> float:
+        """Relative variance of the mean of (f' g)² over independent units, but for that of g² alone.
+
+        And, where it is ``followed``, for what mean and length of z bring.
+        """
+        four, terms = self._slope_squared, self.few.steepness_squared.terms
+        known = np.zeros_like(four)
+        if followed:
+            known = self._known(terms, terms) - np.multiply.outer(terms[:, 0], terms[:, 0])
         if gradient.overlap is None or self._shape is None:
             level = float(np.mean(self.few.slope)) ** 2
-            return 3 * self._mean(four) / level - 3 if level > 0 else 0.0
+            return self._mean(3 * four - known) / level - 3 if level > 0 else 0.0
         both = outer(gradient.square, len(gradient.overlap)).reshape(four.shape)
         common = 2 * gradient.overlap.reshape(four.shape) ** 2
         level = self._mean(both * np.multiply.outer(self.few.slope, self.few.slope))
         if not 0 < level < math.inf:
             return 0.0
         own = self._mean(common) / self._mean(both)
-        return self._mean(four * (both + common)) / level - 1 - own
+        return self._mean(four * (both + common) - known * both) / level - 1 - own
 
     def loosened(self) -> Array | None:
         """Variance over draws of the mean of f_a f_b: z_a z_b's comes through f' f', the rest is f's."""
@@ -351,39 +407,30 @@ class _Pairs:
         return self._course.average(pairs.reshape(self._shape))
 
 
+def _by_length(beside: list[gaussian.Scalars], name: str) -> float:
+    """What a mean over the batch grows by, relative to q."""
+    above, below = (float(getattr(each, name).mean()) for each in beside)
+    found = (above - below) / (2 * _DIFFERENCE)
+    return found if math.isfinite(found) else 0.0
+
+
+def mixed(expected: Callable[[float], Any], fourth: float) -> Any:
+    """Expectations, as a tuple of arrays by a scale of q, of units whose fourth moment is not a normal's.
+
+    As if q itself varied from unit to unit, by a variance that may be below 0 (Edgeworth's first term).
+    """
+    plain = expected(1.0)
+    if fourth == 0:
+        return plain
+    above, below = (expected(1 + sign * _SCALE) for sign in (1, -1))
+    bends = fourth / 2 / _SCALE**2
+    found = [m + bends * (a - 2 * m + b) for m, a, b in zip(plain, above, below, strict=True)]
+    return type(plain)(*found) if hasattr(plain, "_fields") else tuple(found)
+
+
 def _elasticity(beside: list[gaussian.Scalars], name: str) -> float:
     """By which power of q a mean over the batch grows."""
     above, below = (float(getattr(each, name).mean()) for each in beside)
     if not (0 < above < math.inf and 0 < below < math.inf):
         return 0.0
     return math.log(above / below) / (2 * _DIFFERENCE)
-
-
-def _spread(
-    few: gaussian.Response,
-    h: Signal,
-    z: Signal,
-    beside: list[gaussian.Scalars],
-    row: Row,
-    relative: float,
-) -> Length:
-    """The variance of h over batch and units, whose own errors are those of (f - E f)²."""
-    mean = row.mean[0]
-    size = max(h.size - mean**2, 0.0)
-    if size <= 0 or abs(mean) < _SAME:
-        return Length(size, variance(h.noise))
-    of_variance = [
-        np.float64(each.square.mean()) - np.float64(each.mean.mean()) ** 2 for each in beside
-    ]
-    elasticity = 0.0
-    if min(of_variance) > 0:
-        elasticity = math.log(of_variance[0] / of_variance[1]) / (2 * _DIFFERENCE)
-    third = float((few.value.terms * few.value_squared.terms).sum(axis=1).mean())
-    fourth = float(
-        (few.value_squared.terms**2).sum(axis=1).mean() + few.value_squared.rest.sum(axis=0).mean()
-    )
-    m, square = mean, np.float64(few.square.mean())
-    centred = fourth - 4 * m * third + 6 * m**2 * square - 3 * m**4
-    plain = max(fourth - square**2, 1e-300)
-    own = relative * h.size**2 / plain * max(centred - (square - m**2) ** 2, 0) / size**2
-    return Length(size, elasticity**2 * variance(z.noise) + own)
