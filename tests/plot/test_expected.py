@@ -154,3 +154,8 @@ def test_what_cannot_be_drawn_is_named(given: dict[str, object], message: str) -
     field = given.pop("field", "time")
     with pytest.raises(ValueError, match=f"^{message}"):
         plot.compare({"a": walked([1, 2, 3])}, field, over="time", **given)  # type: ignore[arg-type]
+
+
+def test_lyapunov_says_where_exponents_come_from() -> None:
+    with pytest.raises(TypeError, match=r"vgcore\.theory\.lyapunov\(model, x, layer\) gives"):
+        plot.lyapunov(vg.GradientFlow())

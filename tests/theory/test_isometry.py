@@ -302,3 +302,20 @@ def test_what_cannot_be_is_named(call, options, error, fragments):
         call(**given)
     for fragment in fragments:
         assert fragment in str(caught.value)
+
+
+def test_logits_are_what_a_softmax_is_given():
+    x = np.random.default_rng(4).standard_normal((3, 6))
+    layers = [vg.Dense(7, "tanh"), vg.Dense(5, "softmax")]
+    model = vg.Sequential(layers, input_shape=6, dtype="float64", seed=0)
+    slope = 1 - np.tanh(x @ layers[0].weight.T) ** 2
+    expected = np.einsum("oh,nh,hi->noi", layers[1].weight, slope, layers[0].weight)
+    np.testing.assert_allclose(
+        vg.theory.input_jacobian(model, x, logits=True), expected, atol=1e-13
+    )
+    values = vg.theory.singular_values(model, x, logits=True)
+    np.testing.assert_allclose(values, np.linalg.svd(expected, compute_uv=False), atol=1e-12)
+    assert vg.theory.singular_values(model, x).max() < 0.5 * values.max()
+    assert model.layers[1].activation.name == "softmax"
+    with pytest.raises(ValueError, match="logits: expected False of dense1"):
+        vg.theory.singular_values(model, x, "dense1", logits=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from vgcore import _validate, activations
+from vgcore.flow import GradientFlow
 from vgcore.plot import bands, curves, palette, style, text
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import Array, Field
@@ -107,6 +108,11 @@ def lyapunov(
     ImportError
         If matplotlib is not installed.
     """
+    if isinstance(exponents, GradientFlow) or hasattr(exponents, "state_dict"):
+        raise TypeError(
+            "exponents: expected what vgcore.theory.lyapunov(model, x, layer) gives, or numbers, got "
+            f"{_validate.kind(exponents)}"
+        )
     values = style.reals("exponents", getattr(exponents, "exponents", exponents))
     if values.ndim != 1:
         raise ValueError(f"exponents: expected (k,), got shape {values.shape}")

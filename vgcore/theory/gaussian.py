@@ -32,6 +32,7 @@ _TERMS = 48  # of Mehler's formula, even
 _NOTHING = 1e-15  # of the largest term
 _PER_OCTAVE = 4  # values of q that are kept
 _POINTS = 8  # of them that a polynomial goes through: an error of 1e-9
+_TAIL, _ALONE = 1e-4, 0.3  # of an expectation, in the last panel and at one node: it is infinite
 _STEP = math.log(2) / _PER_OCTAVE
 _LAST = math.floor(math.log(LARGEST) / _STEP)
 
@@ -48,12 +49,41 @@ def moments(activation: Activation, q: float) -> Moments:
     """Gauss-Legendre on panels that end at the kinks and shrink towards 0, where f bends if q is large."""
     scale = math.sqrt(min(max(q, SMALLEST), LARGEST))
     z, weight = nodes(tuple(kink / scale for kink in (0.0, *activation.kinks)))
-    f, slope = evaluate(activation.function, scale * z)
-    return Moments(
-        float(weight @ f**2),
-        float(weight @ slope**2),
-        float(weight @ (z * f * slope)) / scale,
-    )
+    with np.errstate(all="ignore"):
+        f, slope = evaluate(activation.function, scale * z)
+        square, steepness = (_expected(z, weight, g**2) for g in (f, slope))
+        growth = float(weight @ (z * f * slope)) / scale
+    return Moments(square, steepness, growth if math.isfinite(growth) else math.inf)
+
+
+def _expected(z: Array, weight: Array, g: Array) -> float:
+    """E g(Z) of a g >= 0; infinite where the sum over nodes is what the last or a single one of them is."""
+    parts = weight * g
+    total = float(parts.sum())
+    if not math.isfinite(total):
+        return math.inf
+    diverges = parts[np.abs(z) > _FAR - 1].sum() > _TAIL * total or parts.max() > _ALONE * total
+    return math.inf if diverges and total > 0 else total
+
+
+@lru_cache(maxsize=256)
+def fault(activation: Activation) -> str | None:
+    """Why there are no expectations of an activation over standard normal numbers, or None."""
+    with np.errstate(all="ignore"):
+        z, weight = nodes((0.0, *activation.kinks))
+        f, slope = evaluate(activation.function, z)
+        gone = np.isnan(f) | np.isnan(slope)
+        if gone.any():
+            where = z[gone][np.abs(z[gone]).argmax()]
+            return f"is not a number, or has no slope, at z = {where:.3g}"
+        for g, name in ((f, "f(z)"), (slope, "f'(z)")):
+            octaves = [
+                (weight * g**2)[(np.abs(z) > low) & (np.abs(z) < 2 * low)].sum()
+                for low in _HALVES[[1, 10]]
+            ]
+            if math.isinf(_expected(z, weight, g**2)) or octaves[0] > octaves[1] / 2:  # towards 0
+                return f"has no finite mean of {name}² over standard normal z"
+    return None
 
 
 class Series(NamedTuple):
@@ -153,9 +183,10 @@ def _interpolated(function: Shifted, q: Array, columns: list[int] | None = None)
     rows = np.stack([[_kept(function, int(start) + point) for point in points] for start in wanted])
     rows = rows if columns is None else rows[:, :, columns]
     found = np.empty((len(q), rows.shape[2]))
-    for group in range(len(wanted)):
-        mine = where == group
-        found[mine] = weights[mine] @ rows[group]
+    with np.errstate(all="ignore"):
+        for group in range(len(wanted)):
+            mine = where == group
+            found[mine] = weights[mine] @ rows[group]
     for end, inwards in ((-_LAST, 1), (_LAST, -1)):
         beyond = (place != inside) & (inside == end)
         if beyond.any():
@@ -166,6 +197,9 @@ def _interpolated(function: Shifted, q: Array, columns: list[int] | None = None)
                 distance = (place[beyond] - end)[:, np.newaxis]
                 far = at * np.exp(np.where(power == 0, 0, power * distance))
                 found[beyond] = np.where(at == 0, 0, far)[:, columns or slice(None)]
+    rows = (q == 0)[:, np.newaxis]  # where mere rounding goes on as a power, too
+    found[rows & ~np.isfinite(found)] = 0.0
+    found[np.isnan(found)] = math.inf
     return found
 
 
@@ -181,12 +215,14 @@ def _record(function: Shifted, q: float, terms: int) -> Array:
     bends = [(kink - shift) / scale for kink in (0.0, *activation.kinks)]
     kinks = {0.0, *(sign * bend for bend in bends for sign in (1, -1))}
     z, weight = nodes(tuple(sorted(kinks)))
-    f, slope = evaluate(activation.function, scale * z + shift)
     polynomials = _polynomials(tuple(sorted(kinks)), terms)
-    parts = [np.array([weight @ f, weight @ (z * f * slope) / scale])]
-    for g in (f, slope, f**2, slope**2):
-        weighted = weight * g
-        parts += [np.array([weighted @ g, weighted @ g[::-1]]), polynomials @ weighted]
+    with np.errstate(all="ignore"):
+        f, slope = evaluate(activation.function, scale * z + shift)
+        parts = [np.array([weight @ f, weight @ (z * f * slope) / scale])]
+        for g in (f, slope, f**2, slope**2):
+            weighted = weight * g
+            square = _expected(z, weight, g**2)
+            parts += [np.array([square, weighted @ g[::-1]]), polynomials @ weighted]
     return np.concatenate(parts)
 
 

@@ -6,13 +6,15 @@ isometry (Saxe, McClelland and Ganguli 2014; Pennington, Schoenholz and Ganguli 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore import _validate, losses, optimizers
+from vgcore import _validate, activations, losses, optimizers
+from vgcore.layers import Activation, Dense
 from vgcore.model import Sequential, inputs, planning
 from vgcore.model.compiling import Compiled
 from vgcore.theory.jacobian import spectra
@@ -25,9 +27,17 @@ _NUMBERS = 2**20
 
 
 def input_jacobian(
-    model: Sequential, x: ArrayLike, layer: str | None = None, *, alone: bool = False
+    model: Sequential,
+    x: ArrayLike,
+    layer: str | None = None,
+    *,
+    alone: bool = False,
+    logits: bool = False,
 ) -> Float64:
     """Derivatives of outputs by inputs, as when predicting, in float64.
+
+    Of a network that ends in a softmax these are derivatives of probabilities, of which one singular value is
+    0 and all are at most 1/2; with ``logits`` they are those of what the softmax is given.
 
     Parameters
     ----------
@@ -37,6 +47,8 @@ def input_jacobian(
         The layer, or block, whose outputs are derived; by default the last.
     alone : bool
         By this layer's own inputs and not the network's.
+    logits : bool
+        Leave out the last layer's activation: what dynamical isometry is about. Only with that layer.
 
     Returns
     -------
@@ -57,6 +69,13 @@ def input_jacobian(
     if layer is not None:
         end = names.index(_validate.one_of("layer", layer, map(str, names))) + 1
     _validate.boolean("alone", alone)
+    last = session.layers[-1]
+    if _validate.boolean("logits", logits) and (
+        end < len(names) or not isinstance(last, Activation | Dense)
+    ):
+        raise ValueError(
+            f"logits: expected False of {names[end - 1]}, for it is no Dense or Activation at the end"
+        )
     with session.turn:
         stack, values = session.stack.in_double(), data.x
         if session.layers[0].vocabulary is None:
@@ -69,11 +88,22 @@ def input_jacobian(
         begin = end - 1 if alone else 0
         if begin > 0:
             values = stack.part(0, begin).outputs(values)
-        return _jacobian(stack.part(begin, end), values)
+        part = stack.part(begin, end)
+        if logits:
+            part = dataclasses.replace(
+                part,
+                layers=[*part.layers[:-1], last.altered(activation=activations.get("identity"))],
+            )
+        return _jacobian(part, values)
 
 
 def singular_values(
-    model: Sequential, x: ArrayLike, layer: str | None = None, *, alone: bool = False
+    model: Sequential,
+    x: ArrayLike,
+    layer: str | None = None,
+    *,
+    alone: bool = False,
+    logits: bool = False,
 ) -> Float64:
     """Singular values of the input-output Jacobian of each sample, largest first.
 
@@ -84,7 +114,7 @@ def singular_values(
 
     Parameters
     ----------
-    model, x, layer, alone
+    model, x, layer, alone, logits
         See `input_jacobian`.
 
     Returns
@@ -92,7 +122,7 @@ def singular_values(
     ndarray of float64, (n, min(outputs, inputs))
         What is below some 1e-16 of the largest is rounding; NaN where derivatives are not finite.
     """
-    return spectra(input_jacobian(model, x, layer, alone=alone))
+    return spectra(input_jacobian(model, x, layer, alone=alone, logits=logits))
 
 
 def _jacobian(stack: planning.Stack, x: Array) -> Float64:

@@ -39,9 +39,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vgcore import _validate, activations
+from vgcore import _validate
 from vgcore.activations import Activation
-from vgcore.theory import gaussian
+from vgcore.theory import gaussian, phases
 from vgcore.theory.gaussian import LARGEST, SMALLEST
 from vgcore.theory.gaussian import moments as _moments
 from vgcore.theory.phases import PhaseDiagram, phase_diagram
@@ -114,10 +114,8 @@ def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoin
     --------
     vgcore.initializers.Critical : draws weights and biases so.
     """
-    return _critical(
-        activations.unitwise(activation, learned=True),
-        _validate.real("sigma_b", sigma_b, minimum=0),
-    )
+    chosen, _, sigma_b = _network(activation, 0.0, sigma_b)
+    return _critical(chosen, sigma_b)
 
 
 def length_map(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> float:
@@ -147,7 +145,8 @@ def depth_scale(
     activation : str or Activation
     sigma_w, sigma_b : float, >= 0
     of : {"gradient", "length", "correlation"}
-        "gradient": ``ξ = -1 / log χ₁``, in which the squared gradient shrinks; negative where it grows.
+        "gradient": ``ξ = -1 / log χ₁``, in which the squared gradient shrinks, as of Schoenholz et al.; the
+        gradient itself takes twice as many layers. Negative where it grows.
         "length": ``ξ_q = -1 / log(dq'/dq)``, in which the distance of q from q* shrinks. "correlation":
         ``ξ_c = -1 / log(dc'/dc)`` at c*, in which the distance of c from c* does: ``-1 / log χ₁`` in the
         ordered phase, ``-1 / log(σw² E f'(z_a) f'(z_b))`` at c* in the chaotic one. It bounds how deep a
@@ -211,16 +210,16 @@ def correlation(activation: str | Activation, sigma_w: float, sigma_b: float = 0
 
 def second_moment(activation: str | Activation) -> float:
     """``E f(Z)²`` for standard normal Z."""
-    return _moments(activations.unitwise(activation, learned=True), 1.0).square
+    return _moments(phases.checked(activation), 1.0).square
 
 
 def _network(
     activation: str | Activation, sigma_w: float, sigma_b: float
 ) -> tuple[Activation, float, float]:
     return (
-        activations.unitwise(activation, learned=True),
-        _validate.real("sigma_w", sigma_w, minimum=0),
-        _validate.real("sigma_b", sigma_b, minimum=0),
+        phases.checked(activation),
+        _validate.real("sigma_w", sigma_w, minimum=0, maximum=phases.MOST_SIGMA),
+        _validate.real("sigma_b", sigma_b, minimum=0, maximum=phases.MOST_SIGMA),
     )
 
 
@@ -238,6 +237,11 @@ def _critical(activation: Activation, sigma_b: float) -> CriticalPoint:
         )
     if _pull(activation, max(q, _SMALL)) < -_ROUNDING:
         edge = _root(lambda q: _pull(activation, q), max(q, _SMALL), 2)
+        if math.isinf(edge):
+            raise ValueError(
+                f"activation: expected one with a critical point, got {activation.name!r}: its length map "
+                "leaves every fixed point where gradients keep their size"
+            )
         least = math.ceil(math.sqrt(_bias(activation, edge)) * 1e4) / 1e4
         raise ValueError(
             f"sigma_b: {activation.name} expects at least {least:.4f}, below "
@@ -264,13 +268,13 @@ def _critical_length(activation: Activation, sigma_b: float) -> float:
 def _bias(activation: Activation, q: float) -> float:
     """σb² of the network with χ₁ = 1 and q* = q: it grows with q wherever it is above 0."""
     at = _moments(activation, q)
-    return q - at.square / at.slope
+    return q - at.square / at.slope if math.isfinite(at.square + at.slope) else -math.inf
 
 
 def _pull(activation: Activation, q: float) -> float:
     """1 less the slope of that network's length map at its fixed point: below 0 it runs away from it."""
     at = _moments(activation, q)
-    return 1 - at.growth / at.slope
+    return 1 - at.growth / at.slope if math.isfinite(at.growth + at.slope) else -math.inf
 
 
 def _fixed_point(activation: Activation, sigma_w: float, sigma_b: float) -> float:
@@ -323,7 +327,13 @@ def _correlation(activation: Activation, sigma_w: float, sigma_b: float, q: floa
 
 @lru_cache(maxsize=64)
 def _at(activation: Activation, q: float) -> gaussian.Response:
-    return gaussian.exact_response(activation, min(max(q, SMALLEST), LARGEST), _TERMS)
+    found = gaussian.exact_response(activation, min(max(q, SMALLEST), LARGEST), _TERMS)
+    if not np.isfinite(found.square).all() or not np.isfinite(found.steepness.terms).all():
+        raise ValueError(
+            f"activation: expected one with finite moments where its lengths end, got {activation.name!r} "
+            f"with q* = {q:.3g}"
+        )
+    return found
 
 
 def _root(function: Callable[[float], float], start: float, step: float) -> float:

@@ -21,6 +21,7 @@ _OCTAVES = 79  # from q = 1 either way: 1e24
 _ROUNDING = 1e-7  # of interpolated moments
 _SMALL = 1e-4  # q from which to tell where the length map leaves 0
 _FAR = 1e12  # q that is no fixed point
+MOST_SIGMA = 1e100  # whose square, times another's, is still a number
 
 
 class PhaseDiagram(NamedTuple):
@@ -69,7 +70,7 @@ def phase_diagram(
     TypeError, ValueError
         If an argument is of the wrong type, empty, not of one axis, or has a number below 0.
     """
-    chosen = activations.unitwise(activation, learned=True)
+    chosen = checked(activation)
     width, height = _axis("sigma_w", sigma_w), _axis("sigma_b", sigma_b)
     weight, bias = (each**2 for each in np.meshgrid(width, height))
 
@@ -83,6 +84,17 @@ def phase_diagram(
     return PhaseDiagram(width, height, chi, q, _line(chosen, height**2))
 
 
+def checked(activation: str | Activation) -> Activation:
+    """An activation that has what expectations are taken of; ValueError for any other."""
+    chosen = activations.unitwise(activation, learned=True)
+    fault = gaussian.fault(chosen)
+    if fault is not None:
+        raise ValueError(
+            f"activation: expected one with finite moments, got {chosen.name!r}, which {fault}"
+        )
+    return chosen
+
+
 def _axis(argument: str, value: ArrayLike) -> Array:
     given = _validate.array(argument, value)
     if given.dtype.kind not in "fiu":
@@ -92,6 +104,10 @@ def _axis(argument: str, value: ArrayLike) -> Array:
         raise ValueError(f"{argument}: expected numbers along one axis, got shape {given.shape}")
     if given.min() < 0:
         raise ValueError(f"{argument}: expected numbers of at least 0, got {given.min():g}")
+    if given.max() > MOST_SIGMA:
+        raise ValueError(
+            f"{argument}: expected numbers of at most {MOST_SIGMA:g}, got {given.max():g}"
+        )
     return given
 
 

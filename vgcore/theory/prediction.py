@@ -151,7 +151,9 @@ def predict(model: Sequential, x: ArrayLike) -> Prediction:
     TypeError, ValueError
         For bad arguments, and for a model that is not trained whose weights are clearly not those of its
         layers' initializers, for it is from a file or was initialized as a whole (`lsuv`, `fixup`). Of a
-        trained model nobody can tell: one from a file is taken for one with its layers' defaults.
+        trained model nobody can tell: files keep no initializers, so one that was trained and loaded is
+        silently taken for one with its layers' defaults. ValueError, too, for an activation without finite
+        moments, as ``formula("1/z")``.
 
     Notes
     -----
@@ -164,8 +166,14 @@ def predict(model: Sequential, x: ArrayLike) -> Prediction:
     layer as much in common as random vectors of its width have, and equal lengths.
 
     Weights are independent with mean 0, or orthogonal (to first order the same: Pennington et al. 2017,
-    arXiv:1711.04735). ``Constant``, ``Uniform`` and normal weights with another mean, and ``Identity`` are
-    refused; an initializer or function of one's own is drawn from.
+    arXiv:1711.04735). ``Constant`` but for 0, ``Uniform`` and normal weights with another mean, and
+    ``Identity`` are refused; an initializer or function of one's own is drawn from.
+
+    Bands are of real widths, to first order in 1/width, for gradients that come from above independent of the
+    weights: of outputs whose softmax is far from even, of inputs that are all alike, 60 to 80 of 100 draws
+    lie in those of the gradient. They are NaN, not known, for mean and standard deviation of activations
+    behind batch normalisation that is itself behind more than one layer of weights. What has no spread at
+    all, as a LayerNorm's outputs, has a band of no width; measured numbers lie in it but for rounding.
 
     Examples
     --------

@@ -37,7 +37,7 @@ from vgcore.theory.signal import (
     variance,
     with_diagonal,
 )
-from vgcore.theory.units import Back, pass_on
+from vgcore.theory.units import Back, exist, pass_on
 
 Array = NDArray[Any]
 
@@ -198,7 +198,7 @@ def _walk(
     )
     way: _RNN | _Gates
     if isinstance(layer, RNN):
-        way = _RNN(layer, cell, signal, x, units * cell.states.variance)
+        way = _RNN(row.name, layer, cell, signal, x, units * cell.states.variance)
         course.bounds[row.name] = bound(layer.activation, cell.states, units)
     else:
         way = _Gates(drawn)
@@ -341,7 +341,9 @@ class _Gates:
 class _RNN:
     """``h_t = f(W_ih x_t + W_hh h_(t-1) + b)`` (Chen et al. 2018, Sections 3.1 and 3.3)."""
 
-    def __init__(self, layer: RNN, cell: Cell, signal: Signal, x: Array, of_states: float) -> None:
+    def __init__(
+        self, name: str, layer: RNN, cell: Cell, signal: Signal, x: Array, of_states: float
+    ) -> None:
         self._carried = of_states / (1 - layer.recurrent_dropout)
         shift = sum(bias.mean for bias in cell.biases[0])
         more = sum(bias.variance for bias in cell.biases[0])
@@ -352,6 +354,7 @@ class _RNN:
         for t in range(q.shape[1]):
             q[:, t] = of_inputs * signal.square[:, t] + self._carried * before + more
             at.append(gaussian.scalars(layer.activation, q[:, t], shift))
+            exist(name, layer.activation, q[:, t], at[-1])
             before = at[-1].square
         self.square, self.mean, self._slope = (
             np.stack([getattr(each, name) for each in at], axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,7 @@ _SAME = 1e-9  # of means that are one
 _TINY = 1e-300  # so that nothing is divided by 0
 _LINEAR = 0.5  # variance of log q up to which slopes follow it in proportion
 _DIFFERENCE = 0.05  # of log q, over which slopes by q are taken
+_LARGE = 1e12  # q up to which any moment of a sound activation is a number
 _SCALE = 0.1  # of q, over which curvatures are
 
 
@@ -209,6 +210,7 @@ def _unitwise(
     shift = shift_of(row.name, signal)
     q = np.maximum(signal.square - shift**2, 0)
     plain = gaussian.scalars(activation, q, shift)
+    exist(row.name, activation, q, plain)
     at = mixed(lambda scale: gaussian.scalars(activation, q * scale, shift), signal.fourth)
     at = at._replace(slope=plain.slope)  # what z's fourth moment does to it, 1 / v undoes
     beside = [
@@ -220,6 +222,7 @@ def _unitwise(
         cross = with_diagonal(cross, at.square)
     size, level = (max(np.float64(each.mean()), _TINY) for each in (at.square, at.slope))
     few = pairs.few
+    exist(row.name, activation, q, (few.value_squared.terms, few.steepness_squared.terms))
     # Of z's length and mean, which branches may share, each mean over h is a function; the rest is chance.
     length = signal.noise
     if shift:
@@ -412,6 +415,17 @@ def _by_length(beside: list[gaussian.Scalars], name: str) -> float:
     above, below = (float(getattr(each, name).mean()) for each in beside)
     found = (above - below) / (2 * _DIFFERENCE)
     return found if math.isfinite(found) else 0.0
+
+
+def exist(name: str, activation: Activation, q: Array, found: Iterable[Array]) -> None:
+    """Raise where moments of an activation are infinite, or none, of pre-activations of finite variance."""
+    fault = gaussian.fault(activation)
+    beyond = q.max(initial=0.0) < _LARGE and not all(np.isfinite(each).all() for each in found)
+    if fault is not None or beyond:
+        fault = fault or f"has no finite moments of z of variance up to {q.max():.3g}"
+        raise ValueError(
+            f"{name}: expected an activation with finite moments, got {activation.name!r}, which {fault}"
+        )
 
 
 def mixed(expected: Callable[[float], Any], fourth: float) -> Any:
