@@ -9,8 +9,8 @@ from test_predict import HE, IMAGES, SEQUENCES, X, deep, drawn, model
 import vgcore as vg
 
 DRAWS = 40
-# Theory is of the first order in 1/width, so its bands may be some 15 of 100 too narrow: then each of 40 draws lies
-# within by 85 chances of 100, and fewer than 27 do once in 400 times. Of nine chances of ten it is 1 in 30,000.
+# Theory is of the first order in 1/width, so its bands may be some 15 of 100 too narrow: then each of
+# 40 draws lies within by 85 chances of 100, and fewer than 27 do once in 600 times.
 FEWEST = 27
 
 NETWORKS = {
@@ -95,8 +95,10 @@ def test_gradients_over_time_lie_in_the_bands(make):
 
 def test_norms_of_weights_vary_as_they_are_drawn():
     init = vg.initializers
-    for start in (init.Normal(0, 0.1), init.Uniform(-0.3, 0.3), init.TruncatedNormal(0, 0.2), "he_uniform",
-                  init.Sparse(0.5, 0.1), lambda shape, rng, dtype: rng.choice([-1.0, 0, 1], shape)):  # fmt: skip
+    for start in (
+        init.Normal(0, 0.1), init.Uniform(-0.3, 0.3), init.TruncatedNormal(0, 0.2), "he_uniform",
+        init.Sparse(0.5, 0.1), lambda shape, rng, dtype: rng.choice([-1.0, 0, 1], shape),
+    ):  # fmt: skip
         norms = [
             np.linalg.norm(model([vg.Dense(12, None, weight_initializer=start)], X, seed).layers[0].weight)
             for seed in range(300)

@@ -124,7 +124,7 @@ def draw(ax: Axes, about: Field, stands: Sequence[Expected]) -> None:
         bands = [c for c in ax.collections if c.get_gid() == _GID]
         if np.isfinite(what.band).any() and _BAND not in [band.get_label() for band in bands]:
             bands[-1].set_label(_BAND)
-        look = {"color": what.colour}
+        look: dict[str, Any] = {"color": what.colour}
         label = f"_{what.label}" if several else what.label
         ax.plot(what.x, _shown(about, what.mean), label=label, **look, **_DASHED)
         if what.bound is not None:

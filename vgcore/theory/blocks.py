@@ -36,7 +36,7 @@ _TINY = 1e-300  # so that nothing is divided by 0
 
 @rule(Residual)
 def _residual(course: Course, layer: Residual, place: Place, signal: Signal) -> tuple[Signal, Back]:
-    """``h = f(skip(x) + g body(x))``: lengths add up, and gradients (Yang, Schoenholz 2017, theorem 5, 6)."""
+    """``h = f(skip(x) + g body(x))``: lengths add up, and gradients (Yang, Schoenholz 2017)."""
     stacks = [layer.layers, layer.shortcut]
     branches, backs = _branches(course, layer, stacks, place, signal)
     gains = [1.0 if layer.gate_start is None else layer.gate_start, 1.0]
@@ -114,9 +114,10 @@ def _sum(course: Course, place: Place, fork: Signal, parts: Sequence[Signal]) ->
         shared += 4 * course.average(one.cross * other.cross)
     whole = max(np.float64(square.mean()), _TINY)
     noise = [part.size / whole * part.noise for part in parts]
-    means = [np.float64(part.mean.mean()) for part in parts]
+    shifts = [float(part.mean.mean()) for part in parts]
     tied = [
-        2 * (sum(means) - own) / whole * part.drift for own, part in zip(means, parts, strict=True)
+        2 * (sum(shifts) - own) / whole * part.drift
+        for own, part in zip(shifts, parts, strict=True)
     ]
     return Signal(
         square=square,

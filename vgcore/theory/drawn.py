@@ -1,7 +1,7 @@
 """Recurrent layers that are drawn: what has no closed form is followed in layers of random weights.
 
 What becomes of c in an LSTM is not normal, and since all timesteps have the same weights, a gate that is open
-stays open; Gilboa et al. 2019 (arXiv:1901.08987, Section 3) draw units, too. Here layers of the real width
+stays open; Gilboa et al. 2019 (arXiv:1901.08987) draw units, too. Here layers of the real width
 are, always the same ones: their inputs are random numbers that have in common, sample by sample and
 timestep by timestep, what theory says, and so is the gradient that comes from above.
 

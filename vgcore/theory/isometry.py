@@ -107,7 +107,7 @@ def singular_values(
 ) -> Float64:
     """Singular values of the input-output Jacobian of each sample, largest first.
 
-    The mean over them and over samples is Glorot and Bengio's (2010, section 4.2.1) of a layer with
+    The mean over them and over samples is Glorot and Bengio's (2010) of a layer with
     ``alone=True``; that of their squares is Pennington, Schoenholz and Ganguli's chi^depth. Those of a weight
     are ``numpy.linalg.svd(layer.weight, compute_uv=False)``, those of dh_T/dh_t of a recurrent layer
     `Sequential.state_jacobian` has.

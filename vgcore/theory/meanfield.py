@@ -1,7 +1,7 @@
 """Mean-field theory of wide random networks: where signals and gradients neither vanish nor explode.
 
 With weights N(0, σw²/fan_in) and biases N(0, σb²) the pre-activations z of a layer of many units are
-normal, N(0, q), and q obeys the length map ([1]_ eq. 3)
+normal, N(0, q), and q obeys the length map ([1]_)
 
     q' = σw² E f(√q Z)² + σb²,    Z standard normal.
 
@@ -13,7 +13,7 @@ At its fixed point q* the squared norm of the error signal δ = dL/dz grows per 
 where depth costs nothing. The expectations are taken by quadrature over the engine's own
 activations.
 
-Two inputs whose pre-activations have correlation c have in the next layer ([1]_ eq. 5, [2]_ Section 2)
+Two inputs whose pre-activations have correlation c have in the next layer ([1]_, [2]_)
 
     c' = (σw² E f(z_a) f(z_b) + σb²) / q*,    z_a, z_b ~ N(0, q*) with correlation c,
 
@@ -102,7 +102,7 @@ def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoin
     TypeError, ValueError
         If there is no such point. Relu, leaky_relu and the identity have theirs at σb = 0 alone. Gelu and
         silu need a σb of 0.4159 and 0.7451, mish, hard_swish and snake one of 0.3074, 0.7121 and 0.1309:
-        below, the length map runs away from its fixed point (Roberts, Yaida, Hanin 2022, Section 5.3.4).
+        below, the length map runs away from its fixed point (Roberts, Yaida, Hanin 2022).
         Softplus has none.
 
     Examples
@@ -138,7 +138,7 @@ def chi(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> f
 def depth_scale(
     activation: str | Activation, sigma_w: float, sigma_b: float = 0.0, *, of: str = "gradient"
 ) -> float:
-    """So many layers change something by a factor of e (Schoenholz et al. 2017, Sections 3 and 5).
+    """So many layers change something by a factor of e (Schoenholz et al. 2017).
 
     Parameters
     ----------

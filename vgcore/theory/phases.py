@@ -49,7 +49,7 @@ class PhaseDiagram(NamedTuple):
 def phase_diagram(
     activation: str | Activation, sigma_w: ArrayLike, sigma_b: ArrayLike
 ) -> PhaseDiagram:
-    """χ₁ for each pair of a σw and a σb (Poole et al. 2016, figure 2; Schoenholz et al. 2017, figure 1).
+    """χ₁ for each pair of a σw and a σb (Poole et al. 2016, Schoenholz et al. 2017).
 
     Parameters
     ----------

@@ -157,8 +157,8 @@ def predict(model: Sequential, x: ArrayLike) -> Prediction:
 
     Notes
     -----
-    Lengths follow Poole et al. 2016 (arXiv:1606.05340), eq. 3 to 5, gradients Schoenholz et al. 2017
-    (arXiv:1611.01232), sections 3.1 (dropout) and 4; convolutions Xiao et al. 2018 (arXiv:1806.05393); blocks
+    Lengths follow Poole et al. 2016 (arXiv:1606.05340), gradients Schoenholz et al. 2017
+    (arXiv:1611.01232), with dropout, too; convolutions Xiao et al. 2018 (arXiv:1806.05393); blocks
     Yang and Schoenholz 2017 (arXiv:1712.08969); batch normalisation Yang et al. 2019 (arXiv:1902.08129);
     RNNs Chen et al. 2018 (arXiv:1806.05394), LSTMs and GRUs Gilboa et al. 2019 (arXiv:1901.08987). Draws of
     finite widths: Hanin and Nica 2020 (arXiv:1812.05994), whose 5/n per layer of rectifiers this gives; of
@@ -216,10 +216,11 @@ def _follow(session: Session, x: NDArray[Any]) -> tuple[Course, list[Row]]:
         course, layers[start.layers :], shapes[start.layers :], start.signal, times=times
     )
     signed, squared = _alike(course, session, signal)
-    ones = np.ones(signal.square.shape)
+    count, places = signal.square.shape
+    ones = np.ones((count, places))
     common = crossed = None
     if paired:
-        shape = (paired, ones.shape[1]) * 2
+        shape = paired, places, paired, places
         common = with_diagonal(np.full(shape, math.sqrt(squared)), ones)
         if together or walks:
             crossed = with_diagonal(np.full(shape, signed), ones)

@@ -1,7 +1,7 @@
 """Theory of recurrent layers at the start.
 
 The weights of all timesteps are one matrix, but in the limit of many units h_(t-1) is as good as
-independent of it (Chen, Pennington, Schoenholz 2018, arXiv:1806.05394, Section 3): lengths go from timestep
+independent of it (Chen, Pennington, Schoenholz 2018, arXiv:1806.05394): lengths go from timestep
 to timestep as from layer to layer, with inputs beside. LSTMs and GRUs: see drawn.py.
 """
 
@@ -164,7 +164,7 @@ def tell_time(
 
 
 def bound(activation: Activation, states: starts.Start, units: int) -> float:
-    """Largest singular value of W_hh times the steepest slope (Pascanu et al. 2013, Section 2.1).
+    """Largest singular value of W_hh times the steepest slope (Pascanu et al. 2013).
 
     Of many units it is ``2 √(H Var w)`` of an independent matrix, ``√(H Var w)`` of an orthogonal one.
     """
@@ -339,7 +339,7 @@ class _Gates:
 
 
 class _RNN:
-    """``h_t = f(W_ih x_t + W_hh h_(t-1) + b)`` (Chen et al. 2018, Sections 3.1 and 3.3)."""
+    """``h_t = f(W_ih x_t + W_hh h_(t-1) + b)`` (Chen et al. 2018)."""
 
     def __init__(
         self, name: str, layer: RNN, cell: Cell, signal: Signal, x: Array, of_states: float

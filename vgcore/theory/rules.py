@@ -85,7 +85,7 @@ def _prelu(course: Course, layer: PReLU, place: Place, signal: Signal) -> tuple[
 
 @rule(Dropout)
 def _dropout(course: Course, layer: Dropout, place: Place, signal: Signal) -> tuple[Signal, Back]:
-    """E m² = 1 / (1 - rate) of a scaled mask (Schoenholz et al. 2017, Section 3.1)."""
+    """E m² = 1 / (1 - rate) of a scaled mask (Schoenholz et al. 2017)."""
     row, keeps = place.row(course), 1 - layer.rate
     if layer.rate == 0:
         return _passing(course, row, signal, signal, lambda gradient: gradient)

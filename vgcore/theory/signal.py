@@ -3,7 +3,7 @@
 A `Signal` is the units' second moments, sample by sample and place by place; a `Gradient` those of dL/dh or
 dL/dz. What differs between draws of the weights is of order 1/width: each mean over a layer's units is off by
 a little, at random, and the logarithms of these errors add up along the way (Hanin and Nica 2020, "Products
-of many large random matrices and gradients in deep neural networks", theorem 1). Each has a direction of its
+of many large random matrices and gradients in deep neural networks"). Each has a direction of its
 own in a space of sources, so that what branches have in common adds up, too.
 """
 
@@ -220,7 +220,8 @@ class Course:
         if count == 1:
             return within
         across = (pairs.sum(axis=(0, 2)) - count * within) / (count * (count - 1))
-        return within / self.samples + across * (1 - 1 / self.samples)
+        found: Array = within / self.samples + across * (1 - 1 / self.samples)
+        return found
 
 
 def total(*parts: Array) -> Array:

@@ -52,7 +52,8 @@ def draw(signal: Signal, rng: np.random.Generator) -> Array:
     q = np.maximum(signal.square - signal.mean**2, 0)
     if signal.cross is None:
         some = np.quantile(q, np.linspace(0.05, 0.95, _ROWS))
-        return np.sqrt(some)[:, np.newaxis] * rng.standard_normal((_DRAWS, 1, signal.units))
+        root: Array = np.sqrt(some)[:, np.newaxis]
+        return root * rng.standard_normal((_DRAWS, 1, signal.units))
     shape = signal.cross.shape
     few = min(len(signal.cross), max(_ROWS // shape[1], 1))
     rows = few * shape[1]

@@ -87,8 +87,8 @@ def weigh(
 ) -> tuple[Signal, Back]:
     """``z = W h + b``: ``fans`` are the inputs of a unit and the units of an input, at one tap.
 
-    Poole et al. 2016, eq. 3 and 5; of convolutions Xiao et al. 2018, "Dynamical isometry and a mean field
-    theory of CNNs", eq. 2.4. Back: Schoenholz et al. 2017, Section 4, W^T being another matrix than W.
+    Poole et al. 2016; of convolutions Xiao et al. 2018, "Dynamical isometry and a mean field
+    theory of CNNs". Back: Schoenholz et al. 2017, W^T being another matrix than W.
     """
     fan_in, fan_out = (fan * weight.variance for fan in fans)
     more = bias.variance + bias.mean**2
