@@ -312,10 +312,10 @@ def _under_time(
     if several:
         walks = list(several[0].time)
         curve = drawn[called]
-        seen, walk = curve.y[curve.present], walks[_place(layer, walks)]
+        seen, walk = curve.y[curve.present], style.name_of("layer", layer, walks)
     else:
         courses = list(getattr(prediction, "time", {}))
-        seen, walk = None, courses[_place(layer, courses)]
+        seen, walk = None, style.name_of("layer", layer, courses)
     return expected.in_time(prediction, walk, seen, *_named(name, drawn))
 
 

@@ -5,7 +5,8 @@ Of pairs (z_a, z_b) of N(0, q) with correlation c it is Mehler's formula,
     E g(z_a) g(z_b) = sum over k of a_k(q_a) a_k(q_b) c^k,    a_k(q) = E g(√q Z) He_k(Z) / √k!,
 
 whose sum at c = 1 is E g(z)², known without it: what lies behind the last term is put there, so that both
-ends are exact. Of rectifiers there is a closed form (Cho, Saul 2009, "Kernel methods for deep learning"). Where z has a mean, it is a ``shift`` of f.
+ends are exact. Of rectifiers there is a closed form (Cho, Saul 2009, "Kernel methods for deep learning").
+Where z has a mean, it is a ``shift`` of f.
 """
 
 from __future__ import annotations
