@@ -189,7 +189,7 @@ def histograms(
     shown = {names[place] for place in text.evenly(len(names), style.MOST_NAMES)}
     for place, (name, look) in enumerate(zip(names, looks, strict=True)):
         if binned.total[place]:
-            kept = {key: look[key] for key in ("color", "linestyle", "linewidth")}
+            kept = {key: look[key] for key in ("color", "linewidth")}
             label = name if name in shown else curves.UNNAMED
             ax.stairs(binned.shares[place], binned.edges, baseline=None, label=label, **kept)
     beside = lanes.places(ax, binned, wide=0)

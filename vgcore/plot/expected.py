@@ -121,9 +121,8 @@ def draw(ax: Axes, about: Field, stands: Sequence[Expected]) -> None:
     several = len(stands) > 1
     for what in stands:
         curves.fill(ax, about, what.x, what.band, what.colour, gid=_GID, alpha=0.15)
-        bands = [c for c in ax.collections if c.get_gid() == _GID]
-        if np.isfinite(what.band).any() and _BAND not in [band.get_label() for band in bands]:
-            bands[-1].set_label(_BAND)
+        if np.isfinite(what.band).any():
+            curves.name_band(ax, _BAND, gid=_GID)
         look: dict[str, Any] = {"color": what.colour}
         label = f"_{what.label}" if several else what.label
         ax.plot(what.x, _shown(about, what.mean), label=label, **look, **_DASHED)
