@@ -116,6 +116,7 @@ LEGAL = {
     "learning_rate": NOT_NEGATIVE,
     "learning_rates": "None {}",
     "lengths": OPTIONAL,
+    "logits": SWITCH,
     "lr_decay": NOT_NEGATIVE,
     "mean": NUMBER,
     "min_rate": SHARE,

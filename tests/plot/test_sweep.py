@@ -129,7 +129,7 @@ def test_ten_thousand_layers() -> None:
 @pytest.mark.parametrize("name", ["nothing", "one value", "mixed", "NaN", "the ends of float64"])
 def test_an_animation(name: str, tmp_path: Path) -> None:
     path = tmp_path / "flow.gif"
-    plot.animate(layered(RECORDS[name]), path, figure=plot.blank(2, 1.2))
+    plot.animate(layered(RECORDS[name]), path, figure=plot.blank(3, 1.8))
     assert path.stat().st_size > 200
 
 
