@@ -243,6 +243,7 @@ KEYWORDS = {
     "fit.optimizer": "it is given to vg.Sequential.compile",
     "fit_many.timeout": "seconds",
     "fit_many.flows": "track",
+    "fit.flow": "track",
     "fit.seconds": "a callback may stop it; vg.fit_many([model], ..., seconds=) keeps to a time",
     "fit_many.n_jobs": "it takes the threads of vg.set_num_threads",
     "fit_many.processes": "it takes the threads of vg.set_num_threads",

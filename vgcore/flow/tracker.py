@@ -85,7 +85,8 @@ class GradientFlow:
     weight_norm : ndarray, (S, L)
         L2 norm of W before the update.
     update_ratio : ndarray, (S, L)
-        ``norm(dW) / norm(W)`` of the update applied; NaN where none was.
+        ``norm(dW) / norm(W)`` of the update, as computed: of one below the last digit of W (1e-7 of it in
+        float32) rounding leaves little or nothing. NaN where none was applied.
     activation_mean, activation_std : ndarray, (S, L)
         Over the layer's outputs for the whole batch; of a recurrent layer over its hidden states h_t at all
         timesteps that sequences reach, also where its output is the last of them alone.
@@ -580,8 +581,8 @@ class GradientFlow:
         ----------
         field : {"delta", "weight_grad", "activation", "update_ratio"}
             Of what: of dL/dz, of dL/dW, of the outputs h, all as the fields of these names are made of
-            them, or of each weight's dW/W, where dW is what the update adds (0 if it adds nothing). Rows
-            behind the end of a sequence do not count. Layers without weights, and steps without an
+            them, or of each weight's dW/W, where dW is the update as computed, before it is rounded into W.
+            Rows behind the end of a sequence do not count. Layers without weights, and steps without an
             update, have no numbers.
 
         Returns

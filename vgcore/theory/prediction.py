@@ -55,7 +55,8 @@ class Prediction:
         Of each recurrent layer: expected norm of dL/dh_t relative to that of the last timestep of its walk.
     time_spread : dict of str to ndarray, (2, T)
     bounds : dict of str to float
-        Of each RNN Pascanu's bound: what dh_t/dh_(t-1) stretches a vector by at most.
+        Of each RNN Pascanu's bound: what dh_t/dh_(t-1) of many units stretches a vector by at most. Draws of
+        some tens of units may exceed it by a few percent.
     backwards : frozenset of str
         Walks from the end to the beginning, whose last timestep is the first.
     """
