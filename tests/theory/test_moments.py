@@ -85,7 +85,7 @@ def test_sizes_whose_squares_are_no_numbers_are_named(activation, sigma):
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
-@pytest.mark.parametrize("pair", [(1e100, 1e100), (1e-160, 0.0), (5e-324, 5e-324), (1.0, 1e-320)])
+@pytest.mark.parametrize("pair", [(1e10, 1e10), (1e-160, 0.0), (5e-324, 5e-324), (1.0, 1e-320)])
 def test_sizes_at_either_end_are_numbers(activation, pair):
     for call in (meanfield.length_map, meanfield.chi, meanfield.correlation, meanfield.depth_scale):
         assert not math.isnan(call(activation, *pair))
@@ -93,3 +93,19 @@ def test_sizes_at_either_end_are_numbers(activation, pair):
     found = meanfield.phase_diagram(activation, [pair[0]], [pair[1]])
     assert not np.isnan(found.chi).any()
     assert not np.isnan(found.q).any()
+
+
+@pytest.mark.parametrize("sigma", [1e3, 1e7, 1e10])
+def test_large_weights_meet_closed_forms(sigma):
+    steep = math.sqrt(2 / math.pi) * 2 / 3  # the integral of tanh'^2 is 4/3
+    assert meanfield.length_map("tanh", sigma) == pytest.approx(sigma**2, rel=2e-3)
+    assert meanfield.chi("tanh", sigma) == pytest.approx(sigma * steep, rel=2e-3)
+    assert meanfield.length_map("relu", 1.0, sigma) == pytest.approx(2 * sigma**2)
+
+
+def test_a_slope_that_vanishes_or_explodes_with_lengths_does_so_at_their_ends():
+    cube = vg.activations.formula("z**3")
+    assert meanfield.length_map(cube, 1.0) == meanfield.chi(cube, 1.0) == math.inf
+    assert meanfield.length_map(cube, 0.1) == meanfield.chi(cube, 0.1) == 0
+    assert meanfield.chi("relu", 2.0) == 2
+    assert meanfield.chi("relu", 1.0) == 0.5

@@ -132,7 +132,13 @@ def chi(activation: str | Activation, sigma_w: float, sigma_b: float = 0.0) -> f
     Its root is what `GradientFlow.rate` measures in a wide network whose layers have reached q*.
     """
     network = _network(activation, sigma_w, sigma_b)
-    return network[1] ** 2 * _moments(network[0], _fixed_point(*network)).slope
+    q = _fixed_point(*network)
+    slope = _moments(network[0], q).slope
+    if q == 0 or math.isinf(q):
+        nearer = _moments(network[0], SMALLEST * 4 if q == 0 else LARGEST / 4).slope
+        if not 0.5 * nearer <= slope <= 2 * nearer:
+            slope = 0.0 if slope < nearer else math.inf
+    return network[1] ** 2 * slope
 
 
 def depth_scale(

@@ -21,7 +21,9 @@ _OCTAVES = 79  # from q = 1 either way: 1e24
 _ROUNDING = 1e-7  # of interpolated moments
 _SMALL = 1e-4  # q from which to tell where the length map leaves 0
 _FAR = 1e12  # q that is no fixed point
-MOST_SIGMA = 1e100  # whose square, times another's, is still a number
+MOST_SIGMA = (
+    1e10  # whose fixed points, but of activations that hardly shrink, are below `gaussian.LARGEST`
+)
 
 
 class PhaseDiagram(NamedTuple):
