@@ -521,6 +521,7 @@ def test_files_of_records_without_them_are_as_they_were(tmp_path):
         ("units/unit_delta/dense1", lambda a: a[0]),
         ("units/unit_dead/dense1", lambda a: a > 0),
         ("units/unit_dead/dense9", lambda a: np.zeros((12, 3))),
+        ("units/unit_dead/dense1", lambda a: np.concatenate([a, a], axis=1)),
         ("units/place", None),
     ],
 )
@@ -688,6 +689,32 @@ def test_units_can_be_a_table():
         vg.GradientFlow().to_dataframe(units=True)
     with pytest.raises(ValueError, match=r"^units: expected False where time is True"):
         flow.to_dataframe(time=True, units=True)
+
+
+def test_numbers_that_no_double_holds_are_infinite_without_a_warning():
+    flow = vg.GradientFlow(distributions=True)
+    flow.declare(["a"])
+    huge = np.array([np.longdouble(2) ** 2000, 1], np.longdouble)
+    odd = np.array([0x7FA00000], np.uint32).view(np.float32)  # a signalling NaN
+    flow.add(0, delta=[1], distributions={"delta": {"a": huge}, "activation": {"a": odd}})
+    if np.finfo(np.longdouble).maxexp > 2000:
+        assert flow.distribution("delta").plus_inf.tolist() == [[1]]
+    assert flow.distribution("activation").nan.tolist() == [[1]]
+
+
+def test_a_layer_has_as_many_units_in_each_field():
+    pytest.importorskip("pandas")
+    flow = vg.GradientFlow(units=True)
+    flow.declare(["a", "b"])
+    uneven = {"unit_delta": {"a": [1, 2, 3]}, "unit_weight": {"a": [1, 2]}}
+    with pytest.raises(ValueError, match=r"units\['unit_weight'\]\['a'\]: expected shape \(3\)"):
+        flow.add(0, units=uneven)
+    assert len(flow) == 0
+    flow.add(0, units={"unit_delta": {"a": [1, 2, 3]}})
+    assert np.isnan(flow.unit_weight["a"]).all()
+    assert len(flow.to_dataframe(units=True)) == 3
+    with pytest.raises(ValueError, match=r"expected shape \(3\)"):
+        flow.add(1, units={"unit_weight": {"a": [1, 2]}})
 
 
 def test_a_distribution_cannot_be_written_into():

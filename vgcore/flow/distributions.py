@@ -235,7 +235,8 @@ def _tally(argument: str, values: ArrayLike) -> tuple[int, Counts, list[int]]:
     numbers = _validate.array(argument, values)
     if numbers.dtype.kind not in "fiub":
         raise TypeError(f"{argument}: expected real numbers, got {_validate.described(numbers)}")
-    numbers = numbers.reshape(-1).astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large for a double is infinite
+        numbers = numbers.reshape(-1).astype(np.float64)
     binned = np.isfinite(numbers) & (numbers != 0)
     special = [(numbers == 0), np.isnan(numbers), numbers == np.inf, numbers == -np.inf]
     exponents = np.frexp(numbers[binned])[1].astype(np.int64) - 1

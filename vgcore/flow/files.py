@@ -156,7 +156,17 @@ def _part(name: str, arrays: Arrays, declared: Declaration) -> Part:
     part = Part(taken.pop("place"), taken)
     if name == "distributions":
         _check_counts(part)
+    else:
+        _check_units(part)
     return part
+
+
+def _check_units(part: Part) -> None:
+    """ValueError unless a layer has as many units in each field."""
+    widths: dict[str, int] = {}
+    for (field, layer), array in part.columns.items():
+        units = widths.setdefault(layer, array.shape[1])
+        check_shape(f"units/{field}/{layer}", array, (len(part.place), units))
 
 
 def _check_counts(part: Part) -> None:

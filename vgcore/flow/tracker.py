@@ -490,15 +490,16 @@ class GradientFlow:
         """One step's, from fields and layers; a layer has as many units at every step."""
         columns: dict[Any, Array] = {}
         known = self._parts["units"].rows.columns if "units" in self._parts else {}
+        widths = {layer: rows.shape[1] for (_, layer), rows in known.items()}
         for field, by_layer in mapping("units", given).items():
             _validate.one_of("units", field, UNIT_FIELDS)
             for layer, values in mapping(f"units[{field!r}]", by_layer).items():
                 _validate.one_of(f"units[{field!r}]", layer, self.layers)
-                units = known[field, layer].shape[1] if known else 0
                 name = f"units[{field!r}][{layer!r}]"
-                columns[field, layer] = _shaped(name, values, (units or None,))
-        for key, none in self._declared.empty_part("units").columns.items():
-            columns.setdefault(key, np.full((1, *none.shape[1:]), np.nan))
+                row = _shaped(name, values, (widths.get(layer) or None,))
+                columns[field, layer], widths[layer] = row, row.shape[1]
+        for field, layer in self._declared.empty_part("units").columns:
+            columns.setdefault((field, layer), np.full((1, widths.get(layer, 0)), np.nan))
         return Part(np.zeros(1, np.int64), columns)
 
     def follow(self, source: Source) -> None:
@@ -734,4 +735,5 @@ def _shaped(argument: str, values: ArrayLike, shape: tuple[int | None, ...]) -> 
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{argument}: expected real numbers, got {_validate.described(array)}")
     files.check_shape(argument, array, shape)
-    return array[np.newaxis].astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large for a double is infinite
+        return array[np.newaxis].astype(np.float64)
