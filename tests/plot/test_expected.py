@@ -46,6 +46,10 @@ def labels(ax: Axes) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
+def unbroken(ax: Axes) -> list[str]:
+    return [label.replace("\n", " ") for label in labels(ax)]
+
+
 def line(ax: Axes, word: str) -> np.ndarray:
     (found,) = [each for each in ax.get_lines() if word in str(each.get_label())]
     return np.asarray(found.get_ydata())
@@ -58,10 +62,12 @@ def test_a_prediction_over_time_meets_the_walks_last_timestep() -> None:
     np.testing.assert_allclose(lines_on(ax)[0].get_ydata(), [3, 5, 8])
     np.testing.assert_allclose(line(ax, "theory"), [2, 4, 8])
     np.testing.assert_allclose(line(ax, "Pascanu"), [8 * 0.64, 8 * 0.8, 8])
-    assert labels(ax) == ["a", "theory: 90 of 100 draws", "theory", "Pascanu's bound"]
+    scaled = "theory (untrained, scaled to timestep 2)"
+    assert unbroken(ax) == ["a", "theory: 90 of 100 draws", scaled, "Pascanu's bound"]
     backwards = of_time([1, 0.5, 0.25], bounds={"lstm1": 0.5}, backwards=["lstm1"])
     ax = plot.compare({"a": walked([8, 5, 3])}, "time", over="time", theory=backwards)
     np.testing.assert_allclose(line(ax, "theory"), [8, 4, 2])
+    assert "theory (untrained, scaled to timestep 0)" in unbroken(ax)
     np.testing.assert_allclose(line(ax, "Pascanu"), [8, 4, 2])
 
 
@@ -70,16 +76,17 @@ def test_of_several_predictions_the_legend_names_the_kinds_of_lines() -> None:
     theory = {name: of_time([0.5, 0.7, 1], bounds={"lstm1": 2.0}) for name in flows}
     ax = plot.compare(flows, "time", over="time", theory=theory)
     render(ax.figure)
-    assert sorted(labels(ax)) == sorted([
-        "a: median of 2", "b", "theory", "theory: 90 of 100 draws", "Pascanu's bound",
-        "seeds: lowest to highest",
+    assert sorted(unbroken(ax)) == sorted([
+        "a: median of 2", "b", "theory (untrained, scaled to timestep 2)", "theory: 90 of 100 draws",
+        "Pascanu's bound", "seeds: lowest to highest",
     ])  # fmt: skip
     measured = [each.get_color() for each in lines_on(ax)]
     dashed = [each for each in ax.get_lines() if "theory" in str(each.get_label())]
     assert [each.get_color() for each in dashed[:2]] == measured
     layers = plot.compare({"a": layered([[1, 2]]), "b": layered([[2, 1]])},
                           theory={name: of_layers() for name in "ab"})  # fmt: skip
-    assert labels(layers)[2:] == ["theory: 90 of 100 draws", "theory"]
+    theory = "theory (untrained, scaled to last layer)"
+    assert unbroken(layers)[2:] == ["theory: 90 of 100 draws", theory]
 
 
 def of_layers() -> SimpleNamespace:

@@ -47,7 +47,7 @@ OF_LAYERS: dict[str, Draw] = {
     "branches": plot.branches,
     "compare": lambda flow: plot.compare({"a": flow, "b": [flow, flow]}),
     "compare over training": lambda flow: plot.compare({"a": flow}, "saturated", over="training"),
-    "theory": lambda flow: plot.compare({"a": flow}, theory=Expected(flow.layers[:2])),
+    "theory": lambda flow: plot.compare({"a": flow}, theory=Expected(flow.layers)),
     "dashboard": plot.dashboard,
 }
 OF_TIME: dict[str, Draw] = {

@@ -9,20 +9,18 @@ import numpy as np
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import bands, curves, expected, marks, palette, style, text
-from vgcore.plot.curves import Curve
+from vgcore.plot import bands, curves, expected, palette, seeds, style, text
 from vgcore.plot.fields import (
     FIELDS,
     STEP_FIELDS,
     TIME_FIELDS,
-    Array,
     Field,
-    Mask,
     of_gate,
     of_step,
     present,
     present_in_time,
 )
+from vgcore.plot.seeds import Line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,14 +30,6 @@ _OVER = {
     "training": [*FIELDS, *STEP_FIELDS],
     "time": list(TIME_FIELDS),
 }  # what may be drawn over what
-
-
-class _Line(NamedTuple):
-    """Of one flow: values over places, and where there are any."""
-
-    x: Array
-    y: Array
-    present: Mask
 
 
 def compare(
@@ -64,13 +54,15 @@ def compare(
     Parameters
     ----------
     flows : dict of str to GradientFlow or to iterable of GradientFlow
-        Several of one name are taken for seeds of one: the line is their median.
+        Several of one name are taken for seeds of one network, of the same layers: the line is their median,
+        where all of them have a value. Where one has none, for it ended earlier or was recorded at other
+        steps, each of the others is a thin line.
     field : str
         A field of layers ("delta", "saturated", ...), the "loss", or a field of timesteps ("time", ...).
     over : {"layers", "training", "time"}, optional
         What the x axis is; left out, the layers, or what the field has: the training for the loss, the
         timesteps for a field of them. Layers stand at their places, the first at 0; they are named where all
-        flows have the same.
+        flows have the same, and otherwise numbered, the first 1.
     step : int, optional
         Over layers and time: which recorded step; -1 is the last that each flow has. Left out, the last, or
         with ``theory`` the first, for it speaks of networks that have not been trained.
@@ -82,11 +74,12 @@ def compare(
     band : (float, float)
         Quantiles of the seeds between which is filled: from the lowest to the highest.
     theory : vgcore.theory.Prediction, or dict of str to it, optional
-        Over layers, and of "time" over time: what should be seen at the start, dashed, and where 90 of 100
-        draws of the weights lie, shaded; by the names of ``flows``, in their colours. A gradient is predicted
-        up to one factor, which is taken from the last layer of the flow, or the walk's last timestep. Over
-        time Pascanu's bound of an RNN is dotted: the most that its gradient could be if all of it came from
-        the last timestep; the axis is not made for it.
+        Over layers, and of "time" over time: what should be seen of networks that have not been trained, in
+        long dashes, and where 90 of 100 draws of the weights lie, outlined; by the names of ``flows``, in
+        their colours. What was measured is then solid, with markers. A gradient is predicted up to one
+        factor, which is taken from the last layer of the flow, or the walk's last timestep; the legend says
+        so. Over time Pascanu's bound of an RNN is dotted: the most that its gradient could be if all of it
+        came from the last timestep; the axis is not made for it.
     log, ax, legend
         As `vgcore.plot.flow` takes them.
 
@@ -97,8 +90,8 @@ def compare(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of another kind; a field, layer, gate or step is not there; or theory has no such
-        field, or is of other layers.
+        If an argument is of another kind; a field, layer, gate or step is not there; flows of one name have
+        different layers; or theory has no such field, or is of other layers.
     ImportError
         If matplotlib is not installed.
     """
@@ -121,7 +114,7 @@ def compare(
     predictions = expected.by_name(theory, given, over, field)
     when = _When(step, 0 if predictions else -1)
     legend = _validate.boolean("legend", legend)
-    lines: dict[str, list[_Line]] = {}
+    lines: dict[str, list[Line]] = {}
     for name, several in given.items():
         some = [flow for flow in several if len(flow)]
         if over == "layers":
@@ -137,18 +130,20 @@ def compare(
         about = found[0][1] if found else about
     about = about if log is None else about._replace(log=log)
     style.require_matplotlib()
-    x, drawn = _curves(about, lines, edges)
-    stands = [
-        _under_time(prediction, name, given, drawn, layer)
-        if over == "time"
-        else _under(prediction, field, name, given, drawn, when)
-        for name, prediction in predictions.items()
-    ]
+    looks = dict(zip(lines, _looks(len(lines), solid=bool(predictions)), strict=True))
+    drawn = seeds.drawn(about, lines, edges, list(looks.values()))
+    stands = []
+    for of, prediction in predictions.items():
+        colour = palette.ink() if of is None else looks[of]["color"]
+        stand = (
+            _under_time(prediction, of, given, drawn, layer)
+            if over == "time"
+            else _under(prediction, field, of, given, when)
+        )
+        stands.append(stand._replace(name=of if len(given) > 1 else None, colour=colour))
     ax = style.axes_or_new(ax)
     expected.draw(ax, about, stands)
-    curves.draw(ax, about, x, list(drawn.values()), empty=_reason(given))
-    if any(curve.band is not None for curve in drawn.values()):
-        curves.name_band(ax, f"seeds: {bands.name(edges)}")
+    seeds.draw(ax, about, drawn, edges, empty=_reason(given))
     ax.set_title(f"{about.title}{_where(field, over, when, layer, given)}")
     if legend:
         curves.name_lines(ax, None)
@@ -191,10 +186,22 @@ def _given(flows: Any) -> dict[str, list[GradientFlow]]:
                 raise TypeError(f"{called}: expected a GradientFlow, got {_validate.kind(each)}")
         if not several:
             raise ValueError(f"{called}: expected at least one GradientFlow, got none")
+        _check_alike(called, several)
         given[name] = several
     if not given:
         raise ValueError("flows: expected at least one name, got none")
     return given
+
+
+def _check_alike(called: str, several: Sequence[GradientFlow]) -> None:
+    """ValueError unless flows of one name may be seeds of one network."""
+    declared = [
+        (f"{called}[{place}]", flow.layers) for place, flow in enumerate(several) if flow.layers
+    ]
+    for name, layers in declared[1:]:
+        first, wanted = declared[0]
+        if said := seeds.unlike(layers, wanted, first):
+            raise ValueError(f"{name}: expected seeds of one network, got one of {said}")
 
 
 class _When(NamedTuple):
@@ -215,28 +222,38 @@ class _When(NamedTuple):
         if len(steps) < 2:
             return "".join(f" at step {step:,}" for step in steps)
         place = self.default if self.step is None else self.step
-        called = {0: "first", -1: "last", -2: "second last", -3: "third last"}
-        return f" at each flow's {called.get(place, f'{-place}th last')} step"
+        return f" at each flow's {_ordinal(place)} step"
 
 
-def _over_layers(flow: GradientFlow, field: str, when: _When) -> _Line:
+def _ordinal(place: int) -> str:
+    """A place in words: 0 is the first, -1 the last."""
+    if place < 0:
+        return "last" if place == -1 else f"{_ordinal(-place - 1)} last"
+    if place < 3:
+        return ("first", "second", "third")[place]
+    number = place + 1
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if 10 < number % 100 < 20 else ending}"
+
+
+def _over_layers(flow: GradientFlow, field: str, when: _When) -> Line:
     row = when.row(flow)
     places = np.arange(len(flow.layers), dtype=float)
-    return _Line(places, getattr(flow, field)[row], present(flow, field)[row])
+    return Line(places, getattr(flow, field)[row], present(flow, field)[row])
 
 
-def _over_training(flow: GradientFlow, field: str, layer: str | int) -> tuple[_Line, Field]:
+def _over_training(flow: GradientFlow, field: str, layer: str | int) -> tuple[Line, Field]:
     x = flow.step.astype(float)
     if field in STEP_FIELDS:
         about, values, told = of_step(flow, field)
-        return _Line(x, values, told), about
+        return Line(x, values, told), about
     column = flow.layers.index(style.name_of("layer", layer, flow.layers))
-    return _Line(x, getattr(flow, field)[:, column], present(flow, field)[:, column]), FIELDS[field]
+    return Line(x, getattr(flow, field)[:, column], present(flow, field)[:, column]), FIELDS[field]
 
 
 def _over_time(
     flow: GradientFlow, field: str, when: _When, layer: str | int, gate: str | None
-) -> tuple[_Line, Field]:
+) -> tuple[Line, Field]:
     recorded = getattr(flow, field)
     if not recorded:
         raise ValueError(
@@ -246,39 +263,7 @@ def _over_time(
     about, values = of_gate(flow, name, field, gate)
     row = when.row(flow)
     places = np.arange(values.shape[1], dtype=float)
-    return _Line(places, values[row], present_in_time(flow, name, field)[row]), about
-
-
-def _curves(
-    about: Field, lines: Mapping[str, list[_Line]], edges: tuple[float, float]
-) -> tuple[Array, dict[str, Curve]]:
-    """The places of all lines, and a line over them for each name."""
-    x = np.unique(
-        np.concatenate([line.x for some in lines.values() for line in some] or [np.empty(0)])
-    )
-    drawn: dict[str, Curve] = {}
-    for (name, some), look in zip(lines.items(), _looks(len(lines)), strict=True):
-        if not some:
-            continue
-        values = np.full((len(some), len(x)), np.nan)
-        there = np.full(values.shape, False)
-        for row, line in enumerate(some):
-            at = np.searchsorted(x, line.x)
-            values[row, at], there[row, at] = line.y, line.present
-        middle, band, known = bands.summary(values, there, edges if len(some) > 1 else None)
-        label = name if len(some) == 1 else f"{name}: median of {len(some)}"
-        telling = _telling(about, middle, values, there)
-        drawn[name] = Curve(middle, known, label, look, band, telling)
-    return x, drawn
-
-
-def _telling(about: Field, middle: Array, values: Array, there: Mask) -> Array:
-    """The middle, or in its place what of any seed the axis cannot show."""
-    telling = middle.copy()
-    for row, known in zip(values, there, strict=True):
-        for where in marks.kinds(about, row).values():
-            telling[where & known] = row[where & known]
-    return telling
+    return Line(places, values[row], present_in_time(flow, name, field)[row]), about
 
 
 def _under(
@@ -286,52 +271,64 @@ def _under(
     field: str,
     name: str | None,
     given: Mapping[str, list[GradientFlow]],
-    drawn: Mapping[str, Curve],
     when: _When,
 ) -> expected.Expected:
-    """What theory says of the flows of a name, or of the first, or only one."""
-    several = [flow for flow in given[name or next(iter(given))] if len(flow)]
-    deltas = None
+    """What theory says of the flows of a name, or of all; scaled to those of the name, or the first."""
+    called, deltas = name or next(iter(given)), None
+    several = [flow for flow in given[called] if len(flow)]
     if several and field in expected.UP_TO_A_FACTOR:
-        seen = [_over_layers(flow, "delta", when) for flow in several]
-        deltas = _curves(FIELDS["delta"], {"": seen}, (0.0, 1.0))[1][""].y
-    flow = several[0] if several else given[name or next(iter(given))][0]
-    return expected.under(prediction, field, flow, deltas, *_named(name, drawn))
+        seen = {called: [_over_layers(flow, "delta", when) for flow in several]}
+        lines = seeds.drawn(FIELDS["delta"], seen, (0.0, 1.0), _looks(1)).lines
+        deltas = lines[called].y if called in lines else None
+    stand = expected.under(prediction, field, _named(name, given), deltas)
+    return _scaled_to(stand, name, given)
 
 
 def _under_time(
     prediction: Any,
     name: str | None,
     given: Mapping[str, list[GradientFlow]],
-    drawn: Mapping[str, Curve],
+    drawn: seeds.Drawn,
     layer: str | int,
 ) -> expected.Expected:
     """The same over time, of one walk."""
     called = name or next(iter(given))
     several = [flow for flow in given[called] if len(flow)]
-    if several:
-        walks = list(several[0].time)
-        curve = drawn[called]
-        seen, walk = curve.y[curve.present], style.name_of("layer", layer, walks)
-    else:
-        courses = list(getattr(prediction, "time", {}))
-        seen, walk = None, style.name_of("layer", layer, courses)
-    return expected.in_time(prediction, walk, seen, *_named(name, drawn))
+    courses = list(several[0].time if several else getattr(prediction, "time", {}))
+    curve = drawn.lines.get(called)
+    seen = None if curve is None else curve.y[curve.present]
+    walk = style.name_of("layer", layer, courses)
+    stand = expected.in_time(prediction, walk, _named(name, given), seen)
+    return _scaled_to(stand, name, given)
 
 
-def _named(name: str | None, drawn: Mapping[str, Curve]) -> tuple[str, str]:
-    """The colour and the name of a prediction."""
-    if name is None:
-        return palette.ink(), "theory"
-    return drawn[name].look["color"] if name in drawn else palette.ink(), f"{name}, theory"
+def _named(
+    name: str | None, given: Mapping[str, list[GradientFlow]]
+) -> list[tuple[str, GradientFlow]]:
+    """The flows that a prediction is of, those of a name or all, by what an error calls them."""
+    return [
+        (f"flows[{each!r}]", flow)
+        for each, several in given.items()
+        if name in (None, each)
+        for flow in several
+    ]
 
 
-def _looks(count: int) -> list[palette.Look]:
+def _scaled_to(
+    stand: expected.Expected, name: str | None, given: Mapping[str, list[GradientFlow]]
+) -> expected.Expected:
+    """With the name of the flow that it is scaled to, where it is one prediction of several."""
+    if name is not None or len(given) == 1 or not stand.scaled:
+        return stand
+    return stand._replace(scaled=text.short(next(iter(given))))
+
+
+def _looks(count: int, *, solid: bool = False) -> list[palette.Look]:
     """One for each name: as flows on one frame have them, as long as there are hues."""
-    if count > len(palette.HUES):
-        return palette.looks(count)
     looks = palette.looks(count)
-    return [look | {"color": palette.hue(place)} for place, look in enumerate(looks)]
+    if count <= len(palette.HUES):
+        looks = [look | {"color": palette.hue(place)} for place, look in enumerate(looks)]
+    return [look | {"linestyle": "-"} for look in looks] if solid else looks
 
 
 def _reason(flows: Mapping[str, list[GradientFlow]]) -> str:
@@ -350,7 +347,8 @@ def _name_x(ax: Axes, over: str, flows: Mapping[str, list[GradientFlow]]) -> Non
         style.name_layers(ax, names.pop())
         ax.set_xlabel("layer, from input to output")
     else:
-        style.number_x(ax)
+        longest = max(map(len, names), default=0)
+        style.name_layers(ax, [f"{number}" for number in range(1, longest + 1)])
         ax.set_xlabel("layer number, from input to output")
 
 
@@ -367,9 +365,18 @@ def _where(
     if over != "layers" and field not in STEP_FIELDS:
         walks = [list(flow.time if over == "time" else flow.layers) for flow in all_of_them]
         names = {style.name_of("layer", layer, some) for some in walks if some}
-        said = f" in {text.short(names.pop())}" if len(names) == 1 else f" in layer {layer}"
+        said = (
+            f" in {text.short(names.pop())}" if len(names) == 1 else f" in {_called(layer, over)}"
+        )
         if over == "time" and not isinstance(layer, str) and {len(some) for some in walks} == {1}:
             said = ""  # there is no other
     if over != "training":
         said += when.said([flow for flow in all_of_them if len(flow)])
     return said
+
+
+def _called(layer: str | int, over: str) -> str:
+    """A layer that has another name in each flow."""
+    if isinstance(layer, str):
+        return text.short(layer)
+    return f"the {_ordinal(int(layer))} {'recurrent ' if over == 'time' else ''}layer"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 UNNAMED = "_nolegend_"  # the label of a line that no legend names, to matplotlib
+BAND = "vgcore.band"  # the ``gid`` of a band
 _FLOW = "vgcore.flow"
 MOST_MARKED = 20  # points of a line that each get a marker
 _MOST_LINES = 200  # that are artists of their own
@@ -81,6 +82,8 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
         every = _marked(shown, place, crowded=len(curves) > palette.MOST_TOLD)
         (line,) = ax.plot(over, shown, label=curve.label, gid=gid, markevery=every, **curve.look)
         line.set_markersize(line.get_markersize() * smallness(ax))
+        if not every:  # nor has the legend's
+            line.set_marker("")
     if bundle:
         _bundle(ax, bundle, gid)
     if len(x):
@@ -121,10 +124,10 @@ def fill(
     band: Array,
     colour: str,
     *,
-    gid: str = "vgcore.band",
-    alpha: float = 0.25,
+    gid: str = BAND,
+    outlined: bool = False,
 ) -> None:
-    """Fill a band (2, n); to the edge of the axis where it has no end that the axis can show."""
+    """Fill or outline a band (2, n); to the edge of the axis where it has no end that the axis can show."""
     from matplotlib.collections import PolyCollection
 
     ends = (10.0**-BORNE, 10.0**BORNE) if about.log else (-LARGEST, LARGEST)
@@ -137,16 +140,11 @@ def fill(
             there, edge = np.repeat(x[begin], 2), np.array([low[begin], high[begin]])
         boxes.append(np.stack([there, edge], axis=1))
     alone = [len(box) == 2 for box in boxes]
-    drawn = PolyCollection(
-        boxes,
-        closed=True,
-        facecolors=colour,
-        edgecolors=[colour if lone else "none" for lone in alone] or "none",
-        linewidths=[stroke(2.7) if lone else 0.0 for lone in alone] or 0.0,
-        alpha=alpha,
-        zorder=1.5,
-        gid=gid,
-    )
+    look = _band(colour, outlined=outlined)
+    if any(alone):
+        look["edgecolors"] = [look["facecolors"] if lone else look["edgecolors"] for lone in alone]
+        look["linewidths"] = [stroke(2.7) if lone else look["linewidths"] for lone in alone]
+    drawn = PolyCollection(boxes, closed=True, gid=gid, **look)
     ax.add_collection(drawn, autolim=False)
     seen = band[(band > ends[0]) & (band < ends[1])]
     if seen.size:
@@ -160,11 +158,30 @@ def stroke(share: float) -> float:
     return share * float(rcParams["lines.linewidth"])
 
 
-def name_band(ax: Axes, name: str, *, gid: str = "vgcore.band") -> None:
-    """Have the legend say, once, what the bands of ``ax`` are."""
-    bands = [c for c in ax.collections if c.get_gid() == gid]
-    if bands and name not in [band.get_label() for band in bands]:
-        bands[-1].set_label(name)
+def name_band(ax: Axes, name: str, *, gid: str = BAND, outlined: bool = False) -> None:
+    """Have the legend say, once, what the bands of ``ax`` are: in grey, for they may be of many colours."""
+    from matplotlib.collections import PolyCollection
+
+    if name in [c.get_label() for c in ax.collections]:
+        return
+    if any(c.get_gid() == gid for c in ax.collections):
+        look = _band(palette.faint(0.7), outlined=outlined)
+        look["facecolors"] = (
+            "none" if outlined else palette.faint(0.35)
+        )  # no paler on a dark ground
+        ax.add_collection(PolyCollection([], label=name, **look), autolim=False)
+
+
+def _band(colour: str, *, outlined: bool) -> dict[str, Any]:
+    """How a band is drawn: paler where its outline tells where it ends."""
+    from matplotlib.colors import to_rgba
+
+    return {
+        "facecolors": to_rgba(colour, 0.06 if outlined else 0.25),
+        "edgecolors": to_rgba(colour, 0.7) if outlined else "none",
+        "linewidths": stroke(0.5) if outlined else 0.0,
+        "zorder": 1.5,
+    }
 
 
 def _guide(ax: Axes, value: float) -> None:

@@ -1,4 +1,4 @@
-"""What theory says should be seen, dashed under what was."""
+"""What theory says should be seen of a network that has not been trained, in long dashes under what was."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import curves, palette
+from vgcore.plot import curves, palette, seeds, text
 from vgcore.plot.fields import Array, Field
 
 if TYPE_CHECKING:
@@ -21,14 +21,22 @@ _BAND, _BOUND = "theory: 90 of 100 draws", "Pascanu's bound"
 
 
 class Expected(NamedTuple):
-    """A mean (n,), the band (2, n) around it and maybe a bound (n,), at places (n,) of layers or time."""
+    """A mean (n,), the band (2, n) around it and maybe a bound (n,), at places (n,) of layers or time.
+
+    ``scaled``: where it was made to meet what was seen, if anywhere; ``name``: of the flows that it is of.
+    """
 
     x: Array
     mean: Array
     band: Array
-    label: str
-    colour: str
     bound: Array | None = None
+    scaled: str = ""
+    name: str | None = None
+    colour: str = ""
+
+    def called(self, what: str) -> str:
+        """A line of it, as a legend has it."""
+        return what if self.name is None else f"{self.name}, {what}"
 
 
 def by_name(theory: Any, names: Mapping[str, Any], over: str, field: str) -> dict[str | None, Any]:
@@ -54,31 +62,36 @@ def by_name(theory: Any, names: Mapping[str, Any], over: str, field: str) -> dic
 
 
 def under(
-    prediction: Any, field: str, flow: GradientFlow, deltas: Array | None, colour: str, label: str
+    prediction: Any, field: str, flows: Sequence[tuple[str, GradientFlow]], deltas: Array | None
 ) -> Expected:
-    """A prediction where its layers stand in a flow.
+    """A prediction of flows, which errors call by their names.
 
     ``deltas``: the error signals (L,) that were seen, of which the last one says what the factor of gradients
     is.
     """
-    named = list(prediction.layers)
-    unknown = [layer for layer in named if layer not in flow.layers]
-    if unknown and flow.layers:
-        raise ValueError(
-            f"theory: expected a prediction of layers of the flow, got one of {unknown[0]!r}, and the flow's "
-            f"are {', '.join(flow.layers[:6])}{', ...' if len(flow.layers) > 6 else ''}"
-        )
+    _check_layers(prediction, flows)
     mean, low, high = (np.asarray(each, float) for each in prediction.of(field))
-    places = [flow.layers.index(layer) if flow.layers else n for n, layer in enumerate(named)]
-    factor = 1.0
+    factor, scaled = 1.0, ""
     if field in UP_TO_A_FACTOR and deltas is not None:
-        factor = _factor(np.asarray(prediction.of("delta")[0], float), deltas[places])
+        factor, scaled = _factor(prediction, deltas)
     with np.errstate(over="ignore"):
         mean, band = mean * factor, np.stack([low, high]) * factor
-    return Expected(np.array(places, float), mean, band, label, colour)
+    return Expected(np.arange(float(len(mean))), mean, band, scaled=scaled)
 
 
-def in_time(prediction: Any, walk: str, seen: Array | None, colour: str, label: str) -> Expected:
+def _check_layers(prediction: Any, flows: Sequence[tuple[str, GradientFlow]]) -> None:
+    """ValueError unless a prediction is of the network that all flows are of."""
+    for name, flow in flows:
+        said = seeds.unlike(list(prediction.layers), flow.layers, name) if flow.layers else None
+        if said:
+            raise ValueError(
+                f"theory: expected a prediction of layers of the flow, got one of {said}"
+            )
+
+
+def in_time(
+    prediction: Any, walk: str, flows: Sequence[tuple[str, GradientFlow]], seen: Array | None
+) -> Expected:
     """What is predicted of a walk's gradient, and Pascanu's bound where it has one.
 
     ``seen``: the gradient (T,) that was recorded; predictions are relative to that of the walk's last
@@ -88,6 +101,7 @@ def in_time(prediction: Any, walk: str, seen: Array | None, colour: str, label: 
     if walk not in courses:
         there = f"{', '.join(courses)} alone" if courses else "none"
         raise ValueError(f"theory: expected a prediction of {walk} over time, got one of {there}")
+    _check_layers(prediction, flows)
     mean, band = np.asarray(courses[walk], float), np.asarray(prediction.time_spread[walk], float)
     if seen is not None and len(seen) != len(mean):
         raise ValueError(
@@ -95,45 +109,61 @@ def in_time(prediction: Any, walk: str, seen: Array | None, colour: str, label: 
             f"one over {len(mean)}"
         )
     end = 0 if walk in prediction.backwards else -1
-    factor = 1.0
+    factor, scaled = 1.0, ""
     if seen is not None and np.isfinite(seen[end]) and seen[end] > 0:
-        factor = float(seen[end])
+        factor, scaled = float(seen[end]), f"timestep {end % len(mean)}"
     places, bound = np.arange(float(len(mean))), None
     with np.errstate(over="ignore", under="ignore"):
         if walk in prediction.bounds:
             bound = factor * prediction.bounds[walk] ** np.abs(places - places[end])
-        return Expected(places, mean * factor, band * factor, label, colour, bound)
+        return Expected(places, mean * factor, band * factor, bound, scaled)
 
 
-def _factor(mean: Array, seen: Array) -> float:
-    """What makes the two equal at the last layer that has both."""
+def _factor(prediction: Any, seen: Array) -> tuple[float, str]:
+    """What makes the two equal at the last layer that has both, and which it is."""
+    mean = np.asarray(prediction.of("delta")[0], float)
     both = np.isfinite(mean) & np.isfinite(seen) & (mean > 0) & (seen > 0)
-    last = np.flatnonzero(both)
+    if not both.any():
+        return 1.0, ""
+    last = int(np.flatnonzero(both)[-1])
+    where = text.short(prediction.layers[last]) if last < len(mean) - 1 else "last layer"
     with np.errstate(over="ignore"):
-        return float(seen[last[-1]] / mean[last[-1]]) if last.size else 1.0
+        return float(seen[last] / mean[last]), where
 
 
 def draw(ax: Axes, about: Field, stands: Sequence[Expected]) -> None:
-    """Draw means dashed, their bands, and bounds dotted; the axis is made for the first two.
+    """Draw means in long dashes, their bands, and bounds dotted; the axis is made for the first two.
 
     Of several the legend names the kinds of lines, which have the colours of what they belong to.
     """
-    several = len(stands) > 1
+    several, theory = len(stands) > 1, _theory(stands)
     for what in stands:
-        curves.fill(ax, about, what.x, what.band, what.colour, gid=_GID, alpha=0.15)
+        curves.fill(ax, about, what.x, what.band, what.colour, gid=_GID, outlined=True)
         if np.isfinite(what.band).any():
-            curves.name_band(ax, _BAND, gid=_GID)
+            curves.name_band(ax, _BAND, gid=_GID, outlined=True)
         look: dict[str, Any] = {"color": what.colour}
-        label = f"_{what.label}" if several else what.label
-        ax.plot(what.x, _shown(about, what.mean), label=label, **look, **_DASHED)
+        hidden = "_" if several else ""
+        ax.plot(
+            *(what.x, _shown(about, what.mean)),
+            label=hidden + what.called(theory),
+            **look,
+            **_DASHED,
+        )
         if what.bound is not None:
-            label = f"_{_BOUND}" if several else what.label.replace("theory", _BOUND)
-            (line,) = ax.plot([], [], label=label, **look, **_DOTTED)
+            (line,) = ax.plot([], [], label=hidden + what.called(_BOUND), **look, **_DOTTED)
             line.set_data(what.x, _shown(about, what.bound))  # which may leave the axis far behind
     if several:
-        ax.plot([], [], color=palette.ink(), label="theory", **_DASHED)
+        ax.plot([], [], color=palette.faint(0.6), label=theory, **_DASHED)
         if any(what.bound is not None for what in stands):
-            ax.plot([], [], color=palette.ink(), label=_BOUND, **_DOTTED)
+            ax.plot([], [], color=palette.faint(0.6), label=_BOUND, **_DOTTED)
+
+
+def _theory(stands: Sequence[Expected]) -> str:
+    """What a legend calls the means: of what, and what was made to agree."""
+    scaled = {what.scaled for what in stands}
+    if not any(scaled):
+        return "theory (untrained)"
+    return f"theory (untrained, scaled to {scaled.pop() if len(scaled) == 1 else 'each flow'})"
 
 
 def _shown(about: Field, y: Array) -> Array:
@@ -141,5 +171,5 @@ def _shown(about: Field, y: Array) -> Array:
     return np.where(np.isfinite(y) & ((y > 0) | (not about.log)), y, np.nan)
 
 
-_DASHED: dict[str, Any] = {"linestyle": (0, (5, 2)), "linewidth": 1.1, "alpha": 0.85, "zorder": 1.8}
+_DASHED: dict[str, Any] = {"linestyle": (0, (9, 3)), "linewidth": 1.1, "alpha": 0.85, "zorder": 1.8}
 _DOTTED: dict[str, Any] = _DASHED | {"linestyle": (0, (1, 1.5)), "linewidth": 1.4}

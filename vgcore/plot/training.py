@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SHARE = "share of outputs, or of units, 0 to 1"
+_DEAD: dict[str, Any] = {"linestyle": (0, (3, 2)), "fillstyle": "none"}
 
 
 def over_training(
@@ -148,7 +149,9 @@ def saturation(
 ) -> Axes:
     """Draw over the training what share of each layer's outputs is saturated and, dashed, of its units dead.
 
-    Layers whose outputs have no slopes of their own, such as a softmax, have none.
+    Layers whose outputs have no slopes of their own, such as a softmax, have none. A layer without a dead
+    unit in any step has no dashed line. More layers than lines can be told apart are better seen as
+    ``vgcore.plot.heatmap(flow, "saturated")`` and ``vgcore.plot.heatmap(flow, "dead")``.
 
     Parameters
     ----------
@@ -167,7 +170,6 @@ def saturation(
         If matplotlib is not installed.
     """
     style.check_flow(flow)
-    about = FIELDS["saturated"]._replace(title="Saturated outputs, dead units", axis=_SHARE)
     legend = _validate.boolean("legend", legend)
     columns = [flow.layers.index(name) for name in style.names_of(layers, flow.layers)]
     looks = dict(zip(columns, palette.looks(len(columns)), strict=True))
@@ -176,21 +178,24 @@ def saturation(
     ax = style.axes_or_new(ax)
     named = {columns[place] for place in text.evenly(len(columns), style.MOST_NAMES)}
     drawn = []
+    dying = [c for c in columns if (known["dead"][:, c] & (flow.dead[:, c] != 0)).any()]
     for column in columns:
         name = flow.layers[column] if column in named else curves.UNNAMED
-        for field, label, dashes in (
-            ("saturated", name, "-"),
-            ("dead", curves.UNNAMED, (0, (3, 2))),
-        ):
-            more = {"linestyle": dashes, "fillstyle": "none" if field == "dead" else "full"}
-            values = getattr(flow, field)[:, column]
-            drawn.append(Curve(values, known[field][:, column], label, looks[column] | more))
+        more = looks[column] | {"linestyle": "-"}
+        there = known["saturated"][:, column]
+        drawn.append(Curve(flow.saturated[:, column], there, name, more))
+        if column in dying:
+            more, there = looks[column] | _DEAD, known["dead"][:, column]
+            drawn.append(Curve(flow.dead[:, column], there, curves.UNNAMED, more))
+    none = "no " if drawn and not dying else ""
+    title = f"Saturated outputs, {none}dead units"
+    about = FIELDS["saturated"]._replace(title=title, axis=_SHARE)
     curves.draw(ax, about, flow.step.astype(float), drawn, empty=curves.reason(flow))
     _name_x(ax)
-    if drawn:
-        dead: dict[str, Any] = {"linestyle": (0, (3, 2)), "fillstyle": "none"}
-        dead["marker"] = "o" if len(columns) <= palette.MOST_TOLD else ""
-        ax.plot([], [], color=palette.ink(), label="dead units", **dead)
+    dashed = [line for line in curves.lines_on(ax) if line.get_fillstyle() == "none"]
+    if dashed:  # with or without markers, as they have
+        marker = dashed[0].get_marker()
+        ax.plot([], [], color=palette.ink(), label="dead units", **_DEAD | {"marker": marker})
     if legend:
         curves.name_lines(ax, "saturated outputs", ordered=True, reverse=True)
     return ax
