@@ -69,15 +69,18 @@ def test_a_median_is_of_all_seeds_or_there_is_none(field: str, over: str) -> Non
 
 
 def test_seeds_that_end_early_leave_the_others_alone() -> None:
-    seeds = [recorded(1, 9), recorded(1, 5, 2.0), recorded(1, 5, 3.0)]
+    seeds = [recorded(1, 39), recorded(1, 5, 2.0), recorded(1, 5, 3.0)]
     ax = plot.compare({"a": seeds, "b": recorded(3, 30)}, "loss")
     render(ax.figure)
     median, other, rest = lines_on(ax)
     assert finite(median) == {step: 2.0 * (step + 1) for step in range(6)}
     assert len(finite(other)) == 11
-    assert finite(rest) == {step: step + 1.0 for step in range(5, 10)}
+    assert finite(rest) == {step: step + 1.0 for step in range(5, 40)}
     assert rest.get_linewidth() < median.get_linewidth() and rest.get_color() == median.get_color()
     assert max(band[:, 0].max() for band in bands(ax)) == 5
+    assert median.get_markevery() == list(
+        range(6)
+    )  # of few points all, however long the others are
 
 
 def test_over_time_shorter_seeds_end_the_median() -> None:

@@ -71,6 +71,8 @@ def drawn(
         alone = _singles(values, there, whole, look)
         if whole.any():
             middle, band, known = bands.summary(values, there, edges if len(some) > 1 else None)
+            first, last = np.flatnonzero(whole)[[0, -1]]
+            known[:first] = known[last + 1 :] = False
             label = name if len(some) == 1 else f"{name}: median of {len(some)}"
             telling = np.where(whole, _telling(about, middle, values, there), _UNMARKED)
             middle = np.where(whole, middle, np.nan)
