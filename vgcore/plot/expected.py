@@ -168,7 +168,8 @@ def _theory(stands: Sequence[Expected]) -> str:
 
 def _shown(about: Field, y: Array) -> Array:
     """What the axis can show of a line."""
-    return np.where(np.isfinite(y) & ((y > 0) | (not about.log)), y, np.nan)
+    low, high = (10.0**-curves.BORNE, 10.0**curves.BORNE) if about.log else (-np.inf, np.inf)
+    return np.where((y > low) & (y < high), y, np.nan)
 
 
 _DASHED: dict[str, Any] = {"linestyle": (0, (9, 3)), "linewidth": 1.1, "alpha": 0.85, "zorder": 1.8}
