@@ -5,6 +5,7 @@ from io import BytesIO
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 import vgcore as vg
 from vgcore.model.history import History
@@ -59,6 +60,38 @@ def test_no_epoch_is_an_empty_frame_that_says_so():
     ax = vg.plot.history(History())
     ax.figure.savefig(BytesIO())
     assert any("no epoch" in text.get_text() for text in ax.texts)
+
+
+@pytest.mark.parametrize("values", [[2.0, None, 0.5], (2, np.nan, 0.5), np.array([2, np.nan, 0.5])])
+def test_a_mapping_without_epochs_counts_them_from_0(values):
+    line = drawn(vg.plot.history({"loss": values, "matrix": [np.eye(2)] * 3}))["loss"]
+    assert line.get_xdata().tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(line.get_ydata(), [2, np.nan, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"loss": 1}, TypeError),
+        ({"loss": None}, TypeError),
+        ({"loss": "abc"}, TypeError),
+        ({"loss": ["abc"]}, TypeError),
+        ({"loss": {0: 1.0}}, TypeError),
+        ({"loss": [1j]}, TypeError),
+        ({"loss": [10**400]}, TypeError),
+        ({"loss": [1.0], "accuracy": 0.5}, TypeError),
+        ({0: [1.0]}, TypeError),
+        ({"loss": [[1, 2]]}, ValueError),
+        ({"loss": np.eye(2)}, ValueError),
+        ({"loss": [1.0, 2.0], "val_loss": [1.0]}, ValueError),
+        ([1.0], TypeError),
+    ],
+)
+def test_what_is_no_history_is_refused_by_name_before_anything_is_drawn(given, error):
+    before = pyplot.get_fignums()
+    with pytest.raises(error, match=r"^history(\['\w+'\])?: expected"):
+        vg.plot.history(given)
+    assert pyplot.get_fignums() == before
 
 
 @pytest.mark.parametrize(

@@ -399,6 +399,10 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_work(
     for rate in (0.001, 1000):
         with pytest.raises(ValueError, match="fps: expected"):
             plot.animate(flow, tmp_path / "a.gif", fps=rate)
+    for rate in (1e-320, 1e-300, 0.0, np.nan):  # of no file, too
+        with pytest.raises(ValueError, match="fps: expected"):
+            plot.animate(flow, fps=rate)
+    assert not pyplot.get_fignums()
     monkeypatch.setattr("matplotlib.animation.writers.is_available", lambda name: False)
     with pytest.raises(ValueError, match=r"path: expected a name ending in .gif, got .* no ffmpeg"):
         plot.animate(flow, tmp_path / "flow.mp4")

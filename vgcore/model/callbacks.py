@@ -16,7 +16,8 @@ import inspect
 import math
 import os
 import string
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +77,9 @@ class Callback(metaclass=_answers.Answering):
     def on_progress(self, progress: Progress) -> Any:
         """About every 50 ms."""
 
+    def _leave_training(self) -> None:
+        """When a training that may have begun is over, whatever has ended it: let go of it."""
+
     def for_model(self, place: int) -> Callback:
         """What is told of the model at a place in the list of `vgcore.fit_many`: this, or one of its own.
 
@@ -108,6 +112,7 @@ class Hooks:
         given = list(_validate.items("callbacks", callbacks, "a sequence of callbacks"))
         self._hooks: dict[str, list[Callable[..., Any]]] = {name: [] for name in _HOOKS}
         self._steps: list[tuple[int, Callable[..., Any]]] = []
+        self._leaving = [each._leave_training for each in given if isinstance(each, Callback)]
         for callback in shown:
             self._take("verbose", callback)
         for place, callback in enumerate(given):
@@ -146,6 +151,14 @@ class Hooks:
     def call(self, name: str, *arguments: Any) -> bool:
         """Call all hooks of a name; whether one of them wants to stop."""
         return _any_true([hook(*arguments) for hook in self._hooks[name]])
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have callbacks let go of the training in the end, also where it is broken off."""
+        with ExitStack() as leaving:
+            for leave in self._leaving:
+                leaving.callback(leave)
+            yield
 
     def wants(self, name: str) -> bool:
         """Whether anybody has such a hook."""

@@ -168,9 +168,10 @@ class Fit:
 
     @contextmanager
     def begun(self) -> Iterator[None]:
-        """Hold the flow, and leave the course to come with the session."""
+        """Hold the flow and what callbacks hold, and leave the course to come with the session."""
         flow, run = self.track, self.session.run
-        with nullcontext() if flow is None else records.held(flow, self.layout, run):
+        recording = nullcontext() if flow is None else records.held(flow, self.layout, run)
+        with recording, self.hooks.held():
             self.session.history, self.session.warned = self.history, False
             yield
 

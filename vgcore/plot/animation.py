@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.figure import Figure
 
-_SLOWEST = 0.01  # frames a second of a GIF
+_SLOWEST = 0.01  # frames a second: a GIF knows no fewer, and a timer counts milliseconds
 _MOST_FRAMES = 150
 _WRITERS = {".gif": "pillow", ".mp4": "ffmpeg"}
 
@@ -43,8 +43,8 @@ def animate(
         A field of layers.
     steps : iterable of int, optional
         Recorded steps; left out, 150 at most, evenly from the first to the last.
-    fps : float, > 0
-        Frames a second.
+    fps : float, >= 0.01
+        Frames a second; of a GIF at most 100.
     figure : matplotlib.figure.Figure, optional
         An empty one to draw on; left out, a new one, without a ``path`` of pyplot.
 
@@ -66,11 +66,11 @@ def animate(
     style.check_flow(flow)
     _validate.one_of("field", field, FIELDS)
     rows = style.rows_of(flow, steps, limit=_MOST_FRAMES)
-    rate = _validate.real("fps", fps, above=0)
+    rate = _validate.real("fps", fps, minimum=_SLOWEST)
     style.require_matplotlib()
     target = None if path is None else _checked(path)
     if target is not None and target.suffix.lower() == ".gif":  # delays are hundredths of a second
-        _validate.real("fps", fps, minimum=_SLOWEST, maximum=100)
+        _validate.real("fps", fps, maximum=100)
     if figure is None and target is not None:  # pyplot's would draw every frame once more
         figure = style.blank(7.2, 4.05)
     figure = style.figure_or_new(figure, 7.2, 4.05)

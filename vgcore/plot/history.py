@@ -10,7 +10,7 @@ import numpy as np
 from vgcore import _validate
 from vgcore.plot import curves, style
 from vgcore.plot.curves import Curve
-from vgcore.plot.fields import Field
+from vgcore.plot.fields import Array, Field
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +32,7 @@ def history(
     Parameters
     ----------
     history : History
+        Or another mapping from names to a number per epoch; None is NaN.
     name : str
         "loss", "accuracy", "gradient_norm", ...; with "val_" before it, that of the validation data alone.
     ax : matplotlib.axes.Axes, optional
@@ -54,25 +55,24 @@ def history(
     ImportError
         If matplotlib is not installed.
     """
-    if not isinstance(history, Mapping):
-        raise TypeError(f"history: expected a History, got {_validate.kind(history)}")
-    names = [key for key, values in history.items() if all(np.ndim(each) == 0 for each in values)]
-    if names or not isinstance(name, str):
-        _validate.one_of("name", name, names)
+    entries = _entries(history)
+    if entries or not isinstance(name, str):
+        _validate.one_of("name", name, entries)
     style.check_look(label, color)
     legend = _validate.boolean("legend", legend)
+    shown = [key for key in (name, f"val_{name}") if key in entries]
+    epochs = np.array(getattr(history, "epoch", range(len(entries.get(name, [])))), float)
+    columns = [_numbers(key, entries[key], len(epochs)) for key in shown]
     ax = style.axes_or_new(ax)
-    shown = [key for key in (name, f"val_{name}") if key in history]
-    epochs = np.array(getattr(history, "epoch", []), float)
     looks = curves.looks_on(ax, len(shown), label, color)
     drawn = [
         Curve(
-            np.array(history[key], float),
+            column,
             np.ones(len(epochs), bool),
             key if label is None else f"{label}, {key}",
             look,
         )
-        for key, look in zip(shown, looks, strict=True)
+        for key, column, look in zip(shown, columns, looks, strict=True)
     ]
     share = name.removeprefix("val_").startswith(("accuracy", "top_", "r2"))
     negative = any(np.any(curve.y < 0) for curve in drawn)
@@ -85,3 +85,34 @@ def history(
     if legend:
         curves.name_lines(ax, None)
     return ax
+
+
+def _entries(history: Any) -> dict[str, list[Any]]:
+    """Those entries of a history that are one thing for each epoch, and no array."""
+    if not isinstance(history, Mapping):
+        raise TypeError(f"history: expected a History, got {_validate.kind(history)}")
+    found = {}
+    for name, values in history.items():
+        if not isinstance(name, str):
+            raise TypeError(f"history: expected names (str), got {name!r} ({type(name).__name__})")
+        expected = "a list with a number for each epoch"
+        column = list(_validate.items(f"history[{name!r}]", values, expected))
+        if all(np.ndim(each) == 0 for each in column):
+            found[name] = column
+    if history and not found:
+        raise ValueError(
+            f"history: expected an entry with a number for each epoch, got {', '.join(history)} "
+            "with arrays"
+        )
+    return found
+
+
+def _numbers(name: str, column: list[Any], epochs: int) -> Array:
+    """An entry as real numbers, as many as there are epochs."""
+    argument = f"history[{name!r}]"
+    numbers = style.reals(argument, [np.nan if each is None else each for each in column])
+    if len(numbers) != epochs:
+        raise ValueError(
+            f"{argument}: expected {epochs} numbers, one for each epoch, got {len(numbers)}"
+        )
+    return numbers

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 _ADVANCE = 0.1  # seconds that frames may take before training has earned them
 _ROOM = 10.0  # a log axis that becomes too short grows by so much beyond the line
+_GID = "vgcore.live"  # of all that a live picture draws
 _KINDS = "zero", "below", "huge", "plus", "minus", "nan"
+_TAKEN: dict[Axes, Live] = {}  # what moves on Axes, while it trains
 
 
 class Live(Callback):
@@ -50,7 +52,10 @@ class Live(Callback):
     ) -> None:
         self._flow, self._field, self._about = flow, field, FIELDS[field]
         self._fps, self._share, self._ax = fps, share, ax
+        self._own = ax is None  # whether the Axes are, and may be replaced
         self._picture: _Picture | None = None
+        self._left: _Picture | None = None  # the one of the training before
+        self._trains = False
         self.figure: Figure | None = None if ax is None else style.figure_of(ax)
         self._begin()
 
@@ -59,11 +64,13 @@ class Live(Callback):
         self._started = self._due = time.perf_counter()
 
     def on_train_begin(self, model: Sequential) -> None:
-        """Begin to count; ValueError if nothing is recorded in the flow."""
+        """Begin to count; ValueError if nothing is recorded in the flow, or another has the Axes."""
         if not self._flow.recording:
             raise ValueError(
                 "flow: expected the one that this training records into, fit(track=flow); got another"
             )
+        self._take()
+        self._trains = True
         self._begin()
 
     def on_progress(self, progress: Progress) -> None:
@@ -85,18 +92,43 @@ class Live(Callback):
 
     def on_train_end(self, model: Sequential) -> None:
         """Draw the last step, and leave a picture that can be saved."""
-        if self._picture is None:
-            self._open()
-        if self._picture is not None and self._picture.seen:
-            self._picture.settle()
-        self._picture = None
+        self._settle()
+
+    def _leave_training(self) -> None:
+        """Do the same where training was broken off."""
+        if self._trains:
+            self._settle()
+
+    def _settle(self) -> None:
+        try:
+            if self._picture is None:
+                self._open()
+            if self._picture is not None:
+                self._picture.settle()
+        finally:
+            self._left, self._picture, self._trains = self._picture, None, False
+            if self._ax is not None and _TAKEN.get(self._ax) is self:
+                del _TAKEN[self._ax]
+
+    def _take(self) -> None:
+        """Have the Axes, if there are some, for this picture alone."""
+        if self._ax is not None and _TAKEN.setdefault(self._ax, self) is not self:
+            raise ValueError(
+                f"ax: expected Axes of its own for live(field={self._field!r}), got those on which "
+                f"live(field={_TAKEN[self._ax]._field!r}) moves"
+            )
 
     def _open(self) -> None:
-        if not len(self._flow):
+        if self._own and self._left is not None and not self._left.seen:
+            self._ax = self._left = None
+        gone = self._ax is not None and not screens.on_figure(self._ax)
+        if gone or not len(self._flow):
             return
         self._ax = style.axes_or_new(self._ax)
+        self._take()
         self.figure = style.figure_of(self._ax)
         self._picture = _Picture(self._ax, self._flow, self._field, self._about)
+        self._picture.update()
 
 
 def live(
@@ -112,7 +144,8 @@ def live(
     The line of the last recorded step moves; that of the first one stays, faint. What the axis cannot show is
     marked and counted as in `vgcore.plot.flow`. Frames may take a share of the time: where one costs more
     there are fewer. What opens the picture and the first tenth of a second that frames take do not count.
-    When training ends the picture shows the last step.
+    When training ends, in whatever way, the picture shows the last step; another training goes on with it.
+    A figure that is closed, or whose Axes are cleared, is not drawn on any more in this training.
 
     Parameters
     ----------
@@ -125,7 +158,7 @@ def live(
     share : float, 0 < share <= 1
         Of the time of training, what frames may take; more where a short one is to be watched.
     ax : matplotlib.axes.Axes, optional
-        Where to draw, in a window or a notebook; left out, a new figure of pyplot.
+        Where to draw, in a window or a notebook, one live picture alone; left out, a new figure of pyplot.
 
     Returns
     -------
@@ -152,6 +185,7 @@ class _Picture:
 
     def __init__(self, ax: Axes, flow: GradientFlow, field: str, about: Field) -> None:
         self._ax, self._flow, self._field, self._about = ax, flow, field, about
+        _remove_old(ax)
         self._x = np.arange(len(flow.layers), dtype=float)
         rows: Array = getattr(flow, field)
         self._known = np.logical_not(np.isnan(rows).all(axis=0))
@@ -179,15 +213,16 @@ class _Picture:
             ax.set_yscale("log")
         self._limits: tuple[float, float] | None = None
         self._fit(self._first)
-        self._fit(shown)
+        self._move()
         moving = [self._line, *self._marks.values()]
+        for artist in (first, *moving, self._text):
+            artist.set_gid(_GID)
         self._screen = screens.screen_of(ax, moving, self._text)
-        self.update()
 
     @property
     def seen(self) -> bool:
-        """Whether anybody looks: not once the figure was closed."""
-        return self._screen.open
+        """Whether anybody looks: not once the figure was closed or cleared."""
+        return self._screen.open and self._screen.whole
 
     def _mark(self, kind: str, colour: str) -> Line2D:
         about = curves.MARKS[kind]
@@ -216,6 +251,10 @@ class _Picture:
 
     def update(self) -> None:
         """Draw the last step."""
+        self._screen.show(whole=self._move())
+
+    def _move(self) -> bool:
+        """Have lines and text tell of the last step; whether the axis has become another."""
         last = self._flow.newest()
         assert last is not None
         shown, found = self._shown(last.fields[self._field][0])
@@ -229,7 +268,7 @@ class _Picture:
                 line.set_data(at, np.full(len(at), curves.MARKS[kind].edge))
                 said.append(curves.counted(curves.MARKS[kind].name, len(at)))
         self._text.set_text("\n".join(said))
-        self._screen.show(whole=self._fit(shown))
+        return self._fit(shown)
 
     def _fit(self, shown: Array) -> bool:
         """Have the axis hold the line, with room to move; whether it has become another."""
@@ -259,9 +298,22 @@ class _Picture:
 
     def settle(self) -> None:
         """Draw the last step for good, on an axis that does not tell of the ones between."""
-        self._limits = None
-        self._fit(self._first)
-        self.update()
-        for artist in (self._line, *self._marks.values(), self._text):
-            artist.set_animated(False)
+        if self._screen.whole:
+            self._limits = None
+            self._fit(self._first)
+            if self._screen.open:
+                self.update()
+            else:
+                self._move()
+            for artist in (self._line, *self._marks.values(), self._text):
+                artist.set_animated(False)
         self._screen.close()
+
+
+def _remove_old(ax: Axes) -> None:
+    """Take away what a live picture of another training has left on axes."""
+    old = [artist for artist in ax.get_children() if artist.get_gid() == _GID]
+    for artist in old:
+        artist.remove()
+    if old:
+        ax.set_yscale("linear")

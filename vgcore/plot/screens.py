@@ -35,6 +35,8 @@ _NOTEBOOKS = "inline", "ipympl", "nbagg", "widget", "notebook"  # in the names o
 class Screen:
     """A canvas in memory, the lines that move on it, and a text that changes now and then."""
 
+    _stale = False  # whether what is kept is no more what the canvas shows
+
     def __init__(self, ax: Axes, moving: Sequence[Line2D], text: Text) -> None:
         self._ax, self._moving, self._text = ax, list(moving), text
         self._figure = figure = style.figure_of(ax)
@@ -43,11 +45,11 @@ class Screen:
             from matplotlib.backends.backend_agg import FigureCanvasAgg
 
             self._canvas = FigureCanvasAgg(figure)
-        # Whoever draws the whole, such as a window that grows, takes the moving artists along.
-        self._connection = self._canvas.mpl_connect("draw_event", self._drawn)
+        self._connection = self._canvas.mpl_connect("draw_event", self._redrawn)
         self._canvas.draw()
         self._layout = figure.get_layout_engine()
         figure.set_layout_engine("none")  # it is laid out: that takes as long as drawing it
+        self._laid_out = figure.get_layout_engine()
 
     @property
     def open(self) -> bool:
@@ -59,11 +61,28 @@ class Screen:
         return bool(there and self._figure.canvas is self._canvas)
 
     @property
+    def whole(self) -> bool:
+        """Whether all that moves is still there: not once somebody has cleared the figure or the Axes."""
+        artists = (*self._moving, self._text)
+        return on_figure(self._ax) and all(artist.axes is self._ax for artist in artists)
+
+    @property
     def _place(self) -> Bbox:
         """Where lines and text are."""
         return self._ax.bbox.padded(_MARK)
 
-    def _drawn(self, event: Any) -> None:
+    def _redrawn(self, event: Any) -> None:
+        """Whoever draws the whole, such as a window that grows, takes the moving artists along.
+
+        A file gets them by itself, in pixels of its own or as shapes; the next frame draws all anew.
+        """
+        if event.canvas is not self._canvas or self._canvas.is_saving():
+            self._stale = True
+        elif self.whole:
+            self._drawn()
+            self._stale = False
+
+    def _drawn(self) -> None:
         self._ground = self._canvas.copy_from_bbox(self._place)
         self._say()
         self._draw_lines()
@@ -103,7 +122,7 @@ class Screen:
         from matplotlib.transforms import Bbox
 
         changed = self._place
-        if whole:
+        if whole or self._stale:
             self._canvas.draw()
         elif time.perf_counter() - self._said > _READ:
             self._canvas.restore_region(self._ground)
@@ -120,11 +139,13 @@ class Screen:
         """Bring what has changed before the eyes."""
 
     def close(self) -> None:
-        """Show the whole for good."""
+        """Let go of the figure; show the whole for good, if anybody looks."""
         self._canvas.mpl_disconnect(self._connection)
-        self._figure.set_layout_engine(self._layout)
-        self._canvas.draw()
-        self._publish(self._place)
+        if self._layout is not None and self._figure.get_layout_engine() is self._laid_out:
+            self._figure.set_layout_engine(self._layout)
+        if self.open and self.whole:
+            self._canvas.draw()
+            self._publish(self._place)
 
 
 class _Window(Screen):
@@ -158,7 +179,7 @@ class _Cell(Screen):
         """A cell cannot be closed."""
         return True
 
-    def _drawn(self, event: Any) -> None:
+    def _drawn(self) -> None:
         self._still = base64.b64encode(self._png()).decode()
 
     def _png(self) -> bytes:
@@ -183,7 +204,7 @@ class _Cell(Screen):
 
     def show(self, *, whole: bool) -> None:
         """Replace the frame; the still picture, too, where the axes have changed."""
-        if whole:
+        if whole or self._stale:
             self._canvas.draw()
         self._handle.update(self._frame(), raw=True)
 
@@ -249,6 +270,11 @@ def _svg_text(text: Text, height: float, scale: float) -> str:
         f'fill="{text.get_color()}">{html.escape(line)}</text>'
         for place, line in enumerate(text.get_text().splitlines())
     )
+
+
+def on_figure(ax: Axes) -> bool:
+    """Whether nobody has taken the axes from their figure."""
+    return ax.figure is not None and ax in style.figure_of(ax).axes
 
 
 def screen_of(ax: Axes, moving: Sequence[Line2D], text: Text) -> Screen:
