@@ -102,6 +102,30 @@ def test_so_does_one_that_meets_a_step_that_is_not_finite() -> None:
     check_settled(live.figure, flow)
 
 
+@pytest.mark.parametrize("draws", range(4))
+def test_so_does_one_that_is_broken_off_while_it_is_drawn(
+    draws: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow, done = vg.GradientFlow(), []
+    live = plot.live(flow, share=1, fps=1e9, ax=plot.blank(4, 3).subplots())
+    draw = Axes.draw
+
+    def breaking_off(self: Axes, renderer: Any) -> None:
+        draw(self, renderer)
+        done.append(1)
+        if len(done) == draws + 1:
+            raise KeyboardInterrupt
+
+    def save(epoch: int) -> None:  # after which the whole is drawn
+        assert live.figure is not None
+        live.figure.savefig(BytesIO(), format="png")
+
+    monkeypatch.setattr(Axes, "draw", breaking_off)
+    with pytest.raises(KeyboardInterrupt):
+        fit(network(), flow, live, Epochs(save))
+    check_settled(live.figure, flow)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_so_does_one_of_many(error: type[BaseException]) -> None:
     flows = [vg.GradientFlow(), vg.GradientFlow()]

@@ -128,7 +128,7 @@ class Live(Callback):
         self._take()
         self.figure = style.figure_of(self._ax)
         self._picture = _Picture(self._ax, self._flow, self._field, self._about)
-        self._picture.update()
+        self._picture.begin()
 
 
 def live(
@@ -223,6 +223,11 @@ class _Picture:
     def seen(self) -> bool:
         """Whether anybody looks: not once the figure was closed or cleared."""
         return self._screen.open and self._screen.whole
+
+    def begin(self) -> None:
+        """Show the first frame."""
+        self._screen.begin()
+        self.update()
 
     def _mark(self, kind: str, colour: str) -> Line2D:
         about = curves.MARKS[kind]

@@ -35,7 +35,7 @@ _NOTEBOOKS = "inline", "ipympl", "nbagg", "widget", "notebook"  # in the names o
 class Screen:
     """A canvas in memory, the lines that move on it, and a text that changes now and then."""
 
-    _stale = False  # whether what is kept is no more what the canvas shows
+    _stale = True  # whether what is kept is not what the canvas shows
 
     def __init__(self, ax: Axes, moving: Sequence[Line2D], text: Text) -> None:
         self._ax, self._moving, self._text = ax, list(moving), text
@@ -45,11 +45,14 @@ class Screen:
             from matplotlib.backends.backend_agg import FigureCanvasAgg
 
             self._canvas = FigureCanvasAgg(figure)
+        self._layout = self._laid_out = figure.get_layout_engine()
         self._connection = self._canvas.mpl_connect("draw_event", self._redrawn)
+
+    def begin(self) -> None:
+        """Show the whole; Ctrl-C may come in between, and `close` undoes what was done."""
         self._canvas.draw()
-        self._layout = figure.get_layout_engine()
-        figure.set_layout_engine("none")  # it is laid out: that takes as long as drawing it
-        self._laid_out = figure.get_layout_engine()
+        self._figure.set_layout_engine("none")  # it is laid out: that takes as long as drawing it
+        self._laid_out = self._figure.get_layout_engine()
 
     @property
     def open(self) -> bool:
@@ -151,8 +154,9 @@ class Screen:
 class _Window(Screen):
     """A canvas of a window, whose events are seen to between two frames."""
 
-    def __init__(self, ax: Axes, moving: Sequence[Line2D], text: Text) -> None:
-        super().__init__(ax, moving, text)
+    def begin(self) -> None:
+        """Open it."""
+        super().begin()
         if (manager := self._canvas.manager) is not None:
             manager.show()
         for _ in range(3):  # until it has its place and its size
@@ -166,13 +170,18 @@ class _Window(Screen):
 class _Cell(Screen):
     """A picture in a notebook's cell that is replaced by the next one."""
 
+    _handle: Any = None  # of what the cell shows
+
     def __init__(self, ax: Axes, moving: Sequence[Line2D], text: Text) -> None:
-        from IPython.display import display  # type: ignore[import-not-found]
         from matplotlib import pyplot
 
         pyplot.close(style.figure_of(ax))  # or the cell would show it once more when it is done
         super().__init__(ax, moving, text)
-        self._handle: Any = display(self._frame(), raw=True, display_id=True)
+
+    def begin(self) -> None:
+        """Show the first frame."""
+        super().begin()
+        self._display(self._frame())
 
     @property
     def open(self) -> bool:
@@ -181,6 +190,14 @@ class _Cell(Screen):
 
     def _drawn(self) -> None:
         self._still = base64.b64encode(self._png()).decode()
+
+    def _display(self, data: dict[str, Any]) -> None:
+        from IPython.display import display  # type: ignore[import-not-found]
+
+        if self._handle is None:
+            self._handle = display(data, raw=True, display_id=True)
+        else:
+            self._handle.update(data, raw=True)
 
     def _png(self) -> bytes:
         from PIL import Image
@@ -206,10 +223,10 @@ class _Cell(Screen):
         """Replace the frame; the still picture, too, where the axes have changed."""
         if whole or self._stale:
             self._canvas.draw()
-        self._handle.update(self._frame(), raw=True)
+        self._display(self._frame())
 
     def _publish(self, changed: Bbox) -> None:
-        self._handle.update({"image/png": self._png()}, raw=True)
+        self._display({"image/png": self._png()})
 
 
 def _dots(line: Line2D) -> Array:
