@@ -41,7 +41,7 @@ def network(on_nonfinite: Any = "warn", rate: float = 0.01) -> vg.Sequential:
 
 
 class Epochs(vg.callbacks.Callback):
-    """Does something behind each epoch, when there is a picture."""
+    """Does something behind each epoch."""
 
     def __init__(self, act: Callable[[int], Any]) -> None:
         self._act = act
@@ -158,8 +158,8 @@ def test_one_that_ends_before_its_first_step_has_no_picture_and_leaves_the_axes_
     check_settled(live.figure, flow)
 
 
-def test_best_parameters_are_not_restored_where_training_is_broken_off() -> None:
-    # Only what holds something of the training is told of its end; `on_train_end` is another matter.
+def test_on_train_end_is_of_trainings_that_are_not_broken_off() -> None:
+    # EarlyStopping restores parameters there, which Ctrl-C leaves as they are.
     ends: list[Any] = []
 
     class Told(vg.callbacks.Callback):
