@@ -78,7 +78,8 @@ def _kinks(function: ActivationFunction, z: Array) -> tuple[float, ...]:
     beside = np.pad(changes, [(0, 0), (2, 2)], mode="edge")
     beside = np.maximum(beside[:, :-4], beside[:, 4:])
     noise = np.array([[_NOISE * size.max()] for size in sizes])
-    bar = np.where(changes > 4 * beside + noise, changes / 4, np.inf)
+    odd = changes / 8 > beside / 2 + noise / 8  # as halves, for 4 * beside may be no float
+    bar = np.where(odd, changes / 4, np.inf)
     low, high = z[:-1], z[1:]
     for _ in range(_HALVINGS):
         if not len(low):
@@ -95,6 +96,6 @@ def _kinks(function: ActivationFunction, z: Array) -> tuple[float, ...]:
 def _changes(function: ActivationFunction, low: Array, high: Array) -> Array:
     """Of value and of slope, from one to the other."""
     values = np.stack(evaluate(function, np.stack([low, high])))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         changes: Array = np.nan_to_num(np.abs(values[:, 1] - values[:, 0]), posinf=0)
     return changes
