@@ -17,6 +17,7 @@ from vgcore.plot.palette import few
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
     from matplotlib.text import Text
@@ -105,6 +106,15 @@ def axes_or_new(ax: Axes | None) -> Axes:
         raise TypeError(f"ax: expected matplotlib Axes, got {ax!r} ({type(ax).__name__})")
     _make_room(ax)
     return ax
+
+
+def check_free(ax: Axes) -> None:
+    """ValueError where a picture stands already, for one that has all of its axes' scales to itself."""
+    if any(str(artist.get_gid()).startswith("vgcore.") for artist in ax.get_children()):
+        raise ValueError(
+            "ax: expected Axes without another picture of vgcore, got Axes with one; give each its own, or "
+            "clear these with ax.clear()"
+        )
 
 
 def figure_or_new(figure: Figure | None, width: float, height: float) -> Figure:
@@ -352,9 +362,14 @@ def name_rows(ax: Axes, names: Sequence[str]) -> None:
 
 def number_x(ax: Axes) -> None:
     """Whole numbers on the x axis, as many as there is room for."""
+    number(ax.xaxis)
+
+
+def number(axis: Axis) -> None:
+    """Whole numbers on an axis, as many as there is room for, whatever stood there before."""
     from vgcore.plot.ticks import Numbers
 
-    ax.xaxis.set_major_locator(Numbers())
+    axis.set_major_locator(Numbers())
 
 
 def say(ax: Axes, message: str) -> None:
