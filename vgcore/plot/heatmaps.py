@@ -155,7 +155,8 @@ def heatmap(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of another kind, or the field, layer or gate is not there.
+        If an argument is of another kind, the field, layer or gate is not there, or a picture stands on the
+        Axes already.
     ImportError
         If matplotlib is not installed.
     """
@@ -174,6 +175,7 @@ def heatmap(
         reason = "no value to draw"
     _check_ends(about, colours)
     ax = style.axes_or_new(ax)
+    style.check_free(ax)
     ax.set_title(about.title)
     if matrix is None or not matrix.values.size:
         style.say(ax, reason)
@@ -209,11 +211,13 @@ def _check_ends(about: Field, colours: Colours) -> None:
 
 def _draw(ax: Axes, about: Field, matrix: _Matrix, colours: Colours, legend: bool) -> None:
     sheet = Sheet(matrix.values, matrix.present, matrix.x, matrix.y)
+    for axis in (ax.xaxis, ax.yaxis):  # first, for limits are chosen by what finds the ticks
+        style.number(axis)
     drawn = draw([ax], about, [sheet], colours)
+    drawn.cells.set_gid("vgcore.cells")
     ax.set(xlabel=matrix.x_name, ylabel=matrix.y_name)
     if matrix.of:
         ax.set_title(f"{about.title} in {matrix.of}")
-    ax.locator_params("both", integer=True)
     for axis, places in ((ax.xaxis, matrix.x), (ax.yaxis, matrix.y)):
         axis.set_major_formatter("{x:,.0f}")
         if len(places) == 1:
