@@ -70,7 +70,7 @@ def gates(
         x, x_name = inside.timesteps(source, len(there))
         curves.draw(ax, about, x, drawn, empty=empty)
         ax.set_xlabel(x_name)
-        ax.locator_params("x", integer=True)
+        style.number_x(ax)
     shares = [
         ax for ax, (about, values, _) in zip(axes, panels, strict=True) if about.share and values
     ]

@@ -140,8 +140,8 @@ def _over_training(
             transform=ax.get_yaxis_transform(),
             zorder=3,
         )
-        ax.locator_params("y", integer=True)
         style.number_x(ax)
+        style.number(ax.yaxis)
         ax.yaxis.set_major_formatter("{x:,.0f}")
         ax.set_ylabel("training step")
         ax.set_title(f"{text.short(name)}: over the training")
