@@ -33,7 +33,7 @@ UNNAMED = "_nolegend_"  # the label of a line that no legend names, to matplotli
 BAND = "vgcore.band"  # the ``gid`` of a band
 _FLOW = "vgcore.flow"
 MOST_MARKED = 20  # points of a line that each get a marker
-_MOST_LINES = 200  # that are artists of their own
+MOST_LINES = 200  # that are artists of their own
 BORNE = 150  # powers of ten, up and down, that matplotlib makes a log axis of
 _SMALL_SHARE = 0.1  # up to which an axis from 0 to 1 would show nothing
 _DECADE = 0.5  # a log axis spans a decade at least: in less, mere noise looks like a course
@@ -76,7 +76,7 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
             shown = np.where(where, np.nan, shown)
         if curve.band is not None:
             fill(ax, about, over, curve.band[:, curve.present], curve.look["color"])
-        if len(curves) > _MOST_LINES and curve.label == UNNAMED:
+        if len(curves) > MOST_LINES and curve.label == UNNAMED:
             bundle.append((over, shown, curve.look["color"]))
             continue
         every = _marked(shown, place, crowded=len(curves) > palette.MOST_TOLD)
@@ -92,7 +92,8 @@ def draw(ax: Axes, about: Field, x: Array, curves: Sequence[Curve], *, empty: st
     for kind, marks in spread.items():
         mark(ax, kind, marks)
     if "nan" in spread:
-        _hatch(ax, x, curves)
+        gone = [np.isnan(curve.telling) & curve.present for curve in curves]
+        hatch(ax, x, np.any(gone, axis=0))
     _finish(ax, about, empty)
 
 
@@ -222,12 +223,11 @@ def _alone(y: Array) -> list[int]:
     return [int(i) for i in np.flatnonzero(there[1:-1] & ~there[:-2] & ~there[2:])]
 
 
-def _hatch(ax: Axes, x: Array, curves: Sequence[Curve]) -> None:
+def hatch(ax: Axes, x: Array, gone: Mask) -> None:
     """Hatch where a line is NaN."""
     from matplotlib.collections import PolyCollection
 
     lines = borders(x)
-    gone = np.any([np.isnan(curve.telling) & curve.present for curve in curves], axis=0)
     boxes = [
         [(lines[begin], 0), (lines[end], 0), (lines[end], 1), (lines[begin], 1)]
         for begin, end in runs(gone)
