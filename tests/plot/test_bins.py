@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.patches import StepPatch
 from pictures import INF, NAN, Distributed, inside, render
 
@@ -193,3 +194,56 @@ def test_two_thousand_layers() -> None:
     assert len(render(ax.figure)) > 2000
     named = [written.get_text() for written in ax.get_legend().get_texts()]
     assert 5 <= len(named) <= 9 and named[0] == "dense2000" and named[-1] == "dense1"
+
+
+def outlines(ax: Axes) -> list[LineCollection]:
+    return [c for c in ax.collections if isinstance(c, LineCollection)]
+
+
+def test_of_many_layers_one_artist_holds_every_outline_that_is_not_named() -> None:
+    values = 10.0 ** np.random.default_rng(0).uniform(-9, 0, (300, 20))
+    values[7] = 0
+    ax = plot.histograms(Distributed.of([list(values)]), log=False)
+    (bundle,) = outlines(ax)
+    named = curves(ax)
+    assert 5 <= len(named) <= 9 and len(bundle.get_segments()) == 300 - len(named)
+    edges = np.asarray(next(p for p in ax.patches if isinstance(p, StepPatch)).get_data().edges)
+    for segment in bundle.get_segments():
+        np.testing.assert_array_equal(segment[:, 0], np.repeat(edges, 2)[1:-1])
+        assert segment[:, 1].sum() == pytest.approx(2, abs=1e-9) or not segment[:, 1].any()
+        assert segment[:, 1].max() < ax.get_ylim()[1]
+    few = plot.histograms(Distributed.of([list(values[:200])]))
+    assert not outlines(few) and len(curves(few)) == 200
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_axis_of_shares_holds_outlines_of_many_layers(log: bool) -> None:
+    values = 10.0 ** np.random.default_rng(0).uniform(-9, 0, (300, 20))
+    values[100] = 1e-5
+    ax = plot.histograms(Distributed.of([list(values)]), log=log)
+    low, high = ax.get_ylim()
+    assert high > 1 and (low == 0 or 1e-3 < low < 1 / 20)
+
+
+def test_a_record_without_any_bin() -> None:
+    """One whose values were all zero, NaN or infinite: no bin is known at all."""
+    model = vg.Sequential([vg.Dense(10, "relu"), vg.Dense(1)], input_shape=4, seed=0)
+    model.compile("mse", on_nonfinite="ignore")
+    for inputs in (0, 3e38):
+        flow = vg.GradientFlow(distributions=True)
+        x, y = np.full((32, 4), inputs), np.zeros((32, 1))
+        model.fit(x, y, epochs=3, track=flow, verbose=0)
+        for field in ("delta", "weight_grad"):
+            plot.histograms(flow, field)
+            plot.distribution(flow, -1, field)
+            ax = plot.distribution(flow, -1, field, kind="heatmap")
+            assert lanes(ax) == [] and ax.get_ylim()[0] < ax.get_ylim()[1]
+        plot.dashboard(flow)
+        for number in pyplot.get_fignums():
+            assert len(render(pyplot.figure(number))) > 2000
+
+
+def test_colours_of_equal_shares_span_a_decade() -> None:
+    ax = plot.distribution(Distributed.of([[[1.0]], [[1.0]]]), kind="heatmap")
+    low, high = ax.collections[0].get_clim()
+    assert (low, high) == (pytest.approx(0.1), 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LogNorm
+from matplotlib.ticker import LogLocator
 from pictures import NAN, Distributed, inside, layered, render, walked
 
 import vgcore as vg
@@ -296,3 +297,59 @@ def test_names_of_layers_do_not_touch(count: int, size: int) -> None:
         assert len(named) > 1
         for below, above in pairwise(named):
             assert below.y1 < above.y0
+
+
+BEFORE: dict[str, Callable[[Axes], Any]] = {
+    "ticks": lambda ax: ax.set_xticks([0, 1]),
+    "names": lambda ax: ax.set_yticks([0, 1], labels=["a", "b"]),
+    "a log axis' ticks": lambda ax: ax.xaxis.set_major_locator(LogLocator()),
+    "a line": lambda ax: ax.axvline(3),
+}
+HEATMAPS: dict[str, Callable[[Axes], Any]] = {
+    "heatmap": lambda ax: plot.heatmap(FLOW, ax=ax),
+    "distribution": lambda ax: plot.distribution(SPREAD, kind="heatmap", ax=ax),
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("name", HEATMAPS)
+def test_axes_whose_ticks_somebody_has_set(name: str, before: str) -> None:
+    fresh, ax = pyplot.figure().add_subplot(), pyplot.figure().add_subplot()
+    BEFORE[before](ax)
+    for each in (fresh, ax):
+        HEATMAPS[name](each)
+        render(each.figure)
+    if before != "a line":
+        for axis in ("xaxis", "yaxis"):
+            np.testing.assert_array_equal(
+                *(getattr(each, axis).get_ticklocs() for each in (fresh, ax))
+            )
+
+
+@pytest.mark.parametrize("name", HEATMAPS)
+def test_heatmaps_on_axes_that_share_both_axes(name: str) -> None:
+    figure, axes = pyplot.subplots(1, 2, sharex=True, sharey=True)
+    for ax in axes:
+        HEATMAPS[name](ax)
+    render(figure)
+
+
+TAKEN: dict[str, Callable[[Axes], Any]] = {
+    **HEATMAPS,
+    "flow": lambda ax: plot.flow(FLOW, ax=ax),
+    "ridgeline": lambda ax: plot.distribution(SPREAD, ax=ax),
+    "histograms": lambda ax: plot.histograms(SPREAD, ax=ax),
+}
+
+
+@pytest.mark.parametrize("before", TAKEN)
+@pytest.mark.parametrize("name", [*HEATMAPS, "ridgeline"])
+def test_a_second_picture_on_axes_is_refused(name: str, before: str) -> None:
+    ax = pyplot.figure().add_subplot()
+    TAKEN[before](ax)
+    there = len(ax.get_children()), ax.get_title(), len(ax.figure.axes)
+    with pytest.raises(ValueError, match="ax: expected Axes without another picture of vgcore"):
+        TAKEN[name](ax)
+    assert there == (len(ax.get_children()), ax.get_title(), len(ax.figure.axes))
+    ax.clear()
+    TAKEN[name](ax)

@@ -126,7 +126,7 @@ def test_histograms_share_out_every_element() -> None:
     values = rng.normal(size=1000)
     values[:100], values[100:110], values[110:115] = 0, NAN, -INF
     for log in (True, False):
-        binned = bins.of_arrays([values, values[:50]], log=log, activation=None)
+        binned = bins.of_arrays([values, values[:50]], log=log)
         lanes = sum(lane for lane in binned.lanes.values())
         np.testing.assert_allclose(binned.shares.sum(axis=1) + lanes, 1)
         assert binned.counts["nan"] == 10
@@ -137,7 +137,7 @@ def test_bins_of_arrays_are_those_of_a_record() -> None:
     arrays = [rng.normal(size=100) * 10.0 ** rng.integers(-9, 9, 100), np.array([0, NAN, INF, -1])]
     recorded = Distributed.of([arrays]).distribution("delta")
     one = bins.of_distribution(recorded, [0], [0, 1])
-    other = bins.of_arrays(arrays, log=True, activation=None)
+    other = bins.of_arrays(arrays, log=True)
     np.testing.assert_array_equal(one.edges, other.edges)
     np.testing.assert_allclose(one.shares, other.shares)
     assert one.counts == other.counts

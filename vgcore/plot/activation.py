@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FLAT = 0.05  # of the steepest slope, as the tracker's ``saturated`` has it
-_AROUND = 4.0  # z are shown so far from 0 at least
+_AROUND = -4.0, 4.0  # z are shown at least
 _ROOM = 0.05  # on either side: numbers on both axes would meet in the corner
 _POINTS = 2001
 _Z = "pre-activation $z$"
@@ -62,9 +62,9 @@ def activation(
     values = None if z is None else style.reals("z", z)
     legend = _validate.boolean("legend", legend)
     ax = style.axes_or_new(ax)
-    binned = None if values is None else bins.of_arrays([values], log=False, activation=None)
-    at = np.linspace(*_range(binned, values), _POINTS)
-    h, slope = _slopes.evaluate(chosen.function, at)
+    binned = None if values is None else bins.of_arrays([values], log=False, within=_AROUND)
+    at = np.linspace(*_range(binned), _POINTS)
+    h, slope = _evaluated(chosen, at)
     steepest = _slopes.survey(chosen.function).steepest
     _functions(ax, chosen, at, h, slope)
     flat = np.abs(slope) < _FLAT * steepest if np.isfinite(steepest) else np.zeros(len(at), bool)
@@ -80,6 +80,12 @@ def activation(
     if legend:
         curves.name_lines(ax, None)
     return ax
+
+
+def _evaluated(chosen: activations.Activation, z: Array) -> tuple[Array, Array]:
+    """f(z) and its slope, of which there is none where f is not defined, whatever its formula gives."""
+    h, slope = _slopes.evaluate(chosen.function, z)
+    return h, np.where(np.isnan(h), np.nan, slope)
 
 
 def _beneath(ax: Axes) -> Axes:
@@ -98,11 +104,9 @@ def _beneath(ax: Axes) -> Axes:
     return beneath
 
 
-def _range(binned: Binned | None, values: Array | None) -> tuple[float, float]:
+def _range(binned: Binned | None) -> tuple[float, float]:
     """All finite z, and those around 0."""
-    low, high = -_AROUND, _AROUND
-    if binned is not None and values is not None and np.isfinite(values).any():
-        low, high = min(low, binned.edges[0]), max(high, binned.edges[-1])
+    low, high = _AROUND if binned is None else map(float, binned.edges[[0, -1]])
     room = _ROOM * (high - low)
     return low - room, high + room
 
@@ -113,6 +117,8 @@ def _functions(ax: Axes, chosen: activations.Activation, z: Array, h: Array, slo
         shown = [np.where(np.isfinite(y) & (np.abs(y) < 1e300), y, np.nan) for y in (h, slope)]
     ax.plot(z, shown[0], color=first, label="f(z)")
     ax.plot(z, shown[1], color=second, linestyle="--", label="slope f′(z)")
+    if np.isnan(h).any():
+        curves.hatch(ax, z, np.isnan(h))
     ax.axhline(0, color=palette.faint(0.4), linewidth=curves.stroke(0.5), zorder=1)
     ax.set(ylabel="activation", title=chosen.name)
     ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
@@ -146,5 +152,5 @@ def _share_of_flat(chosen: activations.Activation, values: Array, steepest: floa
     there = values[~np.isnan(values)]
     if not there.size or not np.isfinite(steepest):
         return ""
-    _, slope = _slopes.evaluate(chosen.function, there.ravel())
+    _, slope = _evaluated(chosen, there.ravel())
     return f": {np.mean(np.abs(slope) < _FLAT * steepest):.0%} of z lie where it is flat"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from vgcore import _slopes
 from vgcore.activations import Activation
 from vgcore.plot.fields import Array
 
-_BINS = 60  # of a linear axis
+_BINS = 61  # of a linear axis; of an even number, two would meet at the middle, where 0 often is
 _FAR = 1e6  # z at which a bounded activation has come to its bounds
 _LARGEST = 1e300  # that a linear axis bears
 SIGNS = {
@@ -50,6 +51,11 @@ class Binned(NamedTuple):
     log: bool
 
     @property
+    def powers(self) -> int:
+        """How many powers of two a bin holds, where it holds powers of two."""
+        return round(float(self.edges[1] - self.edges[0]))
+
+    @property
     def peaks(self) -> Array:
         """Of each row (R,) the largest share of a bin; 0 where no bin holds any."""
         return np.asarray(self.shares.max(axis=1, initial=0.0))
@@ -71,6 +77,20 @@ def percent(share: float) -> str:
     if 0.995 < share < 1:
         return ">99 %"
     return f"{100 * share:.{1 if 0 < share < 0.0995 else 0}f} %"
+
+
+def joined(binned: Binned, most: float) -> Binned:
+    """At most so many bins of powers of two: neighbours are one, which holds all that they hold."""
+    powers = math.ceil((len(binned.edges) - 1) / most)
+    if powers == 1 or not binned.log:
+        return binned
+    first = int(binned.edges[0] // powers)
+    last = -int(-binned.edges[-1] // powers)
+    shares = np.zeros((len(binned.shares), powers * (last - first)))
+    begin = int(binned.edges[0]) - powers * first
+    shares[:, begin : begin + binned.shares.shape[1]] = binned.shares
+    shares = shares.reshape(len(shares), -1, powers).sum(axis=2)
+    return binned._replace(edges=powers * np.arange(first, last + 1.0), shares=shares)
 
 
 def _binned(
@@ -106,13 +126,14 @@ def of_distribution(recorded: Any, rows: Sequence[int], columns: Sequence[int]) 
     total = np.asarray(recorded.total[where]).ravel()
     with np.errstate(divide="ignore"):
         edges = np.log2(recorded.edges)
-    if len(edges) > 1:
-        edges[-1] = edges[-2] + 1  # the largest floats' may be no float
+    if len(edges) == 1:  # of nothing but zeros and what is not finite
+        edges, counts = np.array([-1.0, 0.0]), np.zeros((len(counts), 1), counts.dtype)
+    edges[-1] = edges[-2] + 1  # the largest floats' may be no float
     return _binned(edges, counts, apart, total, log=True)
 
 
-def of_arrays(arrays: Sequence[Array], *, log: bool, activation: Activation | None) -> Binned:
-    """Of arrays of values: by powers of two of their size, or over the range of an activation."""
+def of_arrays(arrays: Sequence[Array], *, log: bool, within: Iterable[float] = ()) -> Binned:
+    """Of arrays of values: by powers of two of their size, or on a linear axis that shows ``within``, too."""
     flat = [np.asarray(values, float).ravel() for values in arrays]
     finite = [values[np.isfinite(values)] for values in flat]
     apart = {"nan": np.array([np.isnan(values).sum() for values in flat])}
@@ -128,7 +149,7 @@ def of_arrays(arrays: Sequence[Array], *, log: bool, activation: Activation | No
     else:
         apart["huge"] = np.array([np.count_nonzero(np.abs(each) > _LARGEST) for each in finite])
         finite = [each[np.abs(each) <= _LARGEST] for each in finite]
-        edges = _linear(finite, activation)
+        edges = _linear(finite, within)
         counts = [np.histogram(values, edges)[0] for values in finite]
         apart["-inf"] = np.array([np.count_nonzero(values == -np.inf) for values in flat])
         apart["inf"] = np.array([np.count_nonzero(values == np.inf) for values in flat])
@@ -136,21 +157,24 @@ def of_arrays(arrays: Sequence[Array], *, log: bool, activation: Activation | No
     return _binned(edges.astype(float), np.array(counts), apart, total, log=log)
 
 
-def _linear(finite: Sequence[Array], activation: Activation | None) -> Array:
-    """Edges of bins from the least to the largest value that is, or that the activation may give."""
-    low, high = np.inf, -np.inf
-    for values in finite:
-        if values.size:
-            low, high = min(low, values.min()), max(high, values.max())
-    for bound in own_range(activation) if activation else ():
-        if np.isfinite(bound):
-            low, high = min(low, bound), max(high, bound)
-    if low > high:
-        low, high = 0.0, 1.0
+def _linear(finite: Sequence[Array], within: Iterable[float]) -> Array:
+    """Edges of bins from the least to the largest value that is, or that the axis is to show.
+
+    Values that would fit into one bin do not lie on both sides of an edge: all edges move aside.
+    """
+    ends = [end for values in finite if values.size for end in (values.min(), values.max())]
+    shown = [*ends, *(bound for bound in within if np.isfinite(bound))]
+    low, high = (min(shown), max(shown)) if shown else (0.0, 1.0)
     if high - low <= 1e-12 * max(abs(low), abs(high)):  # one value alone
         room = max(abs(low), abs(high)) / 4 or 0.5
         low, high = low - room, high + room
-    return np.linspace(low, high, _BINS + 1)
+    edges = np.linspace(low, high, _BINS + 1)
+    width = edges[1] - edges[0]
+    if ends and max(ends) - min(ends) < width / 2:
+        first, last = np.searchsorted(edges, [min(ends), max(ends)], side="right")
+        if first < min(last, _BINS):
+            return np.append(edges - width / 2, edges[-1] + width / 2)
+    return edges
 
 
 def own_range(activation: Activation) -> tuple[float, float]:

@@ -33,6 +33,7 @@ _LOW = 1 / 8  # of a linear axis: how high the lowest layer's curve must be
 _LOW_IN_RANGE = (
     1 / 20
 )  # ... where it has an activation's range, as in Glorot's figure, which is linear
+_OUTLINES = "vgcore.outlines"
 _LINE = 1.8  # of a text's size: the height of a row of it, and a margin
 _OVERLAP = 1.8  # of a ridge over the next one's ground, at most
 
@@ -49,7 +50,8 @@ def distribution(
 ) -> Axes:
     """Draw how a layer's values are distributed, over the training.
 
-    Bins are powers of two of the values' size. What no bin holds has a lane of its own beside them: of a
+    Bins are powers of two of the values' size; over hundreds of these several are one bin, as wide as can be
+    seen, and the axis says how many. What no bin holds has a lane of its own beside them: of a
     ridgeline the percentage of the layer's elements, of a heatmap its colour.
 
     Parameters
@@ -77,8 +79,8 @@ def distribution(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of another kind, no distributions are recorded, or the field, the layer or a step
-        is not there.
+        If an argument is of another kind, no distributions are recorded, the field, the layer or a step is
+        not there, or a picture stands on the Axes already.
     ImportError
         If matplotlib is not installed.
     """
@@ -97,6 +99,7 @@ def distribution(
         limit = len(recorded.step) if kind == "heatmap" else _MOST_RIDGES
         rows = style.rows_of(recorded, steps, limit=limit)
     ax = style.axes_or_new(ax)
+    style.check_free(ax)
     title = f"Distribution: {about.title.lower()}"
     ax.set_title(f"{title} in {name}" if name else title)
     if not rows:
@@ -185,18 +188,14 @@ def histograms(
     ax.set_title(f"Distribution: {about.title.lower()}{when}")
     if binned is None or not binned.total.any():
         return _empty(ax, "no distribution recorded" if binned is None else "no value to draw")
+    binned = lanes.wide_enough(ax, binned, wide=0)
     looks = palette.looks(len(names))
-    shown = {names[place] for place in text.evenly(len(names), style.MOST_NAMES)}
-    for place, (name, look) in enumerate(zip(names, looks, strict=True)):
-        if binned.total[place]:
-            kept = {key: look[key] for key in ("color", "linewidth")}
-            label = name if name in shown else curves.UNNAMED
-            ax.stairs(binned.shares[place], binned.edges, baseline=None, label=label, **kept)
+    _outlines(ax, binned, names, looks)
     beside = lanes.places(ax, binned, wide=0)
     _bars(ax, binned, beside, [look["color"] for look in looks])
     lanes.name(ax, binned, beside)
     _share_axis(ax, log=_steep(binned, _LOW_IN_RANGE if own else _LOW) if log is None else log)
-    ax.set(xlabel=about.axis, ylabel=_SHARE)
+    ax.set(xlabel=lanes.said(about.axis, binned), ylabel=_SHARE)
     ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
     style.fit_text(ax)
     if legend:
@@ -235,7 +234,8 @@ def of_flow(
     row = len(recorded.step) - 1
     if step is not None:
         row = style.rows_of(recorded, [step], called="step")[0]
-    binned = bins.of_distribution(recorded, [row], [recorded.layers.index(name) for name in names])
+    place = {name: column for column, name in enumerate(recorded.layers)}
+    binned = bins.of_distribution(recorded, [row], [place[name] for name in names])
     return about, names, binned, f" at step {recorded.step[row]:,}"
 
 
@@ -253,7 +253,8 @@ def _of_internals(
         raise ValueError(inside.without(source, field))
     names = style.names_of(layers, some)
     arrays = [inside.there(source, inside.array(source, name, field)) for name in names]
-    return about, names, bins.of_arrays(arrays, log=about.log, activation=activation)
+    within = () if activation is None else bins.own_range(activation)
+    return about, names, bins.of_arrays(arrays, log=about.log, within=within)
 
 
 def _empty(ax: Axes, message: str) -> Axes:
@@ -266,6 +267,34 @@ def _steep(binned: Binned, least: float) -> bool:
     """Whether on a linear axis the curve of some layer would lie below a share of the height."""
     highest = max([binned.peaks.max(), *(lane.max() for lane in binned.lanes.values())])
     return bool((binned.bodies < least * highest).any())
+
+
+def _outlines(
+    ax: Axes, binned: Binned, names: Sequence[str], looks: Sequence[palette.Look]
+) -> None:
+    """An outline for each layer; of many, those that no legend names are one artist, for each takes long."""
+    from matplotlib.collections import LineCollection
+
+    named = set(text.evenly(len(names), style.MOST_NAMES))
+    there = np.flatnonzero(binned.total).tolist()
+    bundle = [place for place in there if place not in named]
+    if len(there) <= curves.MOST_LINES:
+        bundle = []
+    if bundle:
+        x = np.repeat(binned.edges, 2)[1:-1]
+        drawn = LineCollection(
+            [np.stack([x, np.repeat(binned.shares[place], 2)], axis=1) for place in bundle],
+            colors=[looks[place]["color"] for place in bundle],
+            linewidths=looks[0]["linewidth"],
+            capstyle="butt",
+            rasterized=True,
+            gid=_OUTLINES,
+        )
+        ax.add_collection(drawn)
+    for place in sorted(set(there) - set(bundle)):
+        kept = {key: looks[place][key] for key in ("color", "linewidth")} | {"gid": _OUTLINES}
+        label = names[place] if place in named else curves.UNNAMED
+        ax.stairs(binned.shares[place], binned.edges, baseline=None, label=label, **kept)
 
 
 def _bars(ax: Axes, binned: Binned, beside: dict[str, lanes.Lane], colours: Sequence[str]) -> None:
@@ -302,15 +331,20 @@ def _share_axis(ax: Axes, *, log: bool) -> None:
 
 def _ridges(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
     """A filled histogram a step, the last ones behind, and beside it percentages."""
+    from matplotlib.patheffects import withStroke
+
+    wide = len(">99.9 %")
+    binned = lanes.wide_enough(ax, binned, wide=wide)
     apart = _round_share(binned.peaks.max() / (_OVERLAP if len(steps) > 1 else 1.0))
-    beside = lanes.places(ax, binned, wide=len(">99.9 %"))
+    beside = lanes.places(ax, binned, wide=wide)
     lanes.shade(ax, beside)
-    edge = palette.ground()
+    apart_from_others = [withStroke(linewidth=2.4, foreground=palette.ground())]
     for place, colour in reversed(list(enumerate(palette.many(len(steps))))):
         behind = 2 + (len(steps) - place) * 0.01
-        look: dict[str, Any] = {"facecolor": colour, "edgecolor": edge, "zorder": behind}
+        look: dict[str, Any] = {"facecolor": colour, "edgecolor": colour, "zorder": behind}
         heights = place + binned.shares[place] / apart
-        ax.stairs(heights, binned.edges, baseline=place, fill=True, linewidth=0.8, **look)
+        ridge = ax.stairs(heights, binned.edges, baseline=place, fill=True, linewidth=0.8, **look)
+        ridge.set(path_effects=apart_from_others, gid="vgcore.ridge")
         ax.axhline(place, color=colour, linewidth=0.8, zorder=behind)
     size = style.legend_size(ax)
     high = ax.get_window_extent().height / style.figure_of(ax).dpi * 72
@@ -333,7 +367,7 @@ def _ridges(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
     ax.set_ylabel("training step")
     lanes.name(ax, binned, beside)
     scale = "line to line" if len(steps) > 1 else "line to top"
-    ax.set_xlabel(f"{about.axis}\n{scale}: {100 * apart:g} % of elements")
+    ax.set_xlabel(f"{lanes.said(about.axis, binned)}\n{scale}: {100 * apart:g} % of elements")
 
 
 def _round_share(least: float) -> float:
@@ -347,9 +381,10 @@ def _columns(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm
 
+    binned = lanes.wide_enough(ax, binned, wide=0, upright=True)
     everything = np.concatenate([binned.shares.ravel(), *binned.lanes.values()])
     some = everything[everything > 0]
-    scale = LogNorm(float(some.min()) * 0.999, float(some.max()))
+    scale = LogNorm(float(min(some.min() * 0.999, some.max() / 10)), float(some.max()))
     x = curves.borders(steps.astype(float))
     pale = (
         np.linspace(0.2, 1, 256) if palette.on_dark() else np.linspace(1, 0, 256)
@@ -358,11 +393,17 @@ def _columns(ax: Axes, about: Field, binned: Binned, steps: Array) -> None:
     beside = lanes.places(ax, binned, wide=0, upright=True)
     blocks = [(binned.edges, binned.shares)] if binned.shares.any() else []
     blocks += [(np.array(beside[name]), each[:, np.newaxis]) for name, each in binned.lanes.items()]
+    style.number(ax.xaxis)  # first, for limits are chosen by what finds the ticks
     for edges, shares in blocks:
         cells = ax.pcolormesh(
-            x, edges, np.ma.masked_equal(shares.T, 0), cmap=colours, norm=scale, rasterized=True
+            x,
+            edges,
+            np.ma.masked_equal(shares.T, 0),
+            cmap=colours,
+            norm=scale,
+            rasterized=True,
+            gid="vgcore.cells",
         )
     lanes.name(ax, binned, beside, upright=True)
-    ax.set(xlabel="training step", ylabel=about.axis)
-    ax.locator_params("x", integer=True)
+    ax.set(xlabel="training step", ylabel=lanes.said(about.axis, binned))
     colourbar.beside(ax, cells, _SHARE)

@@ -15,6 +15,7 @@ _LEFT = "-inf", "zero"  # of the bins, as they would stand on the axis
 _LANE = 0.06  # of the axis at least
 _GAP = 0.4  # of a lane's width, between it and what is beside it
 _LETTER = 0.62  # of its size is a letter's width, about
+_NARROWEST = 1.5  # points: a bin that is always seen, whatever the resolution
 _LAID_OUT = 0.7  # of a new panel's width is left when large legends have their room
 
 
@@ -41,9 +42,8 @@ def places(ax: Axes, binned: Binned, *, wide: int, upright: bool = False) -> dic
         Whether the axis of values is y.
     """
     low, high = (float(edge) for edge in binned.edges[[0, -1]])
-    share = _LANE if upright else max(_LANE, _room(ax, [*map(bins.SIGNS.get, binned.lanes)], wide))
-    rest = 1 - share * (1 + _GAP) * len(binned.lanes)
-    width = share * (high - low) / max(rest, 0.3)
+    share, rest = _shares(ax, binned, wide=wide, upright=upright)
+    width = share * (high - low) / rest
     found: dict[str, Lane] = {}
     left = [name for name in bins.SIGNS if name in binned.lanes and name in _LEFT]
     right = [name for name in bins.SIGNS if name in binned.lanes and name not in _LEFT]
@@ -54,6 +54,21 @@ def places(ax: Axes, binned: Binned, *, wide: int, upright: bool = False) -> dic
         begin = high + width * (_GAP + (1 + _GAP) * place)
         found[name] = Lane(begin, begin + width)
     return found
+
+
+def wide_enough(ax: Axes, binned: Binned, *, wide: int, upright: bool = False) -> Binned:
+    """The histograms, bins of powers of two joined so far that none is too narrow to be seen.
+
+    The arguments are those of `places`.
+    """
+    _, rest = _shares(ax, binned, wide=wide, upright=upright)
+    return bins.joined(binned, max(1.0, rest * _length(ax, upright=upright) / _NARROWEST))
+
+
+def _shares(ax: Axes, binned: Binned, *, wide: int, upright: bool) -> tuple[float, float]:
+    """What share of the axis a lane takes, and all bins together."""
+    lane = _LANE if upright else max(_LANE, _room(ax, [*map(bins.SIGNS.get, binned.lanes)], wide))
+    return lane, max(1 - lane * (1 + _GAP) * len(binned.lanes), 0.3)
 
 
 def _room(ax: Axes, names: list[Any], wide: int) -> float:
@@ -123,6 +138,12 @@ def _ticks(
     if binned.log:
         return ticks, [f"$2^{{{tick:.0f}}}$" for tick in ticks]
     return ticks, [f"{tick:.4g}" for tick in ticks]
+
+
+def said(axis: str, binned: Binned) -> str:
+    """The label of the axis of values, and how much a bin holds where neighbours are joined."""
+    joined = binned.log and binned.powers > 1
+    return f"{axis}\neach bin: {binned.powers} powers of two" if joined else axis
 
 
 def count(ax: Axes, binned: Binned) -> None:
