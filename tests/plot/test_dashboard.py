@@ -116,11 +116,11 @@ def test_rows_are_full(name: str, count: int) -> None:
     assert all(ax.axison for ax in figure.axes)
 
 
-def test_a_third_row_and_large_text_make_a_larger_figure_of_one_shape() -> None:
+def test_a_third_row_makes_a_higher_figure_and_large_text_a_larger_one() -> None:
     sizes = [drawn(*of).get_size_inches() for of in (("none", 10), ("LSTM", 10), ("none", 20))]
     assert sizes[0].tolist() == [13.33, 7.5]
-    for size in sizes[1:]:
-        assert size[0] > 13.33 and size[0] / size[1] == pytest.approx(13.33 / 7.5)
+    assert sizes[1].tolist() == [13.33, 1.5 * 7.5]  # as wide as a slide, and higher
+    assert sizes[2][0] > 13.33 and sizes[2][0] / sizes[2][1] == pytest.approx(13.33 / 7.5)
     given = pyplot.figure(figsize=(9, 5))
     assert plot.dashboard(FLOWS["LSTM"](), figure=given).get_size_inches().tolist() == [9, 5]
 

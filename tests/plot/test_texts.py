@@ -12,9 +12,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.transforms import Affine2D
-from pictures import INF, NAN, Expected, layered, render, rng, walked
+from pictures import INF, NAN, Expected, layered, overlap, render, rng, texts_of, walked
 
 from vgcore import plot
 from vgcore.plot import palette, text
@@ -75,43 +73,6 @@ def figure_of(made: Axes | Figure) -> Figure:
     figure = made if isinstance(made, Figure) else made.figure
     assert isinstance(figure, Figure)
     return figure
-
-
-def texts_of(ax: Axes) -> list[Text]:
-    """What stands on or about axes, and can be seen."""
-    found = [ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts]
-    for axis in (ax.xaxis, ax.yaxis):
-        low, high = sorted(axis.get_view_interval())
-        for ticks in (axis.get_major_ticks(), axis.get_minor_ticks()):
-            room = 1e-9 * (high - low)
-            found += [t.label1 for t in ticks if low - room <= t.get_loc() <= high + room]
-    if legend := ax.get_legend():
-        found += [*legend.get_texts(), legend.get_title()]
-    return [each for each in found if each.get_visible() and each.get_text().strip()]
-
-
-def corners(written: Text) -> np.ndarray:
-    """Of the box (4, 2) around a text, which may be turned."""
-    turned = written.get_rotation()
-    if turned % 90 == 0:
-        return written.get_window_extent().corners()[[0, 1, 3, 2]]
-    anchor = written.get_transform().transform(written.get_position())
-    written.set_rotation(0)
-    upright = written.get_window_extent().corners()[[0, 1, 3, 2]]
-    written.set_rotation(turned)
-    return Affine2D().rotate_deg_around(*anchor, turned).transform(upright)
-
-
-def overlap(one: Text, other: Text) -> bool:
-    """Whether no line parts the two boxes, of which one side would be along it."""
-    boxes = corners(one), corners(other)
-    for box in boxes:
-        for side in (box[1] - box[0], box[2] - box[1]):
-            normal = np.array([-side[1], side[0]]) / (np.linalg.norm(side) or 1)
-            first, second = (each @ normal for each in boxes)
-            if min(first.max(), second.max()) - max(first.min(), second.min()) <= 1:
-                return False
-    return True
 
 
 @pytest.mark.parametrize("sizes", SIZES)

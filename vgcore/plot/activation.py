@@ -19,6 +19,7 @@ _FLAT = 0.05  # of the steepest slope, as the tracker's ``saturated`` has it
 _AROUND = -4.0, 4.0  # z are shown at least
 _ROOM = 0.05  # on either side: numbers on both axes would meet in the corner
 _POINTS = 2001
+_UPRIGHT = 0.7  # of their height is left to axes where the legend is higher than they are
 _Z = "pre-activation $z$"
 
 
@@ -75,6 +76,10 @@ def activation(
         beneath = _beneath(ax)
         _shade(beneath, at, flat)
         _histogram(beneath, binned)
+        for each, short in ((ax, "f, f′"), (beneath, "share")):  # no higher than the half panel
+            written, high = each.yaxis.label, _UPRIGHT * style.height(each)
+            if written.get_text().count("\n") > 1 or style.too_long(written, high):
+                each.set_ylabel(short)
         ax.set_title(f"{chosen.name}{_share_of_flat(chosen, values, steepest)}")
     style.fit_text(ax)
     if legend:
@@ -121,6 +126,7 @@ def _functions(ax: Axes, chosen: activations.Activation, z: Array, h: Array, slo
         curves.hatch(ax, z, np.isnan(h))
     ax.axhline(0, color=palette.faint(0.4), linewidth=curves.stroke(0.5), zorder=1)
     ax.set(ylabel="activation", title=chosen.name)
+    style.number_x(ax)
     ax.grid(alpha=0.2 if palette.on_dark() else 0.3)
     ax.set_xlim(z[0], z[-1])
 

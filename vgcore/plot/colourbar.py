@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,10 +23,10 @@ _ENDS = {  # of a colour bar, where there are values below and above
 }
 
 
-def beside(ax: Axes, cells: Any, label: str) -> None:
+def beside(ax: Axes, cells: Any, label: str, *, numbers: Sequence[float] = ()) -> None:
     """A colour bar that belongs to the axes, so that every layout of a figure has room for both.
 
-    Where nobody lays the figure out it takes its room from the axes.
+    Where nobody lays the figure out it takes its room from the axes. Its label is broken to their height.
     """
     figure, size = style.figure_of(ax), float(ax.yaxis.label.get_fontsize())
     place: dict[str, Any] = {"ax": ax}
@@ -35,8 +36,12 @@ def beside(ax: Axes, cells: Any, label: str) -> None:
     below, above = bool((shown < least).any()), bool((shown > most).any())
     made = figure.colorbar(cells, extend=_ENDS[below, above], **place)
     made.set_label(label, fontsize=size)
+    style.break_text(made.ax.yaxis.label, style.height(ax))
     made.ax.tick_params(which="both", labelsize=size)
     _fit_ticks(made)
+    if numbers:
+        made.set_ticks(list(numbers), labels=[f"{number:g}" for number in numbers])
+        made.minorticks_off()
 
 
 def _behind(ax: Axes) -> Transform:
@@ -52,6 +57,8 @@ def _fit_ticks(made: Colorbar) -> None:
     """Have a log scale of hundreds of decades ticks that no float is too small or large for."""
     from matplotlib.colors import LogNorm
 
+    from vgcore.plot import ticks
+
     if not isinstance(made.norm, LogNorm):
         return
     low, high = np.log10(made.mappable.get_clim())
@@ -59,3 +66,5 @@ def _fit_ticks(made: Colorbar) -> None:
         exponents = np.arange(np.ceil(low / 50) * 50, high, 50)
         made.set_ticks(list(10.0**exponents), labels=[f"$10^{{{e:.0f}}}$" for e in exponents])
         made.minorticks_off()
+    elif low > -_DECADES:
+        made.formatter, made.minorformatter = ticks.Decades(), ticks.BetweenDecades()

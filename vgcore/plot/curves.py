@@ -303,10 +303,10 @@ def _scale(ax: Axes, about: Field, finite: Array) -> None:
         ends = [10 ** (middle - _DECADE), 10 ** (middle + _DECADE)]
         ends += [] if about.guide is None else [about.guide]
         ax.update_datalim([(0, end) for end in ends], updatex=False)
-    from vgcore.plot.ticks import BetweenDecades
+    from vgcore.plot.ticks import number_decades
 
     ax.set_yscale("log")
-    ax.yaxis.set_minor_formatter(BetweenDecades())
+    number_decades(ax.yaxis)
     if ax.get_ylim()[0] <= 0:  # nothing to show yet, and so the limits of a linear axis
         ax.set_ylim(0.1, 1, auto=True)
 
@@ -377,11 +377,16 @@ def named(*axes: Axes, reverse: bool = False) -> tuple[list[Artist], list[str]]:
     return handles, labels
 
 
-def name_beside(figure: Figure, axes: Sequence[Axes], title: str) -> None:
-    """One legend beside panels: lines by the first one's names, and the marks of all of them."""
+def name_beside(figure: Figure, axes: Sequence[Axes], title: str) -> float:
+    """One legend beside panels: lines by the first one's names, and the marks of all of them.
+
+    How many points wide it is.
+    """
     handles, labels = named(*axes)
-    if handles:
-        legend(figure, handles, labels, axes[0], title=title, loc="outside right center")
+    if not handles:
+        return 0.0
+    made = legend(figure, handles, labels, axes[0], title=title, loc="outside right center")
+    return made.get_window_extent().width * 72 / figure.dpi
 
 
 def name_lines(

@@ -15,13 +15,15 @@ from vgcore.plot.distributions import histograms, recorded
 from vgcore.plot.fields import Field, present
 from vgcore.plot.heatmaps import heatmap
 from vgcore.plot.layers import flow as over_layers
+from vgcore.plot.legends import legend_beside
 from vgcore.plot.training import over_training, saturation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH, _HEIGHT = 13.33, 7.5  # inches of a slide, 16:9, with text of 10 points
+_WIDTH, _HEIGHT = 13.33, 7.5  # inches of a slide, 16:9
+_LARGE = 14  # points of text that still fits on it
 _COLUMNS, _ROWS = 3, 2  # of panels that fit on it
 _Panel = Callable[["Axes"], bool]  # draws, and tells whether it has a line for each layer
 
@@ -34,8 +36,9 @@ def dashboard(
     The loss, the error signal over training and layers, in colours and as lines of a few steps; updates of
     the weights with the guide at 1e-3, saturated outputs and dead units, and how the error signal is
     distributed or else the spread of the outputs. Where they are recorded, the gradient through time and that
-    through blocks are a third row. A legend stands at the end of its row; a third row, or large text, makes a
-    larger figure.
+    through blocks are a third row. A legend stands at the end of its row. With text of up to 14 points a
+    figure of two rows has a slide's size, 13.33 by 7.5 inches, and one of three rows is as wide and half as
+    high again; larger text makes a larger figure.
 
     Parameters
     ----------
@@ -73,11 +76,9 @@ def dashboard(
 
 
 def _size(rows: int) -> tuple[float, float]:
-    """Inches of a new figure: larger for more rows of panels; for larger text, half as much as that grows."""
-    from matplotlib import rcParams
-
-    times = max(1.0, rows / _ROWS) * max(1.0, rcParams["font.size"] / 10) ** 0.5
-    return times * _WIDTH, times * _HEIGHT
+    """Inches of a new figure: a slide's, higher for more rows of panels, and larger for very large text."""
+    times = style.grown(_LARGE)
+    return times * _WIDTH, times * _HEIGHT * max(1.0, rows / _ROWS)
 
 
 def _rows(flow: GradientFlow) -> list[list[_Panel]]:
@@ -85,8 +86,8 @@ def _rows(flow: GradientFlow) -> list[list[_Panel]]:
     rows: list[list[_Panel]] = [
         [
             lambda ax: _loss(flow, ax),
-            lambda ax: _alone(heatmap(flow, ax=ax)),
-            lambda ax: _alone(over_layers(flow, ax=ax).set_title("Error signal over the layers")),
+            lambda ax: _alone(heatmap(flow, ax=ax).set_ylabel("layer")),
+            lambda ax: _over_layers(flow, ax),
         ],
         [
             lambda ax: _lines(flow, "update_ratio", ax),
@@ -116,8 +117,16 @@ def _alone(_: object) -> bool:
 def _lines(flow: GradientFlow, field: str, ax: Axes) -> bool:
     made = over_training(flow, field, ax=ax, legend=False)
     if field == "delta":  # there is a heatmap of it, too
-        made.set_title(f"{made.get_title()} over the training")
+        made.set_title("Error signal over the training")
+        style.fit_text(made)
     return True
+
+
+def _over_layers(flow: GradientFlow, ax: Axes) -> bool:
+    over_layers(flow, ax=ax).set_title("Error signal over the layers")
+    ax.set(xlabel="layer", ylabel="")  # the colour bar before it names the values
+    style.fit_text(ax)
+    return False
 
 
 def _spread(flow: GradientFlow, ax: Axes) -> bool:
@@ -143,7 +152,8 @@ def _name_layers(axes: Sequence[Axes], layers: Sequence[str]) -> None:
             if name not in names and name not in layers:
                 handles.append(handle)
                 names.append(name)
-    curves.name_beside_axes(axes[-1], handles, names, "layer")
+    ordered = sum(name in layers for name in names)
+    legend_beside(axes[-1], handles, names, title="layer", ordered=ordered)
 
 
 def _named(ax: Axes) -> int:

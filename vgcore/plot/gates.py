@@ -74,8 +74,10 @@ def gates(
     shares = [
         ax for ax, (about, values, _) in zip(axes, panels, strict=True) if about.share and values
     ]
-    for ax in shares:  # open and closed on one scale
-        ax.set_ylim(top=max(each.get_ylim()[1] for each in shares))
+    if shares:  # open and closed on one scale
+        lows, highs = zip(*(ax.get_ylim() for ax in shares), strict=True)
+        for ax in shares:
+            ax.set_ylim(min(lows), max(highs))
     curves.name_beside(figure, [axes[-1], *axes[:-1]], "gate")
     return figure
 
@@ -96,7 +98,7 @@ def _of_flow(
     name = (
         next(iter(recorded), "") if layer is None else style.name_of("layer", layer, list(recorded))
     )
-    saturated = Field("saturated", "share of values, 0 to 1", log=False)
+    saturated = Field("saturated", "share of values", log=False)
     empty = curves.reason(flow)
     if not len(flow):
         return "Gates", (), [(saturated, {}, empty), (_GRADIENT, {}, empty)], np.empty(0, bool)
@@ -121,8 +123,8 @@ def _of_internals(
     alive = inside.alive(source, next(iter(values.values())))
     # NaN is told from what is beyond 0 and 1: a gate that has become NaN is a gate.
     doors = {g: v for g, v in values.items() if not np.any((v < 0) | (v > 1))}
-    opened = Field(f"open: above {_OPEN:g}", "share of values, 0 to 1", log=False)
-    closed = Field(f"closed: below {_CLOSED:g}", "share of values, 0 to 1", log=False)
+    opened = Field(f"open: above {_OPEN:g}", "share of values", log=False)
+    closed = Field(f"closed: below {_CLOSED:g}", "share of values", log=False)
     gradients = {
         gate: _norm(np.asarray(each, float), alive)
         for gate, each in (source[name].dgates or {}).items()

@@ -104,6 +104,10 @@ def ground() -> str:
 
 def name(ax: Axes, binned: Binned, lanes: dict[str, Lane], *, upright: bool = False) -> None:
     """Name powers of two or values, and lanes, and have the axis show all of them."""
+    from matplotlib.ticker import FuncFormatter
+
+    from vgcore.plot.ticks import Apart
+
     axis = ax.yaxis if upright else ax.xaxis
     ends = [float(binned.edges[0]), float(binned.edges[-1])]
     for each in (ax.get_shared_y_axes() if upright else ax.get_shared_x_axes()).get_siblings(ax):
@@ -115,8 +119,10 @@ def name(ax: Axes, binned: Binned, lanes: dict[str, Lane], *, upright: bool = Fa
     if lanes or binned.log:
         needed = (2 if upright else 4) * _letter(ax) / _length(ax, upright=upright)
         ticks, names = _ticks(binned, lanes, apart=needed * (max(ends) - min(ends)))
-        middles = [lane.middle for lane in lanes.values()]
-        axis.set_ticks([*ticks, *middles], labels=[*names, *(bins.SIGNS[each] for each in lanes)])
+        named = dict(zip(ticks, names, strict=True))
+        kept = {lane.middle: bins.SIGNS[each] for each, lane in lanes.items()}
+        axis.set_major_locator(Apart(list(kept), ticks))
+        axis.set_major_formatter(FuncFormatter(lambda place, _: (named | kept).get(place, "")))
 
 
 def _ticks(
@@ -136,7 +142,7 @@ def _ticks(
     ticks = [float(tick) for tick in found if low <= tick <= high]
     ticks = ticks[:: -max(1, math.ceil(apart / (found[1] - found[0])))][::-1]
     if binned.log:
-        return ticks, [f"$2^{{{tick:.0f}}}$" for tick in ticks]
+        return ticks, [rf"$\mathdefault{{2^{{{tick:.0f}}}}}$" for tick in ticks]
     return ticks, [f"{tick:.4g}" for tick in ticks]
 
 

@@ -84,7 +84,8 @@ def looks(count: int, hue: Any = None, family: int = 0) -> list[Look]:
     hue : color, optional
         One for all of them, from one that fades into the ground to one that stands out.
     family : int
-        Which flow they are of: in one hue, its lines have one kind of dashes.
+        Which flow they are of: in one hue, its lines have one kind of dashes, and its first line the
+        marker that comes next.
     """
     from matplotlib import rcParams
 
@@ -99,7 +100,7 @@ def looks(count: int, hue: Any = None, family: int = 0) -> list[Look]:
     return [
         {
             "color": colour,
-            "marker": _MARKERS[place % len(_MARKERS)],
+            "marker": _MARKERS[(place + family) % len(_MARKERS)],
             "linestyle": _LINES[dashes % len(_LINES)],
             "markersize": 0.75 * rcParams["lines.markersize"],
             "linewidth": rcParams["lines.linewidth"] * (1.0 if told else 0.67),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.legend import Legend
     from matplotlib.text import Text
 
@@ -27,7 +27,8 @@ MOST_NAMES = 9  # layers that an axis or a legend names; of more, some
 SHORTEST = 10  # characters of a name that is cut to fit
 _WIDE, _HIGH = 24, 19  # of the font's size: a panel that is not small for it
 _READABLE = 7.0  # points
-_WIDEST = 0.45  # of the width of a figure: a legend, at most
+_WIDEST, _WIDEST_OF_ALL = 0.45, 0.25  # of its room: a legend of one panel, of all of them, at most
+_AROUND = 5.5  # of the font's size: title, numbers and label above and below axes
 
 
 def blank(width: float, height: float) -> Figure:
@@ -117,10 +118,17 @@ def check_free(ax: Axes) -> None:
         )
 
 
-def figure_or_new(figure: Figure | None, width: float, height: float) -> Figure:
-    """``figure``, laid out so that nothing is cut off, or a new one of pyplot."""
+def grown(ready: float = 10.0) -> float:
+    """By how much the sides of a new figure grow with a font of more than so many points: half as it does."""
+    from matplotlib import rcParams
+
+    return float(np.sqrt(max(1.0, rcParams["font.size"] / ready)))
+
+
+def figure_or_new(figure: Figure | SubFigure | None, width: float, height: float) -> Any:
+    """``figure``, or a part of one, laid out so that nothing is cut off, or a new one of pyplot."""
     require_matplotlib()
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     if figure is None:
         from matplotlib import pyplot
@@ -128,12 +136,13 @@ def figure_or_new(figure: Figure | None, width: float, height: float) -> Figure:
         from vgcore.plot.notebook import ShownOnce
 
         return pyplot.figure(FigureClass=ShownOnce, figsize=(width, height), layout="constrained")
-    if not isinstance(figure, Figure):
+    if not isinstance(figure, Figure | SubFigure):
         raise TypeError(
             f"figure: expected a matplotlib Figure, got {figure!r} ({type(figure).__name__})"
         )
     if figure.get_layout_engine() is None:
-        figure.set_layout_engine("constrained")
+        whole: Any = figure.figure  # a Figure is its own
+        whole.set_layout_engine("constrained")
     return figure
 
 
@@ -281,27 +290,31 @@ def room(ax: Axes) -> tuple[float, float]:
     return ax.figure.bbox.width * across, ax.figure.bbox.height * upward
 
 
-def fit_text(ax: Axes) -> None:
-    """Fit title, labels and numbers to the panel: smaller in a small one, on two lines where one is short."""
+def fit_text(ax: Axes, *, taken: float = 0.0) -> None:
+    """Fit title, labels and numbers to the panel: smaller in a small one, on two lines where one is short.
+
+    ``taken`` is how many points of its width something has that stands beside all panels.
+    """
     from matplotlib import rcParams
 
     sizes: Any = rcParams
     small = smallness(ax)
-    across, upward = room(ax)
+    across = room(ax)[0]
     place = ax.get_subplotspec()
     alone = place is None or place.get_topmost_subplotspec().get_gridspec().ncols == 1
     for label, size, most in (
-        (ax.title, "axes.titlesize", across if alone else 0.7 * across),
+        (ax.title, "axes.titlesize", (1.0 if alone else 0.7) * (across - taken)),
         (ax.xaxis.label, "axes.labelsize", across - _legend_width(ax)),
-        (ax.yaxis.label, "axes.labelsize", 0.9 * upward),
+        (ax.yaxis.label, "axes.labelsize", height(ax)),
     ):
         points = text.points(sizes[size]) * small
         if label is ax.title:  # above the uppermost number, which it may reach over
             number = 0.7 * text.points(sizes["ytick.labelsize"]) * small
+            number += 0.3 * points * text.mathematical(label.get_text())  # below its baseline
             ax.set_title(label.get_text(), pad=max(sizes["axes.titlepad"], number))
         if small < 1:
             label.set_fontsize(points)
-        _break(label, int(0.9 * most / (text.CHARACTER * points)))
+        break_text(label, 0.9 * most)
     if small < 1:
         for axis in (ax.xaxis, ax.yaxis):
             points = text.points(sizes[f"{axis.axis_name}tick.labelsize"]) * small
@@ -315,14 +328,38 @@ def _legend_width(ax: Axes) -> float:
     return 0.0 if beside is None else beside.get_window_extent().width * 72 / figure_of(ax).dpi
 
 
-def _break(label: Text, most: int) -> None:
-    """Break a text of more characters between words, or beside its formula."""
+def height(ax: Axes) -> float:
+    """About how many points high axes are, at least, when all is laid out."""
+    from matplotlib import rcParams
+
+    share, place = 1.0, ax.get_subplotspec()
+    if place is not None:
+        figure: Any = ax.figure
+        whole = place.get_topmost_subplotspec().get_position(figure).height
+        share = place.get_position(figure).height / whole
+    em = float(rcParams["font.size"]) * smallness(ax)
+    return max(share * (room(ax)[1] - _AROUND * em), text.LINE * em)
+
+
+def break_text(label: Text, points: float) -> None:
+    """Break a text that is longer than so many points between words, or beside its formula."""
     written = label.get_text()
     if not text.mathematical(written):
         label.set_wrap(True)  # what somebody writes there later, at the figure's edge
-        label.set_text(text.broken(written, most))
-    elif text.length(written) > most:
+        label.set_text(text.broken(written, int(points / _letter(label))))
+    elif too_long(label, points):
         label.set_text(written.replace("  $", "\n$").replace("$ ", "$\n"))
+
+
+def too_long(label: Text, points: float) -> bool:
+    """Whether a line of a text is longer than so many points."""
+    longest = max(map(text.length, label.get_text().split("\n")))
+    return longest * _letter(label) > points
+
+
+def _letter(label: Text) -> float:
+    """About how many points a letter is wide."""
+    return text.CHARACTER * float(label.get_fontsize())
 
 
 def legend_size(ax: Axes) -> float:
@@ -409,9 +446,11 @@ def legend(
 
 def longest(where: Axes | Figure, ax: Axes, widest: float | None = None) -> int:
     """How many characters an entry of a legend has on a line, at most."""
-    if widest is None:  # one for all panels may be wider
+    if widest is None:
         figure = figure_of(ax)
-        widest = _WIDEST * (room(ax)[0] if where is ax else figure.bbox.width * 72 / figure.dpi)
+        widest = _WIDEST_OF_ALL * ax.figure.bbox.width * 72 / figure.dpi
+        if where is ax:
+            widest = _WIDEST * room(ax)[0]
     size = legend_size(ax)
     return max(int((widest - 4 * size) / (text.CHARACTER * size)), SHORTEST)
 

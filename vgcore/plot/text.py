@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import count, takewhile
 from typing import Any
@@ -12,6 +11,10 @@ from typing import Any
 CHARACTER = 0.6  # of a font's size: about how wide one is, in the mean
 IN_TITLE = 32  # characters of a name
 LINE = 1.2  # of a font's size: from one line of a text to the next
+_PARTS = re.compile(r"(?<=[._/-])(?=[^._/-])")  # between the parts of a name
+_WHOLE = 16  # characters of a part that is not broken, however narrow the line
+_HEAD = 3  # characters of a part that is cut, at least
+_FEW = 3  # parts of a name that can be cut one by one
 
 
 def points(size: Any) -> float:
@@ -47,7 +50,12 @@ def shortened(names: Sequence[str], most: int) -> list[str]:
     if not long:
         return list(names)
     short = {name for name in names if len(name) <= most}
-    for cuts in ([_cut(name, most) for name in long], _windows(long, most), _numbered(long, most)):
+    for cuts in (
+        [_squeezed(name, most) for name in long],
+        [_cut(name, most) for name in long],
+        _windows(long, most),
+        _numbered(long, most),
+    ):
         if len(short.union(cuts)) == len(short) + len(long):
             break
     found = dict(zip(long, cuts, strict=True))
@@ -65,14 +73,40 @@ def _cut(name: str, most: int) -> str:
     return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
 
 
+def _squeezed(name: str, most: int) -> str:
+    """A long name of a few parts, the longest of which are cut but for their numbers."""
+    parts = _PARTS.split(name)
+    room = [len(part) for part in parts]
+    least = [min(len(part), _HEAD + 1 + len(_ending(part))) for part in parts]
+    if not 1 < len(parts) <= _FEW or sum(least) > most:
+        return _cut(name, most)
+    while sum(room) > most:
+        room[max(range(len(parts)), key=lambda place: room[place] - least[place])] -= 1
+    shown = zip(parts, room, strict=True)
+    return "".join(
+        part if len(part) == size else f"{part[: size - 1 - len(_ending(part))]}…{_ending(part)}"
+        for part, size in shown
+    )
+
+
+def _ending(part: str) -> str:
+    """The number that a part of a name ends in, and what parts it from the next."""
+    return part[len(part.rstrip("._/-").rstrip("0123456789")) :]
+
+
 def _windows(names: Sequence[str], most: int) -> list[str]:
-    """Of long names that begin and end alike what lies around their difference."""
+    """Of long names that begin and end alike what lies around their difference, from where a part begins."""
     begin, end = _alike(names), _alike([name[::-1] for name in names])
     shown = []
     for name in names:
-        middle = (begin + max(len(name) - end, begin)) // 2
-        first = min(max(middle - (most - 2) // 2, 0), len(name) - (most - 2))
-        shown.append(f"…{name[first : first + most - 2]}…")
+        last = max(len(name) - end, begin + 1)
+        starts = [place.start() for place in _PARTS.finditer(name) if place.start() <= begin]
+        first = starts[-1] if starts else 0
+        if last - first > most - 2:  # the part is too long: its difference in the middle
+            first = (begin + last) // 2 - (most - 2) // 2
+        first = min(max(first, 0), len(name) - (most - 2))
+        after = "…" if first + most - 2 < len(name) else ""
+        shown.append(f"…{name[first : first + most - 2]}{after}")
     return shown
 
 
@@ -97,8 +131,33 @@ def fitted(labels: Sequence[str], most: int) -> list[str]:
 
 
 def broken(label: str, most: int) -> str:
-    """A label on lines of about ``most`` characters, between words where that can be."""
-    return "\n".join(textwrap.wrap(label, max(most, 1))) if len(label) > most else label
+    """A label on lines of about ``most`` characters, as few and as even as can be.
+
+    It is broken at spaces and between the parts of a name; within a part only where that alone is long.
+    """
+    joined = " ".join(re.sub(r"(?<=[._/-])\n", "", label).split())
+    if len(joined) <= most:
+        return label
+    lines = _filled(joined, most)
+    for width in range(most - 1, 0, -1):
+        narrower = _filled(joined, width)
+        if len(narrower) > len(lines) or max(map(len, narrower)) > max(map(len, lines)):
+            break
+        lines = narrower
+    return "\n".join(lines)
+
+
+def _filled(label: str, most: int) -> list[str]:
+    """Lines that each hold as much as they can."""
+    lines = [""]
+    for word in re.findall(r"\S+ ?", label):
+        for part in _PARTS.split(word):
+            if lines[-1] and len((lines[-1] + part).rstrip()) > most:
+                lines.append("")
+            lines[-1] += part
+            while len(lines[-1].rstrip()) > max(most, _WHOLE):
+                lines[-1:] = [lines[-1][: max(most, _WHOLE)], lines[-1][max(most, _WHOLE) :]]
+    return [line.rstrip() for line in lines]
 
 
 def strided(length: int, stride: int) -> list[list[int]]:

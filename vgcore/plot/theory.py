@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from vgcore import _validate, activations
 from vgcore.flow import GradientFlow
-from vgcore.plot import bands, curves, palette, style, text
+from vgcore.plot import bands, colourbar, curves, palette, style, text
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import Array, Field
 from vgcore.theory import meanfield
@@ -28,7 +28,9 @@ _ON_PAPER: dict[str, Any] = {
     "edgecolor": "0.5",
 }  # as the map's middle is
 _CELLS = 120  # of the map of chi_1, to each side
+_TINY = 1e-300  # a log scale has no 0
 _MOST_CHI = 10.0  # that its colours tell apart, and one over it
+_NUMBERS = 0.1, 0.3, 1, 3, 10  # beside them
 
 
 def singular_values(
@@ -214,8 +216,9 @@ def phase_diagram(
 ) -> Axes:
     """Draw chi_1, what a layer of a wide network multiplies the squared gradient by, over its variances.
 
-    On the line chi_1 = 1, the edge of chaos, depth costs nothing; on the side of small weights gradients
-    vanish, on the other they explode (Poole et al. 2016, Schoenholz et al. 2017).
+    On the line chi_1 = 1, the edge of chaos, depth costs nothing; where chi_1 is below 1, on the side of
+    small weights, gradients vanish, and where it is above 1 they explode (Poole et al. 2016, Schoenholz et
+    al. 2017). Where no such line is in range the title says on which side of it all is.
 
     Parameters
     ----------
@@ -247,13 +250,15 @@ def phase_diagram(
     from matplotlib import colormaps
     from matplotlib.colors import LogNorm
 
+    from vgcore.plot import ticks
+
     found = meanfield.phase_diagram(
         chosen, np.linspace(*across, _CELLS), np.linspace(*upward, _CELLS)
     )
     cells = ax.pcolormesh(
         found.sigma_w,
         found.sigma_b,
-        np.clip(found.chi, 1 / _MOST_CHI, _MOST_CHI),
+        np.maximum(found.chi, _TINY),
         cmap=colormaps["PuOr_r"],
         norm=LogNorm(1 / _MOST_CHI, _MOST_CHI),
         shading="gouraud",
@@ -262,18 +267,26 @@ def phase_diagram(
     shown = (found.critical >= across[0]) & (found.critical <= across[1])
     (line,) = ax.plot(found.critical, found.sigma_b, color="black", linewidth=2)
     ax.set(xlim=across, ylim=upward)
-    bar = style.figure_of(ax).colorbar(cells, ax=ax, extend="both", ticks=[0.1, 0.3, 1, 3, 10])
-    bar.ax.yaxis.set_major_formatter("{x:g}")
-    bar.set_label(r"$\chi_1$: below 1 gradients vanish, above they explode")
     ax.set(
         xlabel=r"$\sigma_w$ of the weights, times $\sqrt{fan\ in}$",
         ylabel=r"$\sigma_b$ of the biases",
-        title=f"Edge of chaos: {chosen.name}",
+        title=f"Edge of chaos: {chosen.name}{_side(found.chi)}",
     )
     style.fit_text(ax)
+    ax.tick_params("x", pad=0.5 * ticks.size(ax.yaxis))  # numbers of both axes meet in the corner
+    colourbar.beside(ax, cells, r"$\chi_1$", numbers=_NUMBERS)
     if legend and shown.any():
         style.legend(ax, [line], [r"$\chi_1 = 1$"], ax, loc="upper right", **_ON_PAPER)
     return ax
+
+
+def _side(chi: Array) -> str:
+    """What to say where all of a map lies on one side of the edge."""
+    if np.all(chi < 1):
+        return "\n$\\chi_1 < 1$ everywhere here"
+    if np.all(chi > 1):
+        return "\n$\\chi_1 > 1$ everywhere here"
+    return ""
 
 
 def _interval(argument: str, given: Any) -> tuple[float, float]:

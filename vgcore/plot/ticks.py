@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.ticker import (
+    FixedLocator,
     Formatter,
     FuncFormatter,
     Locator,
@@ -20,6 +21,8 @@ from matplotlib.ticker import (
 from vgcore.plot import text
 
 _GAP = 0.7  # of the font's size, between two names
+_SHORT = 100.0  # times its lower end is the upper one of a log axis that has decimals
+_LEAST_DECIMAL, _MOST_DECIMAL = 1e-4, 1e6  # of which zeros can still be counted
 
 
 class Names(Locator):
@@ -50,7 +53,7 @@ class Numbers(MaxNLocator):
     """Ticks at whole numbers, fewer where they would touch."""
 
     def __init__(self) -> None:
-        super().__init__(nbins="auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+        super().__init__(nbins="auto", steps=[1, 2, 4, 5, 10], integer=True, min_n_ticks=1)
 
     def __call__(self) -> Any:
         ends = sorted(_axis(self).get_view_interval())
@@ -60,12 +63,23 @@ class Numbers(MaxNLocator):
             labels = _axis(self).get_major_formatter().format_ticks(inside)
             if fits(_axis(self), ends, inside, labels):
                 break
-            fewer = MaxNLocator(most, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+            fewer = MaxNLocator(most, steps=[1, 2, 4, 5, 10], integer=True, min_n_ticks=1)
             ticks = fewer.tick_values(*ends)
         return ticks
 
 
-class BetweenDecades(LogFormatterSciNotation):
+class Decades(LogFormatterSciNotation):
+    """Numbers of a log axis: powers of ten, or decimals, as 0.2, on an axis of less than two decades."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        written: str = super().__call__(x, pos)
+        low, high = sorted(_axis(self).get_view_interval())
+        if not written or high >= _SHORT * low or low < _LEAST_DECIMAL or high > _MOST_DECIMAL:
+            return written
+        return f"{x:,.10g}"
+
+
+class BetweenDecades(Decades):
     """Numbers of the small ticks of a log axis, where it is short, and these touch no other."""
 
     def format_ticks(self, values: Any) -> list[str]:
@@ -82,6 +96,31 @@ class BetweenDecades(LogFormatterSciNotation):
             else:
                 standing.append(tick)
         return labels
+
+
+class Apart(FixedLocator):
+    """Ticks at given places: those that are kept, and of the others what touches none."""
+
+    def __init__(self, kept: Sequence[float], others: Sequence[float]) -> None:
+        super().__init__([*others, *kept])
+        self._kept, self._others = list(kept), list(others)
+
+    def tick_values(self, vmin: float | None = None, vmax: float | None = None) -> list[float]:
+        """All that stand; without an axis to stand on, all."""
+        axis = _axis(self)
+        standing = list(self._kept)
+        for place in reversed(self._others):
+            near = sorted([*standing, place])
+            labels = [axis.get_major_formatter()(each) for each in near]
+            if fits(axis, axis.get_view_interval(), near, labels):
+                standing.append(place)
+        return sorted(standing)
+
+
+def number_decades(axis: Axis) -> None:
+    """Number a log axis, in decimals where it is short, and between its decades where there is room."""
+    axis.set_major_formatter(Decades())
+    axis.set_minor_formatter(BetweenDecades())
 
 
 def name(axis: Axis, names: Sequence[str], most: int) -> None:

@@ -74,7 +74,8 @@ def time(
     rows = style.rows_of(flow, steps)
     style.check_look(label, color)
     columns = 2 if len(flow) > 1 else 1
-    figure = style.figure_or_new(figure, 1.5 + 4.8 * columns, 0.8 + 3.4 * max(1, len(values)))
+    width, height = 1.5 + 4.8 * columns, 0.8 + 3.4 * max(1, len(values))
+    figure = style.figure_or_new(figure, style.grown() * width, style.grown() * height)
     title = about.title if label is None else f"{label}: {about.title}"
     figure.suptitle(title)
     if not values:
@@ -106,7 +107,9 @@ def time(
         ax.set_xlabel("timestep $t$")
         if next(iter(values.values())).shape[1] == 1:
             ax.set_xticks([0])
-    curves.name_beside(figure, list(axes[:, -1]), "step")
+    named = curves.name_beside(figure, list(axes[:, -1]), "step")
+    for ax in axes.flat:
+        style.fit_text(ax, taken=named / columns)
     return figure
 
 
@@ -146,7 +149,7 @@ def _over_training(
         ax.set_ylabel("training step")
         ax.set_title(f"{text.short(name)}: over the training")
         style.fit_text(ax)
-    heatmaps.bar(drawn, about, axes)
+    heatmaps.bar(drawn, about._replace(axis=""), axes)  # the curves behind it name the values
     handles, labels = heatmaps.named(drawn, "no timestep")
     if handles:
         figure = style.figure_of(axes[0])
