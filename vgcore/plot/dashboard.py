@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 13.33, 7.5  # inches of a slide, 16:9
 _LARGE = 14  # points of text that still fits on it
+_WIDEST = 0.6  # of a panel: the legend of a row
 _COLUMNS, _ROWS = 3, 2  # of panels that fit on it
 _Panel = Callable[["Axes"], bool]  # draws, and tells whether it has a line for each layer
 
@@ -153,7 +154,8 @@ def _name_layers(axes: Sequence[Axes], layers: Sequence[str]) -> None:
                 handles.append(handle)
                 names.append(name)
     ordered = sum(name in layers for name in names)
-    legend_beside(axes[-1], handles, names, title="layer", ordered=ordered)
+    widest = _WIDEST * style.room(axes[-1])[0]
+    legend_beside(axes[-1], handles, names, title="layer", ordered=ordered, widest=widest)
 
 
 def _named(ax: Axes) -> int:

@@ -25,6 +25,7 @@ def legend_beside(
     *,
     ordered: int = 0,
     title: str | None = None,
+    widest: float | None = None,
 ) -> None:
     """A legend beside the axes, where nothing is covered; inside, where nobody makes room.
 
@@ -35,7 +36,7 @@ def legend_beside(
     place: dict[str, Any] = {"loc": "best"}
     if figure_of(ax).get_layout_engine() is not None:
         place = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0}
-    shown = text.fitted(labels, longest(ax, ax))
+    shown = text.fitted(labels, longest(ax, ax, widest))
     heights = [text.LINE * len(label.split("\n")) + _APART for label in shown]
     high = _BESIDE * room(ax)[1] / legend_size(ax) - (2 if title else 1)
     for most in range(max(ordered, 2), 1, -1):
@@ -50,5 +51,6 @@ def legend_beside(
         ax,
         ncols=max(1, int(np.ceil(height / high))),
         title=title,
+        widest=widest,
         **place,
     )
