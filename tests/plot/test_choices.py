@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from pictures import INF, NAN, RECORDS, Distributed, Expected, layered, render, walked
 
 import vgcore as vg
@@ -268,3 +269,15 @@ def test_a_weight_of_rank_one_has_one_singular_value() -> None:
     assert np.isfinite(np.asarray(lines_on(ax)[0].get_ydata())).sum() == 1
     linear = plot.singular_values(model, log=False)
     assert counts_on(linear) == {} and np.asarray(lines_on(linear)[0].get_ydata())[1] == 0
+
+
+@pytest.mark.parametrize("draw", [plot.flow, plot.heatmap, plot.saturation, plot.over_training])
+@pytest.mark.parametrize("projection", ["3d", "polar", None])
+def test_axes_that_cannot_be_drawn_on_are_refused(draw: Any, projection: str | None) -> None:
+    ax = Figure().add_subplot(projection=projection)
+    if projection is None:
+        ax.remove()
+    before = len(ax.get_children())
+    with pytest.raises(ValueError, match=r"^ax: expected Axes of"):
+        draw(layered([[1, 2]]), ax=ax)
+    assert len(ax.get_children()) == before

@@ -297,7 +297,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], type, str]] = {
     "fps": (
         lambda: plot.animate(layered([[1]]), fps=0),
         ValueError,
-        "fps: expected a finite number above 0",
+        "fps: expected a finite number of at least 0.01",
     ),
     "live": (lambda: plot.live(3), TypeError, "flow: expected a GradientFlow, got int"),
     "dashboard": (lambda: plot.dashboard(3), TypeError, "flow: expected a GradientFlow, got int"),

@@ -105,6 +105,10 @@ def axes_or_new(ax: Axes | None) -> Axes:
         return pyplot.subplots(layout="constrained")[1]
     if not isinstance(ax, Axes):
         raise TypeError(f"ax: expected matplotlib Axes, got {ax!r} ({type(ax).__name__})")
+    if ax.figure is None:
+        raise ValueError("ax: expected Axes of a figure, got ones that were removed from theirs")
+    if ax.name in ("3d", "polar"):
+        raise ValueError(f"ax: expected Axes of x and y, got {ax.name} ones")
     _make_room(ax)
     return ax
 
