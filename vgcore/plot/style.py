@@ -313,7 +313,7 @@ def fit_text(ax: Axes, *, taken: float = 0.0) -> None:
     ):
         points = text.points(sizes[size]) * small
         if label is ax.title:  # above the uppermost number, which it may reach over
-            number = 0.7 * text.points(sizes["ytick.labelsize"]) * small
+            number = 0.78 * text.points(sizes["ytick.labelsize"]) * small
             number += 0.3 * points * text.mathematical(label.get_text())  # below its baseline
             ax.set_title(label.get_text(), pad=max(sizes["axes.titlepad"], number))
         if small < 1:
