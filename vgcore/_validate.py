@@ -16,6 +16,7 @@ from vgcore import _answers
 from vgcore._core import arrays
 
 _MOST_NAMED = 60  # of more options a message names some
+_MOST_SHOWN = 80  # letters of a value that a message repeats
 
 
 def one_of(argument: str, value: Any, options: Iterable[str]) -> str:
@@ -110,7 +111,9 @@ def items(argument: str, value: Any, expected: str) -> Iterator[Any]:
     except TypeError:  # where isinstance would call an array without axes iterable
         given = None
     if given is None:
-        raise TypeError(f"{argument}: expected {expected}, got {value!r} ({type(value).__name__})")
+        came, type_ = repr(value), type(value).__name__
+        came = f"{came} ({type_})" if len(came) <= _MOST_SHOWN else type_
+        raise TypeError(f"{argument}: expected {expected}, got {came}")
     return given
 
 

@@ -281,3 +281,9 @@ def test_axes_that_cannot_be_drawn_on_are_refused(draw: Any, projection: str | N
     with pytest.raises(ValueError, match=r"^ax: expected Axes of"):
         draw(layered([[1, 2]]), ax=ax)
     assert len(ax.get_children()) == before
+
+
+def test_a_model_in_place_of_its_flow_is_not_printed_whole() -> None:
+    model = vg.Sequential([vg.Dense(3) for _ in range(4)], input_shape=2)
+    with pytest.raises(TypeError, match=r"^flows\['a'\]: expected .*, got Sequential$"):
+        plot.compare({"a": model})  # type: ignore[dict-item]
