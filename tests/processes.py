@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 
 
-def run_python(*arguments, **options):
-    """Run the interpreter with ``arguments``; standard output and error are kept as text."""
+def run_python(*arguments, through=(), **options):
+    """Run the interpreter with ``arguments``, itself an argument of the command ``through``; standard output
+    and error are kept as text.
+    """
     return subprocess.run(
-        [sys.executable, *arguments],
+        [*through, sys.executable, *arguments],
         cwd=Path(__file__).parent,
         capture_output=True,
         text=True,

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pictures import INF, NAN, layered, render
 from PIL import Image
+from processes import run_python
 
 import vgcore as vg
 from vgcore import plot
@@ -359,8 +360,7 @@ x, y = rng.normal(size=(4000, 4)), rng.normal(size=(4000, 2))
 model.fit(x, y, epochs=8, batch_size=2, track=flow, callbacks=[live, Compare()], verbose=0)
 print(all(same), live.frames > 1, len(same))
 """
-    xvfb = [shutil.which("xvfb-run") or "", "-a", sys.executable, "-c", code]
-    done = subprocess.run(xvfb, capture_output=True, text=True, check=False)
+    done = run_python("-c", code, through=["xvfb-run", "-a"])
     assert done.stdout.split()[:2] == ["True", "True"], done.stderr
 
 
