@@ -17,7 +17,8 @@ import vgcore as vg
 from vgcore import _validate, plot
 from vgcore.flow import Walk
 from vgcore.plot import fields, style
-from vgcore.plot.curves import counts_on, lines_on
+from vgcore.plot.curves import lines_on
+from vgcore.plot.marks import counts_on
 
 matplotlib.use("Agg")
 

@@ -13,7 +13,8 @@ from pictures import INF, NAN, Expected, layered, render, walked
 
 from vgcore import plot
 from vgcore.plot import bands
-from vgcore.plot.curves import counts_on, lines_on
+from vgcore.plot.curves import lines_on
+from vgcore.plot.marks import counts_on
 
 matplotlib.use("Agg")
 

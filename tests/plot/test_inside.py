@@ -15,7 +15,8 @@ from pictures import INF, NAN, Distributed, inside, layered, render
 import vgcore as vg
 from vgcore import plot
 from vgcore.plot import bins
-from vgcore.plot.curves import counts_on, lines_on
+from vgcore.plot.curves import lines_on
+from vgcore.plot.marks import counts_on
 
 matplotlib.use("Agg")
 

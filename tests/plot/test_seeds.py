@@ -17,7 +17,8 @@ from pictures import NAN, Expected, layered, render, walked
 
 import vgcore as vg
 from vgcore import plot
-from vgcore.plot.curves import counts_on, lines_on
+from vgcore.plot.curves import lines_on
+from vgcore.plot.marks import counts_on
 
 matplotlib.use("Agg")
 

@@ -15,11 +15,7 @@ from vgcore.flow import GradientFlow
 from vgcore.plot import palette
 from vgcore.plot.fields import Array, Field, Mask
 from vgcore.plot.legends import legend_beside
-from vgcore.plot.marks import LARGEST, mark
-from vgcore.plot.marks import MARKS as MARKS
-from vgcore.plot.marks import counted as counted
-from vgcore.plot.marks import counts_on as counts_on
-from vgcore.plot.marks import kinds as kinds
+from vgcore.plot.marks import LARGEST, MARKS, counted, counts_on, kinds, mark
 from vgcore.plot.palette import Look
 from vgcore.plot.style import fit_text, legend, say, smallness
 

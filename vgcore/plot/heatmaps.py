@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vgcore import _validate
 from vgcore.flow import GradientFlow, Inside, Internals
 from vgcore.plot import colourbar, curves, inside, palette, style
-from vgcore.plot.curves import borders, counted, runs
+from vgcore.plot.curves import borders, runs
 from vgcore.plot.fields import (
     FIELDS,
     TIME_FIELDS,
@@ -27,6 +27,7 @@ from vgcore.plot.fields import (
     present,
     present_in_time,
 )
+from vgcore.plot.marks import counted
 from vgcore.plot.palette import few
 from vgcore.plot.style import fit_text
 

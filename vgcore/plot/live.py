@@ -17,7 +17,7 @@ from vgcore import _validate
 from vgcore.flow import GradientFlow
 from vgcore.model.callbacks import Callback
 from vgcore.model.history import Progress
-from vgcore.plot import curves, palette, screens, style
+from vgcore.plot import curves, marks, palette, screens, style
 from vgcore.plot.fields import FIELDS, Array, Field, Mask
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ class _Picture:
         self.update()
 
     def _mark(self, kind: str, colour: str) -> Line2D:
-        about = curves.MARKS[kind]
+        about = marks.MARKS[kind]
         (line,) = self._ax.plot(
             [],
             [],
@@ -250,7 +250,7 @@ class _Picture:
         Layers that have never had a value pass by; those that have had one have it from then on.
         """
         self._known |= np.logical_not(np.isnan(values))
-        found = curves.kinds(self._about, np.where(self._known, values, 1.0))
+        found = marks.kinds(self._about, np.where(self._known, values, 1.0))
         hidden = np.logical_or.reduce([np.logical_not(self._known), *found.values()])
         return np.where(hidden, np.nan, values), found
 
@@ -270,8 +270,8 @@ class _Picture:
             line.set_visible(where is not None)
             if where is not None:
                 at = self._x[where]
-                line.set_data(at, np.full(len(at), curves.MARKS[kind].edge))
-                said.append(curves.counted(curves.MARKS[kind].name, len(at)))
+                line.set_data(at, np.full(len(at), marks.MARKS[kind].edge))
+                said.append(marks.counted(marks.MARKS[kind].name, len(at)))
         self._text.set_text("\n".join(said))
         return self._fit(shown)
 
