@@ -109,3 +109,14 @@ def test_a_slope_that_vanishes_or_explodes_with_lengths_does_so_at_their_ends():
     assert meanfield.length_map(cube, 0.1) == meanfield.chi(cube, 0.1) == 0
     assert meanfield.chi("relu", 2.0) == 2
     assert meanfield.chi("relu", 1.0) == 0.5
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu", "tanh", "sigmoid"])
+def test_signals_that_vanish_over_a_hundred_layers_have_a_theory(activation):
+    layers = [vg.Dense(30, activation) for _ in range(150)]
+    model = vg.Sequential([*layers, vg.Dense(5)], input_shape=16, seed=0, dtype="float64")
+    model.compile("mse")
+    theory = vg.theory.predict(model, X)
+    assert np.isfinite(theory.h).all()
+    assert np.isfinite(theory.delta).all()
+    assert all(np.isfinite(band).all() for band in theory.spread.values())

@@ -194,6 +194,11 @@ def _interpolated(function: Shifted, q: Array, columns: list[int] | None = None)
                 at, nearer = _kept(function, end), _kept(function, end + inwards)
                 power = np.round(np.log(np.abs(nearer / at)) / inwards, 9)
                 power[~np.isfinite(power)] = 0
+                terms = np.abs(
+                    at[2:].reshape(4, -1)[:, 2:]
+                )  # those that are mere rounding have no power
+                noise = terms <= _NOTHING * terms.max(axis=1, keepdims=True)
+                power[2:].reshape(4, -1)[:, 2:][noise] = 0
                 distance = (place[beyond] - end)[:, np.newaxis]
                 far = at * np.exp(np.where(power == 0, 0, power * distance))
                 found[beyond] = np.where(at == 0, 0, far)[:, columns or slice(None)]
