@@ -79,6 +79,7 @@ FLOORS = [
     ["theory.rules", "theory.norms", "theory.blocks", "theory.recurrent"],
     ["theory.prediction"],
     ["plot"],
+    ["diagnosis"],
     ["__init__"],
     ["experiments"],
     ["commands"],

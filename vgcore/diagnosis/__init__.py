@@ -1,0 +1,1 @@
+"""A verdict on a network: what is wrong, where, why, and what helps."""

@@ -1,0 +1,1 @@
+"""Rules, each with its threshold and source."""
