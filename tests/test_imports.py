@@ -88,12 +88,14 @@ FLOORS = [
 ]
 # Functions that reach upwards when they are called: what they make or draw lies above them
 UPWARDS = {
+    ("flow", "diagnosis"),
     ("flow", "plot"),
     ("model.callbacks", "model.storage"),
     ("model.history", "plot"),
     ("initializers", "layers"),
     ("initializers", "model"),
     ("initializers", "model.inputs"),
+    ("model.sequential", "diagnosis"),
     ("model.sequential", "theory.jacobian"),
     ("model.storage", "model.sequential"),
 }

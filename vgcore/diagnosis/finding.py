@@ -31,10 +31,22 @@ class Measured:
     threshold: float
     above: bool = False
 
+    @property
+    def beyond(self) -> bool:
+        """Whether the threshold is passed; NaN never is."""
+        return self.value > self.threshold if self.above else self.value < self.threshold
+
+    @property
+    def closeness(self) -> float | None:
+        """How near it is to the threshold: 1 at it, more beyond; None where it cannot be said."""
+        if not (self.value > 0 and self.threshold > 0):
+            return None
+        return self.value / self.threshold if self.above else self.threshold / self.value
+
     def __str__(self) -> str:
         """The number and the threshold in a line."""
-        side = "above" if self.above else "below"
-        return f"{self.what}: {self.value:.3g} ({side} {self.threshold:.3g})"
+        ill = "above" if self.above else "below"
+        return f"{self.what}: {self.value:.3g} (ill {ill} {self.threshold:.3g})"
 
 
 @dataclass(frozen=True)
@@ -101,13 +113,15 @@ class Finding:
     ill : bool
         Whether it is an illness, and not just worth knowing.
     weight : float
-        Findings are in order of it; the heaviest is 1.
+        Between 0 and 1. Findings that follow from no other come first, in order of it.
+    follows_from : str
+        The symptom of another finding that explains this one; empty where there is none.
     measured : Measured
     where : Where
     why : tuple of Factor
         Of gradients that vanish or explode: layer by layer, or timestep by timestep, from the loss back.
-    why_not : str
-        Why there is no ``why``; empty where there is, or need be, none.
+    why_sentence : str
+        The same in words, or why it cannot be told; empty where there is nothing to tell.
     suggestions : tuple of Suggestion
         Changes that may cure it, likeliest first; none of them was tried for this.
     read : str
@@ -121,9 +135,10 @@ class Finding:
     certainty: Certainty = "likely"
     ill: bool = True
     weight: float = 0.5
-    where: Where = Where()
+    follows_from: str = ""
+    where: Where = field(default_factory=Where)
     why: tuple[Factor, ...] = ()
-    why_not: str = ""
+    why_sentence: str = ""
     suggestions: tuple[Suggestion, ...] = ()
     read: str = ""
 

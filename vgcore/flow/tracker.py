@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from pandas import DataFrame
 
+    from vgcore.diagnosis import Diagnosis
+
 Array = NDArray[np.float64]
 
 
@@ -689,6 +691,21 @@ class GradientFlow:
         flow = cls()
         flow.__setstate__(files.read(path))
         return flow
+
+    def diagnose(self) -> Diagnosis:
+        """What is wrong with the network that was recorded, as far as its record tells.
+
+        What needs the network, its data or arrays from inside is left out, and listed in
+        ``diagnosis.not_looked_at``: see `Sequential.diagnose`.
+
+        Raises
+        ------
+        ValueError
+            If nothing is recorded.
+        """
+        from vgcore.diagnosis import diagnose
+
+        return diagnose.of_flow(self)
 
     def plot(self, field: str = "delta", *, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw a field over the layers on a log axis; see `vgcore.plot.flow`."""

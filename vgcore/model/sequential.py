@@ -21,6 +21,7 @@ from vgcore.model.summary import Summary, summarize, summary_html
 from vgcore.treatment import Amplification, GradientNoise
 
 if TYPE_CHECKING:
+    from vgcore.diagnosis import Diagnosis
     from vgcore.theory.jacobian import Jacobian
 
 Array = NDArray[Any]
@@ -653,6 +654,63 @@ class Sequential:
             align=align,
             initial_state=initial_state,
         )
+
+    def diagnose(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        lengths: ArrayLike | None = None,
+        *,
+        history: History | None = None,
+        seconds: float = 20,
+        cures: bool = True,
+    ) -> Diagnosis:
+        """What is wrong with the network, where, why, and which cures help: tried, not guessed.
+
+        Before, during or after training. Copies of it are trained: one to see how training goes, a plain
+        network for comparison and, with ``cures``, one or more for each suggested change. The model
+        itself is left as it is.
+
+        Parameters
+        ----------
+        x, y, lengths
+            As in `fit`: what it is, or will be, trained with.
+        history : History, optional
+            The course of its training; by default that of the last `fit`.
+        seconds : float, > 0
+            That all of it may take, about.
+        cures : bool
+            Try the suggested changes.
+
+        Returns
+        -------
+        Diagnosis
+            Prints; in a notebook or a shell it shows itself. ``diagnosis.findings``, ``.healthy``,
+            ``.cures``, ``.best.apply()``, ``.best.code()``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For bad data, or ``seconds`` of 0.
+        RuntimeError
+            Before `compile`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import vgcore as vg
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.normal(size=(400, 8))
+        >>> y = (x[:, 0] * x[:, 1] > 0).astype(int)
+        >>> deep = [*(vg.Dense(16, "sigmoid") for _ in range(9)), vg.Dense(2, "softmax")]
+        >>> model = vg.Sequential(deep, input_shape=8, seed=0)
+        >>> model.compile("sparse_categorical_crossentropy", vg.SGD(0.1))
+        >>> model.diagnose(x, y, cures=False).findings[0].symptom
+        'vanishing_gradient'
+        """
+        from vgcore.diagnosis import diagnose
+
+        return diagnose.of_model(self, x, y, lengths, history=history, seconds=seconds, cures=cures)
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of all parameters by name: "dense1.weight" (out, in), "dense1.bias" (out,), ..."""

@@ -1,0 +1,103 @@
+"""Diagnosis: what is wrong, where, why, and what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from vgcore.diagnosis import text
+from vgcore.diagnosis.evidence import Outcome
+from vgcore.diagnosis.finding import Finding, Measured
+
+if TYPE_CHECKING:
+    from vgcore.diagnosis.trial import Trials, Tried
+
+FORMAT = "vgcore diagnosis 1"
+
+
+@dataclass(frozen=True, repr=False)
+class Diagnosis:
+    """What `Sequential.diagnose` and `GradientFlow.diagnose` find. It prints, and shows itself in a
+    notebook.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+        In order of weight: illnesses, then what is worth knowing.
+    outcome : Outcome or None
+        How well it learns, beside chance and a plain network; None of a record alone.
+    measured : dict of str to tuple of Measured
+        By symptom: what every rule has measured, ill or not.
+    trials : Trials or None
+        The cures that were tried.
+    not_looked_at : tuple of str
+        Symptoms for which there was nothing to look at.
+    steps : int
+        So many steps of training were looked at.
+    seconds : float
+        That it took.
+    """
+
+    findings: tuple[Finding, ...]
+    outcome: Outcome | None = None
+    measured: Mapping[str, tuple[Measured, ...]] = field(default_factory=dict)
+    trials: Trials | None = None
+    not_looked_at: tuple[str, ...] = ()
+    steps: int = 0
+    seconds: float = 0.0
+
+    @property
+    def illnesses(self) -> tuple[Finding, ...]:
+        """The findings that are illnesses."""
+        return tuple(finding for finding in self.findings if finding.ill)
+
+    @property
+    def healthy(self) -> bool:
+        """Whether none of the findings is an illness."""
+        return not self.illnesses
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What was measured, by what it is of."""
+        return {each.what: each.value for many in self.measured.values() for each in many}
+
+    @property
+    def verdict(self) -> str:
+        """The whole in one sentence."""
+        return text.verdict(self)
+
+    @property
+    def best(self) -> Tried | None:
+        """The simplest of the best changes that were tried; None if none does better than no change."""
+        return None if self.trials is None else self.trials.best
+
+    @property
+    def cures(self) -> Trials | None:
+        """The table of what was tried; None if nothing was."""
+        return self.trials
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON can hold it; NaN and infinity are floats."""
+        best = self.best
+        return {
+            "format": FORMAT,
+            "verdict": self.verdict,
+            "healthy": self.healthy,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "numbers": self.numbers,
+            "cures": [] if self.trials is None else self.trials.to_rows(),
+            "not_tried": [] if self.trials is None else list(self.trials.not_tried),
+            "not_looked_at": list(self.not_looked_at),
+            "best": None if best is None else {"change": best.name, "code": best.code()},
+        }
+
+    def __str__(self) -> str:
+        """The whole, as a terminal shows it."""
+        return text.plain(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The whole, as a notebook shows it."""
+        return text.html(self)

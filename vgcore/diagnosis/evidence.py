@@ -1,0 +1,219 @@
+"""What rules look at: the network, its data, a look inside, and the record of its training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore.diagnosis import targets
+from vgcore.diagnosis.network import Network
+from vgcore.flow import GradientFlow, Internals
+from vgcore.model.history import History
+
+Array = NDArray[Any]
+
+_EDGE = 5  # steps of a record whose median is its beginning, or its end
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The data.
+
+    Attributes
+    ----------
+    x, y : ndarray
+        As the engine reads them.
+    lengths : ndarray or None
+    sparse : bool
+        Whether targets are integer labels.
+    """
+
+    x: Array
+    y: Array
+    lengths: Array | None
+    sparse: bool
+
+    @cached_property
+    def kind(self) -> targets.Kind:
+        """What targets are."""
+        return targets.kind_of(self.y, sparse=self.sparse)
+
+    @cached_property
+    def classes(self) -> Array | None:
+        """The class of each target; None where they are no classes."""
+        return targets.classes_of(self.y, self.kind)
+
+    @cached_property
+    def inputs(self) -> Array:
+        """Inputs as rows of features, of all timesteps, or of all pixels of a channel; what is padding is
+        left out. Empty of integers, which an `Embedding` reads.
+        """
+        if self.x.dtype.kind in "iu":
+            return np.empty((0, 0))
+        if self.x.ndim == 4:
+            return np.moveaxis(self.x, 1, -1).reshape(-1, self.x.shape[1]).astype(float)
+        if self.x.ndim == 3:
+            valid = np.ones(self.x.shape[:2], bool)
+            if self.lengths is not None:
+                valid = np.arange(self.x.shape[1]) < self.lengths[:, np.newaxis]
+            return self.x[valid].astype(float)
+        return self.x.reshape(len(self.x), -1).astype(float)
+
+    @property
+    def outputs(self) -> Array:
+        """Targets that are numbers, as rows."""
+        width = self.y.shape[-1] if self.y.ndim > 1 else 1
+        return self.y.reshape(-1, width).astype(float)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How well a network does, beside what it could do.
+
+    Attributes
+    ----------
+    score : float
+        Accuracy of classes; else the part of the targets' variance that is explained.
+    chance : float
+        Of the best constant answer.
+    reference : float
+        Of a plain network that was trained for as many steps; NaN where there is none.
+    measure : str
+        What the score is, in words.
+    steps : int
+        So many steps were trained before.
+    """
+
+    score: float
+    chance: float
+    reference: float
+    measure: str
+    steps: int
+
+    @property
+    def learned(self) -> float:
+        """The score's share of what the plain network learns beyond chance; NaN where it learns nothing."""
+        room = self.reference - self.chance
+        return (self.score - self.chance) / room if room > 0.02 else float("nan")
+
+
+class Evidence:
+    """All that there is to look at; None where there is no such thing.
+
+    Parameters
+    ----------
+    network : Network, optional
+    samples : Samples, optional
+    flow : GradientFlow, optional
+        The record of a training, from its first step on if it can be.
+    look : GradientFlow, optional
+        One step of the network as it is now.
+    inside : Internals, optional
+        Of some samples, of the network as it is now.
+    start : Network, optional
+        The network as it is drawn afresh.
+    outcome : Outcome, optional
+    history : History, optional
+    batch_size : int, optional
+    chance_loss : float, optional
+        The loss of the best constant answer.
+    sharpness : float, optional
+        The largest curvature of the loss at the start.
+    broken : str
+        Where a step was not finite, in words.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: Network | None = None,
+        samples: Samples | None = None,
+        flow: GradientFlow | None = None,
+        look: GradientFlow | None = None,
+        inside: Internals | None = None,
+        start: Network | None = None,
+        outcome: Outcome | None = None,
+        history: History | None = None,
+        batch_size: int | None = None,
+        chance_loss: float | None = None,
+        sharpness: float | None = None,
+        broken: str = "",
+    ) -> None:
+        self.network, self.samples, self.flow = network, samples, flow
+        self.look, self.inside, self.start = look, inside, start
+        self.outcome, self.history, self.batch_size = outcome, history, batch_size
+        self.chance_loss, self.sharpness, self.broken = chance_loss, sharpness, broken
+
+    @cached_property
+    def layers(self) -> list[str]:
+        """Names of the columns of the record."""
+        record = self.flow if self.flow is not None else self.look
+        return [] if record is None else record.layers
+
+    @cached_property
+    def first(self) -> GradientFlow | None:
+        """The first steps of the record."""
+        return None if self.flow is None or not len(self.flow) else self.flow[:_EDGE]
+
+    @cached_property
+    def last(self) -> GradientFlow | None:
+        """The network as it is now: one look at it, or the last steps of the record."""
+        if self.look is not None:
+            return self.look
+        return None if self.flow is None or not len(self.flow) else self.flow[-_EDGE:]
+
+    @property
+    def moments(self) -> list[tuple[str, GradientFlow]]:
+        """Beginning and end, as they are called in a sentence."""
+        found = [("at the start", self.first), ("now" if self.look else "at the end", self.last)]
+        return [(name, flow) for name, flow in found if flow is not None]
+
+    def column(self, name: str) -> int:
+        """Which column of the record is of a layer."""
+        return self.layers.index(name)
+
+    def width(self, name: str) -> int:
+        """How many numbers of one sample and place a layer puts out; 1 where the network is not known."""
+        if self.inside is not None and name in self.inside:
+            z = self.inside[name].z
+            return int((self.inside[name].h if z is None else z).shape[-1])
+        return 1
+
+    @cached_property
+    def losses(self) -> Array:
+        """The losses of the recorded steps."""
+        return np.empty(0) if self.flow is None else np.asarray(self.flow.loss)
+
+    @property
+    def learns(self) -> bool | None:
+        """Whether the network learns as it should; None where that is not known.
+
+        With data: by its score, which reaches most of what a plain network of the same steps reaches. Of a
+        record alone: by its loss, which has fallen by half.
+        """
+        if self.outcome is not None:
+            learned = self.outcome.learned
+            return None if np.isnan(learned) else bool(learned >= LEARNED)
+        losses = self.losses
+        if len(losses) < 2 * _EDGE or not np.isfinite(losses).all():
+            return None
+        return bool(np.median(losses[-_EDGE:]) < 0.5 * np.median(losses[:_EDGE]))
+
+
+LEARNED = 0.85
+"""Share of what a plain network learns beyond chance, from which on a network counts as learning."""
+
+
+def middle(flow: GradientFlow, field: str) -> Array:
+    """The median over the steps of a field, for each layer; NaN where it is never recorded."""
+    rows = np.asarray(getattr(flow, field))
+    if not len(rows):
+        return np.full(len(flow.layers), np.nan)
+    recorded = ~np.isnan(rows).all(axis=0)
+    found = np.full(rows.shape[1], np.nan)
+    found[recorded] = np.nanmedian(rows[:, recorded], axis=0)
+    return found

@@ -1,0 +1,99 @@
+"""A plain network for any data: what a network that learns reaches at least."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore.diagnosis.evidence import Samples
+from vgcore.diagnosis.targets import Kind
+from vgcore.layers import GRU, Dense, Embedding, Flatten
+from vgcore.layers.base import Layer
+from vgcore.model import Sequential
+from vgcore.optimizers import Adam
+
+Array = NDArray[Any]
+
+_UNITS = 64
+_RATE = 3e-3
+
+OUTPUTS: dict[Kind, tuple[str, str]] = {
+    "labels": ("softmax", "sparse_categorical_crossentropy"),
+    "one_hot": ("softmax", "categorical_crossentropy"),
+    "probabilities": ("softmax", "categorical_crossentropy"),
+    "binary": ("sigmoid", "binary_crossentropy"),
+    "multilabel": ("sigmoid", "multilabel_crossentropy"),
+    "numbers": ("identity", "mse"),
+}
+"""The output's activation and the loss that targets ask for (Bishop 1995, chapter 6)."""
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A plain network, and the samples as it is fed with them."""
+
+    model: Sequential
+    samples: Samples
+
+    def fed(self, rows: Array) -> Samples:
+        """Some of the samples."""
+        all_ = self.samples
+        lengths = None if all_.lengths is None else all_.lengths[rows]
+        return Samples(all_.x[rows], all_.y[rows], lengths, all_.sparse)
+
+
+def plain_network(samples: Samples) -> Plain | None:
+    """Two hidden layers of 64 ReLUs from He starts (of sequences a GRU of 64 units and one such layer),
+    inputs and targets that are numbers standardised, the output and loss that the targets ask for, Adam
+    at 0.003.
+
+    None where targets have a shape that it cannot have.
+    """
+    x, y = samples.x, samples.y
+    in_time = x.ndim == 3 or (x.dtype.kind in "iu" and x.ndim == 2)
+    every_step = in_time and y.ndim == (2 if samples.sparse else 3)
+    if y.ndim > 2 and not every_step:
+        return None
+    units = int(y.max()) + 1 if samples.sparse else (1 if y.ndim == 1 else y.shape[-1])
+    activation, loss = OUTPUTS[samples.kind]
+    layers: list[Layer] = []
+    if x.dtype.kind in "iu":
+        layers.append(Embedding(int(x.max()) + 1, 16))
+        shape: tuple[int | None, ...] = (None,) if in_time else x.shape[1:]
+    else:
+        x = _standardised(x, in_time)
+        shape = (None, x.shape[2]) if in_time else x.shape[1:]
+    if in_time:
+        layers.append(GRU(_UNITS, return_sequences=every_step))
+    elif len(shape) > 1:
+        layers.append(Flatten())
+    hidden = [
+        Dense(_UNITS, "relu", weight_initializer="he_normal") for _ in range(1 if in_time else 2)
+    ]
+    model = Sequential(
+        [*layers, *hidden, Dense(max(units, 2) if samples.sparse else units, activation)],
+        input_shape=shape,
+        seed=0,
+    )
+    model.compile(loss, Adam(_RATE), clip_norm=1.0, on_nonfinite="ignore")
+    if samples.kind == "numbers":
+        y = (y - y.mean(axis=0)) / _spread(y, 0)
+    if y.ndim == 1 and not samples.sparse:
+        y = y[:, np.newaxis]
+    return Plain(model, Samples(x, y, samples.lengths, samples.sparse))
+
+
+def _standardised(x: Array, in_time: bool) -> Array:
+    axes = (0, 2, 3) if x.ndim == 4 else (0, 1) if in_time else (0,)
+    values = x.astype(np.float64)
+    scaled = (values - values.mean(axis=axes, keepdims=True)) / _spread(values, axes)
+    return np.clip(scaled, -10, 10).astype(np.float32)
+
+
+def _spread(values: Array, axes: Any) -> Array:
+    spread = values.std(axis=axes, keepdims=True)
+    positive: Array = np.where(spread > 0, spread, 1)
+    return positive

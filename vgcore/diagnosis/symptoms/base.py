@@ -1,0 +1,139 @@
+"""What a rule is: a function over the evidence, with its thresholds, their source, and what cures it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vgcore.diagnosis.finding import Certainty, Finding, Measured, Where
+
+if TYPE_CHECKING:
+    from vgcore.diagnosis.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What a rule has measured, ill or not; `Symptom.findings` judges it by the threshold.
+
+    Attributes
+    ----------
+    measured : Measured
+    sentence : str
+    where : Where
+    certainty : {"certain", "likely", "possible"}
+    cures : tuple of str or None
+        In place of the symptom's.
+    """
+
+    measured: Measured
+    sentence: str
+    where: Where = field(default_factory=Where)
+    certainty: Certainty = "likely"
+    cures: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """One rule.
+
+    Attributes
+    ----------
+    name : str
+    title : str
+    rule : str
+        What is measured, in words: the function's docstring.
+    thresholds : dict of str to float
+    source : str
+        Of rule and thresholds.
+    looks : str
+        What it looks like: in which picture or field it is seen.
+    needs : tuple of str
+        Attributes of `Evidence` without which there is nothing to look at.
+    cures : tuple of str
+        Keys of `vgcore.diagnosis.changes.CHANGES`, likeliest first.
+    ill : bool
+        Whether it is an illness, and not just worth knowing.
+    harmless_where_learning : bool
+        Whether it is only worth knowing in a network that learns as well as a plain one.
+    weight : float
+        Of a finding, between 0 and 1, before it is known by how much the threshold is passed.
+    """
+
+    name: str
+    title: str
+    rule: str
+    signs: Callable[[Evidence, Mapping[str, float]], Iterator[Sign]]
+    thresholds: Mapping[str, float]
+    source: str
+    looks: str
+    needs: tuple[str, ...]
+    cures: tuple[str, ...] = ()
+    ill: bool = True
+    harmless_where_learning: bool = True
+    weight: float = 0.5
+
+    @property
+    def read(self) -> str:
+        """Where to read on."""
+        return f"docs/cures.md#{self.name.replace('_', '-')}"
+
+    def findings(self, signs: list[Sign]) -> list[Finding]:
+        """Those of the signs that are beyond their thresholds."""
+        return [
+            Finding(
+                symptom=self.name,
+                title=self.title,
+                sentence=sign.sentence,
+                measured=sign.measured,
+                certainty=sign.certainty,
+                ill=self.ill,
+                weight=self.weight,
+                where=sign.where,
+                read=self.read,
+            )
+            for sign in signs
+            if sign.measured.beyond
+        ]
+
+
+SYMPTOMS: dict[str, Symptom] = {}
+"""Every rule by its name."""
+
+Rule = Callable[["Evidence", Mapping[str, float]], Iterator[Sign]]
+
+
+def symptom(
+    title: str,
+    *,
+    thresholds: Mapping[str, float],
+    source: str,
+    looks: str,
+    needs: tuple[str, ...],
+    cures: tuple[str, ...] = (),
+    ill: bool = True,
+    harmless_where_learning: bool = True,
+    weight: float = 0.5,
+) -> Callable[[Rule], Rule]:
+    """Register a rule, by the name of its function."""
+
+    def register(rule: Rule) -> Rule:
+        name = rule.__name__
+        SYMPTOMS[name] = Symptom(
+            name,
+            title,
+            inspect.cleandoc(rule.__doc__ or ""),
+            rule,
+            thresholds,
+            source,
+            looks,
+            needs,
+            cures,
+            ill,
+            harmless_where_learning,
+            weight,
+        )
+        return rule
+
+    return register

@@ -1,0 +1,181 @@
+"""What is fed in: scales, constants, classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from vgcore.diagnosis.evidence import Evidence
+from vgcore.diagnosis.finding import Measured, Where
+from vgcore.diagnosis.symptoms.base import Sign, symptom
+
+_MOST_ROWS = 4096
+
+
+@symptom(
+    "Inputs are out of scale",
+    thresholds={"size": 8.0},
+    source=(
+        "LeCun et al. 1998 (Efficient BackProp, section 4.3); UMLAUT (Schoop et al. 2021) asks for "
+        "[-1, 1]"
+    ),
+    looks="`x.mean(axis=0)`, `x.std(axis=0)`",
+    cures=("scale_inputs", "batchnorm"),
+    weight=0.65,
+    needs=("samples",),
+)
+def inputs_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """Root mean square of the largest input feature; standardised ones have 1."""
+    if seen.samples is None or not seen.samples.inputs.size:
+        return
+    sizes = np.sqrt((seen.samples.inputs[:_MOST_ROWS] ** 2).mean(axis=0))
+    place = int(sizes.argmax())
+    size = float(sizes[place])
+    yield Sign(
+        Measured(f"size of input {place}", size, at["size"], above=True),
+        f"Inputs are as large as {size:.3g} (root mean square of feature {place}), where a start of the "
+        "weights "
+        "expects about 1: the first layer's outputs, and its gradient, are too large by as much.",
+        Where(inputs=tuple(map(int, np.flatnonzero(sizes > at["size"])[:20]))),
+    )
+
+
+@symptom(
+    "Inputs are tiny, or differ in scale",
+    thresholds={"ratio": 100.0},
+    source="LeCun et al. 1998 (Efficient BackProp, section 4.3); the threshold is ours",
+    looks="`x.std(axis=0)`",
+    cures=("scale_inputs", "batchnorm"),
+    weight=0.55,
+    needs=("samples",),
+)
+def inputs_of_unequal_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """The largest standard deviation of an input feature over the smallest that is not 0; where all are
+    below 0.01, what 1 is of the largest.
+    """
+    if seen.samples is None or not seen.samples.inputs.size or seen.samples.x.ndim > 3:
+        return
+    spread = seen.samples.inputs[:_MOST_ROWS].std(axis=0)
+    spread = spread[spread > 1e-12]
+    if not len(spread):
+        return
+    # A pixel at the edge of images that is nearly always 0 is no feature in a scale of its own
+    low = float(np.quantile(spread, 0.25))
+    ratio = float(spread.max() / low) if spread.max() > 0.01 else float(1 / spread.max())
+    yield Sign(
+        Measured("largest spread of an input over a small one", ratio, at["ratio"], above=True),
+        f"One input spreads {ratio:.3g} times as wide as another: the network hears the loud ones alone "
+        "until "
+        "it has learned weights that make up for it.",
+    )
+
+
+@symptom(
+    "Most inputs are constant",
+    thresholds={"share": 0.75},
+    source="what does not vary tells nothing",
+    looks="`x.std(axis=0) == 0`",
+    weight=0.6,
+    harmless_where_learning=True,
+    needs=("samples",),
+)
+def constant_inputs(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """Share of input features that have one value for all samples."""
+    if seen.samples is None:
+        return
+    x = seen.samples.x
+    rows = x.reshape(len(x), -1)
+    if len(rows) < 4:
+        return
+    constant = (rows == rows[0]).all(axis=0)
+    share = float(constant.mean())
+    yield Sign(
+        Measured("share of inputs that are constant", share, at["share"], above=True),
+        "All samples are the same: nothing tells them apart."
+        if share == 1
+        else f"{share:.0%} of the inputs have one value for all samples, and tell nothing.",
+        Where(inputs=tuple(map(int, np.flatnonzero(constant)[:20]))),
+        certainty="certain" if share == 1 else "likely",
+    )
+
+
+@symptom(
+    "Targets are out of scale",
+    thresholds={"size": 10.0},
+    source="Efficient BackProp, section 4.3, for outputs; the threshold is ours",
+    looks="`y.mean(axis=0)`, `y.std(axis=0)`",
+    cures=("scale_targets", "faster", "adam"),
+    weight=0.6,
+    needs=("samples",),
+)
+def targets_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """Size of targets that are numbers (root mean square), or what 1 is of it where it is small."""
+    if seen.samples is None or seen.samples.kind != "numbers" or seen.samples.classes is not None:
+        return
+    sizes = np.sqrt((seen.samples.outputs**2).mean(axis=0))
+    sizes = sizes[sizes > 0]
+    if not len(sizes):
+        return
+    far = float(sizes[np.abs(np.log(sizes)).argmax()])
+    yield Sign(
+        Measured("size of the targets, or 1 over it", max(far, 1 / far), at["size"], above=True),
+        f"Targets are as {'large' if far > 1 else 'small'} as {far:.3g} (root mean square), where outputs "
+        "start "
+        "at about 1: "
+        + ("the first steps only bring the outputs up there." if far > 1 else "noise drowns them."),
+    )
+
+
+@symptom(
+    "Classes are unbalanced",
+    thresholds={"share": 0.9},
+    source="He and Garcia 2009 (Learning from imbalanced data); the threshold is ours",
+    looks="`np.bincount(y)`; a confusion matrix with one column",
+    cures=("balance",),
+    weight=0.45,
+    needs=("samples",),
+)
+def unbalanced_classes(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """Share of the most frequent class."""
+    if seen.samples is None or seen.samples.classes is None:
+        return
+    counts = np.bincount(np.maximum(seen.samples.classes, 0))
+    share = float(counts.max() / max(counts.sum(), 1))
+    yield Sign(
+        Measured("share of the most frequent class", share, at["share"], above=True),
+        f"{share:.0%} of the samples are of class {int(counts.argmax())}: always answering that is nearly "
+        "always "
+        "right, and a network learns to.",
+        Where(outputs=(int(counts.argmax()),)),
+        certainty="certain" if share == 1 else "likely",
+    )
+
+
+@symptom(
+    "Labels do not begin with 0",
+    thresholds={"missing": 0.5},
+    source="labels of c classes are 0 to c - 1, as in PyTorch and Keras",
+    looks="`np.unique(y)`",
+    cures=("labels",),
+    ill=False,
+    weight=0.4,
+    needs=("samples", "network"),
+)
+def labels_off_by_one(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """How many labels below the smallest one never occur, where the largest output is a class's all the
+    same.
+    """
+    if seen.samples is None or seen.network is None or seen.samples.kind != "labels":
+        return
+    classes = seen.samples.classes
+    if classes is None or not len(classes):
+        return
+    least = int(classes.min())
+    shifted = least > 0 and len(np.unique(classes)) == seen.network.outputs - least
+    yield Sign(
+        Measured("labels below the smallest", least if shifted else 0, at["missing"], above=True),
+        f"Labels begin with {least}, so that the output of class "
+        f"{'0' if least == 1 else f'0 to {least - 1}'} is "
+        "never right.",
+    )

@@ -1,0 +1,189 @@
+"""What training comes to: numbers that are not finite, too much regularisation, and what is no illness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from vgcore.diagnosis.evidence import Evidence
+from vgcore.diagnosis.finding import Measured, Where
+from vgcore.diagnosis.symptoms.base import Sign, symptom
+
+
+@symptom(
+    "Numbers are not finite",
+    thresholds={"steps": 0.5},
+    source="IEEE 754: what exceeds the largest number is infinite, and infinity minus itself is NaN",
+    looks="`flow.loss`: nan; pictures mark the step",
+    cures=("clip", "slower", "start", "scale_inputs", "scale_targets", "output"),
+    harmless_where_learning=False,
+    weight=0.9,
+    needs=("last",),
+)
+def not_finite(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """Recorded steps whose loss, or the gradient of a layer, is NaN or infinite."""
+    record = seen.flow if seen.flow is not None else seen.last
+    if record is None or not len(record):
+        return
+    loss, delta = np.asarray(record.loss), np.asarray(record.delta)
+    named = ~np.isnan(delta).all(axis=0)
+    # a flow that records no losses has NaN throughout
+    bad = (
+        ~np.isfinite(loss) if np.isfinite(loss).any() or seen.network else np.zeros(len(loss), bool)
+    ) | (np.isinf(delta[:, named]) | np.isnan(delta[:, named])).any(axis=1)
+    count = int(bad.sum()) or int(bool(seen.broken))
+    first = int(np.argmax(bad)) if bad.any() else len(record) - 1
+    before = _before(seen, record, first)
+    where = (
+        seen.broken
+        or f"Step {int(record.step[first])} is the first whose loss or gradient is not finite"
+    )
+    yield Sign(
+        Measured("steps that are not finite", count, at["steps"], above=True),
+        f"{where[0].upper()}{where[1:]}.{before}",
+        Where(steps=(int(record.step[first]), int(record.step[first]))),
+        certainty="certain" if count else "likely",
+    )
+
+
+def _before(seen: Evidence, record: object, first: int) -> str:
+    """What was large just before, in a sentence."""
+    if first < 1:
+        return ""
+    delta = np.asarray(record.delta)[first - 1]  # type: ignore[attr-defined]
+    usual = np.nanmedian(np.asarray(record.delta)[:first], axis=0)  # type: ignore[attr-defined]
+    grown = np.divide(delta, usual, out=np.full_like(delta, np.nan), where=usual > 0)
+    if not np.isfinite(grown).any():
+        return ""
+    place = int(np.nanargmax(grown))
+    if not grown[place] > 3:
+        return ""
+    return (
+        f" One step before, the gradient of {seen.layers[place]} was {grown[place]:.3g} times its usual "
+        "size."
+    )
+
+
+@symptom(
+    "Dropout drops too much",
+    thresholds={"dropped": 0.7},
+    source=(
+        "Srivastava et al. 2014, section 7.3: 0.5 in hidden layers, 0.2 of inputs; the threshold is "
+        "ours"
+    ),
+    looks="`model.summary()`; a training loss that stays far above that of `evaluate`",
+    cures=("less_dropout",),
+    weight=0.6,
+    needs=("network",),
+)
+def too_much_dropout(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """Share of what is told that all dropouts together drop on the way to the output, a layer's own
+    units taken as many enough that a half may go: 1 - the product of (1 - rate) over dropouts beyond the
+    first of 0.5.
+    """
+    if seen.network is None:
+        return
+    rates = sorted((float(part.layer.rate) for part in seen.network.dropouts), reverse=True)  # type: ignore[attr-defined]
+    rates += [
+        float(rate)
+        for part in seen.network.parts
+        if (rate := getattr(part.layer, "recurrent_dropout", 0.0))
+    ]
+    if not rates:
+        return
+    dropped = max(
+        max(rates), 1 - float(np.prod([1 - rate for rate in rates])) - 0.1 * (len(rates) - 1)
+    )
+    names = tuple(part.name for part in seen.network.dropouts)
+    yield Sign(
+        Measured("share that dropout drops", dropped, at["dropped"], above=True),
+        f"Dropouts of {', '.join(f'{rate:g}' for rate in rates)} leave {1 - dropped:.0%} of what the "
+        "layers say: noise "
+        "is louder than the signal.",
+        Where(layers=names),
+    )
+
+
+@symptom(
+    "Minibatches are too small for their statistics",
+    thresholds={"rows": 7.5},
+    source="Ioffe 2017 (arXiv 1702.03275); Wu and He 2018 (arXiv 1803.08494, figure 1)",
+    looks="a validation loss that leaps while the training loss falls",
+    cures=("larger_batch", "layernorm"),
+    weight=0.55,
+    needs=("network", "batch_size"),
+)
+def small_batch_norm(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """Rows of a minibatch, where a BatchNorm takes statistics of it."""
+    if seen.network is None or seen.batch_size is None:
+        return
+    norms = tuple(part.name for part in seen.network.parts if part.kind == "BatchNorm")
+    if not norms:
+        return
+    yield Sign(
+        Measured("rows of a minibatch", seen.batch_size, at["rows"]),
+        f"{norms[0]} takes means and variances of {seen.batch_size} samples: they are mostly noise, and "
+        "prediction, "
+        "which uses running ones, sees another network.",
+        Where(layers=norms),
+    )
+
+
+@symptom(
+    "It learns by heart",
+    thresholds={"rise": 0.2},
+    source="Goodfellow, Bengio and Courville 2016, section 7.8 (early stopping)",
+    looks="`history.plot()`: val_loss rises while loss falls",
+    ill=False,
+    weight=0.3,
+    needs=("history",),
+)
+def overfitting(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """By what part the validation loss has risen above its least, while the training loss went on falling."""
+    history = seen.history
+    if history is None or "val_loss" not in history or len(history["val_loss"]) < 3:
+        return
+    held_out, loss = np.asarray(history["val_loss"], float), np.asarray(history["loss"], float)
+    if not np.isfinite(held_out).all() or not held_out.min() > 0:
+        return
+    best = int(held_out.argmin())
+    rise = float(held_out[-1] / held_out.min() - 1) if loss[-1] < loss[best] else 0.0
+    yield Sign(
+        Measured("rise of the validation loss above its least", rise, at["rise"], above=True),
+        f"Since epoch {best} the validation loss has risen by {rise:.0%} while the training loss went on "
+        "falling: it "
+        "learns the samples by heart. That is no illness of the gradient; stop earlier, or give it more "
+        "data.",
+    )
+
+
+@symptom(
+    "It was just not trained for long enough",
+    thresholds={"fall": 0.05},
+    source="a loss that still falls has not arrived",
+    looks="`history.plot()`: a loss that falls to the last epoch",
+    ill=False,
+    weight=0.3,
+    needs=(),
+)
+def not_trained_long(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """By what part of itself the loss fell in the last quarter of training."""
+    losses = (
+        np.asarray(seen.history["loss"], float)
+        if seen.history is not None and "loss" in seen.history
+        else seen.losses
+    )
+    if len(losses) < 4 or not np.isfinite(losses).all():
+        return
+    quarter = losses[-max(len(losses) // 4, 2) :]
+    half = max(len(quarter) // 2, 1)
+    begin, end = float(np.median(quarter[:half])), float(np.median(quarter[-half:]))
+    fall = (begin - end) / abs(begin) if begin else 0.0
+    # of a loss of which nothing is left a twentieth is nothing
+    fall = fall if abs(end) > 0.02 * abs(float(losses[0])) else 0.0
+    yield Sign(
+        Measured("fall of the loss in the last quarter", fall, at["fall"], above=True),
+        f"The loss still falls, by {fall:.0%} in the last quarter of training: that is no illness; train "
+        "on.",
+    )

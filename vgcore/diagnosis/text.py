@@ -1,0 +1,141 @@
+"""How a diagnosis reads, in a terminal and in a notebook."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING
+
+from vgcore.diagnosis.finding import Finding
+
+if TYPE_CHECKING:
+    from vgcore.diagnosis.diagnosis import Diagnosis
+
+_WIDTH = 100
+_SHOWN_NUMBERS = 6
+
+
+def verdict(diagnosis: Diagnosis) -> str:
+    """The whole in one sentence."""
+    ill = diagnosis.illnesses
+    learned = _learned(diagnosis)
+    if not ill:
+        return f"Healthy: no symptom of an illness{', and ' + learned if learned else ''}."
+    first = ill[0].title
+    others = sum(not each.follows_from for each in ill[1:])
+    more = f", and {others} more" if others else ""
+    sure = {"certain": "", "likely": "", "possible": "Perhaps: "}[ill[0].certainty]
+    return f"{sure}{first}{more}{'; ' + learned if learned else ''}."
+
+
+def _learned(diagnosis: Diagnosis) -> str:
+    """How well it learns, in a clause; empty where that is not known."""
+    outcome = diagnosis.outcome
+    if outcome is None:
+        return ""
+    plain = (
+        f", a plain network {_score(outcome.reference)}"
+        if outcome.reference == outcome.reference
+        else ""
+    )
+    return f"it reaches {_score(outcome.score)} {outcome.measure} (chance {_score(outcome.chance)}{plain})"
+
+
+def _score(value: float) -> str:
+    return "nan" if value != value else f"{max(value, -9.99):.2f}"
+
+
+def plain(diagnosis: Diagnosis) -> str:
+    """The whole, as a terminal shows it."""
+    return "\n".join(_lines(diagnosis))
+
+
+def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+    yield from textwrap.wrap(verdict(diagnosis), _WIDTH)
+    roots = [finding for finding in diagnosis.findings if not finding.follows_from]
+    for number, finding in enumerate(roots, 1):
+        yield ""
+        yield from _of(
+            finding, f"{number}. " if finding.ill else "-  ", _followers(diagnosis, finding)
+        )
+    if diagnosis.healthy:
+        yield ""
+        yield "What was measured, nearest to its threshold first:"
+        for each in _nearest(diagnosis):
+            yield f"   {each}"
+    if diagnosis.trials is not None:
+        yield ""
+        yield from str(diagnosis.trials).splitlines()
+    if diagnosis.not_looked_at:
+        yield ""
+        unseen = ", ".join(name.replace("_", " ") for name in diagnosis.not_looked_at)
+        yield from textwrap.wrap(f"Not looked at, for want of data or a record: {unseen}.", _WIDTH)
+
+
+def _of(finding: Finding, mark: str, followers: list[Finding]) -> Iterator[str]:
+    sure = "" if finding.certainty == "likely" else f" ({finding.certainty})"
+    note = "" if finding.ill else "Worth knowing: "
+    yield f"{mark}{note}{finding.title}{sure}"
+    indent = " " * len(mark)
+    yield from textwrap.wrap(
+        finding.sentence, _WIDTH, initial_indent=indent, subsequent_indent=indent
+    )
+    yield f"{indent}{finding.measured}"
+    for said in _said(finding, followers):
+        yield from textwrap.wrap(said, _WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _said(finding: Finding, followers: list[Finding]) -> Iterator[str]:
+    """What there is to say of a finding beyond its sentence and number."""
+    if finding.why_sentence:
+        yield f"Why: {finding.why_sentence}"
+    if followers:
+        yield f"What follows from it: {'; '.join(str(each.measured) for each in followers)}."
+    if finding.suggestions:
+        yield f"What may help: {'; '.join(each.name for each in finding.suggestions)}."
+    if finding.read:
+        yield f"Read: {finding.read}"
+
+
+def _followers(diagnosis: Diagnosis, root: Finding) -> list[Finding]:
+    """The findings that follow from one, those that follow from these with them."""
+    names, found = {root.symptom}, []
+    for finding in sorted(diagnosis.findings, key=lambda each: each.follows_from != root.symptom):
+        if finding.follows_from in names:
+            names.add(finding.symptom)
+            found.append(finding)
+    return found
+
+
+def _nearest(diagnosis: Diagnosis) -> list[str]:
+    """The measured numbers that come nearest to their thresholds, in words."""
+    found = [
+        each for many in diagnosis.measured.values() for each in many if each.closeness is not None
+    ]
+    found.sort(key=lambda each: -(each.closeness or 0))
+    return [str(each) for each in found[:_SHOWN_NUMBERS]]
+
+
+def html(diagnosis: Diagnosis) -> str:
+    """The whole, as a notebook shows it."""
+    parts = [f"<p><b>{escape(verdict(diagnosis))}</b></p>"]
+    parts += [
+        _item(finding, _followers(diagnosis, finding))
+        for finding in diagnosis.findings
+        if not finding.follows_from
+    ]
+    if diagnosis.healthy:
+        rows = "".join(f"<li>{escape(each)}</li>" for each in _nearest(diagnosis))
+        parts.append(f"<details><summary>What was measured</summary><ul>{rows}</ul></details>")
+    if diagnosis.trials is not None:
+        parts.append(diagnosis.trials._repr_html_())
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _item(finding: Finding, followers: list[Finding]) -> str:
+    sure = "" if finding.certainty == "likely" else f" ({finding.certainty})"
+    lines = [escape(finding.sentence), f"<i>{escape(str(finding.measured))}</i>"]
+    lines += [escape(said) for said in _said(finding, followers)]
+    opened = " open" if finding.ill else ""
+    return f"<details{opened}><summary>{escape(finding.title + sure)}</summary>{'<br>'.join(lines)}</details>"
