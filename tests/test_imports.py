@@ -96,6 +96,7 @@ UPWARDS = {
     ("initializers", "model"),
     ("initializers", "model.inputs"),
     ("model.sequential", "diagnosis"),
+    ("model.training", "diagnosis"),
     ("model.sequential", "theory.jacobian"),
     ("model.storage", "model.sequential"),
 }

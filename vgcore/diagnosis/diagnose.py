@@ -6,6 +6,7 @@ import copy
 import math
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,7 @@ def of_flow(flow: GradientFlow) -> Diagnosis:
     """See `GradientFlow.diagnose`."""
     if not len(flow):
         raise ValueError("flow: expected a record of at least one step, got none")
-    begin = time.monotonic()
-    return judge.judged(Evidence(flow=flow), len(flow), begin)
+    return judge.judged(Evidence(flow=flow))
 
 
 def of_model(
@@ -51,7 +51,6 @@ def of_model(
     cures: bool = True,
 ) -> Diagnosis:
     """See `Sequential.diagnose`."""
-    begin = time.monotonic()
     limit = _validate.real("seconds", seconds, above=0)
     _validate.boolean("cures", cures)
     if history is not None and not isinstance(history, History):
@@ -64,8 +63,7 @@ def of_model(
     batch = _batch_size(model, history, len(data.x))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        evidence, steps = _examined(model, samples, history, batch, limit)
-        return judge.judged(evidence, steps, begin)
+        return judge.judged(_examined(model, samples, history, batch, limit))
 
 
 def _batch_size(model: Sequential, history: History | None, rows: int) -> int:
@@ -76,7 +74,7 @@ def _batch_size(model: Sequential, history: History | None, rows: int) -> int:
     return max(math.ceil(rows / steps), 1)
 
 
-def fresh(model: Sequential, seed: int, dtype: Any = None, **compiled: Any) -> Sequential:
+def fresh(model: Sequential, seed: int, dtype: Any = None, **changed: Any) -> Sequential:
     """A network like it, drawn anew and compiled alike."""
     twin = Sequential(
         [copy.copy(layer) for layer in model.layers],
@@ -84,19 +82,24 @@ def fresh(model: Sequential, seed: int, dtype: Any = None, **compiled: Any) -> S
         dtype=model.dtype if dtype is None else dtype,
         seed=seed,
     )
-    twin.session.compile(model.session.compiled)
+    twin.session.compile(replace(model.session.compiled, **changed))
     return twin
 
 
 def _examined(
     model: Sequential, samples: Samples, history: History | None, batch: int, seconds: float
-) -> tuple[Evidence, int]:
+) -> Evidence:
     """What there is to look at."""
     start = fresh(model, 0)
-    course = fresh(model, 0)
+    course = fresh(model, 0, on_nonfinite="stop")
     flow = GradientFlow()
     wanted = max(model.step, _EPOCHS * math.ceil(len(samples.x) / batch), _STEPS)
-    steps = _trained(course, samples, batch, wanted, seconds * _SHARE, flow)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        steps = _trained(course, samples, batch, wanted, seconds * _SHARE, flow)
+    broken = next(
+        (str(each.message).split("; ")[0] for each in said if "not finite" in str(each.message)), ""
+    )
     seen = model if model.step else course
     few = np.random.default_rng(0).permutation(len(samples.x))[:_LOOKED_AT]
     few.sort()
@@ -105,11 +108,13 @@ def _examined(
     look = seen.gradient_flow(*part, lengths=lengths, units=True)
     inside = seen.internals(*part, lengths=lengths)
     outcome = _outcome(seen, samples, batch, max(model.step, steps), seconds * _SHARE)
+    if broken and seen is course:
+        outcome = replace(outcome, score=math.nan)
     loss = model.session.compiled.loss
     curvature = None
     if type(model.optimizer).__name__ in ("SGD", "Momentum", "Nesterov") and loss.function is None:
         curvature = sharpness(fresh(model, 0, "float64"), *part) if lengths is None else None
-    evidence = Evidence(
+    return Evidence(
         network=Network(model),
         samples=samples,
         flow=flow,
@@ -121,8 +126,8 @@ def _examined(
         batch_size=batch,
         chance_loss=score.chance_loss(loss, samples.y, samples.kind),
         sharpness=curvature,
+        broken=broken,
     )
-    return evidence, steps
 
 
 def _trained(
@@ -173,4 +178,6 @@ def _outcome(
     answers = model.predict(samples.x, lengths=samples.lengths)
     mine = score.score(answers, samples.y, kind, model.session.compiled.loss.middle)
     measure = "of its targets' variance" if kind == "numbers" else "accuracy"
+    if samples.classes is not None and score.is_unbalanced(samples.classes):
+        measure = "accuracy, as a mean over the classes"
     return Outcome(mine, score.of_chance(samples.y, kind), reference, measure, steps)

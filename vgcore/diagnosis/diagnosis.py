@@ -33,10 +33,6 @@ class Diagnosis:
         The cures that were tried.
     not_looked_at : tuple of str
         Symptoms for which there was nothing to look at.
-    steps : int
-        So many steps of training were looked at.
-    seconds : float
-        That it took.
     """
 
     findings: tuple[Finding, ...]
@@ -44,8 +40,6 @@ class Diagnosis:
     measured: Mapping[str, tuple[Measured, ...]] = field(default_factory=dict)
     trials: Trials | None = None
     not_looked_at: tuple[str, ...] = ()
-    steps: int = 0
-    seconds: float = 0.0
 
     @property
     def illnesses(self) -> tuple[Finding, ...]:

@@ -16,6 +16,7 @@ from vgcore.model.history import History
 
 Array = NDArray[Any]
 
+_ROOM = 0.02  # that a plain network must learn beyond chance for anything to be said
 _EDGE = 5  # steps of a record whose median is its beginning, or its end
 
 
@@ -97,8 +98,10 @@ class Outcome:
     @property
     def learned(self) -> float:
         """The score's share of what the plain network learns beyond chance; NaN where it learns nothing."""
+        if np.isnan(self.score):
+            return 0.0
         room = self.reference - self.chance
-        return (self.score - self.chance) / room if room > 0.02 else float("nan")
+        return (self.score - self.chance) / room if room > _ROOM else float("nan")
 
 
 class Evidence:

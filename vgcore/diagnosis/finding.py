@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -37,11 +38,12 @@ class Measured:
         return self.value > self.threshold if self.above else self.value < self.threshold
 
     @property
-    def closeness(self) -> float | None:
-        """How near it is to the threshold: 1 at it, more beyond; None where it cannot be said."""
-        if not (self.value > 0 and self.threshold > 0):
-            return None
-        return self.value / self.threshold if self.above else self.threshold / self.value
+    def closeness(self) -> float:
+        """How near it is to the threshold: 1 at it, more beyond; 0 where it cannot be said."""
+        value, threshold = (self.value, self.threshold)[:: 1 if self.above else -1]
+        if not (value > 0 and threshold >= 0):
+            return 0.0
+        return value / threshold if threshold > 0 else math.inf
 
     def __str__(self) -> str:
         """The number and the threshold in a line."""

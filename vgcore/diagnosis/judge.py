@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterable
 
 from vgcore.diagnosis.diagnosis import Diagnosis
 from vgcore.diagnosis.evidence import Evidence
@@ -15,17 +15,16 @@ _SPREAD = ("collapsed_activations", "recurrence_repeats_bias")
 _CURVED = ("beyond_stability", "rate_too_high", "unequal_layers", "saturated_units")
 
 FOLLOWS: dict[str, tuple[str, ...]] = {
-    "not_finite": ("flat_loss", "rising_loss", "oscillating_loss"),
-    "constant_inputs": (*_SPREAD, *_LOSS, "inputs_of_unequal_scale"),
+    "constant_inputs": (*_DEATH, *_SPREAD, *_LOSS, "inputs_of_unequal_scale"),
     "targets_out_of_range": (
         *_DEATH,
         *_LOSS,
         "output_activation",
         "saturated_units",
-        "targets_out_of_scale",
+        "loss_of_classes",
     ),
     "output_activation": (*_DEATH, *_LOSS, "loss_of_classes", "beyond_stability"),
-    "symmetric_units": ("small_weights", "large_weights", "bottleneck", *_SPREAD, *_LOSS),
+    "symmetric_units": ("small_weights", "large_weights", "bottleneck", *_DEATH, *_SPREAD, *_LOSS),
     "inputs_out_of_scale": (
         *_DEATH,
         *_LOSS,
@@ -34,84 +33,78 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
         "exploding_gradient",
     ),
     "inputs_of_unequal_scale": (*_LOSS, "beyond_stability", "saturated_units"),
-    "targets_out_of_scale": (*_LOSS, *_CURVED, "dead_layer", "dead_units", "exploding_gradient"),
-    "large_weights": (*_DEATH, *_LOSS, *_CURVED, "exploding_gradient", *_SPREAD),
-    "small_weights": (
-        "vanishing_gradient",
-        "unequal_layers",
-        "rate_too_low",
-        "flat_loss",
-        *_SPREAD,
-    ),
-    "hidden_softmax": (
-        "vanishing_gradient",
-        "unequal_layers",
-        "rate_too_low",
-        "flat_loss",
-        *_SPREAD,
-    ),
-    "beyond_stability": (*_DEATH, *_LOSS, *_CURVED),
-    "rate_too_high": (*_DEATH, *_LOSS, *_CURVED, *_SPREAD),
-    "exploding_through_time": (*_LOSS, "unequal_layers"),
+    "targets_out_of_scale": (*_DEATH, *_LOSS, *_CURVED, "exploding_gradient"),
+    "large_weights": (*_DEATH, *_LOSS, *_CURVED, *_SPREAD, "exploding_gradient"),
+    "small_weights": (*_DEATH, *_SPREAD, "unequal_layers", "flat_loss"),
+    "hidden_softmax": (*_DEATH, *_SPREAD, "unequal_layers", "flat_loss"),
+    "decay_too_strong": (*_DEATH, *_SPREAD, "rate_too_high", "flat_loss"),
+    "momentum_out_of_range": (*_DEATH, *_LOSS, *_SPREAD, "saturated_units"),
+    "epsilon_out_of_range": _LOSS,
+    "exploding_through_time": (*_LOSS, "unequal_layers", "exploding_gradient"),
     "exploding_gradient": (*_LOSS, *_CURVED),
-    "decay_too_strong": (*_SPREAD, "vanishing_gradient", "flat_loss"),
-    "dead_layer": (
-        "dead_units",
-        "vanishing_gradient",
-        "unequal_layers",
-        "rate_too_low",
-        *_SPREAD,
-        *_LOSS,
-    ),
-    "vanishing_gradient": ("unequal_layers", "rate_too_low", "flat_loss", *_SPREAD),
-    "collapsed_activations": ("flat_loss", "recurrence_repeats_bias"),
+    "beyond_stability": (*_DEATH, *_LOSS, *_CURVED, *_SPREAD),
+    "rate_too_high": (*_DEATH, *_LOSS, *_SPREAD, "unequal_layers", "saturated_units"),
+    "dead_layer": (*_DEATH, *_SPREAD, *_LOSS, "unequal_layers"),
     "too_much_dropout": ("flat_loss",),
     "unbalanced_classes": ("flat_loss",),
+    "vanishing_gradient": (*_SPREAD, "unequal_layers", "rate_too_low", "flat_loss"),
+    "vanishing_through_time": ("flat_loss", "vanishing_gradient"),
+    "collapsed_activations": ("flat_loss", "recurrence_repeats_bias"),
     "rate_too_low": ("flat_loss",),
-    "momentum_out_of_range": _LOSS,
-    "epsilon_out_of_range": _LOSS,
+    "not_finite": ("flat_loss", "rising_loss", "oscillating_loss"),
 }
-"""What follows from a symptom; of two that could follow from each other, from the one that is listed first.
-"""
+"""What follows from a symptom; a symptom never follows from one that is listed behind it."""
+
+_RANK = {name: place for place, name in enumerate(FOLLOWS)}
+_CLEAR = (
+    3  # times beyond its threshold is a number that counts where nobody knows how well it learns
+)
 
 
-def judged(evidence: Evidence, steps: int, begin: float) -> Diagnosis:
-    """The findings of all rules."""
+def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagnosis:
+    """The findings of the rules of some names."""
     found: list[Finding] = []
     measured: dict[str, tuple[Measured, ...]] = {}
     unseen = []
-    for name, symptom in SYMPTOMS.items():
+    for name in names:
+        symptom = SYMPTOMS[name]
         if any(getattr(evidence, need) is None for need in symptom.needs):
             unseen.append(name)
             continue
         signs = list(symptom.signs(evidence, symptom.thresholds))
         measured[name] = tuple(sign.measured for sign in signs)
-        harmless = evidence.learns is True and symptom.harmless_where_learning
         found += [
-            finding.with_(ill=finding.ill and not harmless) for finding in symptom.findings(signs)
+            finding.with_(ill=finding.ill and _harms(finding, evidence.learns))
+            for finding in symptom.findings(signs)
         ]
     return Diagnosis(
         ordered(found),
         outcome=evidence.outcome,
         measured=measured,
         not_looked_at=tuple(unseen),
-        steps=steps,
-        seconds=time.monotonic() - begin,
     )
+
+
+def _harms(finding: Finding, learns: bool | None) -> bool:
+    """Whether a finding does harm: most do not in a network that learns as it should."""
+    if learns is None:
+        return finding.certainty == "certain" or finding.measured.closeness >= _CLEAR
+    return not learns or not SYMPTOMS[finding.symptom].harmless_where_learning
 
 
 def ordered(found: list[Finding]) -> tuple[Finding, ...]:
     """Findings, each with the one it follows from: illnesses that follow from no other first, by weight."""
     ill = {finding.symptom for finding in found if finding.ill}
-    rank = {name: place for place, name in enumerate(FOLLOWS)}
-
-    def is_cause(name: str, of: str) -> bool:
-        mutual = name in FOLLOWS.get(of, ())
-        return of in FOLLOWS[name] and not (mutual and rank[of] < rank[name])
-
+    if len(ill) > 1:
+        found = [finding for finding in found if finding.symptom != "learns_little"]
     told = []
     for finding in found:
-        causes = [name for name in FOLLOWS if name in ill and is_cause(name, finding.symptom)]
+        mine = _RANK.get(finding.symptom, len(_RANK))
+        causes = [
+            name
+            for name, followers in FOLLOWS.items()
+            if name in ill and _RANK[name] < mine and finding.symptom in followers
+        ]
         told.append(finding.with_(follows_from=causes[0] if causes and finding.ill else ""))
     told.sort(key=lambda each: (not each.ill, bool(each.follows_from), -each.weight))
     return tuple(told)

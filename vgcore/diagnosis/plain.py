@@ -18,7 +18,7 @@ from vgcore.optimizers import Adam
 Array = NDArray[Any]
 
 _UNITS = 64
-_RATE = 3e-3
+_RATE, _RATE_IN_TIME = 3e-3, 1e-2
 
 OUTPUTS: dict[Kind, tuple[str, str]] = {
     "labels": ("softmax", "sparse_categorical_crossentropy"),
@@ -78,7 +78,9 @@ def plain_network(samples: Samples) -> Plain | None:
         input_shape=shape,
         seed=0,
     )
-    model.compile(loss, Adam(_RATE), clip_norm=1.0, on_nonfinite="ignore")
+    model.compile(
+        loss, Adam(_RATE_IN_TIME if in_time else _RATE), clip_norm=1.0, on_nonfinite="ignore"
+    )
     if samples.kind == "numbers":
         y = (y - y.mean(axis=0)) / _spread(y, 0)
     if y.ndim == 1 and not samples.sparse:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.diagnosis.targets import Kind
+from vgcore.diagnosis.targets import Kind, classes_of
 from vgcore.losses import Loss
 
 Array = NDArray[np.floating]
 
 
+MOSTLY = 0.8
+"""Share of the samples from which on a class is most of them, and accuracy says little."""
+
+
 def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:
     """Accuracy, or of numbers 1 - mean squared error over variance (column by column, then their mean).
+
+    Where one class is most of the samples it is the mean over the classes of the share that is found.
 
     Parameters
     ----------
@@ -29,11 +37,13 @@ def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:
         return float("nan")
     if kind == "labels":
         labels = y.ravel()
-        return float((flat.argmax(axis=1) == labels)[labels >= 0].mean())
+        return _accuracy(flat.argmax(axis=1)[labels >= 0], labels[labels >= 0])
     targets = y.reshape(flat.shape).astype(float)
     if kind in ("one_hot", "probabilities"):
-        return float((flat.argmax(axis=1) == targets.argmax(axis=1)).mean())
-    if kind in ("binary", "multilabel"):
+        return _accuracy(flat.argmax(axis=1), targets.argmax(axis=1))
+    if kind == "binary":
+        return _accuracy(flat[:, 0] > middle, targets[:, 0] > 0.5)
+    if kind == "multilabel":
         return float(((flat > middle) == (targets > 0.5)).mean())
     variance = targets.var(axis=0)
     varies = variance > 0
@@ -44,34 +54,44 @@ def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:
     return float(np.mean(1 - missed[varies] / variance[varies]))
 
 
+def _accuracy(answers: Array, classes: Array) -> float:
+    """Share of the samples that are right or, where one class is most of them, its mean over the classes."""
+    right = answers == classes
+    if not is_unbalanced(classes):
+        return float(right.mean())
+    return float(np.mean([right[classes == each].mean() for each in np.unique(classes)]))
+
+
+def is_unbalanced(classes: Array) -> bool:
+    """Whether one class is most of the samples, and not all."""
+    counts = np.unique(classes, return_counts=True)[1]
+    return bool(len(counts) > 1 and counts.max() > MOSTLY * counts.sum())
+
+
 def of_chance(y: Array, kind: Kind) -> float:
     """The score of the best constant answer."""
-    if kind == "labels":
-        labels = y[y >= 0].astype(int)
-        return float(np.bincount(labels.ravel()).max() / labels.size)
     rows = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
-    if kind in ("one_hot", "probabilities"):
-        return float(np.bincount(rows.argmax(axis=1)).max() / len(rows))
-    if kind in ("binary", "multilabel"):
+    classes = classes_of(y, kind)
+    if classes is not None:
+        counts = np.unique(classes, return_counts=True)[1]
+        return 1 / len(counts) if is_unbalanced(classes) else float(counts.max() / counts.sum())
+    if kind == "multilabel":
         share = rows.mean(axis=0)
         return float(np.maximum(share, 1 - share).mean())
     return 0.0
 
 
 def chance_loss(loss: Loss, y: Array, kind: Kind) -> float | None:
-    """The loss of the best constant answer; None where it has no simple form."""
+    """The loss of equal odds on all classes, or of numbers that of the best constant answer; None of others."""
     rows = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1).astype(float)
     if loss.label_smoothing or loss.function is not None:
         return None
     if loss.name == "sparse_categorical_crossentropy":
-        share = np.bincount(y[y >= 0].astype(int).ravel()) / max(int((y >= 0).sum()), 1)
-        return float(-(share[share > 0] * np.log(share[share > 0])).sum())
+        return math.log(max(int(y.max()) + 1, 2))
     if loss.name == "categorical_crossentropy":
-        share = rows.mean(axis=0)
-        return float(-(share[share > 0] * np.log(share[share > 0])).sum())
+        return math.log(rows.shape[1])
     if loss.name in ("binary_crossentropy", "multilabel_crossentropy"):
-        share = np.clip(rows.mean(axis=0), 1e-12, 1 - 1e-12)
-        each = -(share * np.log(share) + (1 - share) * np.log(1 - share))
+        each = np.full(rows.shape[1], math.log(2))
     elif loss.name == "mse":
         each = rows.var(axis=0)
     elif loss.name == "mae":

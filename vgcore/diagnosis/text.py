@@ -110,10 +110,8 @@ def _followers(diagnosis: Diagnosis, root: Finding) -> list[Finding]:
 
 def _nearest(diagnosis: Diagnosis) -> list[str]:
     """The measured numbers that come nearest to their thresholds, in words."""
-    found = [
-        each for many in diagnosis.measured.values() for each in many if each.closeness is not None
-    ]
-    found.sort(key=lambda each: -(each.closeness or 0))
+    found = [each for many in diagnosis.measured.values() for each in many]
+    found.sort(key=lambda each: -each.closeness)
     return [str(each) for each in found[:_SHOWN_NUMBERS]]
 
 

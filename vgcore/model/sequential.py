@@ -283,6 +283,7 @@ class Sequential:
         initial_epoch: int = 0,
         track: GradientFlow | None = None,
         callbacks: Sequence[Any] | None = None,
+        watch: bool = False,
         verbose: Literal["auto", 0, 1, 2] = "auto",
     ) -> History:
         """Train for ``epochs`` passes over the samples.
@@ -325,6 +326,9 @@ class Sequential:
         callbacks : sequence, optional
             See `vgcore.callbacks`: called as ``callback(epoch, logs)`` after each epoch, or objects with
             hooks. Training stops where one returns True.
+        watch : bool
+            Warn, in one line each, when gradients begin to vanish or explode, units to die or saturate, steps to
+            be too long, or the loss to rise. It looks at ``track``, or at every 20th step, now and then.
         verbose : {"auto", 0, 1, 2}
             0: nothing is printed; 1: a progress bar; 2: a line per epoch; "auto": a bar where the run takes
             longer than two seconds in a terminal or a notebook.
@@ -355,6 +359,7 @@ class Sequential:
             initial_epoch=initial_epoch,
             track=track,
             callbacks=callbacks,
+            watch=watch,
             verbose=verbose,
         )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vgcore import _validate
 from vgcore._core.program import Program
 from vgcore.flow import GradientFlow
 from vgcore.metrics import Totals
@@ -62,6 +63,7 @@ def fit(
     initial_epoch: int,
     track: GradientFlow | None,
     callbacks: Sequence[Any] | None,
+    watch: bool,
     verbose: int | str,
 ) -> History:
     """See `Sequential.fit`."""
@@ -69,6 +71,11 @@ def fit(
     feed = Feed(x, y, lengths, sample_weight, class_weight, validation_data, validation_split)
     source, validation = feed.opened(model.session, passes, len(passes.epochs))
     with progress.shown(verbose) as shown:
+        if _validate.boolean("watch", watch):
+            from vgcore.diagnosis.watch import Watch
+
+            watching = Watch(track, source.ahead(len(passes.epochs)))
+            track, shown = watching.flow, [*shown, watching]
         hooks = Hooks(() if callbacks is None else callbacks, shown)
         run = Fit(model, source, passes.epochs, validation, track, hooks)
         with run.begun():

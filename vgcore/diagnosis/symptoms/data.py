@@ -142,13 +142,14 @@ def unbalanced_classes(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
         return
     counts = np.bincount(np.maximum(seen.samples.classes, 0))
     share = float(counts.max() / max(counts.sum(), 1))
+    lost = seen.outcome is not None and seen.outcome.score < seen.outcome.chance + 0.1
     yield Sign(
         Measured("share of the most frequent class", share, at["share"], above=True),
         f"{share:.0%} of the samples are of class {int(counts.argmax())}: always answering that is nearly "
         "always "
         "right, and a network learns to.",
         Where(outputs=(int(counts.argmax()),)),
-        certainty="certain" if share == 1 else "likely",
+        certainty="certain" if share == 1 or lost else "likely",
     )
 
 

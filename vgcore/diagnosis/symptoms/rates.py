@@ -159,7 +159,7 @@ def beyond_stability(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Learning rate times the largest curvature of the loss at the start, over what the rule bears: 2, with
     momentum m 2 + 2 m. Of plain gradient descent alone.
     """
-    if seen.sharpness is None or seen.network is None:
+    if not seen.sharpness or not np.isfinite(seen.sharpness) or seen.network is None:
         return
     momentum = float(getattr(seen.network.optimizer, "momentum", 0.0))
     times = seen.network.rate * seen.sharpness / (2 + 2 * momentum)

@@ -18,7 +18,6 @@ from vgcore.diagnosis.symptoms.base import Sign, symptom
     looks="`x.shape`: (n, 1, features); `model.gradients(x, y)` of weight_hh is 0",
     cures=("reshape",),
     weight=0.7,
-    harmless_where_learning=False,
     needs=("samples", "network"),
 )
 def one_step_sequences(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:

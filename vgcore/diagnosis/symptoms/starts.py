@@ -118,7 +118,7 @@ def large_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     needs=("chance_loss", "flow"),
 )
 def loss_far_from_chance(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """The loss of the first step over that of the best constant answer."""
+    """The loss of the first step over that of the best constant answer or, of classes, of equal odds."""
     chance = seen.chance_loss
     if chance is None or not chance > 0 or not len(seen.losses):
         return

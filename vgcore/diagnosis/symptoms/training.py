@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from vgcore.diagnosis.evidence import Evidence
+from vgcore.diagnosis.evidence import LEARNED, Evidence
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
@@ -127,6 +127,28 @@ def small_batch_norm(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         "prediction, "
         "which uses running ones, sees another network.",
         Where(layers=norms),
+    )
+
+
+@symptom(
+    "It learns less than a plain network, and no rule says why",
+    thresholds={"learned": LEARNED},
+    source="a network of two layers of 64 ReLUs (of sequences a GRU), trained for as many steps",
+    looks="`diagnosis.outcome`",
+    needs=("outcome",),
+    cures=("range_test", "relu", "batchnorm", "adam", "wider"),
+    weight=0.1,
+)
+def learns_little(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """What the network has learned beyond chance, over what a plain network has."""
+    outcome = seen.outcome
+    if outcome is None or np.isnan(outcome.learned):
+        return
+    yield Sign(
+        Measured("part of what a plain network learns", outcome.learned, at["learned"]),
+        f"It reaches {outcome.score:.2f} {outcome.measure}; a plain network, trained for as many steps, reaches "
+        f"{outcome.reference:.2f}.",
+        certainty="possible",
     )
 
 
