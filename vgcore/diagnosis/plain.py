@@ -92,7 +92,8 @@ def _standardised(x: Array, in_time: bool) -> Array:
     axes = (0, 2, 3) if x.ndim == 4 else (0, 1) if in_time else (0,)
     values = x.astype(np.float64)
     scaled = (values - values.mean(axis=axes, keepdims=True)) / _spread(values, axes)
-    return np.clip(scaled, -10, 10).astype(np.float32)
+    clipped: Array = np.clip(scaled, -10, 10).astype(np.float32)
+    return clipped
 
 
 def _spread(values: Array, axes: Any) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:
     return float(np.mean(1 - missed[varies] / variance[varies]))
 
 
-def _accuracy(answers: Array, classes: Array) -> float:
+def _accuracy(answers: NDArray[Any], classes: NDArray[Any]) -> float:
     """Share of the samples that are right or, where one class is most of them, its mean over the classes."""
     right = answers == classes
     if not is_unbalanced(classes):
@@ -62,7 +63,7 @@ def _accuracy(answers: Array, classes: Array) -> float:
     return float(np.mean([right[classes == each].mean() for each in np.unique(classes)]))
 
 
-def is_unbalanced(classes: Array) -> bool:
+def is_unbalanced(classes: NDArray[Any]) -> bool:
     """Whether one class is most of the samples, and not all."""
     counts = np.unique(classes, return_counts=True)[1]
     return bool(len(counts) > 1 and counts.max() > MOSTLY * counts.sum())
@@ -82,7 +83,7 @@ def of_chance(y: Array, kind: Kind) -> float:
 
 
 def chance_loss(loss: Loss, y: Array, kind: Kind) -> float | None:
-    """The loss of equal odds on all classes, or of numbers that of the best constant answer; None of others."""
+    """The loss of equal odds on all classes, or of the best constant number; None where it is not known."""
     rows = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1).astype(float)
     if loss.label_smoothing or loss.function is not None:
         return None

@@ -146,8 +146,8 @@ def learns_little(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         return
     yield Sign(
         Measured("part of what a plain network learns", outcome.learned, at["learned"]),
-        f"It reaches {outcome.score:.2f} {outcome.measure}; a plain network, trained for as many steps, reaches "
-        f"{outcome.reference:.2f}.",
+        f"It reaches {outcome.score:.2f} {outcome.measure}; a plain network, trained for as many steps, "
+        f"reaches {outcome.reference:.2f}.",
         certainty="possible",
     )
 
