@@ -86,6 +86,14 @@ def fresh(model: Sequential, seed: int, dtype: Any = None, **changed: Any) -> Se
     return twin
 
 
+def present(model: Sequential) -> Sequential:
+    """A network like it, with the parameters that it has now."""
+    twin = fresh(model, 0)
+    with model.session.turn:
+        twin.session.values[...] = model.session.values
+    return twin
+
+
 def _examined(
     model: Sequential, samples: Samples, history: History | None, batch: int, seconds: float
 ) -> Evidence:
@@ -100,14 +108,14 @@ def _examined(
     broken = next(
         (str(each.message).split("; ")[0] for each in said if "not finite" in str(each.message)), ""
     )
-    seen = model if model.step else course
+    seen = present(model) if model.step else course
     few = np.random.default_rng(0).permutation(len(samples.x))[:_LOOKED_AT]
     few.sort()
     part = samples.x[few], samples.y[few]
     lengths = None if samples.lengths is None else samples.lengths[few]
     look = seen.gradient_flow(*part, lengths=lengths, units=True)
     inside = seen.internals(*part, lengths=lengths)
-    outcome = _outcome(seen, samples, batch, max(model.step, steps), seconds * _SHARE)
+    outcome = _outcome(seen, samples, batch, model.step or steps, seconds * _SHARE)
     if broken and seen is course:
         outcome = replace(outcome, score=math.nan)
     loss = model.session.compiled.loss

@@ -191,6 +191,22 @@ class Evidence:
         """The losses of the recorded steps."""
         return np.empty(0) if self.flow is None else np.asarray(self.flow.loss)
 
+    @cached_property
+    def still_falls(self) -> float:
+        """By what part of itself the loss fell in the last quarter of training; 0 where next to nothing is
+        left of it.
+        """
+        told = self.history is not None and len(self.history.get("loss", ())) >= _LEAST_EPOCHS
+        losses = np.asarray(self.history["loss"], float) if told and self.history else self.losses
+        if len(losses) < _LEAST_EPOCHS or not np.isfinite(losses).all():
+            return 0.0
+        quarter = losses[-max(len(losses) // 4, 2) :]
+        half = max(len(quarter) // 2, 1)
+        begin, end = float(np.median(quarter[:half])), float(np.median(quarter[-half:]))
+        if not begin or abs(end) < _NOTHING_LEFT * abs(float(losses[0])):
+            return 0.0
+        return (begin - end) / abs(begin)
+
     @property
     def learns(self) -> bool | None:
         """Whether the network learns as it should; None where that is not known.
@@ -200,12 +216,23 @@ class Evidence:
         """
         if self.outcome is not None:
             learned = self.outcome.learned
-            return None if np.isnan(learned) else bool(learned >= LEARNED)
+            if np.isnan(learned) or (_UNDERWAY < learned < LEARNED and self.still_falls > FALLS):
+                return None
+            return bool(learned >= LEARNED)
         losses = self.losses
         if len(losses) < 2 * _EDGE or not np.isfinite(losses).all():
             return None
         return bool(np.median(losses[-_EDGE:]) < 0.5 * np.median(losses[:_EDGE]))
 
+
+FALLS = 0.05
+"""Part of itself by which a loss must fall in the last quarter to be said to fall still."""
+
+_LEAST_EPOCHS = 4
+_UNDERWAY = (
+    0.3  # share of what a plain network learns, from which on a loss that falls is a good sign
+)
+_NOTHING_LEFT = 0.02  # of the first loss
 
 LEARNED = 0.85
 """Share of what a plain network learns beyond chance, from which on a network counts as learning."""

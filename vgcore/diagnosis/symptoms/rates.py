@@ -120,7 +120,7 @@ def flat_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 
 @symptom(
     "The loss oscillates",
-    thresholds={"leaps": 0.5},
+    thresholds={"leaps": 0.15},
     source="Zhang et al. 2021 (AutoTrainer): oscillating loss; the measure is ours",
     looks="`vg.plot.history(history)`, `flow.loss`: up and down by a large part of itself, without falling",
     cures=("slower", "larger_batch", "range_test", "clip"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from vgcore.diagnosis.evidence import LEARNED, Evidence
+from vgcore.diagnosis.evidence import FALLS, LEARNED, Evidence
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
@@ -182,7 +182,7 @@ def overfitting(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 
 @symptom(
     "It was just not trained for long enough",
-    thresholds={"fall": 0.05},
+    thresholds={"fall": FALLS},
     source="a loss that still falls has not arrived",
     looks="`history.plot()`: a loss that falls to the last epoch",
     ill=False,
@@ -191,19 +191,7 @@ def overfitting(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 )
 def not_trained_long(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """By what part of itself the loss fell in the last quarter of training."""
-    losses = (
-        np.asarray(seen.history["loss"], float)
-        if seen.history is not None and "loss" in seen.history
-        else seen.losses
-    )
-    if len(losses) < 4 or not np.isfinite(losses).all():
-        return
-    quarter = losses[-max(len(losses) // 4, 2) :]
-    half = max(len(quarter) // 2, 1)
-    begin, end = float(np.median(quarter[:half])), float(np.median(quarter[-half:]))
-    fall = (begin - end) / abs(begin) if begin else 0.0
-    # of a loss of which nothing is left a twentieth is nothing
-    fall = fall if abs(end) > 0.02 * abs(float(losses[0])) else 0.0
+    fall = seen.still_falls
     yield Sign(
         Measured("fall of the loss in the last quarter", fall, at["fall"], above=True),
         f"The loss still falls, by {fall:.0%} in the last quarter of training: that is no illness; train "

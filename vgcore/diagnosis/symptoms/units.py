@@ -100,6 +100,9 @@ def dead_units(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     if flow is None:
         return
     dead = middle(flow, "dead")
+    for place, name in enumerate(seen.layers):
+        if seen.network is not None and _bounded(seen, name):
+            dead[place] = np.nan
     if not np.isfinite(dead).any():
         return
     place = int(np.nanargmax(np.where(dead >= 0.999, -1, dead)))
@@ -133,9 +136,10 @@ def saturated_units(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         return
     saturated, dead = middle(flow, "saturated"), middle(flow, "dead")
     last = len(saturated) - 1
-    for place in range(len(saturated)):
+    for place, name in enumerate(seen.layers):
         # ReLUs are flat on one side: see `dead_units`; of an output that is sure of itself it is no fault
-        if dead[place] > 0 or place == last or not _bounded(seen, seen.layers[place]):
+        flat = dead[place] > 0 if seen.network is None else not _bounded(seen, name)
+        if flat or place == last:
             saturated[place] = np.nan
     if not np.isfinite(saturated).any():
         return
@@ -151,10 +155,8 @@ def saturated_units(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 
 
 def _bounded(seen: Evidence, name: str) -> bool:
-    """Whether a layer's activation levels off on both sides, as far as that is known."""
-    if seen.network is None:
-        return True
-    part = seen.network.by_name.get(name)
+    """Whether a layer of a known network has an activation that levels off on both sides."""
+    part = None if seen.network is None else seen.network.by_name.get(name)
     return part is not None and part.activation in ("sigmoid", "tanh", "hard_sigmoid", "softsign")
 
 
