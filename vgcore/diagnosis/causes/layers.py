@@ -74,6 +74,7 @@ class _Back:
         self._factors: list[Factor] = []
         self._path: Path | None = None
         self._next: Step = "weights"
+        self._ended = False  # whether the last layer lies behind
 
     def through_all(self, layers: Sequence[Layer]) -> tuple[Factor, ...]:
         """The factors of a model's layers."""
@@ -106,8 +107,9 @@ class _Back:
         """A layer's delta: here a factor ends, and the next begins."""
         if not trunk or self._path is None:
             return
-        if self._factors or self._path.moved:
+        if self._ended or self._path.moved:
             self._factors.append(self._path.factor(name))
+        self._ended = True
         self._path = Path(self._path.size)
 
     def _through(self, layers: Iterable[Layer], prefix: str, *, trunk: bool) -> None:

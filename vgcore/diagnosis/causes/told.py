@@ -60,12 +60,16 @@ def sentence(factors: Sequence[Factor], model: Sequential | None = None) -> str:
     factors : sequence of Factor
     model : Sequential, optional
         Names the activation, if it has one throughout, and how steep that is at most.
+
+    Raises
+    ------
+    ValueError
+        If there are no factors.
     """
+    one, stopped = typical(factors), _stopped(factors)
     names = _names(factors, model)
-    stopped = _stopped(factors)
     if stopped is not None:
-        return f"No gradient gets through to {stopped.place}: {names[blame(factors)]} by 0."
-    one = typical(factors)
+        return f"No gradient gets to {stopped.place}: {names[blame(factors)]} multiply it by 0."
     if math.isnan(one.total):
         return "The gradient is 0 or not finite from the loss on, so no factor can be told."
     who = "each timestep" if _in_time(factors) else f"each of {len(factors)} layers"
@@ -84,8 +88,9 @@ def sentence(factors: Sequence[Factor], model: Sequential | None = None) -> str:
 def _names(factors: Sequence[Factor], model: Sequential | None) -> dict[Part, str]:
     """What parts are called in a sentence."""
     slopes = "slopes" if model is None else _slopes_of(model, in_time=_in_time(factors))
+    gated = _in_time(factors) and any(each.skips != 1 for each in factors)
     return {
-        "weights": "weights",
+        "weights": "what the gates add" if gated else "weights",
         "slopes": slopes,
         "norms": "norms",
         "skips": "skip connections",
