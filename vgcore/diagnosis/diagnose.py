@@ -98,7 +98,7 @@ def _examined(
     model: Sequential, samples: Samples, history: History | None, batch: int, seconds: float
 ) -> Evidence:
     """What there is to look at."""
-    start = fresh(model, 0)
+    start = fresh(model, 0) if model.step else present(model)
     course = fresh(model, 0, on_nonfinite="stop")
     flow = GradientFlow()
     wanted = max(model.step, _EPOCHS * math.ceil(len(samples.x) / batch), _STEPS)
@@ -114,7 +114,6 @@ def _examined(
     part = samples.x[few], samples.y[few]
     lengths = None if samples.lengths is None else samples.lengths[few]
     look = seen.gradient_flow(*part, lengths=lengths, units=True)
-    inside = seen.internals(*part, lengths=lengths)
     outcome = _outcome(seen, samples, batch, model.step or steps, seconds * _SHARE)
     if broken and seen is course:
         outcome = replace(outcome, score=math.nan)
@@ -127,8 +126,10 @@ def _examined(
         samples=samples,
         flow=flow,
         look=look,
-        inside=inside,
-        start=Network(start if model.step else model),
+        start=Network(start),
+        seen=Network(seen),
+        inside_start=start.internals(*part, lengths=lengths),
+        inside=seen.internals(*part, lengths=lengths),
         outcome=outcome,
         history=history,
         batch_size=batch,

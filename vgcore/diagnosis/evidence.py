@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from vgcore.flow import GradientFlow, Internals
 from vgcore.model.history import History
 
 Array = NDArray[Any]
+Moment = Literal["start", "now"]
 
 _ROOM = 0.02  # that a plain network must learn beyond chance for anything to be said
 _EDGE = 5  # steps of a record whose median is its beginning, or its end
@@ -115,10 +116,11 @@ class Evidence:
         The record of a training, from its first step on if it can be.
     look : GradientFlow, optional
         One step of the network as it is now.
-    inside : Internals, optional
-        Of some samples, of the network as it is now.
-    start : Network, optional
-        The network as it is drawn afresh.
+    start, seen : Network, optional
+        The network as it is drawn afresh, and the one that is looked at: as it is now or, where it was not trained
+        yet, as a copy of it is after some training.
+    inside_start, inside : Internals, optional
+        Of some samples, of these two.
     outcome : Outcome, optional
     history : History, optional
     batch_size : int, optional
@@ -137,8 +139,10 @@ class Evidence:
         samples: Samples | None = None,
         flow: GradientFlow | None = None,
         look: GradientFlow | None = None,
-        inside: Internals | None = None,
         start: Network | None = None,
+        seen: Network | None = None,
+        inside_start: Internals | None = None,
+        inside: Internals | None = None,
         outcome: Outcome | None = None,
         history: History | None = None,
         batch_size: int | None = None,
@@ -147,7 +151,8 @@ class Evidence:
         broken: str = "",
     ) -> None:
         self.network, self.samples, self.flow = network, samples, flow
-        self.look, self.inside, self.start = look, inside, start
+        self.look, self.start, self.seen = look, start, seen
+        self.inside_start, self.inside = inside_start, inside
         self.outcome, self.history, self.batch_size = outcome, history, batch_size
         self.chance_loss, self.sharpness, self.broken = chance_loss, sharpness, broken
 
@@ -170,9 +175,12 @@ class Evidence:
         return None if self.flow is None or not len(self.flow) else self.flow[-_EDGE:]
 
     @property
-    def moments(self) -> list[tuple[str, GradientFlow]]:
-        """Beginning and end, as they are called in a sentence."""
-        found = [("at the start", self.first), ("now" if self.look else "at the end", self.last)]
+    def moments(self) -> list[tuple[Moment, GradientFlow]]:
+        """Beginning and end of what is known."""
+        found: list[tuple[Moment, GradientFlow | None]] = [
+            ("start", self.first),
+            ("now", self.last),
+        ]
         return [(name, flow) for name, flow in found if flow is not None]
 
     def column(self, name: str) -> int:

@@ -63,6 +63,8 @@ class Where:
         Of layers; those of one layer without parameters of its own are its inputs'.
     timesteps, steps : (int, int) or None
         First and last, of a sequence and of training.
+    moment : {"", "start", "now"}
+        When, of what is looked at twice.
     samples, inputs, outputs : tuple of int
         Rows of x, its features, and columns of y or classes.
     """
@@ -71,6 +73,7 @@ class Where:
     units: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     timesteps: tuple[int, int] | None = None
     steps: tuple[int, int] | None = None
+    moment: Literal["", "start", "now"] = ""
     samples: tuple[int, ...] = ()
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()

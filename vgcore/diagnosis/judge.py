@@ -8,6 +8,7 @@ from vgcore.diagnosis.diagnosis import Diagnosis
 from vgcore.diagnosis.evidence import Evidence
 from vgcore.diagnosis.finding import Finding, Measured
 from vgcore.diagnosis.symptoms import SYMPTOMS
+from vgcore.diagnosis.why import explained
 
 _DEATH = ("dead_layer", "dead_units", "vanishing_gradient", "rate_too_low")
 _LOSS = ("flat_loss", "rising_loss", "oscillating_loss", "not_finite", "loss_far_from_chance")
@@ -78,7 +79,7 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
             for finding in symptom.findings(signs)
         ]
     return Diagnosis(
-        ordered(found),
+        tuple(explained(finding, evidence) for finding in ordered(found)),
         outcome=evidence.outcome,
         measured=measured,
         not_looked_at=tuple(unseen),

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from vgcore.diagnosis.evidence import Evidence, middle
+from vgcore.diagnosis.evidence import Evidence, Moment, middle
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
 _ACTIVATIONS = ("relu", "selu", "batchnorm", "layernorm", "skip", "start", "shallower")
 
+_WHEN = {"start": "At the start", "now": "Now"}
 
-def _ends(seen: Evidence) -> Iterator[tuple[str, str, str, float]]:
+
+def _ends(seen: Evidence) -> Iterator[tuple[Moment, str, str, float]]:
     """At each moment: first and last layer with weights, and dL/dz of the first over that of the last.
 
     Norms are taken of one number, so that wide layers and narrow ones can be compared.
@@ -26,7 +28,7 @@ def _ends(seen: Evidence) -> Iterator[tuple[str, str, str, float]]:
         low, high = (seen.layers[place] for place in weighted[[0, -1]])
         below = delta[weighted[0]] / np.sqrt(seen.width(low))
         above = delta[weighted[-1]] / np.sqrt(seen.width(high))
-        if above > 0 and np.isfinite([above, below]).all():
+        if below > 0 and above > 0 and np.isfinite([above, below]).all():
             yield when, low, high, float(below / above)
 
 
@@ -49,9 +51,9 @@ def vanishing_gradient(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
     when, low, high, ratio = min(found, key=lambda each: each[3])
     yield Sign(
         Measured(f"gradient of {low} over that of {high}", ratio, at["ratio"]),
-        f"{when.capitalize()} {low} gets {ratio:.1g} of the gradient that {high} gets: it hardly learns, "
+        f"{_WHEN[when]} {low} gets {ratio:.1g} of the gradient that {high} gets: it hardly learns, "
         "whatever the layers above make of it.",
-        Where(layers=(low, high)),
+        Where(layers=(low, high), moment=when),
     )
 
 
@@ -72,14 +74,14 @@ def exploding_gradient(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
     when, low, high, ratio = max(found, key=lambda each: each[3])
     yield Sign(
         Measured(f"gradient of {low} over that of {high}", ratio, at["ratio"], above=True),
-        f"{when.capitalize()} the gradient of {low} is {ratio:.3g} times that of {high}: it grows on its "
+        f"{_WHEN[when]} the gradient of {low} is {ratio:.3g} times that of {high}: it grows on its "
         "way "
         "back, and a step that suits one layer is far too long for another.",
-        Where(layers=(low, high)),
+        Where(layers=(low, high), moment=when),
     )
 
 
-def _over_time(seen: Evidence) -> Iterator[tuple[str, str, int, float]]:
+def _over_time(seen: Evidence) -> Iterator[tuple[Moment, str, int, float]]:
     """Of each walk whose loss comes in at its end alone: dL/dh at its far end over that at the loss."""
     for when, flow in seen.moments:
         for walk, rows in flow.time.items():
@@ -112,10 +114,10 @@ def vanishing_through_time(seen: Evidence, at: Mapping[str, float]) -> Iterator[
     when, walk, times, ratio = min(found, key=lambda each: each[3])
     yield Sign(
         Measured(f"gradient of {walk} {times - 1} timesteps before the loss", ratio, at["ratio"]),
-        f"{when.capitalize()} the gradient that reaches the far end of {walk}, {times - 1} timesteps from "
+        f"{_WHEN[when]} the gradient that reaches the far end of {walk}, {times - 1} timesteps from "
         "the "
         f"loss, is {ratio:.1g} of what the loss gives: what is said early in a sequence cannot be learned.",
-        Where(layers=(walk,), timesteps=(0, times - 1)),
+        Where(layers=(walk,), timesteps=(0, times - 1), moment=when),
     )
 
 
@@ -141,9 +143,9 @@ def exploding_through_time(seen: Evidence, at: Mapping[str, float]) -> Iterator[
             at["ratio"],
             above=True,
         ),
-        f"{when.capitalize()} the gradient of {walk} is {ratio:.3g} times as large {times - 1} timesteps "
+        f"{_WHEN[when]} the gradient of {walk} is {ratio:.3g} times as large {times - 1} timesteps "
         "before the loss as at it: one step throws the weights far off.",
-        Where(layers=(walk,), timesteps=(0, times - 1)),
+        Where(layers=(walk,), timesteps=(0, times - 1), moment=when),
     )
 
 
