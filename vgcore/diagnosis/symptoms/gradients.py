@@ -35,7 +35,7 @@ def _ends(seen: Evidence) -> Iterator[tuple[Moment, str, str, float]]:
 @symptom(
     "The gradient vanishes on its way back",
     thresholds={"ratio": 1e-3},
-    source="Zhang et al. 2021 (AutoTrainer, ICSE, table 1: 1e-3)",
+    source="Zhang et al. 2021 (AutoTrainer, ICSE; its default beta 1, of weight gradients)",
     looks="`flow.plot()`: delta falls layer by layer from the output to the input, on a line in log scale",
     cures=_ACTIVATIONS,
     weight=0.75,
@@ -59,8 +59,8 @@ def vanishing_gradient(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
 
 @symptom(
     "The gradient explodes on its way back",
-    thresholds={"ratio": 1e2},
-    source="Philipp, Song and Carbonell 2017 (arXiv 1712.05577); the threshold is ours",
+    thresholds={"ratio": 70},
+    source="Zhang et al. 2021 (AutoTrainer, ICSE; its default beta 3, of weight gradients)",
     looks="`flow.plot()`: delta grows layer by layer from the output to the input",
     cures=("start", "layernorm", "batchnorm", "clip", "slower", "skip"),
     weight=0.75,

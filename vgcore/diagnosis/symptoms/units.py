@@ -88,7 +88,7 @@ def dead_layer(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 @symptom(
     "Units are dead",
     thresholds={"share": 0.5},
-    source="Lu et al. 2019 (arXiv 1903.06733); AutoTrainer (ICSE 2021) asks for 0.7 of a layer",
+    source="Lu et al. 2019 (arXiv 1903.06733); the threshold is ours",
     looks="`flow.plot('dead')`; `vg.plot.heatmap(flow, 'unit_dead')`",
     cures=("leaky_relu", "elu", "slower", "start", "scale_inputs", "batchnorm"),
     weight=0.6,
