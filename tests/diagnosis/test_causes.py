@@ -108,6 +108,20 @@ def test_sigmoids_at_0_have_a_slope_of_a_quarter():
     assert "slopes by 0.25" in causes.sentence(factors)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_activation_by_itself_is_the_slope_of_the_layer_below(dtype):
+    def stack(hidden, output):
+        layers = [*(vg.Dense(6, hidden[0]), *hidden[1:]), vg.Dense(3, output[0]), *output[1:]]
+        return compiled(layers, 4, "sparse_categorical_crossentropy", dtype)
+
+    one = stack(("tanh",), ("softmax",))
+    two = stack((None, vg.Activation("tanh")), (None, vg.Activation("softmax")))
+    x, y = RNG.normal(size=(20, 4)), RNG.integers(3, size=20)
+    [found], [wanted] = layers_of(two, x, y), layers_of(one, x, y)
+    np.testing.assert_allclose(parts(found), parts(wanted), rtol=1e-5)
+    assert found.place == wanted.place == "dense1"
+
+
 def test_he_and_relu_undo_each_other():
     layers = [vg.Dense(300, "relu", weight_initializer="he_normal") for _ in range(6)]
     model = compiled([*layers, vg.Dense(300, weight_initializer="he_normal")], 300)
@@ -402,6 +416,15 @@ def test_one_timestep_has_no_factor():
     model = compiled([vg.RNN(5), vg.Dense(2)], (None, 3))
     inside = model.internals(SEQUENCES[:, :1], RNG.normal(size=(6, 2)))
     assert causes.over_time(model, inside, "rnn1") == ()
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_a_gradient_that_is_cut_has_no_factor_there(kind):
+    model = compiled([CELLS[kind](5, return_sequences=True), vg.Dense(2)], (None, 3), tbptt=3)
+    inside = model.internals(SEQUENCES, RNG.normal(size=(6, 7, 2)))
+    factors = causes.over_time(model, inside, f"{kind}1")
+    assert [each.place for each in factors] == [f"timestep {t}" for t in (4, 3, 1, 0)]
+    assert all(each.total > 0.01 for each in factors)
 
 
 # What is not finite, or nothing

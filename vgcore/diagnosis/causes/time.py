@@ -41,7 +41,7 @@ def over_time(model: Sequential, internals: Internals, walk: str) -> tuple[Facto
                                        the own path to the total
     ======= ========================== ============================ ======================================
 
-    Samples count at those timesteps that they have. What is measured is a difference, so in float32 a total
+    Samples count at those timesteps that they have. Where `tbptt` cuts the gradient there is no factor. What is measured is a difference, so in float32 a total
     below some 1e-7 of what the layers above send to the same timestep is rounding.
 
     Parameters
@@ -55,7 +55,7 @@ def over_time(model: Sequential, internals: Internals, walk: str) -> tuple[Facto
     Returns
     -------
     tuple of Factor
-        One less than there are timesteps; none where the sequences have but one.
+        At most one less than there are timesteps; none where the sequences have but one.
 
     Raises
     ------
@@ -73,10 +73,13 @@ def over_time(model: Sequential, internals: Internals, walk: str) -> tuple[Facto
     valid, own = there(internals, seen.dh), _Own(layer, seen)
     times = range(seen.dh.shape[1])
     before = 1 if layer.go_backwards else -1
+    cut = model.session.compiled.tbptt if model.session.stack.may_checkpoint() else None
     factors = []
     for after in times if layer.go_backwards else reversed(times):
         at = after + before
-        rows = valid[:, after] & valid[:, at] if at in times else np.zeros(len(valid), bool)
+        if at not in times or (cut is not None and after % cut == 0):
+            continue
+        rows = valid[:, after] & valid[:, at]
         if rows.any():
             factors.append(own.path(at, after, rows).factor(f"timestep {at}"))
     return tuple(factors)
