@@ -39,6 +39,11 @@ class Samples:
     lengths: Array | None
     sparse: bool
 
+    def of(self, rows: Array) -> Samples:
+        """Some of them."""
+        lengths = None if self.lengths is None else self.lengths[rows]
+        return Samples(self.x[rows], self.y[rows], lengths, self.sparse)
+
     @cached_property
     def kind(self) -> targets.Kind:
         """What targets are."""
@@ -117,8 +122,8 @@ class Evidence:
     look : GradientFlow, optional
         One step of the network as it is now.
     start, seen : Network, optional
-        The network as it is drawn afresh, and the one that is looked at: as it is now or, where it was not trained
-        yet, as a copy of it is after some training.
+        The network as it is drawn afresh, and the one that is looked at: as it is now or, where it was not
+        trained yet, as a copy of it is after some training.
     inside_start, inside : Internals, optional
         Of some samples, of these two.
     outcome : Outcome, optional

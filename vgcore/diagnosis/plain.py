@@ -38,12 +38,6 @@ class Plain:
     model: Sequential
     samples: Samples
 
-    def fed(self, rows: Array) -> Samples:
-        """Some of the samples."""
-        all_ = self.samples
-        lengths = None if all_.lengths is None else all_.lengths[rows]
-        return Samples(all_.x[rows], all_.y[rows], lengths, all_.sparse)
-
 
 def plain_network(samples: Samples) -> Plain | None:
     """Two hidden layers of 64 ReLUs from He starts (of sequences a GRU of 64 units and one such layer),

@@ -41,8 +41,9 @@ def over_time(model: Sequential, internals: Internals, walk: str) -> tuple[Facto
                                        the own path to the total
     ======= ========================== ============================ ======================================
 
-    Samples count at those timesteps that they have. Where `tbptt` cuts the gradient there is no factor. What is measured is a difference, so in float32 a total
-    below some 1e-7 of what the layers above send to the same timestep is rounding.
+    Samples count at those timesteps that they have. Where `tbptt` cuts the gradient there is no factor. What
+    is measured is a difference, so in float32 a total below some 1e-7 of what the layers above send to the
+    same timestep is rounding.
 
     Parameters
     ----------

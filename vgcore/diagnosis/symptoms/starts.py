@@ -179,7 +179,6 @@ def bottleneck(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     source="He et al. 2016 (arXiv 1512.03385, section 1): plain nets get worse with depth",
     looks="`model.summary()`",
     cures=("skip", "shallower", "batchnorm", "layernorm"),
-    ill=False,
     weight=0.4,
     needs=("network",),
 )

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from vgcore.diagnosis.evidence import Evidence, middle
 from vgcore.diagnosis.finding import Measured, Where
-from vgcore.diagnosis.network import finite
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
 _MOST_LISTED = 5
@@ -215,10 +214,10 @@ def symmetric_units(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     different: dict[str, float] = {}
     for part in seen.network.hidden:
         for weight in part.weights.values():
-            if len(weight) < 2:
+            if len(weight) < 2 or not np.isfinite(weight).all():
                 continue
-            size = float(np.sqrt((finite(weight) ** 2).mean())) if finite(weight).size else 0.0
-            spread = float(np.sqrt(np.nan_to_num(weight.var(axis=0)).mean()))
+            size = float(np.sqrt((weight**2).mean()))
+            spread = float(np.sqrt(weight.var(axis=0).mean()))
             value = spread / size if size > 0 else 0.0
             different[part.name] = min(value, different.get(part.name, np.inf))
     if not different:

@@ -1,0 +1,168 @@
+"""Looking at a network: inside it, at how a copy trains, and at how well it does beside a plain one."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+import warnings
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vgcore.diagnosis import score
+from vgcore.diagnosis.evidence import Evidence, Outcome, Samples
+from vgcore.diagnosis.network import Network
+from vgcore.diagnosis.plain import plain_network
+from vgcore.diagnosis.sharpness import sharpness
+from vgcore.flow import GradientFlow
+from vgcore.model import Sequential
+from vgcore.model.history import History, Progress
+
+Array = NDArray[Any]
+
+_LOOKED_AT = 256  # samples of a look inside, or fewer where it would hold more numbers than this
+_MOST_NUMBERS = 20_000_000
+_EPOCHS = 10  # of a course, and no fewer than so many steps
+_STEPS = 300
+_SHARE = 0.15  # of the seconds that a course may take, and again a plain network
+_HELD_OUT = 20  # samples from which on a quarter is held out
+_DESCENDING = ("SGD", "Momentum", "Nesterov")  # what curvature bounds the rate of
+
+
+def fresh(model: Sequential, dtype: Any = None, **changed: Any) -> Sequential:
+    """A network like it, drawn anew and compiled alike but for what is changed."""
+    twin = Sequential(
+        [copy.copy(layer) for layer in model.layers],
+        input_shape=model.input_shape,
+        dtype=model.dtype if dtype is None else dtype,
+        seed=0,
+    )
+    twin.session.compile(replace(model.session.compiled, **changed))
+    return twin
+
+
+def present(model: Sequential, dtype: Any = None, **changed: Any) -> Sequential:
+    """A network like it, with the parameters that it has now."""
+    twin = fresh(model, dtype, **changed)
+    with model.session.turn:
+        twin.load_state_dict(model.state_dict())
+    return twin
+
+
+def examined(
+    model: Sequential, samples: Samples, history: History | None, batch: int, seconds: float
+) -> Evidence:
+    """What there is to look at."""
+    anew = fresh if model.step else present  # what was not trained yet is at its start
+    start, course, flow = anew(model), anew(model, on_nonfinite="stop"), GradientFlow()
+    wanted = max(model.step, _EPOCHS * math.ceil(len(samples.x) / batch), _STEPS)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        _train(course, samples, batch, wanted, seconds * _SHARE, flow)
+    messages = [str(each.message) for each in said]
+    broken = next((each.split("; ")[0] for each in messages if "not finite" in each), "")
+    seen = present(model) if model.step else course
+    few = _some(samples, _numbers(model, samples))
+    look = _at_rest(seen).gradient_flow(few.x, few.y, lengths=few.lengths, units=True)
+    inside_start, inside = (
+        _at_rest(each).internals(few.x, few.y, lengths=few.lengths) for each in (start, seen)
+    )
+    outcome = _outcome(seen, samples, batch, model.step or course.step, seconds * _SHARE)
+    if broken and seen is course:
+        outcome = replace(outcome, score=math.nan)
+    return Evidence(
+        network=Network(model),
+        samples=samples,
+        flow=flow,
+        look=look,
+        start=Network(start),
+        seen=Network(seen),
+        inside_start=inside_start,
+        inside=inside,
+        outcome=outcome,
+        history=history,
+        batch_size=batch,
+        chance_loss=score.chance_loss(model.loss, samples.y, samples.kind),
+        sharpness=_sharpness(anew, model, few),
+        broken=broken,
+    )
+
+
+def _at_rest(model: Sequential) -> Sequential:
+    """The network, whose stateful layers start anew."""
+    model.reset_states()
+    return model
+
+
+def _numbers(model: Sequential, samples: Samples) -> int:
+    """How many numbers a look inside holds of each sample, about."""
+    times = samples.x.shape[1] if model.session.takes_time else 1
+    shapes = [[times if size is None else size for size in each] for each in model.session.shapes]
+    return 6 * sum(math.prod(shape) for shape in shapes)
+
+
+def _some(samples: Samples, numbers: int) -> Samples:
+    """Some of the samples, as they come, for a look inside."""
+    count = min(_LOOKED_AT, max(_MOST_NUMBERS // numbers, 2), len(samples.x))
+    rows = np.sort(np.random.default_rng(0).permutation(len(samples.x))[:count])
+    return samples.of(rows)
+
+
+def _sharpness(anew: Any, model: Sequential, few: Samples) -> float | None:
+    """The curvature at the start, where it bounds the learning rate."""
+    plain = type(model.optimizer).__name__ in _DESCENDING and model.loss.function is None
+    if not plain or few.lengths is not None or model.session.stateful:
+        return None
+    return sharpness(anew(model, "float64"), few.x, few.y)
+
+
+def _train(
+    model: Sequential,
+    samples: Samples,
+    batch: int,
+    steps: int,
+    seconds: float,
+    flow: GradientFlow | None = None,
+) -> None:
+    """Train for some steps, or as many as the seconds allow."""
+    end = time.monotonic() + seconds
+
+    class Clock:
+        def on_progress(self, progress: Progress) -> bool:
+            return time.monotonic() > end or progress.step >= steps
+
+    model.fit(
+        samples.x,
+        samples.y,
+        lengths=samples.lengths,
+        epochs=math.ceil(steps / math.ceil(len(samples.x) / batch)),
+        batch_size=batch,
+        shuffle=not model.session.stateful,
+        track=flow,
+        callbacks=[Clock()],
+        verbose=0,
+    )
+
+
+def _outcome(
+    model: Sequential, samples: Samples, batch: int, steps: int, seconds: float
+) -> Outcome:
+    """How well a network does, beside chance and a plain one that has not seen a quarter of the samples."""
+    kind, rows = samples.kind, len(samples.x)
+    order = np.random.default_rng(0).permutation(rows)
+    held, taught = (order[: rows // 4], order[rows // 4 :]) if rows >= _HELD_OUT else (order, order)
+    reference = math.nan
+    plain = plain_network(samples)
+    if plain is not None:
+        _train(plain.model, plain.samples.of(taught), batch, steps, seconds)
+        test = plain.samples.of(held)
+        reference = score.score(plain.model.predict(test.x, lengths=test.lengths), test.y, kind)
+    answers = _at_rest(model).predict(samples.x, lengths=samples.lengths)
+    mine = score.score(answers, samples.y, kind, model.loss.middle)
+    measure = "of its targets' variance" if kind == "numbers" else "accuracy"
+    if samples.classes is not None and score.is_unbalanced(samples.classes):
+        measure = "accuracy, as a mean over the classes"
+    return Outcome(mine, score.of_chance(samples.y, kind), reference, measure, steps)
