@@ -242,9 +242,8 @@ FALLS = 0.05
 """Part of itself by which a loss must fall in the last quarter to be said to fall still."""
 
 _LEAST_EPOCHS = 4
-_UNDERWAY = (
-    0.3  # share of what a plain network learns, from which on a loss that falls is a good sign
-)
+# Share of what a plain network learns, from which on a loss that falls is a good sign
+_UNDERWAY = 0.5
 _NOTHING_LEFT = 0.02  # of the first loss
 
 LEARNED = 0.85
