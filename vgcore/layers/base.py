@@ -7,6 +7,7 @@ vector of a model, when a model takes it in.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import abstractmethod
 from collections import Counter
@@ -206,6 +207,28 @@ class Layer(Member):
         """The constructor's arguments, but for those that have done their work."""
         return {name: getattr(self, name) for name in (*self.arguments, "name")}
 
+    def copy(self, **changes: Any) -> Self:
+        """A layer like it, of the same name, that belongs to nobody; it has no parameters yet.
+
+        Parameters
+        ----------
+        **changes
+            Other arguments of the constructor. Initializers stay what they are: "he_normal" keeps the gain
+            of the activation that it was given with.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the constructor takes no such arguments.
+        """
+        if not changes:
+            return copy.copy(self)
+        given = {name: _free(value) for name, value in self.given().items() if name not in changes}
+        for name in _parameters(type(self)):
+            if name.endswith("_initializer"):
+                given[name] = self._start(name)
+        return type(self)(**{**given, **changes})
+
     def __repr__(self) -> str:
         """Show a call that makes such a layer: what is not as by default."""
         given, shown = self.given(), []
@@ -345,6 +368,13 @@ def _parameters(kind: type) -> dict[str, inspect.Parameter]:
             if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
                 found.setdefault(name, parameter)
     return found
+
+
+def _free(value: Any) -> Any:
+    """An argument of a constructor whose layers belong to nobody."""
+    if isinstance(value, Layer):
+        return value.copy()
+    return type(value)(map(_free, value)) if isinstance(value, list | tuple) else value
 
 
 def features(input_shape: Shape) -> int:
