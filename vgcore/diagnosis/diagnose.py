@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from vgcore import _validate
 from vgcore.diagnosis import examination, judge
+from vgcore.diagnosis.changes import Given
 from vgcore.diagnosis.diagnosis import Diagnosis
 from vgcore.diagnosis.evidence import Evidence, Samples
+from vgcore.diagnosis.recipe import Recipe
+from vgcore.diagnosis.suggestion import suggestions
+from vgcore.diagnosis.symptoms import SYMPTOMS
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential, inputs
 from vgcore.model.history import History
 
 _BATCH = 32
+_OFTEN = ("scale_inputs", "range_test", "output", "loss", "adam", "relu", "batchnorm")
 
 
 def of_flow(flow: GradientFlow) -> Diagnosis:
@@ -37,6 +46,7 @@ def of_model(
     cures: bool = True,
 ) -> Diagnosis:
     """See `Sequential.diagnose`."""
+    begin = time.monotonic()
     limit = _validate.real("seconds", seconds, above=0)
     _validate.boolean("cures", cures)
     if history is not None and not isinstance(history, History):
@@ -46,10 +56,30 @@ def of_model(
     targets = np.asarray(y) if compiled.loss.function is not None else np.asarray(data.y)
     samples = Samples(data.x, targets, data.lengths, compiled.loss.sparse)
     history = model.history if history is None else history
-    batch = _batch_size(model, history, len(data.x))
+    recipe = Recipe.of(model, batch_size=_batch_size(model, history, len(data.x)))
+    given = Given(np.asarray(x), np.asarray(y), None if lengths is None else np.asarray(lengths))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return judge.judged(examination.examined(model, samples, history, batch, limit))
+        found = judge.judged(examination.examined(model, recipe, samples, history, limit))
+        findings = tuple(
+            each.with_(suggestions=suggestions(recipe, SYMPTOMS[each.symptom].cures, given))
+            for each in found.findings
+        )
+        trials = None
+        if cures and not found.healthy:
+            from vgcore.diagnosis.trial import tried
+
+            left = limit - (time.monotonic() - begin)
+            trials = tried(recipe, _promising(found), *given, seconds=max(left, limit / 2))
+    return replace(found, findings=findings, trials=trials)
+
+
+def _promising(found: Diagnosis) -> Iterator[str]:
+    """Keys of changes to try: those of illnesses, the first of each first, then what often helps."""
+    each = [SYMPTOMS[finding.symptom].cures for finding in found.illnesses]
+    for some in zip_longest(*each):
+        yield from (key for key in some if key is not None)
+    yield from _OFTEN
 
 
 def _batch_size(model: Sequential, history: History | None, rows: int) -> int:

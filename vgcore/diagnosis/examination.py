@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from vgcore.diagnosis import score
 from vgcore.diagnosis.evidence import Evidence, Outcome, Samples
 from vgcore.diagnosis.network import Network
 from vgcore.diagnosis.plain import plain_network
+from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.sharpness import sharpness
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential
@@ -32,39 +33,28 @@ _HELD_OUT = 20  # samples from which on a quarter is held out
 _DESCENDING = ("SGD", "Momentum", "Nesterov")  # what curvature bounds the rate of
 
 
-def fresh(model: Sequential, dtype: Any = None, **changed: Any) -> Sequential:
-    """A network like it, drawn anew and compiled alike but for what is changed."""
-    twin = Sequential(
-        [copy.copy(layer) for layer in model.layers],
-        input_shape=model.input_shape,
-        dtype=model.dtype if dtype is None else dtype,
-        seed=0,
-    )
-    twin.session.compile(replace(model.session.compiled, **changed))
-    return twin
-
-
-def present(model: Sequential, dtype: Any = None, **changed: Any) -> Sequential:
-    """A network like it, with the parameters that it has now."""
-    twin = fresh(model, dtype, **changed)
-    with model.session.turn:
-        twin.load_state_dict(model.state_dict())
+def present(model: Sequential, recipe: Recipe, **changed: Any) -> Sequential:
+    """A network like it, with the parameters that it has now, compiled alike but for what is changed."""
+    twin = recipe.build(0, **changed)
+    twin.load_state_dict(model.state_dict())
     return twin
 
 
 def examined(
-    model: Sequential, samples: Samples, history: History | None, batch: int, seconds: float
+    model: Sequential, recipe: Recipe, samples: Samples, history: History | None, seconds: float
 ) -> Evidence:
     """What there is to look at."""
-    anew = fresh if model.step else present  # what was not trained yet is at its start
-    start, course, flow = anew(model), anew(model, on_nonfinite="stop"), GradientFlow()
+    batch = recipe.fitting["batch_size"]
+    # What was not trained yet is at its start
+    anew = partial(recipe.build, 0) if model.step else partial(present, model, recipe)
+    start, course, flow = anew(), anew(on_nonfinite="stop"), GradientFlow()
     wanted = max(model.step, _EPOCHS * math.ceil(len(samples.x) / batch), _STEPS)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         _train(course, samples, batch, wanted, seconds * _SHARE, flow)
     messages = [str(each.message) for each in said]
     broken = next((each.split("; ")[0] for each in messages if "not finite" in each), "")
-    seen = present(model) if model.step else course
+    seen = present(model, recipe) if model.step else course
     few = _some(samples, _numbers(model, samples))
     look = _at_rest(seen).gradient_flow(few.x, few.y, lengths=few.lengths, units=True)
     inside_start, inside = (
@@ -86,7 +76,7 @@ def examined(
         history=history,
         batch_size=batch,
         chance_loss=score.chance_loss(model.loss, samples.y, samples.kind),
-        sharpness=_sharpness(anew, model, few),
+        sharpness=_sharpness(start, recipe, few),
         broken=broken,
     )
 
@@ -111,12 +101,12 @@ def _some(samples: Samples, numbers: int) -> Samples:
     return samples.of(rows)
 
 
-def _sharpness(anew: Any, model: Sequential, few: Samples) -> float | None:
+def _sharpness(start: Sequential, recipe: Recipe, few: Samples) -> float | None:
     """The curvature at the start, where it bounds the learning rate."""
-    plain = type(model.optimizer).__name__ in _DESCENDING and model.loss.function is None
-    if not plain or few.lengths is not None or model.session.stateful:
+    plain = type(start.optimizer).__name__ in _DESCENDING and start.loss.function is None
+    if not plain or few.lengths is not None or start.session.stateful:
         return None
-    return sharpness(anew(model, "float64"), few.x, few.y)
+    return sharpness(present(start, replace(recipe, dtype=np.dtype(np.float64))), few.x, few.y)
 
 
 def _train(

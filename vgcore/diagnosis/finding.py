@@ -127,8 +127,10 @@ class Finding:
         Of gradients that vanish or explode: layer by layer, or timestep by timestep, from the loss back.
     why_sentence : str
         The same in words, or why it cannot be told; empty where there is nothing to tell.
+    cures : tuple of str
+        Changes that may cure it, in words, likeliest first.
     suggestions : tuple of Suggestion
-        Changes that may cure it, likeliest first; none of them was tried for this.
+        Those of them that apply to the network; none was tried for this.
     read : str
         Where to read on, in docs/cures.md.
     """
@@ -144,6 +146,7 @@ class Finding:
     where: Where = field(default_factory=Where)
     why: tuple[Factor, ...] = ()
     why_sentence: str = ""
+    cures: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     read: str = ""
 

@@ -92,8 +92,9 @@ def _said(finding: Finding, followers: list[Finding]) -> Iterator[str]:
         yield f"Why: {finding.why_sentence}"
     if followers:
         yield f"What follows from it: {'; '.join(str(each.measured) for each in followers)}."
-    if finding.suggestions:
-        yield f"What may help: {'; '.join(each.name for each in finding.suggestions)}."
+    names = [each.name for each in finding.suggestions] or finding.cures
+    if names:
+        yield f"What may help: {'; '.join(names)}."
     if finding.read:
         yield f"Read: {finding.read}"
 

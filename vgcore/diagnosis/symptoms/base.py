@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vgcore.diagnosis.changes import CHANGES
 from vgcore.diagnosis.finding import Certainty, Finding, Measured, Where
 
 if TYPE_CHECKING:
@@ -23,15 +24,12 @@ class Sign:
     sentence : str
     where : Where
     certainty : {"certain", "likely", "possible"}
-    cures : tuple of str or None
-        In place of the symptom's.
     """
 
     measured: Measured
     sentence: str
     where: Where = field(default_factory=Where)
     certainty: Certainty = "likely"
-    cures: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,7 @@ class Symptom:
                 ill=self.ill,
                 weight=self.weight,
                 where=sign.where,
+                cures=tuple(CHANGES[key].name for key in self.cures),
                 read=self.read,
             )
             for sign in signs

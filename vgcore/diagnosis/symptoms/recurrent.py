@@ -16,7 +16,7 @@ from vgcore.diagnosis.symptoms.base import Sign, symptom
     thresholds={"timesteps": 1.5},
     source="with h_0 = 0 the gradient of weight_hh is exactly 0",
     looks="`x.shape`: (n, 1, features); `model.gradients(x, y)` of weight_hh is 0",
-    cures=("reshape",),
+    cures=("timesteps",),
     weight=0.7,
     needs=("samples", "network"),
 )
