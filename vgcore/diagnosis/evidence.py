@@ -229,7 +229,7 @@ class Evidence:
         """
         if self.outcome is not None:
             learned = self.outcome.learned
-            if np.isnan(learned) or (_UNDERWAY < learned < LEARNED and self.still_falls > FALLS):
+            if np.isnan(learned) or (UNDERWAY < learned < LEARNED and self.still_falls > FALLS):
                 return None
             return bool(learned >= LEARNED)
         losses = self.losses
@@ -242,9 +242,10 @@ FALLS = 0.05
 """Part of itself by which a loss must fall in the last quarter to be said to fall still."""
 
 _LEAST_EPOCHS = 4
-# Share of what a plain network learns, from which on a loss that falls is a good sign
-_UNDERWAY = 0.5
 _NOTHING_LEFT = 0.02  # of the first loss
+
+UNDERWAY = 0.5
+"""Share of what a plain network learns beyond chance, from which on a loss that falls is a good sign."""
 
 LEARNED = 0.85
 """Share of what a plain network learns beyond chance, from which on a network counts as learning."""

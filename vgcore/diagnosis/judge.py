@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from vgcore.diagnosis.diagnosis import Diagnosis
-from vgcore.diagnosis.evidence import Evidence
+from vgcore.diagnosis.evidence import UNDERWAY, Evidence
 from vgcore.diagnosis.finding import Finding, Measured
-from vgcore.diagnosis.symptoms import SYMPTOMS
+from vgcore.diagnosis.symptoms import SYMPTOMS, Sign, Symptom
 from vgcore.diagnosis.why import explained
 
 _DEATH = ("dead_layer", "dead_units", "vanishing_gradient", "rate_too_low")
@@ -65,6 +65,7 @@ _CLEAR = (
 def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagnosis:
     """The findings of the rules of some names."""
     found: list[Finding] = []
+    near: list[tuple[Symptom, Sign]] = []
     measured: dict[str, tuple[Measured, ...]] = {}
     unseen = []
     for name in names:
@@ -75,9 +76,15 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
         signs = list(symptom.signs(evidence, symptom.thresholds))
         measured[name] = tuple(sign.measured for sign in signs)
         found += [
-            finding.with_(ill=finding.ill and _harms(finding, evidence.learns))
-            for finding in symptom.findings(signs)
+            symptom.finding(sign, symptom.ill and _harms(symptom, sign, evidence.learns))
+            for sign in signs
+            if sign.measured.beyond
         ]
+        near += [(symptom, sign) for sign in signs if name in NEAR]
+    if not any(finding.ill for finding in found) and _fails(evidence):
+        symptom, sign = max(near, key=lambda each: each[1].measured.closeness)
+        if sign.measured.closeness * _WITHIN > 1:
+            found.append(symptom.finding(sign, ill=True))
     return Diagnosis(
         tuple(explained(finding, evidence) for finding in ordered(found)),
         outcome=evidence.outcome,
@@ -86,18 +93,44 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
     )
 
 
-def _harms(finding: Finding, learns: bool | None) -> bool:
-    """Whether a finding does harm: most do not in a network that learns as it should."""
+NEAR = (
+    "vanishing_gradient",
+    "exploding_gradient",
+    "vanishing_through_time",
+    "exploding_through_time",
+    "unequal_layers",
+    "collapsed_activations",
+    "recurrence_repeats_bias",
+    "small_weights",
+    "large_weights",
+    "rate_too_high",
+    "rate_too_low",
+    "inputs_out_of_scale",
+    "inputs_of_unequal_scale",
+    "targets_out_of_scale",
+    "decay_too_strong",
+    "too_deep",
+)
+"""Symptoms whose numbers are ratios: where a network fails and passes no threshold, the nearest counts."""
+
+_WITHIN = 5  # times that a threshold is missed by
+
+
+def _fails(evidence: Evidence) -> bool:
+    """Whether a network learns less than half of what a plain one does."""
+    return evidence.outcome is not None and evidence.outcome.learned < UNDERWAY
+
+
+def _harms(symptom: Symptom, sign: Sign, learns: bool | None) -> bool:
+    """Whether a sign does harm: most do not in a network that learns as it should."""
     if learns is None:
-        return finding.certainty == "certain" or finding.measured.closeness >= _CLEAR
-    return not learns or not SYMPTOMS[finding.symptom].harmless_where_learning
+        return sign.certainty == "certain" or sign.measured.closeness >= _CLEAR
+    return not learns or sign.harmful or not symptom.harmless_where_learning
 
 
 def ordered(found: list[Finding]) -> tuple[Finding, ...]:
     """Findings, each with the one it follows from: illnesses that follow from no other first, by weight."""
     ill = {finding.symptom for finding in found if finding.ill}
-    if len(ill) > 1:
-        found = [finding for finding in found if finding.symptom != "learns_little"]
     told = []
     for finding in found:
         mine = _RANK.get(finding.symptom, len(_RANK))

@@ -20,6 +20,9 @@ def verdict(diagnosis: Diagnosis) -> str:
     """The whole in one sentence."""
     ill = diagnosis.illnesses
     learned = _learned(diagnosis)
+    little = any(finding.symptom == "learns_little" for finding in diagnosis.findings)
+    if not ill and little:
+        return f"No illness was found, but it learns less than it could: {learned}."
     if not ill:
         return f"Healthy: no symptom of an illness{', and ' + learned if learned else ''}."
     first = ill[0].title

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sign:
-    """What a rule has measured, ill or not; `Symptom.findings` judges it by the threshold.
+    """What a rule has measured, ill or not.
 
     Attributes
     ----------
@@ -24,12 +24,15 @@ class Sign:
     sentence : str
     where : Where
     certainty : {"certain", "likely", "possible"}
+    harmful : bool
+        Whether it is an illness in a network that learns, too.
     """
 
     measured: Measured
     sentence: str
     where: Where = field(default_factory=Where)
     certainty: Certainty = "likely"
+    harmful: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,24 +80,20 @@ class Symptom:
         """Where to read on."""
         return f"docs/cures.md#{self.name.replace('_', '-')}"
 
-    def findings(self, signs: list[Sign]) -> list[Finding]:
-        """Those of the signs that are beyond their thresholds."""
-        return [
-            Finding(
-                symptom=self.name,
-                title=self.title,
-                sentence=sign.sentence,
-                measured=sign.measured,
-                certainty=sign.certainty,
-                ill=self.ill,
-                weight=self.weight,
-                where=sign.where,
-                cures=tuple(CHANGES[key].name for key in self.cures),
-                read=self.read,
-            )
-            for sign in signs
-            if sign.measured.beyond
-        ]
+    def finding(self, sign: Sign, ill: bool) -> Finding:
+        """What is told of a sign."""
+        return Finding(
+            symptom=self.name,
+            title=self.title,
+            sentence=sign.sentence,
+            measured=sign.measured,
+            certainty=sign.certainty if sign.measured.beyond else "possible",
+            ill=ill,
+            weight=self.weight,
+            where=sign.where,
+            cures=tuple(CHANGES[key].name for key in self.cures),
+            read=self.read,
+        )
 
 
 SYMPTOMS: dict[str, Symptom] = {}

@@ -42,11 +42,15 @@ def targets_out_of_range(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
     if seen.samples is None or seen.network is None or seen.network.loss.fused:
         return
     low, high = RANGES.get(seen.network.output_activation, (-np.inf, np.inf))
-    if seen.network.loss.name in ("poisson", "Custom", "hinge", "squared_hinge"):
-        return
-    if seen.samples.sparse or not np.isfinite([low, high]).any():
+    if seen.network.loss.name in ("poisson", "hinge", "squared_hinge"):
         return
     y = seen.samples.outputs
+    if (
+        seen.samples.sparse
+        or not np.isfinite([low, high]).any()
+        or y.shape[1] != seen.network.outputs
+    ):
+        return
     slack = _SLACK * (high - low if np.isfinite(high - low) else 1)
     share = float(((y < low - slack) | (y > high + slack)).mean())
     yield Sign(
@@ -54,7 +58,7 @@ def targets_out_of_range(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
         f"The output layer's {seen.network.output_activation} gives numbers from {low:g} to {high:g}; "
         f"{share:.0%} "
         f"of the targets lie outside ({y.min():.3g} to {y.max():.3g}). No training reaches them.",
-        certainty="certain",
+        certainty="likely" if seen.network.loss.function is not None else "certain",
     )
 
 
@@ -75,11 +79,12 @@ def output_activation(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]
     if seen.samples is None or seen.network is None:
         return
     made, units, kind = seen.network.output_activation, seen.network.outputs, seen.samples.kind
-    said, certainty = "", "likely"
+    said, certainty, harmful = "", "likely", False
     if made in ("softmax", "softmin") and units == 1:
         said = "A softmax of one unit is always 1: it has no gradient, and nothing is learned."
-        certainty = "certain"
+        certainty, harmful = "certain", True
     elif made in ("softmax", "softmin") and kind in ("numbers", "multilabel", "binary"):
+        harmful = True
         what = "several labels, each right or not" if kind == "multilabel" else "numbers"
         said = (
             f"Targets are {what}; a softmax gives shares that add up to 1, so that one output rises only "
@@ -87,6 +92,7 @@ def output_activation(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]
             "others fall."
         )
     elif made in ("relu", "relu6"):
+        harmful = kind != "numbers"
         said = (
             "The output is a ReLU: where it is 0 there is no gradient, and it says nothing below 0."
         )
@@ -105,6 +111,7 @@ def output_activation(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]
         said,
         Where(layers=(seen.network.parts[-1].name,)),
         certainty=certainty,  # type: ignore[arg-type]
+        harmful=harmful,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -14,13 +14,13 @@ _KARPATHY = "Karpathy 2016 (CS231n, Neural Networks part 3: updates are about 1e
 _LEAST_STEPS = 10
 
 
-def _speed(seen: Evidence) -> float:
-    """Median over layers of the updates' share of the weights, in the first steps; NaN if there are none."""
+def _speed(seen: Evidence, of_steps: Callable[..., float] = np.median) -> float:
+    """Median over layers of the updates' share of the weights, ``of_steps`` of the first ones."""
     if seen.first is None:
         return float("nan")
-    speed = middle(seen.first, "update_ratio")
-    speed = speed[np.isfinite(speed)]
-    return float(np.median(speed)) if len(speed) else float("nan")
+    rows = [row[np.isfinite(row)] for row in np.asarray(seen.first.update_ratio)]
+    speed = [float(np.median(row)) for row in rows if len(row)]
+    return float(of_steps(speed)) if speed else float("nan")
 
 
 def _drift(losses: np.ndarray) -> float:
@@ -40,8 +40,8 @@ def _drift(losses: np.ndarray) -> float:
     needs=("flow",),
 )
 def rate_too_high(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """Norm of the update over that of the weights, median over layers, in the first steps."""
-    speed = _speed(seen)
+    """Norm of the update over that of the weights, median over layers; the largest of the first steps."""
+    speed = _speed(seen, np.max)
     if np.isnan(speed):
         return
     yield Sign(
@@ -62,7 +62,7 @@ def rate_too_high(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     needs=("flow",),
 )
 def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """The same, where it is small, and the steps together do not go far either."""
+    """The same, as a median of the first steps, where it is small."""
     speed = _speed(seen)
     if np.isnan(speed):
         return
@@ -84,11 +84,12 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     needs=("flow",),
 )
 def rising_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """By what part of itself the loss falls from the first tenth of the steps to the last."""
+    """By what part of itself the loss falls from the first three steps to the last tenth."""
     losses = seen.losses
     if len(losses) < _LEAST_STEPS or not np.isfinite(losses).all():
         return
-    fall = _drift(losses)
+    begin, end = np.median(losses[:3]), np.median(losses[-max(len(losses) // 10, 1) :])
+    fall = float((begin - end) / abs(begin)) if begin else 0.0
     yield Sign(
         Measured("fall of the loss, as a part of it", fall, at["fall"]),
         f"The loss rises: it ends {-fall:.0%} above where it began.",
@@ -106,7 +107,7 @@ def rising_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     needs=("flow",),
 )
 def flat_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """The same, where it hardly falls."""
+    """By what part of itself the loss changes from the first tenth of the steps to the last."""
     losses = seen.losses
     if len(losses) < _LEAST_STEPS or not np.isfinite(losses).all():
         return
