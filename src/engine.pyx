@@ -197,7 +197,7 @@ cdef inline void enter_stretch(const Op *op, Step *step) noexcept nogil:
     cdef Py_ssize_t before = step.rows * (step.time - step.begin)
     step.stretch_end = step.stretch_begin
     step.stretch_begin = 0
-    if op.stretch > 0:
+    if op.stretch > 0 and op.x_places == TIMESTEPS:
         step.stretch_begin = max(0, (before + step.stretch_end - 1) // op.stretch * op.stretch - before)
 
 

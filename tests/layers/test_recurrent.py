@@ -442,3 +442,17 @@ def test_state_jacobian_behind_a_convolution_and_without_dropped_units():
         assert found.frobenius[sample, 1] == pytest.approx(np.linalg.norm(step), rel=1e-10)
     with pytest.raises(ValueError, match="lags"):
         model.state_jacobian(x, "rnn1", [6])
+
+
+@pytest.mark.parametrize("cell", [vg.RNN, vg.LSTM, vg.GRU])
+def test_behind_a_layer_that_shortens_sequences_all_rows_are_summed(cell):
+    """The gradient of a large minibatch is the mean of those of its halves, however few timesteps are left."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((128, 1000, 1)), rng.standard_normal((128, 1))
+    layers = [vg.Conv1d(8, 20, stride=10), vg.Conv1d(8, 10, stride=9), cell(24), vg.Dense(1)]
+    model = vg.Sequential(layers, input_shape=(1000, 1), dtype="float64", seed=0)
+    model.compile("mse")
+    halves = [model.gradients(x[rows], y[rows])[1] for rows in (slice(64), slice(64, 128))]
+    for name, gradient in model.gradients(x, y)[1].items():
+        mean = (halves[0][name] + halves[1][name]) / 2
+        np.testing.assert_allclose(gradient, mean, rtol=1e-9, atol=1e-14, err_msg=name)
