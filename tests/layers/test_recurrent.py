@@ -446,7 +446,7 @@ def test_state_jacobian_behind_a_convolution_and_without_dropped_units():
 
 @pytest.mark.parametrize("cell", [vg.RNN, vg.LSTM, vg.GRU])
 def test_behind_a_layer_that_shortens_sequences_all_rows_are_summed(cell):
-    """The gradient of a large minibatch is the mean of those of its halves, however few timesteps are left."""
+    """The gradient of a large minibatch is the mean of those of its halves."""
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((128, 1000, 1)), rng.standard_normal((128, 1))
     layers = [vg.Conv1d(8, 20, stride=10), vg.Conv1d(8, 10, stride=9), cell(24), vg.Dense(1)]
