@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -20,6 +21,11 @@ class Given(NamedTuple):
     y: Array
     lengths: Array | None = None
 
+    def of(self, rows: Array) -> Given:
+        """Those of some rows."""
+        lengths = None if self.lengths is None else self.lengths[rows]
+        return Given(self.x[rows], self.y[rows], lengths)
+
 
 Edit = Callable[[Recipe, Given], Recipe | None]
 
@@ -37,6 +43,8 @@ class Change:
     why : str
         What it does, and the source of it.
     function : callable
+    family : str
+        Changes of one family would undo each other; empty of those that have none.
     trains : bool
         Whether it trains a copy to find out what to change.
     """
@@ -45,6 +53,7 @@ class Change:
     name: str
     why: str
     function: Edit
+    family: str = ""
     trains: bool = False
 
     def edit(
@@ -59,12 +68,14 @@ CHANGES: dict[str, Change] = {}
 """Every change by its key."""
 
 
-def change(name: str, *, trains: bool = False) -> Callable[[Edit], Edit]:
+def change(name: str, *, family: str = "", trains: bool = False) -> Callable[[Edit], Edit]:
     """Put a function into the catalogue, by its own name."""
 
     def register(function: Edit) -> Edit:
         key = function.__name__
-        CHANGES[key] = Change(key, name, function.__doc__ or "", function, trains)
+        CHANGES[key] = Change(
+            key, name, inspect.cleandoc(function.__doc__ or ""), function, family, trains
+        )
         return function
 
     return register
@@ -86,7 +97,7 @@ def combined(changes: tuple[Change, ...]) -> Change:
         " + ".join(each.name for each in changes),
         " ".join(each.why for each in changes),
         all_of_them,
-        any(each.trains for each in changes),
+        trains=any(each.trains for each in changes),
     )
 
 

@@ -33,40 +33,6 @@ def is_sparse(recipe: Recipe) -> bool:
     return bool(recipe.compiling["loss"] == _SPARSE)
 
 
-@change("inputs standardised")
-def scale_inputs(recipe: Recipe, data: Given) -> Recipe | None:
-    """Each feature with mean 0 and standard deviation 1 (LeCun et al. 1998, "Efficient BackProp", 4.3)."""
-    x, y, lengths = recipe.prepare(*data)
-    if recipe.layers[0].vocabulary is not None or x.dtype.kind not in "fiu":
-        return None
-    step = ScaleInputs().fitted(x, y, lengths)
-    mean, std = np.asarray(step.mean), np.asarray(step.std)
-    varies = np.ptp(x, axis=step.axes, keepdims=not step.masked).reshape(std.shape) > 0
-    small = np.abs(mean).max() <= _MIDDLE and not varies[(std < _NARROW) | (std > _WIDE)].any()
-    return None if small else recipe.prepared_by(step, *data)
-
-
-@change("targets standardised")
-def scale_targets(recipe: Recipe, data: Given) -> Recipe | None:
-    """Each column of the targets with mean 0 and standard deviation 1; outputs are in these units."""
-    y = recipe.prepare(*data)[1]
-    takes_any = _kept_loss(recipe, "identity")
-    if (
-        is_sparse(recipe)
-        or y.dtype.kind not in "fiu"
-        or targets.kind_of(y) != "numbers"
-        or not takes_any
-    ):
-        return None
-    lowest, highest = takes_any.target_range
-    if np.isfinite([lowest, highest]).any() or takes_any.signed:
-        return None
-    step = ScaleTargets().fitted(*recipe.prepare(*data))
-    std = np.asarray(step.std)
-    small = np.abs(step.mean).max() <= _MIDDLE and std.min() >= _NARROW and std.max() <= _WIDE
-    return None if small else recipe.prepared_by(step, *data)
-
-
 @change("lengths of padded sequences")
 def lengths(recipe: Recipe, data: Given) -> Recipe | None:
     """Timesteps of zeros at the end of a sequence taken for padding."""
@@ -85,6 +51,19 @@ def timesteps(recipe: Recipe, data: Given) -> Recipe | None:
         return None
     made = replace(recipe, input_shape=(x.shape[2], 1))
     return made.prepared_by(AsSequence(), *data)
+
+
+@change("inputs standardised")
+def scale_inputs(recipe: Recipe, data: Given) -> Recipe | None:
+    """Each feature with mean 0 and standard deviation 1 (LeCun et al. 1998, "Efficient BackProp", 4.3)."""
+    x, y, lengths = recipe.prepare(*data)
+    if recipe.layers[0].vocabulary is not None or x.dtype.kind not in "fiu":
+        return None
+    step = ScaleInputs().fitted(x, y, lengths)
+    mean, std = np.asarray(step.mean), np.asarray(step.std)
+    varies = np.ptp(x, axis=step.axes, keepdims=not step.masked).reshape(std.shape) > 0
+    small = np.abs(mean).max() <= _MIDDLE and not varies[(std < _NARROW) | (std > _WIDE)].any()
+    return None if small else recipe.prepared_by(step, *data)
 
 
 @change("labels counted from 0")
@@ -127,7 +106,7 @@ def _asked(recipe: Recipe, data: Given) -> tuple[Recipe, str, str, int] | None:
     if y.dtype.kind not in "fiub" or y.ndim > 3:
         return None
     kind: targets.Kind = targets.kind_of(y, sparse=is_sparse(recipe))
-    if kind == "numbers" and targets.as_labels(y) is not None and not _fits_numbers(recipe):
+    if kind == "numbers" and targets.as_labels(y) is not None and not takes_numbers(recipe):
         recipe = recipe.prepared_by(Labels(), *data)
         y = recipe.prepare(*data)[1]
         kind = "binary" if y.max() == 1 else "labels"
@@ -139,7 +118,7 @@ def _asked(recipe: Recipe, data: Given) -> tuple[Recipe, str, str, int] | None:
     return recipe, activation, loss, units
 
 
-def _fits_numbers(recipe: Recipe) -> bool:
+def takes_numbers(recipe: Recipe) -> bool:
     """Whether it is made for numbers and not for classes: by its loss and its output."""
     last = recipe.layers[-1]
     return recipe.compiling["loss"] not in ("hinge", "squared_hinge") and (
@@ -147,7 +126,7 @@ def _fits_numbers(recipe: Recipe) -> bool:
     )
 
 
-@change("the output that the targets ask for")
+@change("the output that the targets ask for", family="output")
 def output(recipe: Recipe, data: Given) -> Recipe | None:
     """Softmax for one of several classes, sigmoid for one of two and for labels of their own, the identity
     for numbers (Bishop 1995, chapter 6); the loss stays where it can.
@@ -167,7 +146,7 @@ def output(recipe: Recipe, data: Given) -> Recipe | None:
     return made
 
 
-@change("the loss that the targets ask for, with its output")
+@change("the loss that the targets ask for, with its output", family="output")
 def loss(recipe: Recipe, data: Given) -> Recipe | None:
     """Cross-entropy behind softmax for one of several classes, binary cross-entropy behind sigmoid for one of
     two and for labels of their own, mean squared error behind the identity for numbers (Bishop 1995,
@@ -190,6 +169,27 @@ def _kept_loss(recipe: Recipe, activation: str) -> losses.Loss | None:
         return losses.get(recipe.compiling["loss"], "mean", activation)
     except ValueError:
         return None
+
+
+@change("targets standardised")
+def scale_targets(recipe: Recipe, data: Given) -> Recipe | None:
+    """Each column of the targets with mean 0 and standard deviation 1; outputs are in these units."""
+    y = recipe.prepare(*data)[1]
+    takes_any = _kept_loss(recipe, "identity")
+    if (
+        is_sparse(recipe)
+        or y.dtype.kind not in "fiu"
+        or targets.kind_of(y) != "numbers"
+        or not takes_any
+    ):
+        return None
+    lowest, highest = takes_any.target_range
+    if np.isfinite([lowest, highest]).any() or takes_any.signed:
+        return None
+    step = ScaleTargets().fitted(*recipe.prepare(*data))
+    std = np.asarray(step.std)
+    small = np.abs(step.mean).max() <= _MIDDLE and std.min() >= _NARROW and std.max() <= _WIDE
+    return None if small else recipe.prepared_by(step, *data)
 
 
 @change("classes weighed alike")

@@ -86,7 +86,7 @@ def _he(name: str) -> Initializer:
     return initializers.get(_start_of(name), name)
 
 
-@change("relu, He starts")
+@change("relu, He starts", family="activation")
 def relu(recipe: Recipe, data: Given) -> Recipe | None:
     """ReLU in hidden layers with He starts (He et al. 2015, arXiv 1502.01852); of RNNs with the identity
     (Le, Jaitly and Hinton 2015, arXiv 1504.00941).
@@ -94,25 +94,25 @@ def relu(recipe: Recipe, data: Given) -> Recipe | None:
     return _with_activation(recipe, "relu")
 
 
-@change("leaky relu, He starts")
+@change("leaky relu, He starts", family="activation")
 def leaky_relu(recipe: Recipe, data: Given) -> Recipe | None:
     """Leaky ReLU in hidden layers with He starts: no unit is dead (Maas, Hannun and Ng 2013)."""
     return _with_activation(recipe, "leaky_relu")
 
 
-@change("elu, He starts")
+@change("elu, He starts", family="activation")
 def elu(recipe: Recipe, data: Given) -> Recipe | None:
     """ELU in hidden layers with He starts (Clevert et al. 2016, arXiv 1511.07289)."""
     return _with_activation(recipe, "elu")
 
 
-@change("selu, LeCun starts")
+@change("selu, LeCun starts", family="activation")
 def selu(recipe: Recipe, data: Given) -> Recipe | None:
     """SELU in hidden layers with LeCun starts (Klambauer et al. 2017, arXiv 1706.02515)."""
     return _with_activation(recipe, "selu")
 
 
-@change("tanh, Xavier starts")
+@change("tanh, Xavier starts", family="activation")
 def tanh(recipe: Recipe, data: Given) -> Recipe | None:
     """Tanh in hidden layers with Xavier starts (Glorot and Bengio 2010); in cells, with sigmoid gates."""
     return _with_activation(recipe, "tanh")
@@ -166,14 +166,14 @@ def _normed(recipe: Recipe, norm: type[BatchNorm] | type[LayerNorm]) -> Recipe |
     return recipe.of_layers(hidden_rewritten(recipe.layers, edit))
 
 
-@change("batch norm")
+@change("batch norm", family="norm")
 def batchnorm(recipe: Recipe, data: Given) -> Recipe | None:
     """Batch normalisation in front of each hidden activation (Ioffe and Szegedy 2015, arXiv 1502.03167)."""
     batch = min(recipe.fitting["batch_size"], len(data.x))
     return _normed(recipe, BatchNorm) if batch > 1 else None
 
 
-@change("layer norm")
+@change("layer norm", family="norm")
 def layernorm(recipe: Recipe, data: Given) -> Recipe | None:
     """Layer normalisation in front of each hidden activation, behind recurrent layers (Ba, Kiros and Hinton
     2016, arXiv 1607.06450).
@@ -226,13 +226,13 @@ def _with_cell(recipe: Recipe, cell: type[LSTM] | type[GRU]) -> Recipe:
     return recipe.of_layers(rewritten(recipe.layers, edit), fresh=True)
 
 
-@change("LSTM cells")
+@change("LSTM cells", family="cell")
 def lstm(recipe: Recipe, data: Given) -> Recipe | None:
     """LSTMs in place of other recurrent layers (Hochreiter and Schmidhuber 1997)."""
     return _with_cell(recipe, LSTM)
 
 
-@change("GRU cells")
+@change("GRU cells", family="cell")
 def gru(recipe: Recipe, data: Given) -> Recipe | None:
     """GRUs in place of other recurrent layers (Cho et al. 2014, arXiv 1406.1078)."""
     return _with_cell(recipe, GRU)
@@ -296,7 +296,7 @@ def less_dropout(recipe: Recipe, data: Given) -> Recipe | None:
     return recipe.of_layers(rewritten(recipe.layers, edit))
 
 
-@change("wider hidden layers")
+@change("wider hidden layers", family="size")
 def wider(recipe: Recipe, data: Given) -> Recipe | None:
     """At least 32 units (16 filters) in each hidden layer that is not part of a block."""
 
@@ -318,7 +318,7 @@ def wider(recipe: Recipe, data: Given) -> Recipe | None:
     return recipe.of_layers(layers)
 
 
-@change("fewer layers")
+@change("fewer layers", family="size")
 def shallower(recipe: Recipe, data: Given) -> Recipe | None:
     """Two of hidden Dense layers in a row, one of a stack of recurrent ones; what stands behind a layer
     goes with it.

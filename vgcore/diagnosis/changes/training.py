@@ -54,19 +54,75 @@ def _with_rate(recipe: Recipe, rate: float | Schedule) -> Recipe:
     return recipe.compiled_with(optimizer=replace(optimizer, learning_rate=rate))
 
 
-@change("10 times the learning rate")
+@change("Adam", family="optimizer")
+def adam(recipe: Recipe, data: Given) -> Recipe | None:
+    """Adam at 0.001 (Kingma and Ba 2015, arXiv 1412.6980); where it is Adam already, with its usual betas and
+    epsilon.
+    """
+    optimizer = optimizer_of(recipe)
+    if type(optimizer) is Adam:
+        return recipe.compiled_with(optimizer=Adam(optimizer.learning_rate))
+    return recipe.compiled_with(optimizer=Adam())
+
+
+@change("momentum 0.9", family="optimizer")
+def momentum(recipe: Recipe, data: Given) -> Recipe | None:
+    """A momentum of 0.9 (Polyak 1964; Sutskever et al. 2013)."""
+    optimizer = optimizer_of(recipe)
+    if not isinstance(optimizer, SGD):
+        return None
+    return recipe.compiled_with(
+        optimizer=SGD(optimizer.learning_rate, momentum=0.9, weight_decay=optimizer.weight_decay)
+    )
+
+
+@change("10 times the learning rate", family="rate")
 def faster(recipe: Recipe, data: Given) -> Recipe | None:
     """Ten times the learning rate, of a schedule all of them."""
     return _with_rate(recipe, scaled(optimizer_of(recipe).learning_rate, _FACTOR))
 
 
-@change("a tenth of the learning rate")
+@change("a tenth of the learning rate", family="rate")
 def slower(recipe: Recipe, data: Given) -> Recipe | None:
     """A tenth of the learning rate, of a schedule all of them."""
     return _with_rate(recipe, scaled(optimizer_of(recipe).learning_rate, 1 / _FACTOR))
 
 
-@change("learning rate by a range test", trains=True)
+@change("no weight decay")
+def no_decay(recipe: Recipe, data: Given) -> Recipe | None:
+    """No weight decay."""
+    optimizer: Any = optimizer_of(recipe)
+    if not getattr(optimizer, "weight_decay", 0.0):
+        return None
+    return recipe.compiled_with(optimizer=replace(optimizer, weight_decay=0.0))
+
+
+@change("gradients clipped to norm 1")
+def clip(recipe: Recipe, data: Given) -> Recipe | None:
+    """The gradient of all parameters scaled to norm 1 where it is larger (Pascanu, Mikolov and Bengio 2013,
+    arXiv 1211.5063).
+    """
+    none = dict.fromkeys(("clip_value", "clip_layer_norm", "clip_adaptive"))
+    if recipe.compiling.get("clip_norm", math.inf) <= 1:
+        return None
+    return recipe.compiled_with(clip_norm=1.0, **none)
+
+
+@change("4 times the minibatch", family="batch")
+def larger_batch(recipe: Recipe, data: Given) -> Recipe | None:
+    """Four times the rows in a minibatch, as far as there are any."""
+    batch = recipe.fitting["batch_size"]
+    return recipe.fed_with(batch_size=max(min(4 * batch, len(data.x)), batch))
+
+
+@change("a quarter of the minibatch", family="batch")
+def smaller_batch(recipe: Recipe, data: Given) -> Recipe | None:
+    """A quarter of the rows in a minibatch."""
+    batch = min(recipe.fitting["batch_size"], len(data.x))
+    return recipe.fed_with(batch_size=math.ceil(batch / 4))
+
+
+@change("learning rate by a range test", family="rate", trains=True)
 def range_test(recipe: Recipe, data: Given) -> Recipe | None:
     """A copy is trained for 100 steps with rates that rise exponentially from 1e-6 to 10, until its smoothed
     loss is four times the least. The rate is a tenth of that where the smoothed loss was least (Smith 2017,
@@ -102,59 +158,3 @@ def smoothed(losses: list[float]) -> Any:
         mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
         found.append(mean / (1 - _SMOOTHING**step))
     return np.array(found)
-
-
-@change("Adam")
-def adam(recipe: Recipe, data: Given) -> Recipe | None:
-    """Adam at 0.001 (Kingma and Ba 2015, arXiv 1412.6980); where it is Adam already, with its usual betas and
-    epsilon.
-    """
-    optimizer = optimizer_of(recipe)
-    if type(optimizer) is Adam:
-        return recipe.compiled_with(optimizer=Adam(optimizer.learning_rate))
-    return recipe.compiled_with(optimizer=Adam())
-
-
-@change("momentum 0.9")
-def momentum(recipe: Recipe, data: Given) -> Recipe | None:
-    """A momentum of 0.9 (Polyak 1964; Sutskever et al. 2013)."""
-    optimizer = optimizer_of(recipe)
-    if not isinstance(optimizer, SGD):
-        return None
-    return recipe.compiled_with(
-        optimizer=SGD(optimizer.learning_rate, momentum=0.9, weight_decay=optimizer.weight_decay)
-    )
-
-
-@change("no weight decay")
-def no_decay(recipe: Recipe, data: Given) -> Recipe | None:
-    """No weight decay."""
-    optimizer: Any = optimizer_of(recipe)
-    if not getattr(optimizer, "weight_decay", 0.0):
-        return None
-    return recipe.compiled_with(optimizer=replace(optimizer, weight_decay=0.0))
-
-
-@change("gradients clipped to norm 1")
-def clip(recipe: Recipe, data: Given) -> Recipe | None:
-    """The gradient of all parameters scaled to norm 1 where it is larger (Pascanu, Mikolov and Bengio 2013,
-    arXiv 1211.5063).
-    """
-    none = dict.fromkeys(("clip_value", "clip_layer_norm", "clip_adaptive"))
-    if recipe.compiling.get("clip_norm", math.inf) <= 1:
-        return None
-    return recipe.compiled_with(clip_norm=1.0, **none)
-
-
-@change("4 times the minibatch")
-def larger_batch(recipe: Recipe, data: Given) -> Recipe | None:
-    """Four times the rows in a minibatch, as far as there are any."""
-    batch = recipe.fitting["batch_size"]
-    return recipe.fed_with(batch_size=max(min(4 * batch, len(data.x)), batch))
-
-
-@change("a quarter of the minibatch")
-def smaller_batch(recipe: Recipe, data: Given) -> Recipe | None:
-    """A quarter of the rows in a minibatch."""
-    batch = min(recipe.fitting["batch_size"], len(data.x))
-    return recipe.fed_with(batch_size=math.ceil(batch / 4))

@@ -1,0 +1,263 @@
+"""What was tried, as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from vgcore import _html
+from vgcore._frames import dataframe
+from vgcore.diagnosis.changes import Given
+from vgcore.diagnosis.preparation import Data
+from vgcore.diagnosis.race import Kind, Result
+from vgcore.diagnosis.recipe import Recipe
+from vgcore.model import Sequential
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MARGIN = 0.01
+"""By how much a score must be above another to be called better, beside the ranges over seeds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """One change, or several together, tried from several seeds.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"change", "none", "random", "reference"}
+        A change that was suggested; no change; one drawn from the catalogue by chance; or a plain network.
+    changes : tuple of str
+        Keys in `vgcore.diagnosis.changes.CHANGES`.
+    recipe : Recipe
+        Fitted to the rows that were trained with.
+    results : tuple of Result
+        Of each seed.
+    data : Given
+        All data, which a network that is made of it is prepared by.
+    classes : bool
+        Whether the score is accuracy.
+    place : int
+        In the order of what was tried, which is that of suggestion.
+    """
+
+    name: str
+    kind: Kind
+    changes: tuple[str, ...]
+    recipe: Recipe
+    results: tuple[Result, ...]
+    data: Given
+    classes: bool
+    place: int = 0
+
+    @property
+    def score(self) -> float:
+        """Median over the seeds of accuracy, or of 1 - mean squared error over variance."""
+        return float(median(result.score for result in self.results))
+
+    @property
+    def low(self) -> float:
+        """The worst score."""
+        return min(result.score for result in self.results)
+
+    @property
+    def high(self) -> float:
+        """The best score."""
+        return max(result.score for result in self.results)
+
+    @property
+    def diverged(self) -> int:
+        """Runs whose loss or gradient was not finite."""
+        return sum(result.diverged for result in self.results)
+
+    @property
+    def loss(self) -> float:
+        """Median over the seeds of the held-out loss, as compiled; infinite where most diverged."""
+        return float(median(self._losses()))
+
+    def _losses(self) -> list[float]:
+        return [math.inf if result.diverged else result.loss for result in self.results]
+
+    @property
+    def gradient_ratio(self) -> float:
+        """Median over the seeds; NaN where it is of none."""
+        found = [r.gradient_ratio for r in self.results if not math.isnan(r.gradient_ratio)]
+        return float(median(found)) if found else math.nan
+
+    @property
+    def seconds(self) -> float:
+        """Median over the seeds of the time that training took."""
+        return float(median(result.seconds for result in self.results))
+
+    @property
+    def steps(self) -> int:
+        """That each was to be trained for: those of the seed that has done most."""
+        return max(result.steps for result in self.results)
+
+    def apply(self, seed: Any = None) -> Sequential:
+        """The changed network, compiled and not trained."""
+        return self.whole.build(seed)
+
+    @property
+    def whole(self) -> Recipe:
+        """The recipe fitted to all data, held-out rows too."""
+        return self.recipe.fitted(*self.data)
+
+    def code(self) -> str:
+        """The lines that make the changed network, of arrays x and y."""
+        return self.recipe.code()
+
+    def prepare(
+        self, x: ArrayLike, y: ArrayLike | None = None, lengths: ArrayLike | None = None
+    ) -> Data:
+        """x, y and lengths as the changed network is to be fed with them."""
+        return self.whole.prepare(x, y, lengths)
+
+    def better_than(self, other: Tried) -> bool:
+        """Whether it is outside the other's range, and its worst seed above the other's median."""
+        return self.score > other.high + MARGIN and self.low > other.score
+
+    def to_row(self, equal: bool) -> dict[str, Any]:
+        """The numbers, as JSON can hold them but for infinite ones and NaN."""
+        losses = self._losses()
+        none = not self.classes
+        return {
+            "change": self.name,
+            "kind": self.kind,
+            "score": self.score,
+            "score_low": self.low,
+            "score_high": self.high,
+            "loss": self.loss,
+            "loss_low": min(losses),
+            "loss_high": max(losses),
+            "accuracy": None if none else max(self.score, 0.0),
+            "accuracy_low": None if none else max(self.low, 0.0),
+            "accuracy_high": None if none else max(self.high, 0.0),
+            "gradient_ratio": self.gradient_ratio,
+            "seconds": self.seconds,
+            "steps": self.steps,
+            "seeds": len(self.results),
+            "diverged": self.diverged,
+            "equal": equal,
+        }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trials(Sequence[Tried]):
+    """Rows in order of their scores; those that are as good as the best, the simplest first.
+
+    Attributes
+    ----------
+    rows : tuple of Tried
+    not_tried : tuple of str
+        Changes that did not fit into the time, or not to the data.
+    notes : tuple of str
+        How to read it.
+    """
+
+    rows: tuple[Tried, ...]
+    not_tried: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __getitem__(self, place: Any) -> Any:
+        """A row."""
+        return self.rows[place]
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self.rows)
+
+    @property
+    def none(self) -> Tried:
+        """No change."""
+        return next(row for row in self.rows if row.kind == "none")
+
+    def equal(self, row: Tried) -> bool:
+        """Whether a row is as good as the best one, given the seeds."""
+        top = max(self.rows, key=lambda each: each.score)
+        return row.score >= min(top.low, top.score - MARGIN)
+
+    @property
+    def best(self) -> Tried | None:
+        """The simplest change that is as good as the best and better than no change; None if none is."""
+        better = [row for row in self._changes() if row.better_than(self.none)]
+        if not better:
+            return None
+        top = max(better, key=lambda row: row.score)
+        equal = (row for row in better if row.score >= min(top.low, top.score - MARGIN))
+        return min(equal, key=lambda row: (len(row.changes), row.place))
+
+    def _changes(self) -> list[Tried]:
+        return [row for row in self.rows if row.kind in ("change", "random")]
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Each row's numbers; infinite losses are of runs that diverged."""
+        return [row.to_row(self.equal(row)) for row in self.rows]
+
+    def to_dataframe(self) -> DataFrame:
+        """The table for pandas, a row for each change."""
+        rows = self.to_rows()
+        return dataframe({name: [row[name] for row in rows] for name in rows[0]})
+
+    def __str__(self) -> str:
+        """The table, as a terminal shows it."""
+        head, *rows = lines = [HEAD, *self._cells()]
+        widths = [max(len(row[i]) for row in lines) for i in range(len(head))]
+        told = [
+            "  ".join(
+                cell.ljust(width) if place in (0, 1) else cell.rjust(width)
+                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in (head, *rows)
+        ]
+        return "\n".join([*told, *self._feet()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The table, as a notebook shows it."""
+        return _html.table("Cures that were tried", HEAD, self._cells(), " ".join(self._feet()))
+
+    def _cells(self) -> Iterator[list[str]]:
+        for row in self.rows:
+            mark = "=" if self.equal(row) else ""
+            kind = "" if row.kind == "change" else row.kind
+            ranges = [_range([r.score for r in row.results]), _range(row._losses())]
+            seeds = f"{len(row.results)}" + (f", {row.diverged} diverged" if row.diverged else "")
+            yield [
+                row.name,
+                kind if kind != "none" else "",
+                mark,
+                *ranges,
+                f"{row.gradient_ratio:.1e}",
+                f"{row.steps:,}",
+                f"{row.seconds:.2g} s",
+                seeds,
+            ]
+
+    def _feet(self) -> Iterator[str]:
+        yield from self.notes
+        if self.not_tried:
+            yield f"Not tried: {', '.join(self.not_tried)}."
+
+
+HEAD = ["change", "", "best", "score", "loss", "gradient ratio", "steps", "time", "seeds"]
+
+
+def _range(values: list[float]) -> str:
+    middle, low, high = median(values), min(values), max(values)
+    if not np.isfinite(middle):
+        return "diverged"
+    return f"{_short(middle)} ({_short(low)} to {_short(high)})"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}" if np.isfinite(value) else "diverged"

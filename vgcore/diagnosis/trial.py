@@ -1,0 +1,350 @@
+"""Cures that are tried: each change made on copies, trained for the same number of steps, and compared."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vgcore import _validate
+from vgcore.diagnosis import race, targets
+from vgcore.diagnosis.changes import CHANGES, Change, Given, combined
+from vgcore.diagnosis.changes.data import is_sparse, takes_numbers
+from vgcore.diagnosis.evidence import Samples
+from vgcore.diagnosis.plain import plain_network
+from vgcore.diagnosis.preparation import ScaleInputs, ScaleTargets
+from vgcore.diagnosis.race import Contender, Rows
+from vgcore.diagnosis.recipe import Recipe
+from vgcore.diagnosis.table import MARGIN, Trials, Tried
+from vgcore.model import threads
+
+__all__ = ["Trials", "Tried", "split", "tried"]
+
+Array = NDArray[Any]
+
+HELD_OUT = 4
+"""One of so many rows is held out."""
+_FEW = 20  # rows below which none are held out
+_SINGLE = 0.5  # share of the time that single changes get
+_LATE = 0.3  # of it that they may take more, if they were planned badly
+_LEAST_STEPS, _MOST_STEPS = 100, 5_000
+_PROBED, _PROBING = (
+    3,
+    0.1,
+)  # steps that tell what a step costs, and the share of the time that it may take
+_SAFE = 0.8  # of the time that is planned with
+_FIRST = 0.3  # of the steps, behind which they are planned anew
+_ROUNDS = 2  # of combinations
+_HURTS = 0.02  # a change that lowers the score by more is not combined
+_PERFECT = 0.995  # score from which on nothing is combined
+_MEMORY = 2e9  # bytes that all networks of a round may take together
+
+
+def tried(
+    recipe: Recipe,
+    changes: Iterable[str],
+    x: ArrayLike,
+    y: ArrayLike,
+    lengths: ArrayLike | None = None,
+    *,
+    seconds: float,
+    seeds: int = 3,
+    rng: Any = 0,
+    steps: int = _MOST_STEPS,
+    reference: bool = True,
+    progress: Callable[[float], Any] | None = None,
+) -> Trials:
+    """Try changes beside no change, random changes and a plain network.
+
+    A quarter of the rows is held out, of each class as many; of fewer than 20 rows none. Every run takes the
+    same number of steps on the same rows, as many as fit into the time; networks that are stateful are tried
+    as ones that are not, for rows are shuffled. First every single change is tried, then, with the
+    time that is left, the best one with each of those that do not hurt.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    changes : iterable of str
+        Keys in `CHANGES`, the most promising first. What does not apply is left out.
+    x, y, lengths : array_like
+        As in `Sequential.fit`.
+    seconds : float, > 0
+        Time that all of it may take, about.
+    seeds : int, >= 1
+    rng : int or numpy.random.Generator
+        Of what is held out, of seeds, and of random changes.
+    steps : int, >= 1
+        Of each run, at most.
+    reference : bool
+        Try a plain network, too (`vgcore.diagnosis.plain`).
+    progress : callable, optional
+        Told every 50 ms what share of the time is over.
+
+    Returns
+    -------
+    Trials
+    """
+    limit = _validate.real("seconds", seconds, above=0)
+    number = _validate.integer("seeds", seeds, minimum=1)
+    most = _validate.integer("steps", steps, minimum=1)
+    wanted = [CHANGES[_validate.one_of("changes", key, CHANGES)] for key in dict.fromkeys(changes)]
+    data = Given(np.asarray(x), np.asarray(y), None if lengths is None else np.asarray(lengths))
+    trial = _Trial(recipe, data, np.random.default_rng(rng), limit, number, most, progress)
+    return trial.run(wanted, reference)
+
+
+class _Trial:
+    """One trial: its rows, its clock, and what has been found."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Given,
+        rng: np.random.Generator,
+        seconds: float,
+        seeds: int,
+        steps: int,
+        progress: Callable[[float], Any] | None,
+    ) -> None:
+        self._begin, self._seconds = time.monotonic(), seconds
+        self._rng, self._progress = rng, progress
+        self._recipe = CHANGES["stateless"].edit(recipe, *data) or recipe
+        self._data = data
+        self._seeds = [int(seed) for seed in rng.integers(2**31, size=seeds)]
+        self._rows = split(self._recipe, data, rng)
+        self._most, self._steps = steps, min(_LEAST_STEPS, steps)
+        self._not_tried: list[str] = []
+        self._tried: list[Tried] = []
+        self._costs: dict[str, float] = {}
+        self._size = 0.0
+
+    def run(self, changes: Sequence[Change], reference: bool) -> Trials:
+        """All rounds."""
+        entrants = [Contender("no change", "none", (), self._recipe)]
+        entrants += self._reference() if reference else []
+        first = len(entrants) + 1
+        suggested = self._applying([(change,) for change in changes], "change")
+        drawn = self._drawn(suggested)
+        pairs = zip_longest(suggested, drawn)
+        entrants += [each for pair in pairs for each in pair if each is not None]
+        chosen = self._chosen(entrants, first, self._clock(_SINGLE))
+        self._train_and_plan(chosen)
+        self._judge(chosen)
+        for size in range(2, 2 + _ROUNDS):
+            if not self._combine(size):
+                break
+        rows = sorted(self._tried, key=lambda row: (-row.score, len(row.changes)))
+        return Trials(tuple(rows), tuple(dict.fromkeys(self._not_tried)), tuple(self._notes()))
+
+    def _notes(self) -> Iterable[str]:
+        if not self._rows.apart:
+            yield (
+                f"Of {len(self._rows.train.x)} rows none are held out: scores are of those trained with."
+            )
+        if len({row.steps for row in self._tried if not row.diverged}) > 1:
+            yield "Time was over before all had taken as many steps."
+
+    def _clock(self, share: float) -> float:
+        """Clock time at a share of the seconds."""
+        return self._begin + share * self._seconds
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(min((time.monotonic() - self._begin) / self._seconds, 1.0))
+
+    def _applying(self, many: Iterable[tuple[Change, ...]], kind: race.Kind) -> list[Contender]:
+        """Contenders of those that apply."""
+        found = []
+        for changes in many:
+            made = combined(changes).edit(self._recipe, *self._rows.train)
+            if made is not None:
+                name = " + ".join(change.name for change in changes)
+                found.append(Contender(name, kind, tuple(each.key for each in changes), made))
+        return found
+
+    def _drawn(self, suggested: Sequence[Contender]) -> list[Contender]:
+        """As many random changes that apply, but for those that are tried anyway."""
+        taken = {each.changes for each in suggested}
+        found: list[Contender] = []
+        for key in self._rng.permutation(list(CHANGES)):
+            if len(found) < len(suggested) and (str(key),) not in taken:
+                found += self._applying([(CHANGES[str(key)],)], "random")
+        return found
+
+    def _reference(self) -> list[Contender]:
+        """A plain network, if there is one for such targets."""
+        x, y, lengths = self._rows.train
+        samples = Samples(x, y, lengths, is_sparse(self._recipe))
+        try:
+            plain = plain_network(samples)
+        except (TypeError, ValueError):  # targets of a loss of one's own
+            return []
+        if plain is None:
+            return []
+        made = Recipe.of(plain.model, batch_size=self._recipe.fitting["batch_size"])
+        if self._recipe.layers[0].vocabulary is None:
+            made = made.prepared_by(ScaleInputs(), x, y, lengths)
+        if samples.kind == "numbers":
+            made = made.prepared_by(ScaleTargets(), x, y, lengths)
+        return [Contender("a plain network", "reference", (), made)]
+
+    def _chosen(self, entrants: Sequence[Contender], first: int, end: float) -> list[Contender]:
+        """As many as can take the steps until ``end``, those in front first; all of the ``first``."""
+        late = time.monotonic() + _PROBING * self._seconds
+        fit = [each for each in entrants if self._takes(each)]
+        unknown = [each for each in fit if math.isnan(each.cost)]
+        for place in range(0, len(unknown), self._threads):
+            some = unknown[place : place + self._threads]
+            if time.monotonic() < late:
+                race.probe(some, self._rows, _PROBED, late)
+            else:
+                for each in some:
+                    each.cost, each.size = fit[0].cost, fit[0].size
+        left = max(end - time.monotonic(), 0) * self._threads
+        number, seeds = len(fit), len(self._seeds)
+
+        def affordable() -> bool:
+            steps = self._steps * seeds * sum(each.cost for each in fit[:number])
+            return (
+                steps <= _SAFE * left and seeds * sum(each.size for each in fit[:number]) <= _MEMORY
+            )
+
+        while number > first and not affordable():
+            number -= 1
+        while seeds > 1 and not affordable():
+            seeds -= 1
+        self._not_tried += [each.name for each in fit[number:]]
+        for each in fit[:number]:
+            each.start(self._seeds[:seeds], self._rows)
+        return fit[:number]
+
+    @property
+    def _threads(self) -> int:
+        return threads.get_num_threads()
+
+    def _takes(self, entrant: Contender) -> bool:
+        """Whether a network takes the data; no change must."""
+        try:
+            entrant.check(self._rows)
+        except (TypeError, ValueError):
+            if entrant.kind == "none":
+                raise
+            self._not_tried.append(f"{entrant.name} (does not fit)")
+            return False
+        return True
+
+    def _train_and_plan(self, chosen: Sequence[Contender]) -> None:
+        """Train single changes for as many steps as there is time for."""
+        end, last = self._clock(_SINGLE), self._clock(_SINGLE + _LATE)
+        seeds = len(chosen[0].runs)
+        cost = seeds * sum(each.cost for each in chosen) / self._threads
+        now = time.monotonic()
+        possible = _SAFE * max(end - now, 0) / cost
+        first = min(max(math.ceil(_FIRST * possible), 1), self._most)
+        race.train(chosen, first, last, self._tell)
+        took = (time.monotonic() - now) / first
+        more = int(_SAFE * max(end - time.monotonic(), 0) / took)
+        self._steps = min(first + more, self._most)
+        race.train(chosen, self._steps, last, self._tell)
+
+    def _judge(self, chosen: Sequence[Contender]) -> None:
+        """Keep what became of those that were trained as long as no change was."""
+        for each in chosen:
+            fewest = each.fewest_steps
+            if each.kind == "none":
+                self._steps = int(min(self._steps, fewest))
+            if fewest < self._steps:
+                self._not_tried.append(f"{each.name} (time was over)")
+                continue
+            results = tuple(run.result() for run in each.runs)
+            classes = self._rows.kind != "numbers"
+            self._tried.append(
+                Tried(
+                    each.name,
+                    each.kind,
+                    each.changes,
+                    each.recipe,
+                    results,
+                    self._data,
+                    classes,
+                    len(self._tried),
+                )
+            )
+            if len(each.changes) == 1:
+                self._costs[each.changes[0]] = each.measured_cost
+                self._size = max(self._size, each.size)
+            each.runs.clear()
+            self._tell()
+
+    def _combine(self, size: int) -> bool:
+        """Try the best change so far with each of those that do not hurt; whether it got better."""
+        none = next(row for row in self._tried if row.kind == "none")
+        changes = [row for row in self._tried if row.kind in ("change", "random")]
+        if not changes:
+            return False
+        best = max(changes, key=lambda row: row.score)
+        if len(best.changes) != size - 1 or best.low >= _PERFECT:
+            return False
+        others = [
+            row
+            for row in sorted(changes, key=lambda row: -row.score)
+            if len(row.changes) == 1 and row.score >= none.score - _HURTS
+        ]
+        known = {row.changes for row in self._tried}
+        wanted: list[tuple[Change, ...]] = []
+        for row in others:
+            together = ordered((*best.changes, *row.changes))
+            keys = tuple(change.key for change in together)
+            if not clash(together) and keys not in known:
+                wanted.append(together)
+        entrants = self._applying(wanted, "change")
+        for each in entrants:
+            each.cost = max(self._costs[key] for key in each.changes)
+            each.size = self._size
+        end = self._clock(1.0)
+        chosen = self._chosen(entrants, 0, end) if time.monotonic() < end else []
+        race.train(chosen, self._steps, end, self._tell)
+        self._judge(chosen)
+        return max(row.score for row in self._tried) > best.score + MARGIN / 2
+
+
+def ordered(keys: Iterable[str]) -> tuple[Change, ...]:
+    """Changes in the order in which they are made together."""
+    places = {key: place for place, key in enumerate(CHANGES)}
+    return tuple(CHANGES[key] for key in sorted(set(keys), key=places.__getitem__))
+
+
+def clash(changes: Sequence[Change]) -> bool:
+    """Whether two of them would change the same."""
+    families = [change.family or change.key for change in changes]
+    return len(set(families)) < len(families)
+
+
+def split(recipe: Recipe, data: Given, rng: np.random.Generator) -> Rows:
+    """A quarter of the rows held out, of each class as many."""
+    x, y = data.x, data.y
+    sparse = is_sparse(recipe)
+    numeric = y.dtype.kind in "fiub" and y.ndim >= 1
+    kind: targets.Kind = targets.kind_of(y, sparse=sparse) if numeric else "numbers"
+    classes = targets.classes_of(y, kind) if kind in ("labels", "one_hot", "binary") else None
+    if kind == "numbers" and numeric and not takes_numbers(recipe):
+        classes = targets.as_labels(y)
+        kind = "numbers" if classes is None else "labels"
+    rows = len(x)
+    if rows < _FEW:
+        return Rows(data, data, kind)
+    order = rng.permutation(rows)
+    if classes is not None and len(classes) == rows:
+        groups = [order[classes[order] == each] for each in np.unique(classes)]
+    else:
+        groups = [order]
+    held = np.sort(np.concatenate([group[: len(group) // HELD_OUT] for group in groups]))
+    if not len(held):
+        held = np.sort(order[: rows // HELD_OUT])
+    train = np.setdiff1d(np.arange(rows), held)
+    return Rows(data.of(train), data.of(held), kind)
