@@ -243,7 +243,7 @@ def train(
             drop_last=drop,
             shuffle=shuffle,
             seconds=left,
-            callbacks=[[_Until(missing, told)] for _ in group],
+            callbacks=[[_Until(steps, told)] for _ in group],
             verbose=0,
         )
         for run, result in zip(group, results, strict=True):
@@ -257,7 +257,7 @@ def train(
 
 
 class _Until:
-    """Stops after some steps of a call."""
+    """Stops behind a number of steps since `compile`."""
 
     def __init__(self, steps: int, told: Callable[[], Any] | None) -> None:
         self.every_steps, self._told = steps, told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import zip_longest
+from itertools import combinations, zip_longest
 from typing import Any
 
 import numpy as np
@@ -284,25 +284,26 @@ class _Trial:
     def _combine(self, size: int) -> bool:
         """Try the best change so far with each of those that do not hurt; whether it got better."""
         none = next(row for row in self._tried if row.kind == "none")
-        changes = [row for row in self._tried if row.kind in ("change", "random")]
+        changes = self._changes()
         if not changes:
             return False
         best = max(changes, key=lambda row: row.score)
-        if len(best.changes) != size - 1 or best.low >= _PERFECT:
+        if best.low >= _PERFECT or (size > 2 and self._reaches_reference(best)):
             return False
-        others = [
-            row
-            for row in sorted(changes, key=lambda row: -row.score)
-            if len(row.changes) == 1 and row.score >= none.score - _HURTS
-        ]
+        singles = [row for row in changes if len(row.changes) == 1]
+        harmless = [row for row in singles if row.score >= none.score - _HURTS]
+        harmless.sort(key=lambda row: -row.score)
+        wanted = [(*best.changes, *row.changes) for row in harmless]
+        if not best.better_than(none):
+            promising = [row.changes for row in singles if row.kind == "change"]
+            pairs = combinations(range(len(promising)), 2)
+            wanted = [
+                promising[one] + promising[other] for one, other in sorted(pairs, key=sum)
+            ] + wanted
+        wanted += [(*best.changes, *row.changes) for row in singles if row not in harmless]
         known = {row.changes for row in self._tried}
-        wanted: list[tuple[Change, ...]] = []
-        for row in others:
-            together = ordered((*best.changes, *row.changes))
-            keys = tuple(change.key for change in together)
-            if not clash(together) and keys not in known:
-                wanted.append(together)
-        entrants = self._applying(wanted, "change")
+        new = [each for each in dict.fromkeys(map(ordered, wanted)) if each not in known]
+        entrants = self._applying((changes_of(each) for each in new if not clash(each)), "change")
         for each in entrants:
             each.cost = max(self._costs[key] for key in each.changes)
             each.size = self._size
@@ -310,19 +311,32 @@ class _Trial:
         chosen = self._chosen(entrants, 0, end) if time.monotonic() < end else []
         race.train(chosen, self._steps, end, self._tell)
         self._judge(chosen)
-        return max(row.score for row in self._tried) > best.score + MARGIN / 2
+        return len(max(self._changes(), key=lambda row: row.score).changes) == size
+
+    def _changes(self) -> list[Tried]:
+        return [row for row in self._tried if row.kind in ("change", "random")]
+
+    def _reaches_reference(self, best: Tried) -> bool:
+        """Whether the best change does as well as the plain network."""
+        plain = (row.score for row in self._tried if row.kind == "reference")
+        return best.score >= next(plain, math.inf) - MARGIN
 
 
-def ordered(keys: Iterable[str]) -> tuple[Change, ...]:
-    """Changes in the order in which they are made together."""
-    places = {key: place for place, key in enumerate(CHANGES)}
-    return tuple(CHANGES[key] for key in sorted(set(keys), key=places.__getitem__))
+def ordered(keys: Iterable[str]) -> tuple[str, ...]:
+    """Keys of changes in the order in which they are made together: that of the catalogue."""
+    there = set(keys)
+    return tuple(key for key in CHANGES if key in there)
 
 
-def clash(changes: Sequence[Change]) -> bool:
-    """Whether two of them would change the same."""
-    families = [change.family or change.key for change in changes]
-    return len(set(families)) < len(families)
+def changes_of(keys: Iterable[str]) -> tuple[Change, ...]:
+    """The changes of keys."""
+    return tuple(CHANGES[key] for key in keys)
+
+
+def clash(keys: Sequence[str]) -> bool:
+    """Whether two changes would undo each other, or there is but one."""
+    families = [CHANGES[key].family or key for key in keys]
+    return len(set(families)) < len(families) or len(keys) < 2
 
 
 def split(recipe: Recipe, data: Given, rng: np.random.Generator) -> Rows:
