@@ -20,6 +20,7 @@ from vgcore.diagnosis.evidence import Evidence, Samples
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.suggestion import suggestions
 from vgcore.diagnosis.symptoms import SYMPTOMS
+from vgcore.diagnosis.trial import tried
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential, inputs
 from vgcore.model.history import History
@@ -66,12 +67,15 @@ def of_model(
             for each in found.findings
         )
         trials = None
-        if cures and not found.healthy:
-            from vgcore.diagnosis.trial import tried
-
+        if cures and not (found.healthy and _learns(found)):
             left = limit - (time.monotonic() - begin)
             trials = tried(recipe, _promising(found), *given, seconds=max(left, limit / 2))
     return replace(found, findings=findings, trials=trials)
+
+
+def _learns(found: Diagnosis) -> bool:
+    """Whether it learns as much as a plain network, as far as that is known."""
+    return all(finding.symptom != "learns_little" for finding in found.findings)
 
 
 def _promising(found: Diagnosis) -> Iterator[str]:

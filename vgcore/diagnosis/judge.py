@@ -34,7 +34,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
         "exploding_gradient",
     ),
     "inputs_of_unequal_scale": (*_LOSS, "beyond_stability", "saturated_units"),
-    "targets_out_of_scale": (*_DEATH, *_LOSS, *_CURVED, "exploding_gradient"),
+    "targets_out_of_scale": (*_DEATH, *_LOSS, *_CURVED, *_SPREAD, "exploding_gradient"),
     "large_weights": (*_DEATH, *_LOSS, *_CURVED, *_SPREAD, "exploding_gradient"),
     "small_weights": (*_DEATH, *_SPREAD, "unequal_layers", "flat_loss"),
     "hidden_softmax": (*_DEATH, *_SPREAD, "unequal_layers", "flat_loss"),
@@ -80,10 +80,10 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
             for sign in signs
             if sign.measured.beyond
         ]
-        near += [(symptom, sign) for sign in signs if name in NEAR]
+        near += [(symptom, sign) for sign in signs]
     if not any(finding.ill for finding in found) and _fails(evidence):
-        symptom, sign = max(near, key=lambda each: each[1].measured.closeness)
-        if sign.measured.closeness * _WITHIN > 1:
+        symptom, sign = max(near, key=lambda each: each[0].way(each[1].measured))
+        if symptom.way(sign.measured) > _MOST_OF_THE_WAY:
             found.append(symptom.finding(sign, ill=True))
     return Diagnosis(
         tuple(explained(finding, evidence) for finding in ordered(found)),
@@ -93,27 +93,7 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
     )
 
 
-NEAR = (
-    "vanishing_gradient",
-    "exploding_gradient",
-    "vanishing_through_time",
-    "exploding_through_time",
-    "unequal_layers",
-    "collapsed_activations",
-    "recurrence_repeats_bias",
-    "small_weights",
-    "large_weights",
-    "rate_too_high",
-    "rate_too_low",
-    "inputs_out_of_scale",
-    "inputs_of_unequal_scale",
-    "targets_out_of_scale",
-    "decay_too_strong",
-    "too_deep",
-)
-"""Symptoms whose numbers are ratios: where a network fails and passes no threshold, the nearest counts."""
-
-_WITHIN = 5  # times that a threshold is missed by
+_MOST_OF_THE_WAY = 0.6  # from what is usual to a threshold
 
 
 def _fails(evidence: Evidence) -> bool:
@@ -131,6 +111,8 @@ def _harms(symptom: Symptom, sign: Sign, learns: bool | None) -> bool:
 def ordered(found: list[Finding]) -> tuple[Finding, ...]:
     """Findings, each with the one it follows from: illnesses that follow from no other first, by weight."""
     ill = {finding.symptom for finding in found if finding.ill}
+    if ill:
+        found = [finding for finding in found if finding.symptom != "learns_little"]
     told = []
     for finding in found:
         mine = _RANK.get(finding.symptom, len(_RANK))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vgcore.diagnosis.evidence import Samples
 from vgcore.diagnosis.targets import Kind
-from vgcore.layers import GRU, Dense, Embedding, Flatten
+from vgcore.layers import GRU, Conv2d, Dense, Embedding, Flatten
 from vgcore.layers.base import Layer
 from vgcore.model import Sequential
 from vgcore.optimizers import Adam
@@ -44,11 +44,13 @@ def plain_network(samples: Samples) -> Plain | None:
     inputs and targets that are numbers standardised, the output and loss that the targets ask for, Adam
     at 0.003.
 
-    None where targets have a shape that it cannot have.
+    Of images whose targets are images, convolutions. None where targets have a shape that it cannot have.
     """
     x, y = samples.x, samples.y
     in_time = x.ndim == 3 or (x.dtype.kind in "iu" and x.ndim == 2)
     every_step = in_time and y.ndim == (2 if samples.sparse else 3)
+    if x.ndim == 4 and y.ndim == 4 and x.shape[2:] == y.shape[2:]:
+        return _of_images(samples)
     if y.ndim > 2 and not every_step:
         return None
     units = int(y.max()) + 1 if samples.sparse else (1 if y.ndim == 1 else y.shape[-1])
@@ -80,6 +82,18 @@ def plain_network(samples: Samples) -> Plain | None:
     if y.ndim == 1 and not samples.sparse:
         y = y[:, np.newaxis]
     return Plain(model, Samples(x, y, samples.lengths, samples.sparse))
+
+
+def _of_images(samples: Samples) -> Plain:
+    """Of images whose targets are images: two convolutions of 3x3, and one of 1x1."""
+    activation, loss = OUTPUTS[samples.kind]
+    hidden = [
+        Conv2d(_UNITS, 3, "relu", padding=1, weight_initializer="he_normal") for _ in range(2)
+    ]
+    layers = [*hidden, Conv2d(samples.y.shape[1], 1, activation)]
+    model = Sequential(layers, input_shape=samples.x.shape[1:], seed=0)
+    model.compile(loss, Adam(_RATE), clip_norm=1.0, on_nonfinite="ignore")
+    return Plain(model, Samples(_standardised(samples.x, False), samples.y, None, False))
 
 
 def _standardised(x: Array, in_time: bool) -> Array:

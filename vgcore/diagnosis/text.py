@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterator
 from html import escape
+from statistics import median
 from typing import TYPE_CHECKING
 
 from vgcore.diagnosis.finding import Finding
 
 if TYPE_CHECKING:
     from vgcore.diagnosis.diagnosis import Diagnosis
+    from vgcore.diagnosis.table import Trials
 
 _WIDTH = 100
 _SHOWN_NUMBERS = 6
+_SHOWN_CURES = 8
 
 
 def verdict(diagnosis: Diagnosis) -> str:
@@ -69,7 +73,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
             yield f"   {each}"
     if diagnosis.trials is not None:
         yield ""
-        yield from str(diagnosis.trials).splitlines()
+        yield from _tried(diagnosis.trials)
     if diagnosis.not_looked_at:
         yield ""
         unseen = ", ".join(name.replace("_", " ") for name in diagnosis.not_looked_at)
@@ -110,6 +114,39 @@ def _followers(diagnosis: Diagnosis, root: Finding) -> list[Finding]:
             names.add(finding.symptom)
             found.append(finding)
     return found
+
+
+def _tried(trials: Trials) -> Iterator[str]:
+    """The best of the cures that were tried, beside no change, random changes and a plain network."""
+    best = trials.best
+    shown = [row for row in trials if row.kind == "change"][:_SHOWN_CURES]
+    if best is not None and best not in shown:
+        shown.insert(0, best)
+    shown += [row for row in trials if row.kind in ("reference", "none")]
+    names = [row.name for row in shown]
+    width = max(map(len, names))
+    seeds = max(len(row.results) for row in trials)
+    yield (
+        f"Cures that were tried: score of rows that were held out, after {trials.none.steps:,} steps; "
+        f"median of {seeds} (least to most)"
+    )
+    for row in shown:
+        mark = "*" if row is best else "=" if trials.equal(row) else " "
+        yield f"  {mark} {row.name:<{width}}  {_spread(row.score, row.low, row.high)}"
+    drawn = [row.score for row in trials if row.kind == "random"]
+    if drawn:
+        name = f"{len(drawn)} random changes"
+        yield f"    {name:<{width}}  {_spread(median(drawn), min(drawn), max(drawn))}"
+    yield f"  *: the simplest of the best, =: as good. All {len(trials)} rows: diagnosis.cures"
+    if best is None:
+        yield "  No change did better than none, given the seeds."
+    else:
+        yield "  The best as a network: diagnosis.best.apply(); its lines: diagnosis.best.code()"
+
+
+def _spread(middle: float, low: float, high: float) -> str:
+    told = [f"{each:.3f}" if math.isfinite(each) else "diverged" for each in (middle, low, high)]
+    return f"{told[0]} ({told[1]} to {told[2]})"
 
 
 def _nearest(diagnosis: Diagnosis) -> list[str]:

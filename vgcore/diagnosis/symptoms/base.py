@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -50,6 +51,8 @@ class Symptom:
         Of rule and thresholds.
     looks : str
         What it looks like: in which picture or field it is seen.
+    usual : float or None
+        Of a ratio what it is in networks that train well, about; None of other numbers.
     needs : tuple of str
         Attributes of `Evidence` without which there is nothing to look at.
     cures : tuple of str
@@ -70,6 +73,7 @@ class Symptom:
     source: str
     looks: str
     needs: tuple[str, ...]
+    usual: float | None = None
     cures: tuple[str, ...] = ()
     ill: bool = True
     harmless_where_learning: bool = True
@@ -79,6 +83,12 @@ class Symptom:
     def read(self) -> str:
         """Where to read on."""
         return f"docs/cures.md#{self.name.replace('_', '-')}"
+
+    def way(self, measured: Measured) -> float:
+        """How far a number has come from what is usual to the threshold, in logarithms; 0 if it is no ratio."""
+        if self.usual is None or not 0 < measured.value < math.inf:
+            return 0.0
+        return math.log(measured.value / self.usual) / math.log(measured.threshold / self.usual)
 
     def finding(self, sign: Sign, ill: bool) -> Finding:
         """What is told of a sign."""
@@ -109,6 +119,7 @@ def symptom(
     source: str,
     looks: str,
     needs: tuple[str, ...],
+    usual: float | None = None,
     cures: tuple[str, ...] = (),
     ill: bool = True,
     harmless_where_learning: bool = True,
@@ -127,6 +138,7 @@ def symptom(
             source,
             looks,
             needs,
+            usual,
             cures,
             ill,
             harmless_where_learning,

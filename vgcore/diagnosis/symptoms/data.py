@@ -24,6 +24,7 @@ _MOST_ROWS = 4096
     cures=("scale_inputs", "batchnorm"),
     weight=0.65,
     needs=("samples",),
+    usual=1.0,
 )
 def inputs_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Root mean square of the largest input feature; standardised ones have 1."""
@@ -49,6 +50,7 @@ def inputs_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sig
     cures=("scale_inputs", "batchnorm"),
     weight=0.55,
     needs=("samples",),
+    usual=1.5,
 )
 def inputs_of_unequal_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """The largest standard deviation of an input feature over the smallest that is not 0; where all are
@@ -108,6 +110,7 @@ def constant_inputs(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     cures=("scale_targets", "faster", "adam"),
     weight=0.6,
     needs=("samples",),
+    usual=1.0,
 )
 def targets_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Size of targets that are numbers (root mean square), or what 1 is of it where it is small."""

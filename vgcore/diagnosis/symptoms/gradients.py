@@ -40,6 +40,7 @@ def _ends(seen: Evidence) -> Iterator[tuple[Moment, str, str, float]]:
     cures=_ACTIVATIONS,
     weight=0.75,
     needs=("last",),
+    usual=1.0,
 )
 def vanishing_gradient(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """dL/dz of the first layer with weights over that of the last, as root mean squares: at the start of
@@ -65,6 +66,7 @@ def vanishing_gradient(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
     cures=("start", "layernorm", "batchnorm", "clip", "slower", "skip"),
     weight=0.75,
     needs=("last",),
+    usual=1.0,
 )
 def exploding_gradient(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """The same ratio, where it is large."""
@@ -105,6 +107,7 @@ def _over_time(seen: Evidence) -> Iterator[tuple[Moment, str, int, float]]:
     cures=("lstm", "gru", "orthogonal", "forget_bias", "layernorm"),
     weight=0.7,
     needs=("last",),
+    usual=1.0,
 )
 def vanishing_through_time(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """dL/dh of the first timestep over that of the last, where the loss is of the last alone."""
@@ -129,6 +132,7 @@ def vanishing_through_time(seen: Evidence, at: Mapping[str, float]) -> Iterator[
     cures=("clip", "orthogonal", "gru", "lstm", "slower"),
     weight=0.75,
     needs=("last",),
+    usual=1.0,
 )
 def exploding_through_time(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """The same ratio, where it is large."""
@@ -157,6 +161,7 @@ def exploding_through_time(seen: Evidence, at: Mapping[str, float]) -> Iterator[
     cures=("adam", "start", "layernorm", "relu"),
     weight=0.55,
     needs=("flow",),
+    usual=3.0,
 )
 def unequal_layers(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """The largest update of a layer's weights, over their norm, over the smallest, in the first steps."""

@@ -24,6 +24,7 @@ RANGES = {
 }
 """What activations can put out."""
 
+_DISTANCES = ("mse", "mae", "huber", "log_cosh")
 _SLACK = 0.02  # of the range, that targets may lie beyond it
 
 
@@ -92,7 +93,7 @@ def output_activation(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]
             "others fall."
         )
     elif made in ("relu", "relu6"):
-        harmful = kind != "numbers"
+        harmful = kind != "numbers" and seen.network.loss.name not in _DISTANCES
         said = (
             "The output is a ReLU: where it is 0 there is no gradient, and it says nothing below 0."
         )
@@ -136,13 +137,13 @@ def loss_of_classes(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     name, kind = seen.network.loss.name, seen.samples.kind
     y = seen.samples.y
     said = ""
-    if name in ("mse", "mae", "huber", "log_cosh") and kind in ("one_hot", "binary", "multilabel"):
+    if name in _DISTANCES and kind in ("one_hot", "binary", "multilabel"):
         said = (
             f"Targets are classes and the loss is {name}: where an output is sure and wrong, its slope is "
             "nearly "
             "0, so that the worst mistakes are mended last."
         )
-    elif name in ("mse", "mae", "huber", "log_cosh") and targets.as_labels(y) is not None:
+    elif name in _DISTANCES and targets.as_labels(y) is not None:
         said = (
             f"Targets look like labels ({len(np.unique(y))} whole numbers), and {name} takes them for "
             "numbers: "

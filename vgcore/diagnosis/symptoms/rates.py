@@ -38,6 +38,7 @@ def _drift(losses: np.ndarray) -> float:
     cures=("slower", "range_test", "clip"),
     weight=0.7,
     needs=("flow",),
+    usual=3e-3,
 )
 def rate_too_high(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Norm of the update over that of the weights, median over layers; the largest of the first steps."""
@@ -60,6 +61,7 @@ def rate_too_high(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     cures=("faster", "adam", "range_test", "momentum"),
     weight=0.6,
     needs=("flow",),
+    usual=3e-3,
 )
 def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """The same, as a median of the first steps, where it is small."""
@@ -209,6 +211,7 @@ def momentum_out_of_range(seen: Evidence, at: Mapping[str, float]) -> Iterator[S
     cures=("no_decay",),
     weight=0.65,
     needs=("network", "flow"),
+    usual=1e-3,
 )
 def decay_too_strong(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Norm of what decay adds to the gradient over that of the gradient, median over layers, in the first

@@ -83,6 +83,7 @@ def padded_timesteps(x: np.ndarray) -> np.ndarray:
     cures=("start", "orthogonal", "gru", "lstm", "scale_inputs", "tanh"),
     weight=0.7,
     needs=("inside", "network"),
+    usual=0.5,
 )
 def recurrence_repeats_bias(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """How much the states of a recurrent layer differ from sample to sample, over their size."""

@@ -56,6 +56,7 @@ def _sizes(seen: Evidence) -> dict[str, float]:
     cures=_START,
     weight=0.65,
     needs=("network",),
+    usual=1.0,
 )
 def small_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Root mean square of a hidden layer's weights at the start times sqrt(fan in), over what its
@@ -85,6 +86,7 @@ def small_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     cures=_START,
     weight=0.7,
     needs=("network",),
+    usual=1.0,
 )
 def large_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """The same size, where it is large."""
@@ -181,6 +183,7 @@ def bottleneck(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     cures=("skip", "shallower", "batchnorm", "layernorm"),
     weight=0.4,
     needs=("network",),
+    usual=3.0,
 )
 def too_deep(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Hidden layers with weights in a network without a skip connection or a norm."""

@@ -170,6 +170,7 @@ def _bounded(seen: Evidence, name: str) -> bool:
     cures=("relu", "selu", "batchnorm", "layernorm", "start", "skip", "shallower"),
     weight=0.7,
     needs=("inside", "network"),
+    usual=0.5,
 )
 def collapsed_activations(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """How much a unit's output differs from sample to sample, over its size: root mean squares over all
