@@ -85,7 +85,7 @@ class Symptom:
         return f"docs/cures.md#{self.name.replace('_', '-')}"
 
     def way(self, measured: Measured) -> float:
-        """How far a number has come from what is usual to the threshold, in logarithms; 0 if it is no ratio."""
+        """How far a number has come from what is usual to the threshold, in logarithms; 0 of no ratio."""
         if self.usual is None or not 0 < measured.value < math.inf:
             return 0.0
         return math.log(measured.value / self.usual) / math.log(measured.threshold / self.usual)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from vgcore.diagnosis.evidence import Evidence, middle
+from vgcore.diagnosis.evidence import FALLS, Evidence, middle
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
 _KARPATHY = "Karpathy 2016 (CS231n, Neural Networks part 3: updates are about 1e-3 of the weights)"
 _LEAST_STEPS = 10
+_SAMPLES = 32
 
 
 def _speed(seen: Evidence, of_steps: Callable[..., float] = np.median) -> float:
@@ -21,6 +23,13 @@ def _speed(seen: Evidence, of_steps: Callable[..., float] = np.median) -> float:
     rows = [row[np.isfinite(row)] for row in np.asarray(seen.first.update_ratio)]
     speed = [float(np.median(row)) for row in rows if len(row)]
     return float(of_steps(speed)) if speed else float("nan")
+
+
+def _smooth(losses: np.ndarray, batch_size: int | None) -> np.ndarray:
+    """Means over as many steps as have 32 samples, where it is known how many a step has."""
+    steps = math.ceil(_SAMPLES / batch_size) if batch_size else 1
+    whole: np.ndarray = losses[: len(losses) // steps * steps].reshape(-1, steps).mean(axis=1)
+    return whole
 
 
 def _drift(losses: np.ndarray) -> float:
@@ -55,7 +64,7 @@ def rate_too_high(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 
 @symptom(
     "The learning rate is too low",
-    thresholds={"speed": 1e-4},
+    thresholds={"speed": 1e-4, "path": 0.1, "learned": 0.65},
     source=_KARPATHY + "; the threshold is ours",
     looks="`flow.plot('update_ratio')` below 1e-4; a loss that falls on a straight line, and slowly",
     cures=("faster", "adam", "range_test", "momentum"),
@@ -64,7 +73,10 @@ def rate_too_high(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     usual=3e-3,
 )
 def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """The same, as a median of the first steps, where it is small."""
+    """Norm of the update over that of the weights, median over layers and the first steps; the same times the
+    number of steps; and of a loss that still falls, what is learned beyond chance over what a plain network
+    learns in as many steps.
+    """
     speed = _speed(seen)
     if np.isnan(speed):
         return
@@ -74,6 +86,22 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         "learns, "
         "but takes for ever.",
     )
+    if seen.outcome is None or not seen.outcome.learned < at["learned"]:
+        return
+    path, steps = speed * seen.outcome.steps, seen.outcome.steps
+    yield Sign(
+        Measured("part of its weights that all steps change, at most", path, at["path"]),
+        f"All {steps} steps together change the weights by {path:.1g} of their size at most: it has "
+        "hardly moved. "
+        "Take longer steps, or more of them.",
+    )
+    if seen.still_falls > FALLS:
+        yield Sign(
+            Measured("part of what a plain network learns", seen.outcome.learned, at["learned"]),
+            f"The loss still falls, but in {steps} steps a plain network learns more: this one learns too "
+            "slowly, or "
+            "was stopped too early.",
+        )
 
 
 @symptom(
@@ -134,7 +162,7 @@ def oscillating_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Median leap of the loss from one step to the next over its median, in the last half of training,
     where it does not fall meanwhile.
     """
-    losses = seen.losses[len(seen.losses) // 2 :]
+    losses = _smooth(seen.losses[len(seen.losses) // 2 :], seen.batch_size)
     if len(losses) < _LEAST_STEPS or not np.isfinite(losses).all() or _drift(losses) > 0.1:
         return
     typical = float(np.median(np.abs(losses)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -24,9 +24,9 @@ def _gain(part: Part) -> float:
         return 1.0
 
 
-def _sizes(seen: Evidence) -> dict[str, float]:
-    """Of each hidden layer the size of its weights at the start: root mean square times sqrt(fan in),
-    over its activation's gain.
+def _sizes(seen: Evidence, fan_of: Callable[..., float]) -> dict[str, float]:
+    """Of each hidden layer the size of its weights at the start: root mean square times sqrt(fan), over its
+    activation's gain; the fan is of fan in and its mean with fan out that which ``fan_of`` chooses.
     """
     network = seen.start or seen.network
     if network is None:
@@ -39,7 +39,8 @@ def _sizes(seen: Evidence) -> dict[str, float]:
             if name in ("weight_hh", "weight_gate"):
                 continue
             fan_in = weight.shape[1]
-            fan = (fan_in + len(weight)) / 2 if part.activation in ("tanh", "sigmoid") else fan_in
+            fan_out = len(weight) * np.prod(part.layer.views[name].shape[2:], initial=1)
+            fan = fan_of(fan_in, (fan_in + fan_out) / 2)
             rms = float(np.sqrt(np.mean(np.square(weight, dtype=float))))
             sizes[part.name] = rms * math.sqrt(fan) / min(_gain(part), math.sqrt(2))
     return sizes
@@ -62,7 +63,7 @@ def small_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Root mean square of a hidden layer's weights at the start times sqrt(fan in), over what its
     activation asks for (1 for tanh and sigmoid, sqrt(2) for ReLU).
     """
-    sizes = _sizes(seen)
+    sizes = _sizes(seen, max)
     if not sizes:
         return
     name = min(sizes, key=lambda each: sizes[each])
@@ -89,8 +90,8 @@ def small_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     usual=1.0,
 )
 def large_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """The same size, where it is large."""
-    sizes = _sizes(seen)
+    """The same, with the smaller of the two fans, where it is large."""
+    sizes = _sizes(seen, min)
     if not sizes:
         return
     name = max(sizes, key=lambda each: sizes[each])
