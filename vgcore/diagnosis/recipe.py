@@ -156,7 +156,7 @@ class Recipe:
         treated = (self.compiling.get(name) for name in ("learning_rates", "frozen", "amplify"))
         return any(map(bool, treated))
 
-    def code(self, *, epochs: int | None = None) -> str:
+    def code(self, *, epochs: int = 10) -> str:
         """The lines that make it, of arrays that are called x, y and, where there are any, lengths."""
         return writing.code(self, epochs)
 

@@ -112,8 +112,10 @@ class Tried:
         return self.recipe.fitted(*self.data)
 
     def code(self) -> str:
-        """The lines that make the changed network, of arrays x and y."""
-        return self.recipe.code()
+        """The lines that make the changed network of arrays x and y, and train it for as many steps."""
+        batch = self.recipe.fitting["batch_size"]
+        epochs = math.ceil(self.steps / math.ceil(len(self.data.x) / batch))
+        return self.recipe.code(epochs=max(epochs, 1))
 
     def prepare(
         self, x: ArrayLike, y: ArrayLike | None = None, lengths: ArrayLike | None = None

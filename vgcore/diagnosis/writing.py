@@ -25,7 +25,7 @@ _SINGLE = re.compile(r"""(?<!\w)'([^'"\n]*)'""")
 _FUNCTION = re.compile(r"<(?:bound method|built-in function|function) ?([\w.]*)[^>]*>")
 
 
-def code(recipe: Recipe, epochs: int | None) -> str:
+def code(recipe: Recipe, epochs: int) -> str:
     """The lines that make it."""
     lines = [line for step in recipe.preparation for line in step.lines()]
     head = ["import numpy as np"] if any("np." in line for line in lines) else []
@@ -33,9 +33,9 @@ def code(recipe: Recipe, epochs: int | None) -> str:
     options = [f"input_shape={shape[0] if len(shape) == 1 else shape}"]
     options += [f"dtype={dtype!r}"] if dtype != "float32" else []
     stack = ["model = vg.Sequential(", "    ["]
-    stack += [f"        {_layer(layer)}," for layer in recipe.layers]
+    stack += [f"        {layer_call(layer)}," for layer in recipe.layers]
     stack += ["    ],", *(f"    {option}," for option in options), ")"]
-    fitting = {"epochs": epochs or ..., **recipe.fitting}
+    fitting = {"epochs": epochs, **recipe.fitting}
     lengths = {"lengths": "lengths"} if any("lengths =" in line for line in lines) else {}
     kept = sorted({name.rpartition(".")[0] for name in recipe.kept})
     notes = [f"# set the parameters of {', '.join(kept)} as you did before"] if kept else []
@@ -80,8 +80,6 @@ def _compiled(compiling: Any) -> list[str]:
 
 def _value(value: Any) -> str:
     """An expression that makes it."""
-    if value is ...:
-        return "..."
     if is_dataclass(value) and not isinstance(value, type):
         shown: list[str] = []
         for position, each in enumerate(fields(value)):
@@ -93,7 +91,7 @@ def _value(value: Any) -> str:
                 "" if position == 0 and (default is MISSING or len(shown) == 0) else f"{each.name}="
             )
             shown.append(f"{keyword}{_value(given)}")
-        return _qualified(f"{type(value).__name__}({', '.join(shown)})")
+        return f"{_home(type(value).__name__, type(value))}({', '.join(shown)})"
     if callable(value) and hasattr(value, "__name__"):
         return "your_function" if "<" in value.__name__ else str(value.__name__)
     if isinstance(value, list | tuple):
@@ -104,7 +102,7 @@ def _value(value: Any) -> str:
     return repr(value)
 
 
-def _layer(layer: Layer) -> str:
+def layer_call(layer: Layer) -> str:
     """A call that makes it, initializers by name where they have one."""
     text = repr(layer)
     for part in (layer, *layer.parts()):
@@ -138,10 +136,11 @@ def _qualified(text: str) -> str:
     return _CALL.sub(lambda found: f"{_home(found[1])}(" if found[1] else found[0], text)
 
 
-def _home(name: str) -> str:
+def _home(name: str, kind: type | None = None) -> str:
+    """The name with its module in front; ``kind``: of that class, for modules share names."""
     if any(hasattr(room, name) for room in _TOP):
         return f"vg.{name}"
     for prefix, room in _ROOMS.items():
-        if name in room.__all__:
+        if name in room.__all__ and kind in (None, getattr(room, name)):
             return f"{prefix}.{name}"
     return f"vg.activations.{name}"

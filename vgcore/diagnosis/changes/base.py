@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from vgcore.diagnosis import writing
 from vgcore.diagnosis.recipe import Recipe
 
 Array = NDArray[Any]
@@ -104,7 +105,7 @@ def combined(changes: tuple[Change, ...]) -> Change:
 def _told(recipe: Recipe) -> tuple[Any, ...]:
     """What makes one recipe another."""
     return (
-        [*map(repr, recipe.layers)],
+        [*map(writing.layer_call, recipe.layers)],
         repr(recipe.compiling),
         repr(recipe.fitting),
         [*map(type, recipe.preparation)],

@@ -26,6 +26,7 @@ from vgcore.layers import (
     Dense,
     Dropout,
     LayerNorm,
+    Parallel,
     Residual,
 )
 from vgcore.layers.base import Layer
@@ -221,7 +222,7 @@ def _with_cell(recipe: Recipe, cell: type[LSTM] | type[GRU]) -> Recipe:
         if not isinstance(layer, Recurrent) or isinstance(layer, cell):
             return None
         given = {name: getattr(layer, name) for name in Recurrent.arguments}
-        return cell(**{**given, "activation": "tanh"})
+        return cell(**{**given, "activation": "tanh", "name": layer.name})
 
     return recipe.of_layers(rewritten(recipe.layers, edit), fresh=True)
 
@@ -298,7 +299,7 @@ def less_dropout(recipe: Recipe, data: Given) -> Recipe | None:
 
 @change("wider hidden layers", family="size")
 def wider(recipe: Recipe, data: Given) -> Recipe | None:
-    """At least 32 units (16 filters) in each hidden layer that is not part of a block."""
+    """At least 32 units (16 filters) in each hidden layer, where no block asks for as many as there are."""
 
     def edit(layer: Layer, rest: Sequence[Layer]) -> Layer | None:
         if isinstance(layer, Dense | Recurrent) and layer.units < _LEAST_UNITS:
@@ -307,6 +308,8 @@ def wider(recipe: Recipe, data: Given) -> Recipe | None:
             return layer.copy(filters=_LEAST_FILTERS) if layer.groups == 1 else None
         return None
 
+    if any(isinstance(layer, Residual | Parallel) for layer in recipe.layers):
+        return None
     end = output_at(recipe.layers)
     widened = [
         edit(layer, ()) if place < end else None for place, layer in enumerate(recipe.layers)

@@ -133,6 +133,8 @@ def range_test(recipe: Recipe, data: Given) -> Recipe | None:
     model = rising.build(0, on_nonfinite="ignore", metrics=())
     x, y, lengths = rising.prepare(*data)
     fitting = {**recipe.fitting, "batch_size": min(recipe.fitting["batch_size"], len(x))}
+    if model.session.stateful:
+        fitting |= {"shuffle": False, "drop_last": True}
     steps = math.ceil(len(x) / fitting["batch_size"])
     seen: list[float] = []
 
