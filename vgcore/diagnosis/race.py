@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from vgcore.diagnosis import score, targets
 from vgcore.diagnosis.changes import Given
+from vgcore.diagnosis.changes.data import is_of_outputs
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.model import Sequential, inputs
 from vgcore.model.history import Progress
@@ -58,8 +59,8 @@ class Result:
     loss : float
         As compiled, of held-out rows.
     score : float
-        Accuracy of classes; of numbers 1 - mean squared error over variance, in the targets' own units.
-        -inf of a run that has diverged.
+        Accuracy of classes; of numbers 1 - mean squared error over variance, in the targets' own units; of
+        targets that are neither, minus the loss. -inf of a run that has diverged.
     gradient_ratio : float
         Norm of dL/dz of the first layer with weights over that of the last one.
     seconds : float
@@ -124,7 +125,7 @@ class Run:
         numbers, wanted = outputs, y
         if self.rows.kind == "numbers":
             numbers, wanted = self.recipe.restored(outputs), np.asarray(self.rows.held.y)
-        if wanted.size not in (numbers.size, numbers.size // numbers.shape[-1]):
+        if not loss.sparse and not is_of_outputs(wanted, numbers.shape):
             return -self.model.evaluate(*self.recipe.prepare(*self.rows.held)[:2]).loss
         if lengths is not None and outputs.ndim == 3:
             valid = np.arange(outputs.shape[1]) < lengths[:, np.newaxis]
@@ -201,13 +202,13 @@ def probe(contenders: Sequence[Contender], rows: Rows, steps: int, end: float) -
     """Find out what a step of each costs, behind the first, which plans; side by side."""
     for each in contenders:
         each.start([0], rows)
-    train(contenders, 1, end)
-    for each in contenders:
-        each.runs[0].seconds = 0.0
+    train(contenders, 1, math.inf)
+    planning = [each.runs[0].seconds for each in contenders]
     train(contenders, 1 + steps, end)
-    for each in contenders:
+    for each, first in zip(contenders, planning, strict=True):
         (run,) = each.runs
-        each.cost = max(run.seconds / max(run.model.step - 1, 1), _LEAST_COST)
+        more = run.model.step - 1
+        each.cost = max((run.seconds - first) / more if more > 0 else first, _LEAST_COST)
         each.size = _COPIES * run.model.session.values.nbytes
         each.runs.clear()
 
@@ -242,7 +243,7 @@ def train(
             batch_size=batch,
             drop_last=drop,
             shuffle=shuffle,
-            seconds=left,
+            seconds=None if math.isinf(left) else left,
             callbacks=[[_Until(steps, told)] for _ in group],
             verbose=0,
         )

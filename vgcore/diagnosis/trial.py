@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations, zip_longest
 from typing import Any
 
@@ -14,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from vgcore import _validate
 from vgcore.diagnosis import race, targets
 from vgcore.diagnosis.changes import CHANGES, Change, Given, combined
-from vgcore.diagnosis.changes.data import is_sparse, takes_numbers
+from vgcore.diagnosis.changes.data import has_own_targets, is_sparse, takes_numbers
+from vgcore.diagnosis.changes.training import optimizer_of, rate_of
 from vgcore.diagnosis.evidence import Samples
 from vgcore.diagnosis.plain import plain_network
 from vgcore.diagnosis.preparation import ScaleInputs, ScaleTargets
@@ -22,6 +24,7 @@ from vgcore.diagnosis.race import Contender, Rows
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.table import MARGIN, Trials, Tried
 from vgcore.model import threads
+from vgcore.schedules import Schedule
 
 __all__ = ["Trials", "Tried", "split", "tried"]
 
@@ -62,9 +65,11 @@ def tried(
     """Try changes beside no change, random changes and a plain network.
 
     A quarter of the rows is held out, of each class as many; of fewer than 20 rows none. Every run takes the
-    same number of steps on the same rows, as many as fit into the time; networks that are stateful are tried
-    as ones that are not, for rows are shuffled. First every single change is tried, then, with the
-    time that is left, the best one with each of those that do not hurt.
+    same number of steps on the same rows, as many as fit into the time. Rows are shuffled, so stateful networks
+    are tried as ones that are not; a learning rate that is reduced on a validation stays as it is.
+
+    First every single change is tried. Then, with the time that is left, the best one is tried with each
+    other, those that hurt last; where no single change helps, pairs of those that were suggested come first.
 
     Parameters
     ----------
@@ -113,7 +118,7 @@ class _Trial:
     ) -> None:
         self._begin, self._seconds = time.monotonic(), seconds
         self._rng, self._progress = rng, progress
-        self._recipe = CHANGES["stateless"].edit(recipe, *data) or recipe
+        self._recipe = without_validation(CHANGES["stateless"].edit(recipe, *data) or recipe)
         self._data = data
         self._seeds = [int(seed) for seed in rng.integers(2**31, size=seeds)]
         self._rows = split(self._recipe, data, rng)
@@ -179,11 +184,10 @@ class _Trial:
     def _reference(self) -> list[Contender]:
         """A plain network, if there is one for such targets."""
         x, y, lengths = self._rows.train
-        samples = Samples(x, y, lengths, is_sparse(self._recipe))
-        try:
-            plain = plain_network(samples)
-        except (TypeError, ValueError):  # targets of a loss of one's own
+        if has_own_targets(self._recipe, y):
             return []
+        samples = Samples(x, y, lengths, is_sparse(self._recipe))
+        plain = plain_network(samples)
         if plain is None:
             return []
         made = Recipe.of(plain.model, batch_size=self._recipe.fitting["batch_size"])
@@ -195,12 +199,12 @@ class _Trial:
 
     def _chosen(self, entrants: Sequence[Contender], first: int, end: float) -> list[Contender]:
         """As many as can take the steps until ``end``, those in front first; all of the ``first``."""
-        late = time.monotonic() + _PROBING * self._seconds
         fit = [each for each in entrants if self._takes(each)]
+        late = time.monotonic() + _PROBING * self._seconds
         unknown = [each for each in fit if math.isnan(each.cost)]
         for place in range(0, len(unknown), self._threads):
             some = unknown[place : place + self._threads]
-            if time.monotonic() < late:
+            if not place or time.monotonic() < late:
                 race.probe(some, self._rows, _PROBED, late)
             else:
                 for each in some:
@@ -240,10 +244,11 @@ class _Trial:
 
     def _train_and_plan(self, chosen: Sequence[Contender]) -> None:
         """Train single changes for as many steps as there is time for."""
-        end, last = self._clock(_SINGLE), self._clock(_SINGLE + _LATE)
         seeds = len(chosen[0].runs)
         cost = seeds * sum(each.cost for each in chosen) / self._threads
         now = time.monotonic()
+        end = max(self._clock(_SINGLE), now + _LATE * self._seconds)
+        last = end + _LATE * self._seconds
         possible = _SAFE * max(end - now, 0) / cost
         first = min(max(math.ceil(_FIRST * possible), 1), self._most)
         race.train(chosen, first, last, self._tell)
@@ -320,6 +325,16 @@ class _Trial:
         """Whether the best change does as well as the plain network."""
         plain = (row.score for row in self._tried if row.kind == "reference")
         return best.score >= next(plain, math.inf) - MARGIN
+
+
+def without_validation(recipe: Recipe) -> Recipe:
+    """A recipe whose learning rate does not look at a validation that there is none of."""
+    optimizer = optimizer_of(recipe)
+    rate = optimizer.learning_rate
+    monitored = rate.monitored() if isinstance(rate, Schedule) else None
+    if monitored is None or not monitored.startswith("val_"):
+        return recipe
+    return recipe.compiled_with(optimizer=replace(optimizer, learning_rate=rate_of(optimizer)))
 
 
 def ordered(keys: Iterable[str]) -> tuple[str, ...]:

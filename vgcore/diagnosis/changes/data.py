@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vgcore import losses
 from vgcore.diagnosis import targets
@@ -24,6 +25,8 @@ from vgcore.diagnosis.recipe import Recipe
 from vgcore.layers import Activation, Dense, Dropout
 from vgcore.layers.base import Layer
 
+Array = NDArray[Any]
+
 _MIDDLE, _NARROW, _WIDE = 0.5, 0.5, 2.0  # means and deviations of features that need no scaling
 _SPARSE = "sparse_categorical_crossentropy"
 
@@ -31,6 +34,21 @@ _SPARSE = "sparse_categorical_crossentropy"
 def is_sparse(recipe: Recipe) -> bool:
     """Whether its loss takes integer labels."""
     return bool(recipe.compiling["loss"] == _SPARSE)
+
+
+def is_of_outputs(y: Array, shape: tuple[int, ...]) -> bool:
+    """Whether targets are numbers, one for each output (n, ..., outputs)."""
+    if y.dtype.kind not in "fiub":
+        return False
+    return y.shape == shape or (shape[-1] == 1 and y.shape == shape[:-1])
+
+
+def has_own_targets(recipe: Recipe, y: Array) -> bool:
+    """Whether a loss of one's own takes targets that only it understands."""
+    if not isinstance(recipe.compiling["loss"], losses.Custom):
+        return False
+    shape = recipe.build(0).session.shapes[-1]
+    return not is_of_outputs(y, (*y.shape[: len(shape)], shape[-1] or 0))
 
 
 @change("lengths of padded sequences")
@@ -103,7 +121,7 @@ def _asked(recipe: Recipe, data: Given) -> tuple[Recipe, str, str, int] | None:
     that is not known.
     """
     y = recipe.prepare(*data)[1]
-    if y.dtype.kind not in "fiub" or y.ndim > 3:
+    if y.dtype.kind not in "fiub" or y.ndim > 3 or has_own_targets(recipe, y):
         return None
     kind: targets.Kind = targets.kind_of(y, sparse=is_sparse(recipe))
     if kind == "numbers" and targets.as_labels(y) is not None and not takes_numbers(recipe):
