@@ -8,13 +8,13 @@ import warnings
 from typing import Any
 
 import numpy as np
-from vgcore.diagnosis.trial import Tried, split
 
 from programs import Program, Run
 from vgcore.diagnosis import race
 from vgcore.diagnosis.changes import CHANGES, Given, combined
 from vgcore.diagnosis.diagnosis import Diagnosis
 from vgcore.diagnosis.recipe import Recipe
+from vgcore.diagnosis.trial import Tried, split
 
 MOST = 3  # changes that a random one is made of
 DRAWS = 50  # for each that is wanted: most combinations do not apply

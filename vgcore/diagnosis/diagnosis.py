@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vgcore.diagnosis import text
 from vgcore.diagnosis.evidence import Outcome
 from vgcore.diagnosis.finding import Finding, Measured
+from vgcore.diagnosis.table import MARGIN
 
 if TYPE_CHECKING:
     from vgcore.diagnosis.trial import Trials, Tried
@@ -63,8 +64,16 @@ class Diagnosis:
 
     @property
     def best(self) -> Tried | None:
-        """The simplest of the best changes that were tried; None if none does better than no change."""
-        return None if self.trials is None else self.trials.best
+        """The simplest of the best changes that were tried; None if none does better than no change.
+
+        It is no change itself where that, trained for as many steps as were tried, is as good as any and better
+        than the network is now.
+        """
+        if self.trials is None:
+            return None
+        none = self.trials.none
+        better = self.outcome is not None and none.score > self.outcome.score + MARGIN
+        return self.trials.best or (none if better and self.trials.equal(none) else None)
 
     @property
     def cures(self) -> Trials | None:

@@ -80,7 +80,7 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
             for sign in signs
             if sign.measured.beyond
         ]
-        near += [(symptom, sign) for sign in signs]
+        near += [(symptom, sign) for sign in signs[:1]]
     if not any(finding.ill for finding in found) and _fails(evidence):
         symptom, sign = max(near, key=lambda each: each[0].way(each[1].measured))
         if symptom.way(sign.measured) > _MOST_OF_THE_WAY:

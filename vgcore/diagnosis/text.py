@@ -13,7 +13,7 @@ from vgcore.diagnosis.finding import Finding
 
 if TYPE_CHECKING:
     from vgcore.diagnosis.diagnosis import Diagnosis
-    from vgcore.diagnosis.table import Trials
+    from vgcore.diagnosis.table import Trials, Tried
 
 _WIDTH = 100
 _SHOWN_NUMBERS = 6
@@ -73,7 +73,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
             yield f"   {each}"
     if diagnosis.trials is not None:
         yield ""
-        yield from _tried(diagnosis.trials)
+        yield from _tried(diagnosis.trials, diagnosis.best)
     if diagnosis.not_looked_at:
         yield ""
         unseen = ", ".join(name.replace("_", " ") for name in diagnosis.not_looked_at)
@@ -116,11 +116,10 @@ def _followers(diagnosis: Diagnosis, root: Finding) -> list[Finding]:
     return found
 
 
-def _tried(trials: Trials) -> Iterator[str]:
+def _tried(trials: Trials, best: Tried | None) -> Iterator[str]:
     """The best of the cures that were tried, beside no change, random changes and a plain network."""
-    best = trials.best
     shown = [row for row in trials if row.kind == "change"][:_SHOWN_CURES]
-    if best is not None and best not in shown:
+    if best is not None and best is not trials.none and best not in shown:
         shown.insert(0, best)
     shown += [row for row in trials if row.kind in ("reference", "none")]
     names = [row.name for row in shown]
@@ -140,6 +139,8 @@ def _tried(trials: Trials) -> Iterator[str]:
     yield f"  *: the simplest of the best, =: as good. All {len(trials)} rows: diagnosis.cures"
     if best is None:
         yield "  No change did better than none, given the seeds."
+    elif best is trials.none:
+        yield "  As it is it does as well as any of them, if it is trained for as many steps: train on."
     else:
         yield "  The best as a network: diagnosis.best.apply(); its lines: diagnosis.best.code()"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from vgcore.diagnosis.evidence import FALLS, Evidence, middle
+from vgcore.diagnosis.evidence import Evidence, middle
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
@@ -64,7 +64,7 @@ def rate_too_high(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 
 @symptom(
     "The learning rate is too low",
-    thresholds={"speed": 1e-4, "path": 0.1, "learned": 0.65},
+    thresholds={"speed": 1e-4, "path": 0.1, "learned": 0.65, "fall": 0.01},
     source=_KARPATHY + "; the threshold is ours",
     looks="`flow.plot('update_ratio')` below 1e-4; a loss that falls on a straight line, and slowly",
     cures=("faster", "adam", "range_test", "momentum"),
@@ -95,7 +95,7 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         "hardly moved. "
         "Take longer steps, or more of them.",
     )
-    if seen.still_falls > FALLS:
+    if seen.still_falls > at["fall"]:
         yield Sign(
             Measured("part of what a plain network learns", seen.outcome.learned, at["learned"]),
             f"The loss still falls, but in {steps} steps a plain network learns more: this one learns too "
