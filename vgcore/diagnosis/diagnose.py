@@ -22,7 +22,7 @@ from vgcore.diagnosis.suggestion import suggestions
 from vgcore.diagnosis.symptoms import SYMPTOMS
 from vgcore.diagnosis.trial import tried
 from vgcore.flow import GradientFlow
-from vgcore.model import Sequential, inputs
+from vgcore.model import Sequential, inputs, progress
 from vgcore.model.history import History
 
 _BATCH = 32
@@ -68,8 +68,9 @@ def of_model(
         )
         trials = None
         if cures and not (found.healthy and _learns(found)):
-            left = limit - (time.monotonic() - begin)
-            trials = tried(recipe, _promising(found), *given, seconds=max(left, limit / 2))
+            left = max(limit - (time.monotonic() - begin), limit / 2)
+            with progress.share("trying cures") as tell:
+                trials = tried(recipe, _promising(found), *given, seconds=left, progress=tell)
     return replace(found, findings=findings, trials=trials)
 
 

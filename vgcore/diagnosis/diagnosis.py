@@ -66,8 +66,8 @@ class Diagnosis:
     def best(self) -> Tried | None:
         """The simplest of the best changes that were tried; None if none does better than no change.
 
-        It is no change itself where that, trained for as many steps as were tried, is as good as any and better
-        than the network is now.
+        It is no change itself where that, trained for as many steps as were tried, is as good as any and
+        better than the network is now.
         """
         if self.trials is None:
             return None

@@ -65,8 +65,8 @@ def tried(
     """Try changes beside no change, random changes and a plain network.
 
     A quarter of the rows is held out, of each class as many; of fewer than 20 rows none. Every run takes the
-    same number of steps on the same rows, as many as fit into the time. Rows are shuffled, so stateful networks
-    are tried as ones that are not; a learning rate that is reduced on a validation stays as it is.
+    same number of steps on the same rows, as many as fit into the time. Rows are shuffled, so stateful
+    networks are tried as ones that are not; a learning rate that is reduced on a validation stays as it is.
 
     First every single change is tried. Then, with the time that is left, the best one is tried with each
     other, those that hurt last; where no single change helps, pairs of those that were suggested come first.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from vgcore.model.callbacks import Callback, Logs
 from vgcore.model.history import Progress, in_words
 
 _FORMAT = "{desc}{percentage:3.0f}%|{bar:8}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
+_SHARE_FORMAT = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed}"
 _DELAY = 2.0  # seconds that a run takes before it is shown
 
 
@@ -27,6 +28,18 @@ def shown(verbose: int | str) -> Iterator[list[Callback]]:
         for callback in callbacks:
             if isinstance(callback, Bar):
                 callback.close()
+
+
+@contextmanager
+def share(description: str) -> Iterator[Callable[[float], None]]:
+    """What is told which share of some work is done, and shows it as a bar where somebody looks."""
+    if not _watched() or _tqdm() is None:
+        yield lambda done: None
+        return
+    with _tqdm()(
+        total=1.0, desc=description, bar_format=_SHARE_FORMAT, file=sys.stderr, leave=False
+    ) as bar:
+        yield lambda done: bar.update(done - bar.n) and None
 
 
 def _of_verbosity(verbose: int | str) -> list[Callback]:
