@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +27,7 @@ from vgcore.model import Sequential, inputs, progress
 from vgcore.model.history import History
 
 _BATCH = 32
+_MOST_ROWS = 20_000
 _OFTEN = ("scale_inputs", "range_test", "output", "loss", "adam", "relu", "batchnorm")
 
 
@@ -55,10 +57,11 @@ def of_model(
     compiled = model.session.compiled
     data = inputs.to_train(model.session, x, y, lengths, None)
     targets = np.asarray(y) if compiled.loss.function is not None else np.asarray(data.y)
-    samples = Samples(data.x, targets, data.lengths, compiled.loss.sparse)
+    some = _some(len(data.x))
+    samples = Samples(data.x, targets, data.lengths, compiled.loss.sparse).of(some)
     history = model.history if history is None else history
     recipe = Recipe.of(model, batch_size=_batch_size(model, history, len(data.x)))
-    given = Given(np.asarray(x), np.asarray(y), None if lengths is None else np.asarray(lengths))
+    given = Given(*(None if each is None else np.asarray(each)[some] for each in (x, y, lengths)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         found = judge.judged(examination.examined(model, recipe, samples, history, limit))
@@ -85,6 +88,13 @@ def _promising(found: Diagnosis) -> Iterator[str]:
     for some in zip_longest(*each):
         yield from (key for key in some if key is not None)
     yield from _OFTEN
+
+
+def _some(rows: int) -> Any:
+    """Which of so many samples are looked at and trained with: all of them, if they are not very many."""
+    if rows <= _MOST_ROWS:
+        return slice(None)
+    return np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_ROWS])
 
 
 def _batch_size(model: Sequential, history: History | None, rows: int) -> int:

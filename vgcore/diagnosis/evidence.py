@@ -17,6 +17,7 @@ from vgcore.model.history import History
 Array = NDArray[Any]
 Moment = Literal["start", "now"]
 
+_MOST_ROWS = 4096  # of inputs whose scales are measured
 _ROOM = 0.02  # that a plain network must learn beyond chance for anything to be said
 _EDGE = 5  # steps of a record whose median is its beginning, or its end
 
@@ -56,19 +57,20 @@ class Samples:
 
     @cached_property
     def inputs(self) -> Array:
-        """Inputs as rows of features, of all timesteps, or of all pixels of a channel; what is padding is
-        left out. Empty of integers, which an `Embedding` reads.
+        """Inputs of some thousand samples as rows of features, of all timesteps, or of all pixels of a channel;
+        what is padding is left out. Empty of integers, which an `Embedding` reads.
         """
-        if self.x.dtype.kind in "iu":
+        x = self.x[:_MOST_ROWS]
+        if x.dtype.kind in "iu":
             return np.empty((0, 0))
-        if self.x.ndim == 4:
-            return np.moveaxis(self.x, 1, -1).reshape(-1, self.x.shape[1]).astype(float)
-        if self.x.ndim == 3:
-            valid = np.ones(self.x.shape[:2], bool)
+        if x.ndim == 4:
+            return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]).astype(float)
+        if x.ndim == 3:
+            valid = np.ones(x.shape[:2], bool)
             if self.lengths is not None:
-                valid = np.arange(self.x.shape[1]) < self.lengths[:, np.newaxis]
-            return self.x[valid].astype(float)
-        return self.x.reshape(len(self.x), -1).astype(float)
+                valid = np.arange(x.shape[1]) < self.lengths[: len(x), np.newaxis]
+            return x[valid].astype(float)
+        return x.reshape(len(x), -1).astype(float)
 
     @property
     def outputs(self) -> Array:

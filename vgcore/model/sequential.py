@@ -679,7 +679,7 @@ class Sequential:
         Parameters
         ----------
         x, y, lengths
-            As in `fit`: what it is, or will be, trained with.
+            As in `fit`: what it is, or will be, trained with. Of more than 20,000 samples as many are drawn.
         history : History, optional
             The course of its training; by default that of the last `fit`.
         seconds : float, > 0

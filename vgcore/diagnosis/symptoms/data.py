@@ -10,8 +10,6 @@ from vgcore.diagnosis.evidence import Evidence
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
-_MOST_ROWS = 4096
-
 
 @symptom(
     "Inputs are out of scale",
@@ -30,7 +28,7 @@ def inputs_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sig
     """Root mean square of the largest input feature; standardised ones have 1."""
     if seen.samples is None or not seen.samples.inputs.size:
         return
-    sizes = np.sqrt((seen.samples.inputs[:_MOST_ROWS] ** 2).mean(axis=0))
+    sizes = np.sqrt((seen.samples.inputs**2).mean(axis=0))
     place = int(sizes.argmax())
     size = float(sizes[place])
     yield Sign(
@@ -58,7 +56,7 @@ def inputs_of_unequal_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator
     """
     if seen.samples is None or not seen.samples.inputs.size or seen.samples.x.ndim > 3:
         return
-    spread = seen.samples.inputs[:_MOST_ROWS].std(axis=0)
+    spread = seen.samples.inputs.std(axis=0)
     spread = spread[spread > 1e-12]
     if not len(spread):
         return
