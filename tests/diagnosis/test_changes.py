@@ -5,11 +5,10 @@ import pytest
 from recipes import CLASSES, blobs, deep, recurrent, sequences
 
 import vgcore as vg
-from vgcore.diagnosis.changes import CHANGES, Given, combined
+from vgcore.diagnosis.changes import CHANGES, Given, clash, combined, ordered
 from vgcore.diagnosis.changes.training import optimizer_of, scaled
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.suggestion import suggestions
-from vgcore.diagnosis.trial import clash, ordered
 
 RNG = np.random.default_rng(0)
 POINTS = blobs()

@@ -12,8 +12,9 @@ import vgcore as vg
 from vgcore.diagnosis import race
 from vgcore.diagnosis.changes import CHANGES, Given
 from vgcore.diagnosis.recipe import Recipe
+from vgcore.diagnosis.rows import Rows, split
 from vgcore.diagnosis.table import Trials, Tried
-from vgcore.diagnosis.trial import split, tried
+from vgcore.diagnosis.trial import tried
 
 SECONDS = 20.0  # never used up: steps are few
 
@@ -276,7 +277,7 @@ def test_scores_are_accuracy_and_explained_variance():
     metrics = pytest.importorskip("sklearn.metrics")
     x, y = blobs()
     data = Given(x, y)
-    (run,) = started(Recipe.of(deep(1), batch_size=16), race.Rows(data, data, "labels"))
+    (run,) = started(Recipe.of(deep(1), batch_size=16), Rows(data, data, "labels"))
     result = run.result()
     assert result.score == metrics.accuracy_score(y, run.model.predict(x).argmax(axis=1))
     assert result.loss == pytest.approx(run.model.evaluate(x, y).loss)
@@ -284,7 +285,7 @@ def test_scores_are_accuracy_and_explained_variance():
     numbers = Given(x, targets)
     recipe = Recipe.of(compiled([vg.Dense(2)], 4, "mse", vg.SGD(0.01)), batch_size=16)
     scaled = CHANGES["scale_targets"].edit(recipe, x, targets)
-    (run,) = started(scaled, race.Rows(numbers, numbers, "numbers"))
+    (run,) = started(scaled, Rows(numbers, numbers, "numbers"))
     outputs = scaled.restored(run.model.predict(x))
     assert run.result().score == pytest.approx(metrics.r2_score(targets, outputs))
     ratio = run.model.gradient_flow(*scaled.prepare(x, targets)[:2]).delta
@@ -295,7 +296,7 @@ def test_padding_does_not_count_in_scores():
     x, y, lengths = everywhere()
     data = Given(x, y, lengths)
     model = compiled([vg.GRU(4, return_sequences=True), vg.Dense(2, "softmax")], (None, 3))
-    (run,) = started(Recipe.of(model, batch_size=8), race.Rows(data, data, "labels"))
+    (run,) = started(Recipe.of(model, batch_size=8), Rows(data, data, "labels"))
     right = run.model.predict(x, lengths=lengths).argmax(axis=2) == y
     valid = np.arange(5) < lengths[:, np.newaxis]
     assert run.result().score == right[valid].mean()

@@ -16,6 +16,7 @@ from vgcore.diagnosis import score, targets
 from vgcore.diagnosis.changes import Given
 from vgcore.diagnosis.changes.data import is_of_outputs
 from vgcore.diagnosis.recipe import Recipe
+from vgcore.diagnosis.rows import Rows
 from vgcore.model import Sequential, inputs
 from vgcore.model.history import Progress
 from vgcore.sweeps import fit_many
@@ -27,27 +28,6 @@ _LEAST_COST = 1e-5  # seconds of a step, with its share of what surrounds it
 _COPIES = 6  # of its parameters that a network in training holds, about
 
 Kind = Literal["change", "none", "random", "reference"]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The data of a trial: those to train with, and those held out.
-
-    Attributes
-    ----------
-    train, held : Given
-    kind : str
-        Of the targets, in `vgcore.diagnosis.targets`: "numbers", or a kind of classes.
-    """
-
-    train: Given
-    held: Given
-    kind: targets.Kind
-
-    @property
-    def apart(self) -> bool:
-        """Whether rows are held out; few are trained and judged on alike."""
-        return self.held is not self.train
 
 
 @dataclass(frozen=True)

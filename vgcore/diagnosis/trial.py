@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import combinations, zip_longest
 from typing import Any
 
@@ -13,28 +12,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _validate
-from vgcore.diagnosis import race, targets
-from vgcore.diagnosis.changes import CHANGES, Change, Given, combined
-from vgcore.diagnosis.changes.data import has_own_targets, is_sparse, takes_numbers
-from vgcore.diagnosis.changes.training import optimizer_of, rate_of
+from vgcore.diagnosis import race
+from vgcore.diagnosis.changes import CHANGES, Change, Given, changes_of, clash, combined, ordered
+from vgcore.diagnosis.changes.data import has_own_targets, is_sparse
+from vgcore.diagnosis.changes.training import without_validation
 from vgcore.diagnosis.evidence import Samples
 from vgcore.diagnosis.plain import plain_network
 from vgcore.diagnosis.preparation import ScaleInputs, ScaleTargets
-from vgcore.diagnosis.race import Contender, Rows
+from vgcore.diagnosis.race import Contender
 from vgcore.diagnosis.recipe import Recipe
+from vgcore.diagnosis.rows import split
 from vgcore.diagnosis.table import MARGIN, Trials, Tried
 from vgcore.model import threads
-from vgcore.schedules import Schedule
 
 __all__ = ["Trials", "Tried", "split", "tried"]
 
 Array = NDArray[Any]
 
-HELD_OUT = 4
-"""One of so many rows is held out."""
-_FEW = 20  # rows below which none are held out
 _SINGLE = 0.5  # share of the time that single changes get
-_LATE = 0.3  # of it that they may take more, if they were planned badly
+_ALL_BUT = 0.8  # the same where not all of them fit in
+_LATE = 0.3  # of what is left that they may take more, if they were planned badly
 _LEAST_STEPS, _MOST_STEPS = 100, 5_000
 _PROBED, _PROBING = (
     3,
@@ -135,10 +132,10 @@ class _Trial:
         first = len(entrants) + 1
         suggested = self._applying([(change,) for change in changes], "change")
         drawn = self._drawn(suggested)
-        pairs = zip_longest(suggested, drawn)
-        entrants += [each for pair in pairs for each in pair if each is not None]
+        pairs = zip_longest(suggested[::2], suggested[1::2], drawn)
+        entrants += [each for some in pairs for each in some if each is not None]
         chosen = self._chosen(entrants, first, self._clock(_SINGLE))
-        self._train_and_plan(chosen)
+        self._train_and_plan(chosen, _SINGLE if len(chosen) == len(entrants) else _ALL_BUT)
         self._judge(chosen)
         for size in range(2, 2 + _ROUNDS):
             if not self._combine(size):
@@ -198,7 +195,10 @@ class _Trial:
         return [Contender("a plain network", "reference", (), made)]
 
     def _chosen(self, entrants: Sequence[Contender], first: int, end: float) -> list[Contender]:
-        """As many as can take the steps until ``end``, those in front first; all of the ``first``."""
+        """As many as can take the steps until ``end``, those in front first; all of the ``first``.
+
+        Where fewer than half of them could, there are fewer seeds, but not where there is no ``first``.
+        """
         fit = [each for each in entrants if self._takes(each)]
         late = time.monotonic() + _PROBING * self._seconds
         unknown = [each for each in fit if math.isnan(each.cost)]
@@ -210,21 +210,23 @@ class _Trial:
                 for each in some:
                     each.cost, each.size = fit[0].cost, fit[0].size
         left = max(end - time.monotonic(), 0) * self._threads
-        number, seeds = len(fit), len(self._seeds)
 
-        def affordable() -> bool:
-            steps = self._steps * seeds * sum(each.cost for each in fit[:number])
+        def affordable(number: int, seeds: int) -> bool:
+            cost = self._steps * seeds * sum(each.cost for each in fit[:number])
             return (
-                steps <= _SAFE * left and seeds * sum(each.size for each in fit[:number]) <= _MEMORY
+                cost <= _SAFE * left and seeds * sum(each.size for each in fit[:number]) <= _MEMORY
             )
 
-        while number > first and not affordable():
-            number -= 1
-        while seeds > 1 and not affordable():
-            seeds -= 1
+        for seeds in range(len(self._seeds), 0, -1):
+            number = len(fit)
+            while number > first and not affordable(number, seeds):
+                number -= 1
+            if not first or 2 * number >= len(fit):
+                break
+        self._seeds = self._seeds[:seeds]
         self._not_tried += [each.name for each in fit[number:]]
         for each in fit[:number]:
-            each.start(self._seeds[:seeds], self._rows)
+            each.start(self._seeds, self._rows)
         return fit[:number]
 
     @property
@@ -242,13 +244,13 @@ class _Trial:
             return False
         return True
 
-    def _train_and_plan(self, chosen: Sequence[Contender]) -> None:
+    def _train_and_plan(self, chosen: Sequence[Contender], share: float) -> None:
         """Train single changes for as many steps as there is time for."""
         seeds = len(chosen[0].runs)
         cost = seeds * sum(each.cost for each in chosen) / self._threads
         now = time.monotonic()
-        end = max(self._clock(_SINGLE), now + _LATE * self._seconds)
-        last = end + _LATE * self._seconds
+        end = max(self._clock(share), now + _LATE * self._seconds)
+        last = end + _LATE * (self._begin + self._seconds - end)
         possible = _SAFE * max(end - now, 0) / cost
         first = min(max(math.ceil(_FIRST * possible), 1), self._most)
         race.train(chosen, first, last, self._tell)
@@ -325,55 +327,3 @@ class _Trial:
         """Whether the best change does as well as the plain network."""
         plain = (row.score for row in self._tried if row.kind == "reference")
         return best.score >= next(plain, math.inf) - MARGIN
-
-
-def without_validation(recipe: Recipe) -> Recipe:
-    """A recipe whose learning rate does not look at a validation that there is none of."""
-    optimizer = optimizer_of(recipe)
-    rate = optimizer.learning_rate
-    monitored = rate.monitored() if isinstance(rate, Schedule) else None
-    if monitored is None or not monitored.startswith("val_"):
-        return recipe
-    return recipe.compiled_with(optimizer=replace(optimizer, learning_rate=rate_of(optimizer)))
-
-
-def ordered(keys: Iterable[str]) -> tuple[str, ...]:
-    """Keys of changes in the order in which they are made together: that of the catalogue."""
-    there = set(keys)
-    return tuple(key for key in CHANGES if key in there)
-
-
-def changes_of(keys: Iterable[str]) -> tuple[Change, ...]:
-    """The changes of keys."""
-    return tuple(CHANGES[key] for key in keys)
-
-
-def clash(keys: Sequence[str]) -> bool:
-    """Whether two changes would undo each other, or there is but one."""
-    families = [CHANGES[key].family or key for key in keys]
-    return len(set(families)) < len(families) or len(keys) < 2
-
-
-def split(recipe: Recipe, data: Given, rng: np.random.Generator) -> Rows:
-    """A quarter of the rows held out, of each class as many."""
-    x, y = data.x, data.y
-    sparse = is_sparse(recipe)
-    numeric = y.dtype.kind in "fiub" and y.ndim >= 1
-    kind: targets.Kind = targets.kind_of(y, sparse=sparse) if numeric else "numbers"
-    classes = targets.classes_of(y, kind) if kind in ("labels", "one_hot", "binary") else None
-    if kind == "numbers" and numeric and not takes_numbers(recipe):
-        classes = targets.as_labels(y)
-        kind = "numbers" if classes is None else "labels"
-    rows = len(x)
-    if rows < _FEW:
-        return Rows(data, data, kind)
-    order = rng.permutation(rows)
-    if classes is not None and len(classes) == rows:
-        groups = [order[classes[order] == each] for each in np.unique(classes)]
-    else:
-        groups = [order]
-    held = np.sort(np.concatenate([group[: len(group) // HELD_OUT] for group in groups]))
-    if not len(held):
-        held = np.sort(order[: rows // HELD_OUT])
-    train = np.setdiff1d(np.arange(rows), held)
-    return Rows(data.of(train), data.of(held), kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -100,6 +100,23 @@ def combined(changes: tuple[Change, ...]) -> Change:
         all_of_them,
         trains=any(each.trains for each in changes),
     )
+
+
+def ordered(keys: Iterable[str]) -> tuple[str, ...]:
+    """Keys of changes in the order in which they are made together: that of the catalogue."""
+    there = set(keys)
+    return tuple(key for key in CHANGES if key in there)
+
+
+def changes_of(keys: Iterable[str]) -> tuple[Change, ...]:
+    """The changes of keys."""
+    return tuple(CHANGES[key] for key in keys)
+
+
+def clash(keys: Sequence[str]) -> bool:
+    """Whether two changes would undo each other, or there is but one."""
+    families = [CHANGES[key].family or key for key in keys]
+    return len(set(families)) < len(families) or len(keys) < 2
 
 
 def _told(recipe: Recipe) -> tuple[Any, ...]:

@@ -49,6 +49,16 @@ def scaled(rate: float | Schedule, factor: float) -> float | Schedule:
     return replace(rate, **changed)
 
 
+def without_validation(recipe: Recipe) -> Recipe:
+    """A recipe whose learning rate does not look at a validation that there is none of."""
+    optimizer = optimizer_of(recipe)
+    rate = optimizer.learning_rate
+    monitored = rate.monitored() if isinstance(rate, Schedule) else None
+    if monitored is None or not monitored.startswith("val_"):
+        return recipe
+    return recipe.compiled_with(optimizer=replace(optimizer, learning_rate=rate_of(optimizer)))
+
+
 def _with_rate(recipe: Recipe, rate: float | Schedule) -> Recipe:
     optimizer = optimizer_of(recipe)
     return recipe.compiled_with(optimizer=replace(optimizer, learning_rate=rate))
