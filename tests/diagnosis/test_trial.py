@@ -1,5 +1,6 @@
 """Trials: what is compared, that it is compared fairly, that cures cure, and that nothing else is touched."""
 
+import dataclasses
 import json
 import math
 import warnings
@@ -213,6 +214,7 @@ def own(y, h):
 
 
 X, Y = blobs(80, classes=2)
+VALIDATED = vg.schedules.ReduceOnPlateau(0.1, monitor="val_loss")
 KINDS = {
     "one feature": (lambda: compiled([vg.Dense(4, "relu"), vg.Dense(2, "softmax")], 1), (X[:, :1], Y)),
     "many classes": (
@@ -252,12 +254,13 @@ KINDS = {
         (X, Y),
     ),
     "validated plateau": (
-        lambda: compiled(
-            [vg.Dense(2, "softmax")], 4, optimizer=vg.SGD(vg.schedules.ReduceOnPlateau(0.1, monitor="val_loss"))
-        ),
+        lambda: compiled([vg.Dense(2, "softmax")], 4, optimizer=vg.SGD(VALIDATED)),
         (X, Y),
     ),
-    "ignored labels": (lambda: compiled([vg.Dense(2, "softmax")], 4, ignore_index=-100), (X, np.where(X[:, 0] > 3, -100, Y))),
+    "ignored labels": (
+        lambda: compiled([vg.Dense(2, "softmax")], 4, ignore_index=-100),
+        (X, np.where(X[:, 0] > 3, -100, Y)),
+    ),
 }  # fmt: skip
 
 
@@ -351,6 +354,22 @@ def test_what_does_not_fit_into_the_time_is_said():
     assert table.not_tried
     assert not set(table.not_tried) & {row.name for row in table}
     assert f"Not tried: {table.not_tried[0]}" in str(table)
+
+
+def test_a_range_test_that_would_take_too_long_is_not_done(monkeypatch):
+    def never(recipe, data):
+        raise AssertionError
+
+    changed = dataclasses.replace(CHANGES["range_test"], function=never)
+    monkeypatch.setitem(CHANGES, "range_test", changed)
+    x, y = blobs(600, 60)
+    wide = vg.Sequential(
+        [vg.Dense(900, "relu"), vg.Dense(900), vg.Dense(3, "softmax")], input_shape=60
+    )
+    wide.compile(CLASSES, "adam")
+    recipe = Recipe.of(wide, batch_size=400)
+    table = tried(recipe, ["range_test", "faster"], x, y, seconds=0.3, seeds=1, reference=False)
+    assert "learning rate by a range test" in table.not_tried
 
 
 def test_it_can_be_broken_off():

@@ -15,7 +15,7 @@ from vgcore import _validate
 from vgcore.diagnosis import race
 from vgcore.diagnosis.changes import CHANGES, Change, Given, changes_of, clash, combined, ordered
 from vgcore.diagnosis.changes.data import has_own_targets, is_sparse
-from vgcore.diagnosis.changes.training import without_validation
+from vgcore.diagnosis.changes.training import TESTED, without_validation
 from vgcore.diagnosis.evidence import Samples
 from vgcore.diagnosis.plain import plain_network
 from vgcore.diagnosis.preparation import ScaleInputs, ScaleTargets
@@ -120,6 +120,7 @@ class _Trial:
         self._seeds = [int(seed) for seed in rng.integers(2**31, size=seeds)]
         self._rows = split(self._recipe, data, rng)
         self._most, self._steps = steps, min(_LEAST_STEPS, steps)
+        self._none = Contender("no change", "none", (), self._recipe)
         self._not_tried: list[str] = []
         self._tried: list[Tried] = []
         self._costs: dict[str, float] = {}
@@ -127,8 +128,9 @@ class _Trial:
 
     def run(self, changes: Sequence[Change], reference: bool) -> Trials:
         """All rounds."""
-        entrants = [Contender("no change", "none", (), self._recipe)]
-        entrants += self._reference() if reference else []
+        entrants = [self._none, *(self._reference() if reference else [])]
+        self._takes(self._none)
+        race.probe([self._none], self._rows, _PROBED, self._clock(_PROBING))
         first = len(entrants) + 1
         suggested = self._applying([(change,) for change in changes], "change")
         drawn = self._drawn(suggested)
@@ -160,12 +162,16 @@ class _Trial:
             self._progress(min((time.monotonic() - self._begin) / self._seconds, 1.0))
 
     def _applying(self, many: Iterable[tuple[Change, ...]], kind: race.Kind) -> list[Contender]:
-        """Contenders of those that apply."""
+        """Contenders of those that apply; a range test may take a tenth of the time that is left."""
         found = []
         for changes in many:
+            name = " + ".join(change.name for change in changes)
+            left = self._clock(1.0) - time.monotonic()
+            if combined(changes).trains and self._none.cost * TESTED > _PROBING * left:
+                self._not_tried.append(name)
+                continue
             made = combined(changes).edit(self._recipe, *self._rows.train)
             if made is not None:
-                name = " + ".join(change.name for change in changes)
                 found.append(Contender(name, kind, tuple(each.key for each in changes), made))
         return found
 

@@ -262,7 +262,7 @@ class Layer(Member):
 
     def __dir__(self) -> list[str]:
         """The constructor's arguments, the parameters, and what users call."""
-        own = {*_parameters(type(self)), *self.views, "views"}
+        own = {*_parameters(type(self)), *self.views, "views", "copy"}
         return sorted(name for name in {*own, *self.free} if hasattr(self, name))
 
     def _label(self) -> str:

@@ -14,9 +14,10 @@ from vgcore.diagnosis.recipe import Recipe
 from vgcore.optimizers import SGD, Adam, Optimizer, get
 from vgcore.schedules import Schedule
 
+TESTED = 100
+"""Steps of the range test, at most."""
 _FACTOR = 10.0
 _LOWEST, _HIGHEST = 1e-6, 10.0  # rates of the range test
-_TESTED = 100  # steps of it
 _SMOOTHING, _BEYOND = 0.9, 4.0  # of its losses; where it ends, as a multiple of the least
 _SHARE = 0.1  # of the rate where the loss is least
 
@@ -138,7 +139,7 @@ def range_test(recipe: Recipe, data: Given) -> Recipe | None:
     loss is four times the least. The rate is a tenth of that where the smoothed loss was least (Smith 2017,
     arXiv 1506.01186, section 3.3; the fraction is fastai's).
     """
-    growth = (_HIGHEST / _LOWEST) ** (1 / (_TESTED - 1))
+    growth = (_HIGHEST / _LOWEST) ** (1 / (TESTED - 1))
     rising = _with_rate(recipe, schedules.Exponential(_LOWEST, growth))
     model = rising.build(0, on_nonfinite="ignore", metrics=())
     x, y, lengths = rising.prepare(*data)
@@ -153,9 +154,9 @@ def range_test(recipe: Recipe, data: Given) -> Recipe | None:
 
         def on_step(self, step: int, logs: Any) -> bool:
             seen.append(logs["loss"])
-            return len(seen) >= _TESTED or not smoothed(seen)[-1] <= _BEYOND * min(smoothed(seen))
+            return len(seen) >= TESTED or not smoothed(seen)[-1] <= _BEYOND * min(smoothed(seen))
 
-    epochs = math.ceil(_TESTED / steps)
+    epochs = math.ceil(TESTED / steps)
     model.fit(x, y, lengths=lengths, epochs=epochs, callbacks=[Ending()], verbose=0, **fitting)
     losses = smoothed(seen)
     finite = np.where(np.isfinite(losses), losses, np.inf)
