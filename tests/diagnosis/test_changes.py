@@ -11,6 +11,7 @@ from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.suggestion import suggestions
 
 RNG = np.random.default_rng(0)
+TWO_LABELS = np.c_[np.arange(40) % 2, np.arange(40) % 3 > 0] * 1.0
 POINTS = blobs()
 SEQUENCES = sequences()
 IMAGES = RNG.uniform(0, 255, (30, 1, 6, 6)), np.arange(30) % 2
@@ -304,7 +305,7 @@ WANTED = {
     "one_hot": (np.eye(3)[np.arange(40) % 3], 3, "softmax", "categorical_crossentropy"),
     "binary": (np.arange(40.0) % 2, 1, "sigmoid", "binary_crossentropy"),
     "signs": (np.arange(40.0) % 2 * 2 - 1, 1, "sigmoid", "binary_crossentropy"),
-    "multilabel": (np.c_[np.arange(40) % 2, np.arange(40) % 3 > 0] * 1.0, 2, "sigmoid", "multilabel_crossentropy"),
+    "multilabel": (TWO_LABELS, 2, "sigmoid", "multilabel_crossentropy"),
     "class_column": (np.arange(40.0)[:, np.newaxis] % 4 + 1, 4, "softmax", CLASSES),
     "numbers": (RNG.normal(size=(40, 2)), 2, "identity", "mse"),
 }  # fmt: skip

@@ -61,7 +61,8 @@ def of_model(
     samples = Samples(data.x, targets, data.lengths, compiled.loss.sparse).of(some)
     history = model.history if history is None else history
     recipe = Recipe.of(model, batch_size=_batch_size(model, history, len(data.x)))
-    given = Given(*(None if each is None else np.asarray(each)[some] for each in (x, y, lengths)))
+    limits = None if lengths is None else np.asarray(lengths)[some]
+    given = Given(np.asarray(x)[some], np.asarray(y)[some], limits)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         found = judge.judged(examination.examined(model, recipe, samples, history, limit))

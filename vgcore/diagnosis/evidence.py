@@ -57,8 +57,8 @@ class Samples:
 
     @cached_property
     def inputs(self) -> Array:
-        """Inputs of some thousand samples as rows of features, of all timesteps, or of all pixels of a channel;
-        what is padding is left out. Empty of integers, which an `Embedding` reads.
+        """Inputs of some thousand samples as rows of features, of all timesteps, or of all pixels of a
+        channel; what is padding is left out. Empty of integers, which an `Embedding` reads.
         """
         x = self.x[:_MOST_ROWS]
         if x.dtype.kind in "iu":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from vgcore import initializers
 from vgcore.diagnosis.changes.base import Given, change
@@ -169,9 +170,17 @@ def _normed(recipe: Recipe, norm: type[BatchNorm] | type[LayerNorm]) -> Recipe |
 
 @change("batch norm", family="norm")
 def batchnorm(recipe: Recipe, data: Given) -> Recipe | None:
-    """Batch normalisation in front of each hidden activation (Ioffe and Szegedy 2015, arXiv 1502.03167)."""
-    batch = min(recipe.fitting["batch_size"], len(data.x))
-    return _normed(recipe, BatchNorm) if batch > 1 else None
+    """Batch normalisation in front of each hidden activation (Ioffe and Szegedy 2015, arXiv 1502.03167).
+
+    A last minibatch that is smaller is left out, for it may be one of a single sample.
+    """
+    batch = recipe.fitting["batch_size"]
+    if min(batch, len(data.x)) < 2:
+        return None
+    made = _normed(recipe, BatchNorm)
+    if made is None or len(data.x) < batch:
+        return made
+    return replace(made, fitting={**made.fitting, "drop_last": True})
 
 
 @change("layer norm", family="norm")
