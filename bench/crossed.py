@@ -6,7 +6,9 @@ any training. Programs that differ in depth or base alone are on the same side; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -27,31 +29,67 @@ ROUNDS = 2
 Factors = Mapping[str, float]
 
 
-def illnesses(row: Mapping[str, Any], factors: Factors) -> list[str]:
-    """Symptoms of a run, heaviest first, were the thresholds so many times as lax."""
-    found, near = set(), {}
-    for name, numbers in row["measured"].items():
-        many = [Measured(name, value, threshold, above) for value, threshold, above in numbers]
-        if not many:
-            continue
-        factor = factors.get(name, 1.0)
-        closeness = max(each.closeness for each in many) / factor
-        beyond = any(each.beyond for each in many) if closeness == 0 else closeness > 1
-        near[name] = closeness
-        if beyond and SYMPTOMS[name].ill and _harms(name, closeness, row):
-            found.add(name)
-    if not found and row["learned"] < judge.UNDERWAY:
-        nearest = max(judge.NEAR, key=lambda name: near.get(name, 0.0))
-        if near.get(nearest, 0.0) * judge._WITHIN > 1:
-            found.add(nearest)
-    return list(_ordered(frozenset(found)))
+@dataclass(frozen=True)
+class Numbers:
+    """What was measured of a run, as far as a threshold in reach would make it an illness.
 
+    Attributes
+    ----------
+    closeness : dict of str to float
+        By symptom: how many times its threshold is passed; infinite where that has no number.
+    nearest : str
+        What counts where nothing else does and a network fails, by the thresholds as they are; or empty.
+    learns : bool or None
+    told : frozenset of str
+        Symptoms that were told, and counted as harmful.
+    certain : frozenset of str
+        Those of them that are certain.
+    """
 
-def _harms(name: str, closeness: float, row: Mapping[str, Any]) -> bool:
-    """As `judge` has it; of what counts in networks that learn, too, that is known which was told."""
-    if row["learns"] is None:
-        return name in row["certain"] or closeness >= judge._CLEAR
-    return not row["learns"] or not SYMPTOMS[name].harmless_where_learning or name in row["ill"]
+    closeness: dict[str, float]
+    nearest: str
+    learns: bool | None
+    told: frozenset[str]
+    certain: frozenset[str]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Numbers:
+        """Of a row of the store."""
+        closeness: dict[str, float] = {}
+        ways = {"": judge._MOST_OF_THE_WAY}
+        for name, numbers in row["measured"].items():
+            many = [Measured(name, *each) for each in numbers]
+            found = max((each.closeness for each in many), default=0.0)
+            beyond = any(each.beyond for each in many)
+            closeness[name] = math.inf if beyond and found == 0 else found
+            if many:
+                ways[name] = SYMPTOMS[name].way(many[0])
+        reach = {
+            name: value
+            for name, value in closeness.items()
+            if SYMPTOMS[name].ill and value > min(FACTORS)
+        }
+        fails = row["learned"] < judge.UNDERWAY
+        nearest = max(ways, key=lambda name: ways[name]) if fails else ""
+        told, certain = frozenset(row["ill"]), frozenset(row["certain"])
+        return cls(reach, nearest, row["learns"], told, certain)
+
+    def illnesses(self, factors: Factors) -> tuple[str, ...]:
+        """Symptoms, heaviest first, were the thresholds so many times as lax."""
+        found = []
+        for name, value in self.closeness.items():
+            passed = value / factors.get(name, 1.0)
+            if passed > 1 and self._harms(name, passed):
+                found.append(name)
+        if not found and self.nearest:
+            found.append(self.nearest)
+        return _ordered(frozenset(found))
+
+    def _harms(self, name: str, passed: float) -> bool:
+        """As `judge` has it; of what counts in networks that learn, too, that is known which was told."""
+        if self.learns is None:
+            return name in self.certain or passed >= judge._CLEAR
+        return not self.learns or not SYMPTOMS[name].harmless_where_learning or name in self.told
 
 
 @cache
@@ -69,7 +107,13 @@ class Runs:
 
     def __init__(self, programs: Sequence[Program], seeds: int, store: Store) -> None:
         self.programs = [
-            (program, *(rows_of(program, form, seeds, store) for form in ("faulty", "healthy")))
+            (
+                program,
+                *(
+                    [Numbers.of(row) for row in rows_of(program, form, seeds, store)]
+                    for form in ("faulty", "healthy")
+                ),
+            )
             for program in programs
         ]
 
@@ -77,7 +121,7 @@ class Runs:
         """With other thresholds."""
         whole = Verdicts()
         for program, *forms in self.programs:
-            faulty, healthy = ([illnesses(row, factors) for row in rows] for rows in forms)
+            faulty, healthy = ([run.illnesses(factors) for run in runs] for runs in forms)
             whole += judged(program, faulty, healthy)
         return whole
 

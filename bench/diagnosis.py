@@ -86,8 +86,17 @@ def print_verdicts(programs: Sequence[Program], seeds: int, store: Store) -> Non
 def print_crossed(programs: Sequence[Program], seeds: int, store: Store) -> None:
     """The same with thresholds that were set on other programs."""
     found, factors = crossed.cross_validated(programs, seeds, store)
-    print(f"Thresholds set on four fifths of the programs, judged on the last\n\n{verdicts.HEAD}")
-    print(f"| **all** | {' | '.join(found.cells())} | | |\n")
+    shares = ", ".join(
+        f"{what} {some / whole:.1%}"
+        for what, some, whole in (
+            ("flagged", found.flagged, found.faulty),
+            ("right cause first", found.first, found.faulty),
+            ("among the first three", found.among, found.faulty),
+            ("false alarms", found.alarms, found.healthy),
+        )
+        if whole
+    )
+    print(f"Thresholds set on four fifths of the programs, judged on the last: {shares}.\n")
     for name, some in sorted(factors.items()):
         print(f"{name}: times {', '.join(f'{factor:g}' for factor in some)}")
 

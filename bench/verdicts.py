@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import curing
 from outcomes import Outcomes, outcomes
 from programs import Program
 from store import Store
 from vgcore.diagnosis.evidence import Evidence
+from vgcore.diagnosis.finding import Measured
+from vgcore.diagnosis.symptoms import SYMPTOMS
 
 VERDICT = "verdict"
 WITHIN = 0.02  # of the published fix's score
@@ -46,8 +49,6 @@ def measure(
         },
     }
     if cures:
-        import curing
-
         told |= curing.measure(program, run, found, seed)
     return told
 
@@ -83,6 +84,7 @@ class Verdicts:
     flagged: int = 0
     first: int = 0
     among: int = 0
+    remarked: int = 0
     healthy: int = 0
     alarms: int = 0
     tried: int = 0
@@ -100,6 +102,7 @@ class Verdicts:
             _share(self.flagged, self.faulty),
             _share(self.first, self.faulty),
             _share(self.among, self.faulty),
+            _share(self.remarked, self.faulty),
             str(self.healthy),
             _share(self.alarms, self.healthy),
             _share(self.cured, self.tried),
@@ -107,7 +110,9 @@ class Verdicts:
         ]
 
 
-def judged(program: Program, faulty: Iterable[list[str]], healthy: Iterable[list[str]]) -> Verdicts:
+def judged(
+    program: Program, faulty: Iterable[Sequence[str]], healthy: Iterable[Sequence[str]]
+) -> Verdicts:
     """Whether the symptoms of each run, heaviest first, are right."""
     found = Verdicts()
     for ill in faulty:
@@ -122,6 +127,15 @@ def judged(program: Program, faulty: Iterable[list[str]], healthy: Iterable[list
     return found
 
 
+def remarks(row: Mapping[str, Any]) -> list[str]:
+    """What was told of a run that is no illness, such as that it was not trained for long."""
+    return [
+        name
+        for name, numbers in row["measured"].items()
+        if not SYMPTOMS[name].ill and any(Measured(name, *each).beyond for each in numbers)
+    ]
+
+
 def rows_of(program: Program, form: str, seeds: int, store: Store) -> list[dict[str, Any]]:
     """What was measured of the runs of a form."""
     found = [store.get((program.id, form, seed, VERDICT)) for seed in range(seeds)]
@@ -133,6 +147,9 @@ def verdicts(program: Program, seeds: int, store: Store) -> Verdicts:
     faulty, healthy = (rows_of(program, form, seeds, store) for form in ("faulty", "healthy"))
     found = judged(program, (row["ill"] for row in faulty), (row["ill"] for row in healthy))
     reference = outcomes(program, seeds, store)
+    for row in faulty:
+        told = {*row["ill"][:TOP], *remarks(row)}
+        found += Verdicts(remarked=bool(program.causes & told))
     for seed in range(seeds):
         row = store.get((program.id, "faulty", seed, VERDICT))
         if row is not None and "cured" in row:
@@ -155,9 +172,9 @@ def reaches(found: Outcomes, seed: int, score: float) -> bool:
 
 
 HEAD = (
-    "| program | faulty runs | flagged | right cause first | among the first three | healthy runs "
-    "| false alarms | cured | cured by chance | first findings | others |\n"
-    "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|---|"
+    "| program | faulty runs | flagged | right cause first | among the first three | or a remark "
+    "| healthy runs | false alarms | cured | cured by chance | first findings | others |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|---|"
 )
 
 

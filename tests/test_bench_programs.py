@@ -121,14 +121,15 @@ def test_stored_numbers_say_what_the_diagnosis_said():
         for form in FORMS:
             row = verdicts.measure(PROGRAMS[name], form, 0, 1.0, cures=False)
             assert bool(row["ill"]) == (form == "faulty")
-            assert crossed.illnesses(row, {}) == list(dict.fromkeys(row["ill"]))
+            assert crossed.Numbers.of(row).illnesses({}) == tuple(dict.fromkeys(row["ill"]))
 
 
 def test_a_laxer_threshold_flags_less():
     row = verdicts.measure(PROGRAMS["AT-demo-GV"], "faulty", 0, 1.0, cures=False)
     row["learned"] = 1.0
-    assert "vanishing_gradient" in crossed.illnesses(row, {})
-    assert "vanishing_gradient" not in crossed.illnesses(row, {"vanishing_gradient": 1e12})
+    found = crossed.Numbers.of(row)
+    assert "vanishing_gradient" in found.illnesses({})
+    assert "vanishing_gradient" not in found.illnesses({"vanishing_gradient": 1e12})
 
 
 def test_a_family_is_on_one_side():

@@ -81,7 +81,7 @@ def _relu_output() -> Program:
         epochs=5,
     )
     healthy = faulty.but(layers=stack(*hidden, of(vg.Dense, 10, "softmax", **about)))
-    causes = OUTPUT | {"not_finite", "dead_layer"}
+    causes = OUTPUT | {"not_finite"}
     return Program(
         "47352366",
         "B",
@@ -107,7 +107,7 @@ def _unscaled_images() -> Program:
         batch=32,
         epochs=8,
     )
-    causes = UNSCALED | {"large_weights", "dead_units"}
+    causes = UNSCALED
     return Program(
         "48594888",
         "B",
@@ -142,7 +142,7 @@ def _signs() -> Program:
             epochs=10,
         )
 
-    causes = frozenset({"dead_layer", "dead_units", "vanishing_gradient", "too_much_dropout"})
+    causes = frozenset({"dead_layer", "dead_units"})
     return Program("Traffic-Sign", "B", causes, _centred, form("relu"), form("elu"))
 
 

@@ -141,7 +141,7 @@ def _relu_output() -> Program:
         targets="column",
     )
     healthy = faulty.but(layers=stack(hidden, of(vg.Dense, 1, "sigmoid")), epochs=10)
-    causes = OUTPUT | {"dead_layer", "not_trained_long"}
+    causes = OUTPUT | {"not_trained_long"}
     return Program("51185079", "D", causes, _cls(1000, 34, 2), faulty, healthy)
 
 
@@ -157,7 +157,12 @@ def _softmax_of_numbers() -> Program:
         layers=stack(of(dense, 32), of(vg.Dense, 3)), scale_y=standardised, epochs=40
     )
     return Program(
-        "53749895", "D", OUTPUT | {"targets_out_of_scale"}, _reg(1000, 64, 3), faulty, healthy
+        "53749895",
+        "D",
+        OUTPUT | {"targets_out_of_scale", "dead_layer"},
+        _reg(1000, 64, 3),
+        faulty,
+        healthy,
     )
 
 
@@ -240,7 +245,7 @@ def _deep_iris() -> Program:
         epochs=1,
     )
     healthy = faulty.but(epochs=40, scale_x=standardised)
-    causes = NOT_YET | {"too_deep", "large_weights", "inputs_out_of_scale", "saturated_units"}
+    causes = NOT_YET | {"too_deep"}
     return Program("61234347", "D", causes, lambda rng: data.known(rng, "iris"), faulty, healthy)
 
 
@@ -280,7 +285,7 @@ def _one_relu() -> Program:
         batch=32,
         epochs=30,
     )
-    causes = OUTPUT | NOT_YET | {"bottleneck", "dead_layer"}
+    causes = OUTPUT | NOT_YET | {"bottleneck"}
     return Program("69787272", "D", causes, _cls(1000, 31, 2), faulty, healthy)
 
 

@@ -17,20 +17,12 @@ from programs import data, keras
 from programs.program import Data, Form, Layers, Program, dense, of, stack
 from vgcore.layers.base import Layer
 
-VANISHING = frozenset({"vanishing_gradient", "collapsed_activations", "small_weights", "too_deep"})
+VANISHING = frozenset({"vanishing_gradient", "collapsed_activations", "too_deep"})
+SMALL_START = VANISHING | {"small_weights"}
 DYING = frozenset(
     {"dead_layer", "dead_units", "vanishing_gradient", "collapsed_activations", "too_deep"}
 )
-OSCILLATING = frozenset(
-    {
-        "oscillating_loss",
-        "rate_too_high",
-        "dead_layer",
-        "dead_units",
-        "exploding_gradient",
-        "too_deep",
-    }
-)
+OSCILLATING = frozenset({"oscillating_loss", "rate_too_high", "beyond_stability"})
 
 
 def normalised(*units: int, activation: str = "relu") -> list[Layer]:
@@ -91,7 +83,7 @@ def _improper_output() -> Program:
         epochs=300,
     )
     healthy = faulty.but(layers=_deep(3, hidden))
-    causes = frozenset({"output_activation", "not_finite", "dead_layer"})
+    causes = frozenset({"output_activation", "not_finite"})
     return Program("AT-demo-IO", "A", causes, data.blobs, faulty, healthy)
 
 
@@ -163,7 +155,7 @@ PROGRAMS = [
         "AT-CIFAR-ru20",
         of(dense, *[64] * 20, weight_initializer=keras.UNIFORM),
         of(dense, *[64] * 20, weight_initializer=keras.HE_UNIFORM),
-        VANISHING,
+        SMALL_START,
         20,
         rows=data.textures,
     ),

@@ -14,6 +14,7 @@ import numpy as np
 
 import vgcore as vg
 from programs import data, keras
+from programs.feedforward import TOO_FAST
 from programs.program import Data, Form, Layers, Program, Scaling, of, split, stack, standardised
 from vgcore.layers.base import Layer
 
@@ -113,19 +114,8 @@ def _ascending(loss: Loss) -> vg.losses.Custom:
     return vg.losses.Custom(function)
 
 
-_TOO_FAST = frozenset(
-    {
-        "rate_too_high",
-        "beyond_stability",
-        "oscillating_loss",
-        "rising_loss",
-        "exploding_gradient",
-        "dead_layer",
-        "dead_units",
-        "not_finite",
-    }
-)
-_WRONG_SIGN = frozenset({"rising_loss", "not_finite", "exploding_gradient", "rate_too_high"})
+_SUM = TOO_FAST | {"exploding_gradient"}
+_WRONG_SIGN = frozenset({"rising_loss"})
 _EPSILON = frozenset({"epsilon_out_of_range", "rate_too_high"})
 
 
@@ -148,8 +138,8 @@ def _ten_times(values: Array) -> Scaling:
 PROGRAMS = [
     _base("sym", frozenset({"symmetric_units"}), layers=_cnn(SAME)),
     _regr("sym", frozenset({"symmetric_units"}), layers=_mlp(SAME)),
-    _base("lr-high", _TOO_FAST, optimizer=vg.SGD(0.5, weight_decay=DECAY)),
-    _regr("lr-high", _TOO_FAST, optimizer=keras.adam(0.1, weight_decay=DECAY)),
+    _base("lr-high", TOO_FAST, optimizer=vg.SGD(0.5, weight_decay=DECAY)),
+    _regr("lr-high", TOO_FAST, optimizer=keras.adam(0.1, weight_decay=DECAY)),
     _base("eps", _EPSILON, optimizer=keras.adam(0.1, epsilon=1e-16, weight_decay=DECAY)),
     _regr("eps", _EPSILON, optimizer=keras.adam(0.001, epsilon=1e-16, weight_decay=DECAY)),
     _base("softmax-hidden", frozenset({"hidden_softmax"}), layers=_cnn(activation="softmax")),
@@ -159,8 +149,8 @@ PROGRAMS = [
         layers=_mlp(output="sigmoid"),
         scale_y=data.within_1,
     ),
-    _base("sum", _TOO_FAST, loss=_summed(keras.categorical)),
-    _regr("sum", _TOO_FAST, loss=_summed(_squares)),
+    _base("sum", _SUM, loss=_summed(keras.categorical)),
+    _regr("sum", _SUM, loss=_summed(_squares)),
     _base("sign", _WRONG_SIGN, loss=_ascending(keras.categorical)),
     _regr("sign", _WRONG_SIGN, loss=_ascending(_squares)),
     _base(

@@ -58,7 +58,7 @@ _CODE = (16, 16, 3, 16, 16)
 PROGRAMS = [
     program(
         "46995209",
-        UNSCALED | VANISHING | {"dead_layer", "dead_units", "unequal_layers"},
+        UNSCALED | VANISHING | {"dead_layer", "dead_units"},
         _long_sine,
         Form(
             stack(of(dense, 10, 90, activation="tanh"), of(dense, *[10] * 8), of(vg.Dense, 1)),
