@@ -331,7 +331,7 @@ def test_the_best_is_the_simplest_that_is_as_good():
     first = row("first", (0.88, 0.92, 0.95), place=1)
     worse = row("worse", (0.70, 0.72, 0.75))
     table = ranked(NONE, both, second, first, worse)
-    assert table.best is first
+    assert table.best is second
     assert [each["equal"] for each in table.to_rows()] == [True, True, True, False, False]
 
 

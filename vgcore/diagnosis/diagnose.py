@@ -17,17 +17,18 @@ from vgcore import _validate
 from vgcore.diagnosis import examination, judge
 from vgcore.diagnosis.changes import Given
 from vgcore.diagnosis.diagnosis import Diagnosis
-from vgcore.diagnosis.evidence import Evidence, Samples
+from vgcore.diagnosis.evidence import LEARNED, ROOM, Evidence, Samples
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.suggestion import suggestions
 from vgcore.diagnosis.symptoms import SYMPTOMS
-from vgcore.diagnosis.trial import tried
+from vgcore.diagnosis.trial import MOST_STEPS, tried
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential, inputs, progress
 from vgcore.model.history import History
 
 _BATCH = 32
 _MOST_ROWS = 20_000
+_LEAST_STEPS = 100  # of a trial; of a network that was trained, as many as that
 _OFTEN = ("scale_inputs", "range_test", "output", "loss", "adam", "relu", "batchnorm")
 
 
@@ -65,22 +66,28 @@ def of_model(
     given = Given(np.asarray(x)[some], np.asarray(y)[some], limits)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        found = judge.judged(examination.examined(model, recipe, samples, history, limit))
-        findings = tuple(
-            each.with_(suggestions=suggestions(recipe, SYMPTOMS[each.symptom].cures, given))
-            for each in found.findings
-        )
-        trials = None
-        if cures and not (found.healthy and _learns(found)):
+        evidence = examination.examined(model, recipe, samples, history, limit)
+        found = judge.judged(evidence)
+        if cures and (found.illnesses or not _learns(evidence)):
+            steps = max(model.step, _LEAST_STEPS) if model.step else MOST_STEPS
             left = max(limit - (time.monotonic() - begin), limit / 2)
             with progress.share("trying cures") as tell:
-                trials = tried(recipe, _promising(found), *given, seconds=left, progress=tell)
-    return replace(found, findings=findings, trials=trials)
+                keys = _promising(found)
+                trials = tried(recipe, keys, *given, seconds=left, steps=steps, progress=tell)
+            found = judge.with_trials(found, evidence, trials)
+    findings = tuple(
+        each.with_(suggestions=suggestions(recipe, SYMPTOMS[each.symptom].cures, given))
+        for each in found.findings
+    )
+    return replace(found, findings=findings)
 
 
-def _learns(found: Diagnosis) -> bool:
-    """Whether it learns as much as a plain network, as far as that is known."""
-    return all(finding.symptom != "learns_little" for finding in found.findings)
+def _learns(evidence: Evidence) -> bool:
+    """Whether a network learns as much as a plain one or, where that learns nothing, something."""
+    outcome = evidence.outcome
+    if outcome is None or not math.isnan(outcome.learned):
+        return outcome is None or outcome.learned >= LEARNED
+    return outcome.score > outcome.chance + ROOM
 
 
 def _promising(found: Diagnosis) -> Iterator[str]:

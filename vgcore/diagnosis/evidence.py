@@ -18,7 +18,6 @@ Array = NDArray[Any]
 Moment = Literal["start", "now"]
 
 _MOST_ROWS = 4096  # of inputs whose scales are measured
-_ROOM = 0.02  # that a plain network must learn beyond chance for anything to be said
 _EDGE = 5  # steps of a record whose median is its beginning, or its end
 
 
@@ -109,7 +108,7 @@ class Outcome:
         if np.isnan(self.score):
             return 0.0
         room = self.reference - self.chance
-        return (self.score - self.chance) / room if room > _ROOM else float("nan")
+        return (self.score - self.chance) / room if room > ROOM else float("nan")
 
 
 class Evidence:
@@ -239,6 +238,9 @@ class Evidence:
             return None
         return bool(np.median(losses[-_EDGE:]) < 0.5 * np.median(losses[:_EDGE]))
 
+
+ROOM = 0.02
+"""What a network must learn beyond chance for it to count as something."""
 
 FALLS = 0.05
 """Part of itself by which a loss must fall in the last quarter to be said to fall still."""

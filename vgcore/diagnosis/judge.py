@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from vgcore.diagnosis.diagnosis import Diagnosis
-from vgcore.diagnosis.evidence import UNDERWAY, Evidence
+from vgcore.diagnosis.evidence import ROOM, UNDERWAY, Evidence
 from vgcore.diagnosis.finding import Finding, Measured
 from vgcore.diagnosis.symptoms import SYMPTOMS, Sign, Symptom
+from vgcore.diagnosis.table import Trials
 from vgcore.diagnosis.why import explained
 
 _DEATH = ("dead_layer", "dead_units", "vanishing_gradient", "rate_too_low")
@@ -96,9 +99,38 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
 _MOST_OF_THE_WAY = 0.6  # from what is usual to a threshold
 
 
+def with_trials(found: Diagnosis, evidence: Evidence, trials: Trials) -> Diagnosis:
+    """The diagnosis with the cures that were tried.
+
+    Where a network fails and no rule said why, but a change cures it, the symptom that this change is for,
+    and whose number has come nearest to its threshold, is told as possible.
+    """
+    found = replace(found, trials=trials)
+    best = found.best
+    if found.illnesses or best is None or not best.changes or not _fails(evidence):
+        return found
+    signs = [
+        (symptom, sign)
+        for name, symptom in SYMPTOMS.items()
+        if best.changes[0] in symptom.cures and name in found.measured
+        for sign in symptom.signs(evidence, symptom.thresholds)
+    ]
+    if not signs:
+        return found
+    symptom, sign = max(signs, key=lambda each: each[0].way(each[1].measured))
+    finding = symptom.finding(sign, ill=True)
+    finding = finding.with_(
+        certainty="possible", sentence=f"{finding.sentence} A cure for it has helped: {best.name}."
+    )
+    return replace(found, findings=(finding, *found.findings))
+
+
 def _fails(evidence: Evidence) -> bool:
-    """Whether a network learns less than half of what a plain one does."""
-    return evidence.outcome is not None and evidence.outcome.learned < UNDERWAY
+    """Whether a network learns less than half of what a plain one does, or nothing if that learns nothing."""
+    outcome = evidence.outcome
+    if outcome is None or not math.isnan(outcome.learned):
+        return outcome is not None and outcome.learned < UNDERWAY
+    return outcome.score < outcome.chance + ROOM
 
 
 def _harms(symptom: Symptom, sign: Sign, learns: bool | None) -> bool:

@@ -189,13 +189,13 @@ class Trials(Sequence[Tried]):
 
     @property
     def best(self) -> Tried | None:
-        """The simplest change that is as good as the best and better than no change; None if none is."""
+        """The simplest change that scores as the best does and better than no change; None if none is."""
         better = [row for row in self._changes() if row.better_than(self.none)]
         if not better:
             return None
         top = max(better, key=lambda row: row.score)
-        equal = (row for row in better if row.score >= min(top.low, top.score - MARGIN))
-        return min(equal, key=lambda row: (len(row.changes), row.place))
+        as_good = (row for row in better if row.score >= top.score - MARGIN)
+        return min(as_good, key=lambda row: (len(row.changes), row.place))
 
     def _changes(self) -> list[Tried]:
         return [row for row in self.rows if row.kind in ("change", "random")]

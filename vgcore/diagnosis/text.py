@@ -9,6 +9,7 @@ from html import escape
 from statistics import median
 from typing import TYPE_CHECKING
 
+from vgcore.diagnosis.evidence import ROOM
 from vgcore.diagnosis.finding import Finding
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ def verdict(diagnosis: Diagnosis) -> str:
     ill = diagnosis.illnesses
     learned = _learned(diagnosis)
     little = any(finding.symptom == "learns_little" for finding in diagnosis.findings)
+    outcome = diagnosis.outcome
+    if not ill and outcome is not None and outcome.score < outcome.chance + ROOM:
+        return (
+            f"No illness was found, but nothing is learned, by a plain network neither: {learned}."
+        )
     if not ill and little:
         return f"No illness was found, but it learns less than it could: {learned}."
     if not ill:

@@ -32,7 +32,7 @@ Array = NDArray[Any]
 _SINGLE = 0.5  # share of the time that single changes get
 _ALL_BUT = 0.8  # the same where not all of them fit in
 _LATE = 0.3  # of what is left that they may take more, if they were planned badly
-_LEAST_STEPS, _MOST_STEPS = 100, 5_000
+_LEAST_STEPS, MOST_STEPS = 100, 5_000
 _PROBED, _PROBING = (
     3,
     0.1,
@@ -55,7 +55,7 @@ def tried(
     seconds: float,
     seeds: int = 3,
     rng: Any = 0,
-    steps: int = _MOST_STEPS,
+    steps: int = MOST_STEPS,
     reference: bool = True,
     progress: Callable[[float], Any] | None = None,
 ) -> Trials:
