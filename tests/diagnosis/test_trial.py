@@ -335,6 +335,13 @@ def test_the_best_is_the_simplest_that_is_as_good():
     assert [each["equal"] for each in table.to_rows()] == [True, True, True, False, False]
 
 
+def test_a_suggested_change_goes_before_one_by_chance():
+    drawn = row("drawn", (0.9, 0.92, 0.94), "random", place=1)
+    suggested = row("suggested", (0.9, 0.92, 0.94), place=2)
+    assert ranked(NONE, drawn, suggested).best is suggested
+    assert repr(suggested) == "Tried('suggested', score 0.92 (0.9 to 0.94))"
+
+
 def test_luck_is_no_cure():
     assert ranked(NONE, row("lucky", (0.45, 0.58, 0.9))).best is None
     assert ranked(NONE, row("unsure", (0.3, 0.9, 0.9))).best is None

@@ -26,7 +26,7 @@ MARGIN = 0.01
 """By how much a score must be above another to be called better, beside the ranges over seeds."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tried:
     """One change, or several together, tried from several seeds.
 
@@ -57,6 +57,10 @@ class Tried:
     data: Given
     classes: bool
     place: int = 0
+
+    def __repr__(self) -> str:
+        """Show the change, and how well it did."""
+        return f"Tried({self.name!r}, score {_range([result.score for result in self.results])})"
 
     @property
     def score(self) -> float:
@@ -195,7 +199,7 @@ class Trials(Sequence[Tried]):
             return None
         top = max(better, key=lambda row: row.score)
         as_good = (row for row in better if row.score >= top.score - MARGIN)
-        return min(as_good, key=lambda row: (len(row.changes), row.place))
+        return min(as_good, key=lambda row: (len(row.changes), row.kind == "random", row.place))
 
     def _changes(self) -> list[Tried]:
         return [row for row in self.rows if row.kind in ("change", "random")]
