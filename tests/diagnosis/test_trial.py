@@ -245,6 +245,10 @@ KINDS = {
         lambda: compiled([vg.Embedding(9, 3), vg.LSTM(4), vg.Dense(2, "softmax")], (None,)),
         (np.arange(320).reshape(80, 4) % 9, Y),
     ),
+    "whole numbers": (
+        lambda: compiled([vg.Dense(1)], 2, "mse", vg.Adam(0.1)),
+        (np.arange(120).reshape(60, 2) * 7 % 100, np.arange(60) * 3 % 50),
+    ),
     "images": (
         lambda: compiled([vg.Conv2d(2, 3, "relu"), vg.Flatten(), vg.Dense(2, "softmax")], (1, 5, 5)),
         (np.random.default_rng(0).normal(size=(40, 1, 5, 5)), np.arange(40) % 2),

@@ -65,8 +65,9 @@ class ScaleInputs(Step):
         return ScaleInputs(mean, np.where(std > 0, std, 1.0), axes, masked)
 
     def apply(self, x: Array, y: Array | None, lengths: Array | None) -> Data:
-        """X scaled."""
-        return np.clip((x - self.mean) / self.std, -BOUND, BOUND), y, lengths
+        """Scaled inputs, in float32 but where x is float64."""
+        scaled = np.clip((x - self.mean) / self.std, -BOUND, BOUND)
+        return scaled if x.dtype == np.float64 else scaled.astype(np.float32), y, lengths
 
     def lines(self) -> list[str]:
         """Means and deviations are those of x."""

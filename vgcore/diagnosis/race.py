@@ -190,6 +190,7 @@ def probe(contenders: Sequence[Contender], rows: Rows, steps: int, end: float) -
         more = run.model.step - 1
         each.cost = max((run.seconds - first) / more if more > 0 else first, _LEAST_COST)
         each.size = _COPIES * run.model.session.values.nbytes
+        each.size += run.data[0].nbytes if each.recipe.preparation else 0
         each.runs.clear()
 
 

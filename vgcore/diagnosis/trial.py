@@ -189,6 +189,8 @@ class _Trial:
         x, y, lengths = self._rows.train
         if has_own_targets(self._recipe, y):
             return []
+        if self._recipe.layers[0].vocabulary is None:
+            x = np.asarray(x, np.float64)
         samples = Samples(x, y, lengths, is_sparse(self._recipe))
         plain = plain_network(samples)
         if plain is None:

@@ -194,7 +194,7 @@ def scale_targets(recipe: Recipe, data: Given) -> Recipe | None:
     """Each column of the targets with mean 0 and standard deviation 1; outputs are in these units."""
     y = recipe.prepare(*data)[1]
     takes_any = _kept_loss(recipe, "identity")
-    if (
+    if y.ndim > 3 or (
         is_sparse(recipe)
         or y.dtype.kind not in "fiu"
         or targets.kind_of(y) != "numbers"
