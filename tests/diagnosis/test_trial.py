@@ -339,6 +339,14 @@ def test_the_best_is_the_simplest_that_is_as_good():
     assert [each["equal"] for each in table.to_rows()] == [True, True, True, False, False]
 
 
+def test_what_is_below_the_best_from_every_seed_is_not_as_good():
+    wide = row("wide", (0.70, 0.83, 0.86), place=1)
+    below = row("below", (0.73, 0.74, 0.78), place=0)
+    table = ranked(NONE, wide, below)
+    assert table.best is wide
+    assert not table.equal(below)
+
+
 def test_a_suggested_change_goes_before_one_by_chance():
     drawn = row("drawn", (0.9, 0.92, 0.94), "random", place=1)
     suggested = row("suggested", (0.9, 0.92, 0.94), place=2)

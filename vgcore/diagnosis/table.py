@@ -131,6 +131,11 @@ class Tried:
         """Whether it is outside the other's range, and its worst seed above the other's median."""
         return self.score > other.high + MARGIN and self.low > other.score
 
+    def as_good_as(self, other: Tried) -> bool:
+        """Whether each one's median is in the other's range, or both are all but alike."""
+        near = self.score >= other.score - MARGIN
+        return near or (self.score >= other.low and self.high >= other.score)
+
     def to_row(self, equal: bool) -> dict[str, Any]:
         """The numbers, as JSON can hold them but for infinite ones and NaN."""
         losses = self._losses()
@@ -188,8 +193,7 @@ class Trials(Sequence[Tried]):
 
     def equal(self, row: Tried) -> bool:
         """Whether a row is as good as the best one, given the seeds."""
-        top = max(self.rows, key=lambda each: each.score)
-        return row.score >= min(top.low, top.score - MARGIN)
+        return row.as_good_as(max(self.rows, key=lambda each: each.score))
 
     @property
     def best(self) -> Tried | None:
