@@ -151,7 +151,8 @@ def _outcome(
         test = plain.samples.of(held)
         reference = score.score(plain.model.predict(test.x, lengths=test.lengths), test.y, kind)
     answers = _at_rest(model).predict(samples.x, lengths=samples.lengths)
-    mine = score.score(answers, samples.y, kind, model.loss.middle)
+    middle = model.loss.middle if model.loss.judged else 0.5
+    mine = score.score(answers, samples.y, kind, middle)
     measure = "of its targets' variance" if kind == "numbers" else "accuracy"
     if samples.classes is not None and score.is_unbalanced(samples.classes):
         measure = "accuracy, as a mean over the classes"

@@ -128,8 +128,8 @@ class Tried:
         return self.whole.prepare(x, y, lengths)
 
     def better_than(self, other: Tried) -> bool:
-        """Whether it is outside the other's range, and its worst seed above the other's median."""
-        return self.score > other.high + MARGIN and self.low > other.score
+        """Whether its worst seed is above the other's median, and its median no worse than the other's best."""
+        return self.low > other.score + MARGIN and self.score >= other.high - MARGIN
 
     def as_good_as(self, other: Tried) -> bool:
         """Whether each one's median is in the other's range, or both are all but alike."""
