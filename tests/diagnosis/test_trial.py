@@ -369,7 +369,6 @@ def test_what_does_not_fit_into_the_time_is_said():
     wide.compile(CLASSES, "adam")
     recipe = Recipe.of(wide, batch_size=200)
     table = tried(recipe, ["relu", "tanh", "elu", "selu"], x, y, seconds=0.2)
-    assert table.none.steps >= 1
     assert table.not_tried
     assert not set(table.not_tried) & {row.name for row in table}
     assert f"Not tried: {table.not_tried[0]}" in str(table)

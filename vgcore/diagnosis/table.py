@@ -128,7 +128,7 @@ class Tried:
         return self.whole.prepare(x, y, lengths)
 
     def better_than(self, other: Tried) -> bool:
-        """Whether its worst seed is above the other's median, and its median no worse than the other's best."""
+        """Whether its worst seed is above the other's median, and its median not below the other's best."""
         return self.low > other.score + MARGIN and self.score >= other.high - MARGIN
 
     def as_good_as(self, other: Tried) -> bool:
