@@ -2,6 +2,7 @@
 
 python bench/records.py                 row D2; python bench/records.py D3 --every 10: at every tenth step
 python bench/records.py --live          norms alone, beside them with a picture that moves while it trains
+python bench/records.py --watch         nothing, beside fit(watch=True)
 
 Medians of epochs that take turns in one process; shares are of the step that nobody tracks, of a live picture
 of the step that is recorded. It is drawn by matplotlib's backend: MPLBACKEND=tkagg draws in a window, %run in
@@ -78,7 +79,21 @@ class Pace(vg.callbacks.Callback):
         return self.seconds > self._least
 
 
-def watch(workload: Workload, rounds: int, seconds: float) -> tuple[float, float]:
+def watch(workload: Workload, rounds: int, seconds: float) -> float:
+    """How much longer a step takes with fit(watch=True)."""
+    x, y = workload.data()
+    model = network(workload)
+    steps: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(rounds):
+        for watched, times in steps.items():
+            pace = Pace(seconds)
+            options: dict[str, Any] = {"callbacks": [pace], "verbose": 0, "watch": watched}
+            model.fit(x, y, epochs=10**6, batch_size=workload.batch, **options)
+            times.append(pace.step)
+    return median(steps[True]) / median(steps[False]) - 1
+
+
+def draw(workload: Workload, rounds: int, seconds: float) -> tuple[float, float]:
     """Frames a second of a live picture once it is open, and how much longer a step takes with it."""
     x, y = workload.data()
     model = network(workload)
@@ -105,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=21, help="default: 21")
     parser.add_argument("--threads", type=int, default=1, help="default: 1")
     parser.add_argument("--live", action="store_true", help="draw, by matplotlib's backend")
+    parser.add_argument("--watch", action="store_true", help="fit(watch=True)")
     options = parser.parse_args(arguments)
     if min(options.every, options.rounds, options.threads) < 1:
         parser.error("expected numbers of at least 1")
@@ -114,8 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"{simd.level}, threads: {options.threads}; {options.row}, every {options.every}. step recorded\n"
     )
     if options.live:
-        frames, more = watch(workload, 5, 4.0)
+        frames, more = draw(workload, 5, 4.0)
         print(f"live: {frames:.1f} frames a second, a step takes {more:.1%} more")
+        return
+    if options.watch:
+        print(f"watch: a step takes {watch(workload, 9, 2.0):.1%} more")
         return
     found = measure(workload, options.every, options.rounds)
     alone = found.pop("nobody")

@@ -82,8 +82,16 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield from _tried(diagnosis.trials, diagnosis.best)
     if diagnosis.not_looked_at:
         yield ""
-        unseen = ", ".join(name.replace("_", " ") for name in diagnosis.not_looked_at)
-        yield from textwrap.wrap(f"Not looked at, for want of data or a record: {unseen}.", _WIDTH)
+        yield from textwrap.wrap(_unseen(diagnosis.not_looked_at), _WIDTH)
+
+
+def _unseen(names: tuple[str, ...]) -> str:
+    """Which symptoms were not looked at, or how many if they are many."""
+    if len(names) > _SHOWN_NUMBERS:
+        what = "the network, its data or arrays from inside"
+        return f"{len(names)} symptoms were not looked at, for want of {what}: diagnosis.not_looked_at."
+    listed = ", ".join(name.replace("_", " ") for name in names)
+    return f"Not looked at, for want of data or a record: {listed}."
 
 
 def _of(finding: Finding, mark: str, followers: list[Finding]) -> Iterator[str]:
