@@ -12,6 +12,7 @@ a notebook.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from statistics import median
@@ -22,6 +23,7 @@ from timing import no_garbage_collector
 from vgcore._core import simd
 from workloads import ROWS, DenseWorkload, Workload
 
+WATCHED = 20_000  # steps of a training that is watched: each 20th of them is recorded
 KINDS: dict[str, dict[str, Any]] = {
     "norms": {},
     "distributions": {"distributions": True},
@@ -88,7 +90,8 @@ def watch(workload: Workload, rounds: int, seconds: float) -> float:
         for watched, times in steps.items():
             pace = Pace(seconds)
             options: dict[str, Any] = {"callbacks": [pace], "verbose": 0, "watch": watched}
-            model.fit(x, y, epochs=10**6, batch_size=workload.batch, **options)
+            epochs = math.ceil(WATCHED / workload.batches)
+            model.fit(x, y, epochs=epochs, batch_size=workload.batch, **options)
             times.append(pace.step)
     return median(steps[True]) / median(steps[False]) - 1
 

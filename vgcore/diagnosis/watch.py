@@ -21,7 +21,6 @@ WATCHED = (
     "dead_units",
     "saturated_units",
     "rate_too_high",
-    "rising_loss",
 )
 """Symptoms that a record shows before a training is over."""
 

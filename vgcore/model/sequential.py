@@ -327,8 +327,8 @@ class Sequential:
             See `vgcore.callbacks`: called as ``callback(epoch, logs)`` after each epoch, or objects with
             hooks. Training stops where one returns True.
         watch : bool
-            Warn, in one line each, when gradients begin to vanish or explode, units to die or saturate, steps
-            to be too long, or the loss to rise. It looks at ``track``, or at every 20th step, now and then.
+            Warn, in one line each, when gradients begin to vanish or explode, units to die or saturate, or
+            steps to be too long. It looks at ``track``, or at every 20th step or fewer, now and then.
         verbose : {"auto", 0, 1, 2}
             0: nothing is printed; 1: a progress bar; 2: a line per epoch; "auto": a bar where the run takes
             longer than two seconds in a terminal or a notebook.

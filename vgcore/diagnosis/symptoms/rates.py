@@ -114,12 +114,15 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     needs=("flow",),
 )
 def rising_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """By what part of itself the loss falls from the first three steps to the last tenth."""
+    """By what part of itself the loss falls from the first three steps to the last tenth; a rise counts by
+    what it is above twice the usual leap from step to step.
+    """
     losses = seen.losses
     if len(losses) < _LEAST_STEPS or not np.isfinite(losses).all():
         return
     begin, end = np.median(losses[:3]), np.median(losses[-max(len(losses) // 10, 1) :])
-    fall = float((begin - end) / abs(begin)) if begin else 0.0
+    noise = 2 * float(np.median(np.abs(np.diff(losses))))
+    fall = float(min(begin + noise - end, max(begin - end, 0)) / abs(begin)) if begin else 0.0
     yield Sign(
         Measured("fall of the loss, as a part of it", fall, at["fall"]),
         f"The loss rises: it ends {-fall:.0%} above where it began.",
