@@ -30,8 +30,9 @@ def measure(program: Program, run: Run, found: Diagnosis, seed: int) -> dict[str
     best, number = found.best, sum(row.kind in ("change", "random") for row in found.trials)
     none = found.trials.none
     chance = _by_chance(none, number, seed)
+    more = best.steps if best is not None and best.kind == "none" else 0
     return {
-        "cured": math.nan if best is None else outcome(program, run, best.recipe, seed),
+        "cured": math.nan if best is None else outcome(program, run, best.recipe, seed, more),
         "cure": None if best is None else best.name,
         "tried": number,
         "by_chance": math.nan if chance is None else outcome(program, run, chance.recipe, seed),
@@ -39,10 +40,13 @@ def measure(program: Program, run: Run, found: Diagnosis, seed: int) -> dict[str
     }
 
 
-def outcome(program: Program, run: Run, recipe: Recipe, seed: int) -> float:
-    """The score of a changed network that is trained for as many steps as the healthy twin."""
+def outcome(program: Program, run: Run, recipe: Recipe, seed: int, least: int = 0) -> float:
+    """The score of a changed network that is trained for as many steps as the healthy twin.
+
+    ``least``: of the cure that says to train on, for as many as it was tried with.
+    """
     healthy = program.healthy
-    steps = healthy.epochs * math.ceil(len(run.x) / healthy.batch)
+    steps = max(healthy.epochs * math.ceil(len(run.x) / healthy.batch), least)
     whole = recipe.fitted(run.x, run.y)
     model = whole.build(seed)
     x, y, lengths = whole.prepare(run.x, run.y)
