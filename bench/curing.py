@@ -60,6 +60,7 @@ def outcome(program: Program, run: Run, recipe: Recipe, seed: int, least: int = 
             lengths=lengths,
             batch_size=batch,
             epochs=math.ceil(steps / math.ceil(len(x) / batch)),
+            drop_last=len(x) % batch == 1 < batch,  # batch norm takes no minibatch of one row
             verbose=0,
             **options,
         )
@@ -81,15 +82,16 @@ def _by_chance(none: Tried, number: int, seed: int) -> race.Contender | None:
             break
         keys = rng.choice(list(CHANGES), size=rng.integers(1, MOST + 1), replace=False)
         change = combined(tuple(CHANGES[str(key)] for key in keys))
-        made = change.edit(none.recipe, *rows.train)
-        if made is None:
-            continue
-        contender = race.Contender(change.name, "random", tuple(map(str, keys)), made)
         try:
+            made = change.edit(none.recipe, *rows.train)
+            if made is None:
+                continue
+            contender = race.Contender(change.name, "random", tuple(map(str, keys)), made)
             contender.check(rows)
-        except (TypeError, ValueError):
+            contender.start(seeds, rows)
+            race.train([contender], 1, math.inf)
+        except (TypeError, ValueError):  # it does not fit
             continue
-        contender.start(seeds, rows)
         contenders.append(contender)
     if not contenders:
         return None
