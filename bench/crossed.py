@@ -56,7 +56,7 @@ class Numbers:
     def of(cls, row: Mapping[str, Any]) -> Numbers:
         """Of a row of the store."""
         closeness: dict[str, float] = {}
-        ways = {"": judge._MOST_OF_THE_WAY}
+        ways = {"": judge.MOST_OF_THE_WAY}
         for name, numbers in row["measured"].items():
             many = [Measured(name, *each) for each in numbers]
             found = max((each.closeness for each in many), default=0.0)
@@ -88,7 +88,7 @@ class Numbers:
     def _harms(self, name: str, passed: float) -> bool:
         """As `judge` has it; of what counts in networks that learn, too, that is known which was told."""
         if self.learns is None:
-            return name in self.certain or passed >= judge._CLEAR
+            return name in self.certain or passed >= judge.CLEAR
         return not self.learns or not SYMPTOMS[name].harmless_where_learning or name in self.told
 
 

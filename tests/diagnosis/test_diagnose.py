@@ -131,6 +131,11 @@ def test_lengths_and_sequences():
     assert diagnosis.outcome.score > 0.95
 
 
+def test_a_last_minibatch_of_one_row_is_left_out():
+    network = model([vg.Dense(8, "relu"), vg.BatchNorm(), vg.Dense(10, "softmax")], vg.SGD(1e-6))
+    assert "rate_too_low" in symptoms(network.diagnose(X[:33], Y[:33], seconds=2))
+
+
 def test_a_custom_loss_is_judged_by_what_it_does():
     def f(y, h):
         return ((h - y) ** 2).mean(axis=1), 2 * (h - y) / h.shape[1]

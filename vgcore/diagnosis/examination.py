@@ -119,6 +119,11 @@ def _train(
 ) -> None:
     """Train for some steps, or as many as the seconds allow."""
     end = time.monotonic() + seconds
+    batch = min(batch, len(samples.x))
+    rest = len(samples.x) % batch
+    # A single row has no statistics; a stateful layer wants all minibatches alike
+    drop_last = rest == 1 or model.session.stateful
+    steps_of_epoch = len(samples.x) // batch + (rest > 0 and not drop_last)
 
     class Clock:
         def on_progress(self, progress: Progress) -> bool:
@@ -128,8 +133,9 @@ def _train(
         samples.x,
         samples.y,
         lengths=samples.lengths,
-        epochs=math.ceil(steps / math.ceil(len(samples.x) / batch)),
+        epochs=math.ceil(steps / steps_of_epoch),
         batch_size=batch,
+        drop_last=drop_last,
         shuffle=not model.session.stateful,
         track=flow,
         callbacks=[Clock()],

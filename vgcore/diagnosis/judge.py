@@ -60,9 +60,11 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
 """What follows from a symptom; a symptom never follows from one that is listed behind it."""
 
 _RANK = {name: place for place, name in enumerate(FOLLOWS)}
-_CLEAR = (
-    3  # times beyond its threshold is a number that counts where nobody knows how well it learns
-)
+CLEAR = 3
+"""So many times beyond its threshold is a number that counts where nobody knows how well it learns."""
+
+MOST_OF_THE_WAY = 0.6
+"""From what is usual to a threshold, that counts where a network fails and no threshold is passed."""
 
 
 def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagnosis:
@@ -86,7 +88,7 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
         near += [(symptom, sign) for sign in signs[:1]]
     if not any(finding.ill for finding in found) and _fails(evidence):
         symptom, sign = max(near, key=lambda each: each[0].way(each[1].measured))
-        if symptom.way(sign.measured) > _MOST_OF_THE_WAY:
+        if symptom.way(sign.measured) > MOST_OF_THE_WAY:
             found.append(symptom.finding(sign, ill=True))
     return Diagnosis(
         tuple(explained(finding, evidence) for finding in ordered(found)),
@@ -94,9 +96,6 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
         measured=measured,
         not_looked_at=tuple(unseen),
     )
-
-
-_MOST_OF_THE_WAY = 0.6  # from what is usual to a threshold
 
 
 def with_trials(found: Diagnosis, evidence: Evidence, trials: Trials) -> Diagnosis:
@@ -136,7 +135,7 @@ def _fails(evidence: Evidence) -> bool:
 def _harms(symptom: Symptom, sign: Sign, learns: bool | None) -> bool:
     """Whether a sign does harm: most do not in a network that learns as it should."""
     if learns is None:
-        return sign.certainty == "certain" or sign.measured.closeness >= _CLEAR
+        return sign.certainty == "certain" or sign.measured.closeness >= CLEAR
     return not learns or sign.harmful or not symptom.harmless_where_learning
 
 

@@ -170,7 +170,11 @@ class _Trial:
             if combined(changes).trains and self._none.cost * TESTED > _PROBING * left:
                 self._not_tried.append(name)
                 continue
-            made = combined(changes).edit(self._recipe, *self._rows.train)
+            try:
+                made = combined(changes).edit(self._recipe, *self._rows.train)
+            except ValueError:  # of a range test: minibatches that are too small for a norm
+                self._not_tried.append(f"{name} (does not fit)")
+                continue
             if made is not None:
                 found.append(Contender(name, kind, tuple(each.key for each in changes), made))
         return found

@@ -144,9 +144,10 @@ def range_test(recipe: Recipe, data: Given) -> Recipe | None:
     model = rising.build(0, on_nonfinite="ignore", metrics=())
     x, y, lengths = rising.prepare(*data)
     fitting = {**recipe.fitting, "batch_size": min(recipe.fitting["batch_size"], len(x))}
+    fitting["drop_last"] = True  # what meets in norms must not be one row
     if model.session.stateful:
-        fitting |= {"shuffle": False, "drop_last": True}
-    steps = math.ceil(len(x) / fitting["batch_size"])
+        fitting["shuffle"] = False
+    steps = len(x) // fitting["batch_size"]
     seen: list[float] = []
 
     class Ending:
