@@ -71,8 +71,8 @@ class Diagnosis:
         """
         if self.trials is None:
             return None
-        none = self.trials.none
-        better = self.outcome is not None and none.score > self.outcome.score + MARGIN
+        none, now = self.trials.none, self.outcome
+        better = now is not None and none.low > max(now.score, now.chance) + MARGIN
         return self.trials.best or (none if better and self.trials.equal(none) else None)
 
     @property

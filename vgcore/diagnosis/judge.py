@@ -80,10 +80,10 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
             continue
         signs = list(symptom.signs(evidence, symptom.thresholds))
         measured[name] = tuple(sign.measured for sign in signs)
+        beyond = [sign for sign in signs if sign.measured.beyond][:1]
         found += [
             symptom.finding(sign, symptom.ill and _harms(symptom, sign, evidence.learns))
-            for sign in signs
-            if sign.measured.beyond
+            for sign in beyond
         ]
         near += [(symptom, sign) for sign in signs[:1]]
     if not any(finding.ill for finding in found) and _fails(evidence):
