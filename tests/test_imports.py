@@ -39,7 +39,7 @@ FLOORS = [
     ["_locks"],
     ["foreign"],
     ["_answers"],
-    ["_validate", "_settings", "_npz", "_extras", "_frames", "_html", "consoles"],
+    ["_validate", "_settings", "_files", "_npz", "_extras", "_frames", "_html", "consoles"],
     ["_formulas", "_slopes"],
     ["activations", "losses", "schedules", "theory.meanfield", "theory", "data"],
     ["metrics", "initializers", "optimizers", "treatment", "layers"],
@@ -80,6 +80,8 @@ FLOORS = [
     ["theory.prediction"],
     ["plot"],
     ["diagnosis"],
+    ["page"],
+    ["reporting"],
     ["__init__"],
     ["experiments"],
     ["commands"],
@@ -227,4 +229,4 @@ def test_importing_vgcore_imports_numpy_alone():
     roots = {module.split(".")[0] for module in run.stdout.split()}
     assert "vgcore" in roots
     unwanted = {"matplotlib", "sklearn", "rich", "typer", "click", "pooch", "scipy", "torch"}
-    assert not roots & (unwanted | {"requests", "urllib3", "pandas", "jax", "PIL"})
+    assert not roots & (unwanted | {"requests", "urllib3", "pandas", "jax", "PIL", "jinja2"})

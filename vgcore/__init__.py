@@ -63,6 +63,7 @@ from vgcore.optimizers import (
     Nesterov,
     RMSProp,
 )
+from vgcore.reporting import report
 from vgcore.sweeps import fit_many
 from vgcore.theory import meanfield
 from vgcore.theory.meanfield import critical
@@ -128,6 +129,7 @@ __all__ = [
     "meanfield",
     "metrics",
     "plot",
+    "report",
     "schedules",
     "set_num_threads",
     "theory",

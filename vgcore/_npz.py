@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import math
 import os
 import re
-import secrets
 import stat
 import zipfile
 import zlib
@@ -21,10 +19,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore import _validate
+from vgcore import _files
+from vgcore._files import Path
 
 Array = NDArray[Any]
-Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 # Members may be compressed, as by `numpy.savez_compressed`, but not into next to nothing
 _ROOM, _GROWTH = 2**24, 4
@@ -45,51 +43,8 @@ _BEGINNINGS = {
 
 
 def write(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write ``arrays`` to exactly ``path``; a file that is there is replaced whole or not at all.
-
-    Symbolic links are followed, the file's mode is kept, devices and pipes are written directly.
-    """
-    name = _validate.path("path", path)
-    target = os.path.realpath(name)
-    if _is_no_file(name, target):
-        try:
-            whole = io.BytesIO()  # a device has no places that a zip file could speak of
-            np.savez(whole, **arrays)
-            with open(name, "wb") as file:
-                file.write(whole.getbuffer())
-        except OSError as error:  # what is full says so without its name
-            error.filename = name
-            raise
-        return
-    beside = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
-    try:
-        with _create(beside, name) as file:
-            if os.path.exists(target):
-                os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise
-
-
-def _is_no_file(path: str, target: str) -> bool:
-    """Whether a path cannot be replaced by a file: it is a device, a pipe, a folder, a loop of links."""
-    if os.path.basename(path) in ("", os.curdir, os.pardir) or os.path.islink(target):
-        return True
-    return os.path.exists(path) and not os.path.isfile(target)
-
-
-def _create(beside: str, path: str) -> IO[bytes]:
-    """A new file; an error speaks of ``path``, the only one that the user knows."""
-    try:
-        return open(beside, "xb")
-    except OSError as error:
-        error.filename = path
-        raise
+    """Write ``arrays`` to exactly ``path``; see `vgcore._files.replace`."""
+    _files.replace(path, lambda file: np.savez(file, **arrays))
 
 
 def read(path: str) -> dict[str, Array]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import _npz, _validate
-from vgcore._npz import Path
+from vgcore._files import Path
 from vgcore.flow import choice
 from vgcore.flow.choice import Choice
 from vgcore.flow.record import PARTS, Declaration, Part, Walk

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from vgcore import _answers, _npz, _validate, losses, optimizers, treatment
+from vgcore._files import Path
 from vgcore.layers.base import Layer, make, name_layers
 from vgcore.model import generators, making, state_names, states
 from vgcore.model.parameters import Layout
@@ -269,14 +270,14 @@ def _resume(session: Session, description: Mapping[str, Any]) -> None:
     session.rng = generators.restore(description["rng"])
 
 
-def save(session: Session, path: _npz.Path) -> None:
+def save(session: Session, path: Path) -> None:
     """See `Sequential.save`."""
     path = _validate.path("path", path)
     _npz.write(path, pack(session))
 
 
 @_answers.answering
-def load(path: _npz.Path) -> Sequential:
+def load(path: Path) -> Sequential:
     """Read a model that `Sequential.save` wrote, with its optimizer's state and what its layers carry.
 
     Parameters

@@ -1,0 +1,172 @@
+// The report's pictures of records: what is chosen, the controls that choose it, and what is drawn of it.
+// Needs figure.js and records.js.
+
+/** The controls of a section: each has a name, and calls back with what was chosen. */
+class Controls {
+  constructor(parent, changed) {
+    this.root = html("div", { class: "controls", role: "group", "aria-label": "What is shown" });
+    this.changed = changed;
+    parent.append(this.root);
+  }
+
+  /** A choice among [value, text] or {group, options: [[value, text]]}. */
+  select(name, options, choose) {
+    const option = ([value, text]) => html("option", { value }, text);
+    const grouped = options.map((each) =>
+      each.group ? html("optgroup", { label: each.group }, ...each.options.map(option)) : option(each),
+    );
+    const input = html("select", { onchange: () => this.take(choose, input.value) }, ...grouped);
+    this.root.append(html("label", {}, html("span", {}, name), input));
+    return input;
+  }
+
+  /** A slider over 0 .. count - 1, whose place is told in words. */
+  slider(name, count, choose, words) {
+    const told = html("output");
+    const input = html("input", {
+      ...{ type: "range", min: 0, max: Math.max(count - 1, 0), step: 1 },
+      oninput: () => this.take(choose, Number(input.value)),
+    });
+    const label = html("label", { class: "wide" }, html("span", {}, name), input, told);
+    this.root.append(label);
+    return (place) => {
+      input.value = place;
+      told.textContent = words(place);
+      input.setAttribute("aria-valuetext", words(place));
+    };
+  }
+
+  /** Boxes to tick, [value, text, look] each. */
+  boxes(name, options, choose) {
+    const made = options.map(([value, text, look]) => {
+      const input = html("input", {
+        ...{ type: "checkbox", checked: true },
+        onchange: () => this.take(choose, value, input.checked),
+      });
+      return html("label", { class: "box" }, input, look ? swatch(look) : null, html("span", {}, text));
+    });
+    this.root.append(html("fieldset", {}, html("legend", {}, name), ...made));
+  }
+
+  take(choose, ...what) {
+    choose(...what);
+    this.changed();
+  }
+}
+
+/** Call back before the next frame where an element's width has changed. */
+function whenWide(element, call) {
+  let width = element.clientWidth;
+  new ResizeObserver(() => {
+    if (element.clientWidth === width) return;
+    width = element.clientWidth;
+    requestAnimationFrame(call);
+  }).observe(element);
+}
+
+const SCALES = [["", "as suits the field"], ["log", "logarithmic"], ["linear", "linear"]];
+
+class Explorer {
+  constructor(root, data) {
+    this.root = root;
+    this.about = data.about;
+    this.runs = data.runs.map((held) => new Run(held));
+    this.looks = this.runs.map((_, i) => familiar(i));
+    this.hidden = new Set();
+    const firsts = this.runs.flatMap((run) => run.steps.first);
+    this.allSteps = [...new Set(firsts)].sort((a, b) => a - b);
+    this.depth = Math.max(...this.runs.map((run) => run.layers.length));
+    const fields = new Set(this.runs.flatMap((run) => Object.keys(run.fields)));
+    this.fields = Object.keys(this.about).filter((name) => fields.has(name));
+    this.field = this.fields[0];
+    this.step = this.allSteps[this.allSteps.length - 1] ?? 0;
+    this.layer = 0;
+    this.map = 0; // the run whose heatmap is shown
+    this.scale = "";
+    this.sections = [];
+    if (this.fields.length) this.sections.push(new OverLayers(this));
+    if (walksOf(this.runs).length) this.sections.push(new ThroughTime(this));
+    if (distributionsOf(this.runs).length) this.sections.push(new Distributed(this));
+    this.draw();
+    whenWide(root, () => this.draw());
+  }
+
+  draw() {
+    this.sections.forEach((section) => section.draw());
+  }
+
+  section(title) {
+    const root = html("section", { "aria-label": title }, html("h3", {}, title));
+    this.root.append(root);
+    return root;
+  }
+
+  shownRuns() {
+    return this.runs.map((run, i) => ({ run, i, look: this.looks[i] })).filter(({ i }) => !this.hidden.has(i));
+  }
+
+  /** Which run has the layers that stand below an axis, by their names where all agree. */
+  names() {
+    const deepest = this.runs.find((run) => run.layers.length === this.depth);
+    const agree = this.runs.every((run) => run.layers.every((name, i) => name === deepest.layers[i]));
+    return agree ? deepest.layers : deepest.layers.map((_, i) => `layer ${i + 1}`);
+  }
+
+  isLog(field) {
+    return this.scale ? this.scale === "log" : this.about[field.split("/")[0]].log;
+  }
+
+  /** A field's title; "time_gate/f" is the field of a gate. */
+  titleOf(field) {
+    const [name, gate] = field.split("/");
+    return this.about[name].title.replace("{}", gate);
+  }
+
+  spec(field) {
+    const { axis, share, guide } = this.about[field.split("/")[0]];
+    const log = this.isLog(field);
+    return { label: axis, share, log, guide: guide ?? undefined };
+  }
+
+  runChoice(controls, choose) {
+    if (this.runs.length < 2) return;
+    const options = this.runs.map((run, i) => [i, run.name]);
+    controls.select("Run of the map", options, (value) => choose(Number(value)));
+  }
+
+  stepSlider(controls) {
+    const name = (i) => `${this.allSteps[i].toLocaleString("en")}`;
+    const set = controls.slider("Step", this.allSteps.length, (i) => { this.step = this.allSteps[i]; }, name);
+    return () => set(this.allSteps.indexOf(this.step));
+  }
+
+  choose(what) {
+    Object.assign(this, what);
+    this.draw();
+  }
+
+  /** What pictures over steps have in common: the steps of the first run that is shown. */
+  overSteps(steps = this.steps()) {
+    return {
+      x: { values: steps.first, label: "step" },
+      places: (i) => steps.name(i),
+      chosen: steps.at(this.step),
+      choose: (i) => this.choose({ step: this.nearestStep(steps.first[i]) }),
+    };
+  }
+
+  /** All steps of all runs: on which lines of several runs stand. */
+  steps() {
+    return this.runs.length > 1 ? new Steps({ first: this.allSteps, last: this.allSteps }) : this.runs[0].steps;
+  }
+
+  nearestStep(step) {
+    return this.allSteps.reduce((best, each) => (Math.abs(each - step) < Math.abs(best - step) ? each : best));
+  }
+
+  /** A column of a matrix over the steps of a picture; those of other runs are left out. */
+  column(run, matrix, c, steps) {
+    const at = new Map(run.steps.first.map((first, r) => [first, r * matrix.columns + c]));
+    return matrix.line(steps.count, (i) => at.get(steps.first[i]) ?? -1);
+  }
+}
