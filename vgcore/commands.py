@@ -1,4 +1,4 @@
-"""The commands of `vgcore`: one for each experiment, made from its ``run``.
+"""The commands of `vgcore`: one for each experiment, made from its ``run``, and those for saved files.
 
 ``run``'s parameters become options, their ``Annotated`` text the help; every command writes its
 picture to ``--out``. To add an experiment, add its line at the end of this file.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
@@ -19,9 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from vgcore import consoles, plot
+from vgcore import _files, consoles, plot
 from vgcore._version import __version__
+from vgcore.diagnosis import Diagnosis
 from vgcore.experiments import base, cures, demo, nielsen, text, time
+from vgcore.flow import GradientFlow
+from vgcore.model import Sequential
+from vgcore.reporting import report
+from vgcore.reporting.files import arrays_of, opened
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 experiments = typer.Typer(no_args_is_help=True, help="Run an experiment.")
@@ -57,7 +63,7 @@ def command(run: Callable[..., base.Result], picture: str) -> Callable[..., None
     options.append(_option("out", Path, Path(picture), "Where to write the picture."))
 
     def work(out: Path, **arguments: Any) -> None:
-        try:
+        with _failing_readably():
             plot.check_path(out)
             bars = _Bars()
             try:
@@ -65,9 +71,6 @@ def command(run: Callable[..., base.Result], picture: str) -> Callable[..., None
             finally:
                 bars.end()
             result.picture().savefig(out)  # before a console may fail
-        except (OSError, ValueError, ImportError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from error
         with consoles.lasting():
             _show(result)
             print(f"Picture: {out}")
@@ -75,6 +78,16 @@ def command(run: Callable[..., base.Result], picture: str) -> Callable[..., None
     work.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     work.__doc__ = (inspect.getdoc(run) or "").partition("\n\n")[0]
     return work
+
+
+@contextmanager
+def _failing_readably() -> Iterator[None]:
+    """Say in a line what was wrong with what was asked for, and end."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, ImportError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
 
 
 def _option(name: str, kind: Any, default: Any, about: str) -> inspect.Parameter:
@@ -124,6 +137,85 @@ def _show(result: base.Result) -> None:
         console.print(table)
     for note in result.notes():
         console.print(spelled(note))
+
+
+_Files = Annotated[list[str], typer.Argument(help="Saved models or records; several as NAME=FILE.")]
+_Out = Annotated[Path, typer.Option(help="Where to write the page.")]
+
+
+@app.command("report")
+def _report(files: _Files, out: _Out = Path("run.html")) -> None:
+    """Write a report of saved records and a saved model: one HTML page with pictures to explore."""
+    with _failing_readably():
+        _files.check_writable(out)
+        model, flows = _opened(files)
+        report(out, model=model, flow=flows or None)
+        print(f"Report: {out}")
+
+
+@app.command("diagnose")
+def _diagnose(
+    file: Annotated[Path, typer.Argument(help="A saved model or record.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="For a model: .npz with arrays x, y and, if needed, lengths."),
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--report", help="Write a report to this page, too.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long it may take, at most.")] = 20,
+) -> None:
+    """Say what is wrong with a saved network, where, why, and which cures help."""
+    with _failing_readably():
+        if page is not None:
+            _files.check_writable(page)
+        held = opened(file)
+        found = _diagnosed(held, data, seconds)
+        if page is not None:
+            kind = "model" if isinstance(held, Sequential) else "flow"
+            report(page, diagnosis=found, **{kind: held})  # type: ignore[arg-type]
+    with consoles.lasting():
+        _print(str(found))
+        if page is not None:
+            print(f"Report: {page}")
+
+
+def _opened(given: list[str]) -> tuple[Sequential | None, dict[str, GradientFlow]]:
+    """The one model and the records of FILE or NAME=FILE; a single record needs no name."""
+    model, flows = None, {}
+    for each in given:
+        name, _, path = each.rpartition("=") if not Path(each).exists() else ("", "", each)
+        held = opened(path)
+        if isinstance(held, GradientFlow):
+            name = name or Path(path).stem
+            if name in flows:
+                raise ValueError(
+                    f"files: expected a name for each record, NAME=FILE, got {name!r} twice"
+                )
+            flows[name] = held
+        elif model is not None:
+            raise ValueError(f"files: expected one model at most, got {path!r} beside another")
+        else:
+            model = held
+    return model, flows
+
+
+def _diagnosed(held: Sequential | GradientFlow, data: Path | None, seconds: float) -> Diagnosis:
+    if isinstance(held, GradientFlow):
+        if data is not None:
+            raise ValueError(
+                "data: expected none for a record, which holds all that there is to look at"
+            )
+        return held.diagnose()
+    if data is None:
+        raise ValueError("data: expected --data FILE.npz with arrays x and y, for a model has none")
+    arrays = arrays_of(data)
+    return held.diagnose(arrays["x"], arrays["y"], arrays.get("lengths"), seconds=seconds)
+
+
+def _print(text: str) -> None:
+    for line in text.splitlines():
+        print(consoles.spell(line, sys.stdout.encoding))
 
 
 app.command("demo")(command(demo.run, "vgcore.png"))

@@ -51,10 +51,14 @@ class Distributed {
           x: { names: run.layers, label: "layer, from the input on" },
           places: (i) => run.layers[i],
           chosen: layer,
-          choose: (i) => this.on.choose({ layer: i }),
+          choose: (i, row) => this.on.choose({ layer: i, magnitude: row ?? this.on.magnitude }),
           note: `share of each layer's numbers by magnitude, at ${steps.count ? steps.name(bucket) : "no step"}`,
         }
-      : { ...this.on.overSteps(steps), note: `share of ${run.layers[layer]}'s numbers by magnitude, over the steps` };
+      : {
+          ...this.on.overSteps(steps),
+          choose: (i, row) => this.on.choose({ step: this.on.nearestStep(steps.first[i]), magnitude: row ?? this.on.magnitude }),
+          note: `share of ${run.layers[layer]}'s numbers by magnitude, over the steps`,
+        };
     return {
       title: `Distribution of ${TITLES[this.on.distribution] ?? this.on.distribution}`,
       ...over,
@@ -64,7 +68,7 @@ class Distributed {
       rows,
       value: (r, c) => held.bytes[place(r, c)] / 255,
       absent: (r, c) => !held.bytes[place(r, c)],
-      row: Math.floor(height / 2),
+      row: Math.min(this.on.magnitude, height - 1),
     };
   }
 }

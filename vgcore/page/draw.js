@@ -80,7 +80,7 @@ function frame({ width, height, x, y, title, rows }) {
   const right = 2 * GAP;
   const places = placeScale(x, width - left - right);
   const bottom = 2 * GAP + LINE + (places.slanted ? Math.ceil(places.longest) : LINE);
-  const box = { left, top: GAP, right: width - right, bottom: height + bottom - LINE * 2 };
+  const box = { left, top: GAP, right: width - right, bottom: height - 2 * LINE };
   const root = svg("svg", { viewBox: `0 0 ${width} ${box.bottom + bottom}`, width, class: "picture" });
   const X = (share) => round(box.left + share * (box.right - box.left));
   const Y = (share) => round(box.bottom - share * (box.bottom - box.top));
@@ -137,7 +137,8 @@ function kindOf(value, log) {
 /**
  * Lines over places.
  * @param spec {width, height, title, x: {names | values, label}, label, log, share, guide,
- *   lines: [{name, look, values, low?, high?, kinds?: i => iterable of KINDS, absent?: i => bool, strong?}]}
+ *   lines: [{name, look, values, low?, high?, kinds?: i => iterable of KINDS, strong?,
+ *     absent?: i => whether there is no value, skips?: i => whether it has no such place}]}
  * @returns {root, place(fraction of the width) → i, X(i), Y(value), kinds: {kind: places}}
  */
 function drawLines(spec) {
@@ -161,22 +162,24 @@ function drawLines(spec) {
   }
   spec.lines.forEach((line, number) => {
     const style = tinted(line.look.colour);
-    const strong = line.strong ? " strong" : "";
-    const points = line.values.map((value, i) => [X(places.at(i)), Y(scale.at(value))]);
+    const strong = line.strong ? " strong" : spec.lines.length > MOST_TOLD ? " many" : "";
+    const points = Array.from(line.values, (value, i) =>
+      line.skips?.(i) ? null : [X(places.at(i)), Y(scale.at(value))],
+    );
     if (line.low) {
       plot.append(svg("path", { d: band(line, scale, (i) => X(places.at(i)), Y), style, class: `band${strong}` }));
     }
     plot.append(
       svg("path", { d: course(points), style, class: `line${strong}`, "stroke-dasharray": line.look.dash }),
     );
-    if (count <= 60 && spec.lines.length <= 10) {
+    if (count <= 60 && spec.lines.length <= MOST_TOLD) {
       const shape = MARKERS[line.look.marker % MARKERS.length];
-      const d = points.filter(([, y]) => !Number.isNaN(y)).map(([x, y]) => shape(x, y, 3));
+      const d = points.filter((point) => point && !Number.isNaN(point[1])).map(([x, y]) => shape(x, y, 3));
       plot.append(svg("path", { d: d.join(""), style, class: "marker" }));
     }
     let before = {};
     for (let i = 0; i < count; i++) {
-      if (line.absent?.(i)) continue;
+      if (!points[i] || line.absent?.(i)) continue;
       const found = new Set(line.kinds?.(i) ?? []);
       const own = kindOf(line.values[i], spec.log);
       if (own !== "nan" || !line.kinds) found.add(own);
@@ -215,10 +218,11 @@ function nothing({ plot, box }) {
   plot.append(svg("text", { ...middle, "text-anchor": "middle" }, "nothing recorded"));
 }
 
-/** A path through points, broken where one is NaN; a point by itself is a dot. */
-function course(points) {
+/** A path through points, broken where one is NaN; a point by itself is a dot. Those that are null are left out. */
+function course(all) {
   let d = "";
   let open = false;
+  const points = all.filter(Boolean);
   points.forEach(([x, y], i) => {
     if (Number.isNaN(y)) {
       open = false;
@@ -232,7 +236,7 @@ function course(points) {
 }
 
 /** The room between a line's least and largest values; what lies below the axis reaches its edge. */
-function band({ low, high }, scale, X, Y) {
+function band({ low, high, skips }, scale, X, Y) {
   let d = "";
   let upper = [];
   let lower = [];
@@ -241,8 +245,12 @@ function band({ low, high }, scale, X, Y) {
     [upper, lower] = [[], []];
   };
   high.forEach((value, i) => {
+    if (skips?.(i)) return;
     const top = scale.at(value);
-    if (Number.isNaN(top)) return close();
+    if (Number.isNaN(top)) {
+      close();
+      return;
+    }
     const bottom = scale.at(low[i]);
     upper.push(`${X(i)} ${Y(top)}`);
     lower.push(`${X(i)} ${Y(Number.isNaN(bottom) ? 0 : bottom)}`);
@@ -307,7 +315,7 @@ function drawHeat(spec) {
   }
   for (const [key, d] of Object.entries(paths)) {
     if (KINDS[key]) plot.append(svg("path", { d, class: `cell ${key}` }));
-    else plot.append(svg("path", { d, class: "cell", fill: viridis(key / SHADES) }));
+    else plot.append(svg("path", { d, class: "cell", "shape-rendering": "crispEdges", fill: viridis(key / SHADES) }));
   }
   if (scale.empty && !Object.keys(kinds).length) nothing(made);
   return {

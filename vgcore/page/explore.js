@@ -81,6 +81,7 @@ class Explorer {
     this.field = this.fields[0];
     this.step = this.allSteps[this.allSteps.length - 1] ?? 0;
     this.layer = 0;
+    this.magnitude = 0; // the row of distributions that is read
     this.map = 0; // the run whose heatmap is shown
     this.scale = "";
     this.sections = [];
@@ -166,6 +167,7 @@ class Explorer {
 
   /** A column of a matrix over the steps of a picture; those of other runs are left out. */
   column(run, matrix, c, steps) {
+    if (steps === run.steps) return matrix.line(steps.count, (r) => r * matrix.columns + c);
     const at = new Map(run.steps.first.map((first, r) => [first, r * matrix.columns + c]));
     return matrix.line(steps.count, (i) => at.get(steps.first[i]) ?? -1);
   }

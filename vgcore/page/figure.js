@@ -55,7 +55,7 @@ class Picture {
    * Draw it.
    * @param spec what drawLines or drawHeat takes (a heatmap has rows) but for its size, and
    *   title, note, places: i => text of a place, chosen: i, choose: (i, row) => void,
-   *   row?: the chosen one of a heatmap, exact?: {kind: count}, ramp?: what many lines are
+   *   row?: the chosen one of a heatmap, exact?: {kind: count}, ramp?: the lines in order, where many are told by colour
    */
   show(spec) {
     this.spec = spec;
@@ -120,7 +120,13 @@ class Picture {
     return lines.map((line) => `${line.name} ${this.valueOf(line, i)}`).join("; ") || "none";
   }
 
+  /** A value in words; of the place before, where the line has none at this one. */
   valueOf(line, i) {
+    if (line.skips?.(i)) {
+      let before = i;
+      while (before >= 0 && line.skips(before)) before--;
+      return before < 0 ? "none yet" : `${this.valueOf(line, before)} at ${this.spec.places(before)}`;
+    }
     if (line.absent?.(i)) return "none";
     const [low, high] = [line.low?.[i], line.high?.[i]];
     const range = low < high ? ` (${number(low)} to ${number(high)} within these steps)` : "";
@@ -168,13 +174,15 @@ class Picture {
     const found = [];
     if (rows) found.push(this.colourScale());
     else if (lines.length > MOST_NAMED) {
-      const ends = [lines[0], lines[lines.length - 1]];
-      found.push(html("li", {}, swatch(ends[0].look), `${ends[0].name} to `, swatch(ends[1].look), `${ends[1].name}: ${ramp}`));
+      const [first, last] = [ramp[0], ramp[ramp.length - 1]];
+      found.push(html("li", {}, swatch(first.look), `${first.name}, through `, swatch(last.look), last.name));
       const strong = lines.filter((line) => line.strong);
       found.push(...strong.map((line) => html("li", { class: "strong" }, swatch(line.look), line.name)));
     } else {
       found.push(...lines.map((line) => html("li", { class: line.strong ? "strong" : "" }, swatch(line.look), line.name)));
     }
+    const { guide } = this.spec;
+    if (guide && !rows) found.push(html("li", {}, "⋯ usual: about ", number(guide)));
     for (const [kind, count] of Object.entries(this.drawn.kinds)) {
       const sign = rows || kind === "nan" ? patch(kind) : KINDS[kind].sign;
       const name = rows ? KINDS[kind].name.split(",")[0] : KINDS[kind].name;

@@ -89,7 +89,7 @@ class OverLayers {
       title: this.on.about[this.on.field].title,
       note: `over the steps: ${which}`,
       lines: [...lines.filter((line) => !line.strong), ...lines.filter((line) => line.strong)],
-      ramp: "from the first layer, cold, to the last, warm",
+      ramp: lines,
       exact,
     };
   }

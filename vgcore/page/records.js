@@ -29,13 +29,14 @@ class Matrix {
     this.marks = held.marks ? octets(held.marks) : null;
   }
 
-  /** A line through some cells, which `at(i)` gives the places of, -1 where there is none. */
+  /** A line through some cells, which `at(i)` gives the places of, -1 where it has no such place. */
   line(count, at) {
     const pick = (values) => Array.from({ length: count }, (_, i) => values[at(i)] ?? NaN);
-    const absent = (i) => at(i) < 0 || this.isAbsent(at(i));
+    const skips = (i) => at(i) < 0;
+    const absent = (i) => skips(i) || this.isAbsent(at(i));
     const kinds = (i) => this.kinds(at(i));
     const ranges = this.low ? { low: pick(this.low), high: pick(this.high) } : {};
-    return { values: pick(this.first), absent, kinds, ...ranges };
+    return { values: pick(this.first), skips, absent, kinds, ...ranges };
   }
 
   kinds(place) {

@@ -31,13 +31,25 @@ function linearTicks(low, high, most) {
   return Array.from({ length: last - first + 1 }, (_, i) => Number(((first + i) * step).toPrecision(12)));
 }
 
-/** The whole exponents from low to high, every so many of them that there are at most `most`. */
+/**
+ * Ticks of a log axis from 10^low to 10^high, {value, text}, at most about so many: powers of ten, of a few of
+ * these 2 and 5 times as much, within one of them round numbers.
+ */
 function logTicks(low, high, most) {
+  if (high - low < 0.7) {
+    return linearTicks(10 ** low, 10 ** high, most).map((value) => ({ value: Math.log10(value), text: number(value) }));
+  }
+  if (high - low < 2) {
+    const found = [];
+    for (let k = Math.floor(low); k <= high; k++) found.push(...[1, 2, 5].map((digit) => k + Math.log10(digit)));
+    const inside = found.filter((value) => value >= low && value <= high);
+    return inside.map((value) => ({ value, text: number(Number((10 ** value).toPrecision(3))) }));
+  }
   const first = Math.ceil(low - 1e-9);
   const last = Math.floor(high + 1e-9);
   const stride = [1, 2, 3, 5, 10, 20, 30, 50, 100, 200].find((each) => (last - first) / each < most);
   const found = [];
-  for (let k = Math.ceil(first / stride) * stride; k <= last; k += stride) found.push(k);
+  for (let k = Math.ceil(first / stride) * stride; k <= last; k += stride) found.push({ value: k, text: power(k) });
   return found;
 }
 
@@ -60,7 +72,7 @@ function valueScale(values, { log = false, share = false, also = [], most = 6 } 
   also.forEach(take);
   if (share && !log) [low, high] = [0, 1];
   if (!(low <= high)) [low, high] = log ? [-1, 0] : [0, 1];
-  const least = log ? 1 : Math.abs(high) * 1e-3 || 1;
+  const least = log ? 0.1 : Math.abs(high) * 1e-3 || 1;
   if (high - low < least) {
     const middle = (low + high) / 2;
     [low, high] = [middle - least / 2, middle + least / 2];
@@ -68,7 +80,7 @@ function valueScale(values, { log = false, share = false, also = [], most = 6 } 
   const margin = (high - low) * 0.06;
   const [begin, end] = [low - margin, high + margin];
   const ticks = log
-    ? logTicks(begin, end, most).map((k) => ({ at: (k - begin) / (end - begin), text: power(k) }))
+    ? logTicks(begin, end, most).map(({ value, text }) => ({ at: (value - begin) / (end - begin), text }))
     : linearTicks(begin, end, most).map((v) => ({ at: (v - begin) / (end - begin), text: number(v) }));
   const at = (value) => {
     if (!Number.isFinite(value) || (log ? value <= 0 : Math.abs(value) > LARGEST)) return NaN;
@@ -95,6 +107,7 @@ const HUES = [
   ["#e69f00", "#f0c04a"],
   ["#56b4e9", "#a4dbf8"],
 ];
+const MOST_TOLD = 10; // lines that markers and dashes tell apart in a print without colours
 const DASHES = ["", "7 3", "7 3 2 3", "2 3"];
 // matplotlib's viridis at equal distances
 const VIRIDIS = [
@@ -120,7 +133,7 @@ function ordered(count) {
       count <= COLOURS.length
         ? COLOURS[Math.round(share * (COLOURS.length - 1))]
         : [viridis(0.9 * share), viridis(0.2 + 0.8 * share)];
-    return { colour, dash: count <= 10 ? DASHES[i % DASHES.length] : "", marker: i };
+    return { colour, dash: count <= MOST_TOLD ? DASHES[i % DASHES.length] : "", marker: i };
   });
 }
 

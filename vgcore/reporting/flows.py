@@ -21,7 +21,10 @@ _BYTES = 3 * 4 + 1  # of a bucket: three numbers and its marks
 _FEWEST, _MOST = 8, 480  # buckets of steps
 _MOST_TIMESTEPS = 240
 _MOST_DISTRIBUTIONS = 60
-_WORDS = {r"\partial": "∂", r"\Delta": "Δ", r"\,": "", r"\|": "‖", "_2": "₂", "_t": "ₜ", "$": ""}
+_WORDS = {
+    **{r"\partial ": "∂", r"\partial": "∂", r"\Delta ": "Δ", r"\|": "‖"},
+    **{"_2": "₂", "_t": "ₜ", r"\,": "", "$": ""},
+}
 
 
 class _Series(NamedTuple):
@@ -68,10 +71,10 @@ def _run(name: str, flow: GradientFlow, room: int) -> dict[str, Any]:
     has_time = bool(flow.gates)
     distributions = _distributions(flow, int(room * _OF_DISTRIBUTIONS))
     room -= int(room * _OF_DISTRIBUTIONS) if distributions else 0
-    of_time = int(room * _OF_TIME) if has_time else 0
     matrices = dict(_of_layers(flow))
-    distinct = sum(not each.like for each in matrices.values())
-    rows = edges(steps, _buckets(steps, distinct * max(len(flow.layers), 1) + 1, room - of_time))
+    series = sum(not each.like for each in matrices.values()) * max(len(flow.layers), 1) + 1
+    rows = edges(steps, _buckets(steps, series, room - int(room * _OF_TIME) * has_time))
+    of_time = room - int(len(rows) * series * _BYTES * 4 / 3)
     return {
         "name": name,
         "layers": flow.layers,

@@ -26,7 +26,14 @@ def told(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "sentence": diagnosis.verdict,
         "healthy": diagnosis.healthy,
-        "findings": [_finding(each, titles) for each in diagnosis.findings],
+        "findings": [
+            {
+                **_finding(each, titles),
+                "followers": [_finding(one, titles) for one in _followers(diagnosis, each)],
+            }
+            for each in diagnosis.findings
+            if not each.follows_from
+        ],
         "numbers": sorted(
             (each for many in diagnosis.measured.values() for each in many),
             key=lambda each: -each.closeness,
@@ -35,6 +42,15 @@ def told(diagnosis: Diagnosis) -> dict[str, Any]:
         "best": None if best is None else {"name": best.name, "code": best.code()},
         "not_looked_at": [name.replace("_", " ") for name in diagnosis.not_looked_at],
     }
+
+
+def _followers(diagnosis: Diagnosis, root: Finding) -> list[Finding]:
+    """The findings that follow from one, directly or through others."""
+    found = [root.symptom]
+    for each in diagnosis.findings * 2:
+        if each.follows_from in found and each.symptom not in found:
+            found.append(each.symptom)
+    return [each for each in diagnosis.findings if each.symptom in found[1:]]
 
 
 def _finding(finding: Finding, titles: dict[str, str]) -> dict[str, Any]:
@@ -101,7 +117,7 @@ def _log(value: float) -> float:
 def _cures(trials: Trials, best: Any) -> dict[str, Any]:
     """The table of cures: a few rows, those that help to compare with them, and all."""
     rows = [
-        {**each, "best": tried is best, "diverged_all": each["diverged"] == each["seeds"]}
+        {**each, "best": tried is best, "said": _said(each, tried is best)}
         for tried, each in zip(trials, trials.to_rows(), strict=True)
     ]
     shown = [row for row in rows if row["kind"] != "random"]
@@ -114,6 +130,13 @@ def _cures(trials: Trials, best: Any) -> dict[str, Any]:
         "not_tried": trials.not_tried,
         "classes": trials[0].classes,
     }
+
+
+def _said(row: dict[str, Any], best: bool) -> list[str]:
+    """What there is to say of a row of cures."""
+    kinds = {"random": "drawn by chance", "none": "to compare with", "reference": "to compare with"}
+    found = ["the best" if best else "as good" if row["equal"] else "", kinds.get(row["kind"], "")]
+    return [each for each in found if each]
 
 
 def short(value: float) -> str:
