@@ -210,6 +210,7 @@ EXCEPT = {
     ("plot.histograms", "field"): OPTIONAL,
     ("plot.history", "history"): "{}",
     ("plot.compare", "over"): OPTIONAL,
+    **{("report", argument): OPTIONAL for argument in ("model", "diagnosis")},
     ("GradientFlow", "distributions"): f"{SWITCH} {EMPTY}",
     ("GradientFlow", "units"): f"{SWITCH} {EMPTY}",
     ("diagnose", "seconds"): POSITIVE,
@@ -558,6 +559,7 @@ CALLS = [
     picture("saturation", flow=tracked),
     picture("singular_values", source=dense),
     picture("time", flow=tracked),
+    Call("report", vg.report, path=lambda: "run.html", flow=tracked),
     Call("set_num_threads", vg.set_num_threads, n=lambda: 1),
 ]
 CASES = [

@@ -231,7 +231,7 @@ def test_without_jinja2_it_says_what_to_install(
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ModuleNotFoundError, match="reports need jinja2: .*report"):
+    with pytest.raises(ModuleNotFoundError, match=r"reports need jinja2: .*report"):
         vg.report(tmp_path / "r.html", flow=flow)
 
 

@@ -24,7 +24,7 @@ class Controls {
   slider(name, count, choose, words) {
     const told = html("output");
     const input = html("input", {
-      ...{ type: "range", min: 0, max: Math.max(count - 1, 0), step: 1 },
+      ...{ "aria-label": name, type: "range", min: 0, max: Math.max(count - 1, 0), step: 1 },
       oninput: () => this.take(choose, Number(input.value)),
     });
     const label = html("label", { class: "wide" }, html("span", {}, name), input, told);

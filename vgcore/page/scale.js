@@ -9,8 +9,8 @@ function number(value) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   if (Number.isInteger(value) && Math.abs(value) < 1e6) return String(value).replace("-", "−");
   const size = Math.abs(value);
-  const text =
-    size >= 1e-3 && size < 1e5 ? String(Number(value.toPrecision(4))) : value.toExponential(3);
+  const rounded = Number(value.toPrecision(4));
+  const text = size >= 1e-3 && size < 1e5 ? String(rounded) : rounded.toExponential();
   return text.replace("e+", "e").replace(/-/g, "−");
 }
 
