@@ -27,6 +27,7 @@ class Page:
     def __init__(self, chrome: Any, path: Path, **options: Any) -> None:
         self.context = chrome.new_context(**{"viewport": {"width": 1200, "height": 900}, **options})
         self.page = self.context.new_page()
+        self.page.set_default_timeout(5000)
         self.asked: list[str] = []
         self.complaints: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -271,6 +272,28 @@ def test_several_runs_lie_over_each_other(opened: Any, tmp_path: Path) -> None:
     assert "<b>two</b>" in page.figure(MAP).inner_text()
 
 
+def test_runs_that_differ_in_what_they_have(opened: Any, tmp_path: Path) -> None:
+    walk = vg.Sequential([vg.RNN(3), vg.Dense(1)], input_shape=(None, 2), seed=0)
+    plain = vg.Sequential([vg.Dense(4, "relu") for _ in range(3)], input_shape=2, seed=0)
+    flows = {"walk": vg.GradientFlow(distributions=True), "plain": vg.GradientFlow(units=True)}
+    rng = np.random.default_rng(0)
+    for model, shape, name in ((walk, (8, 5, 2), "walk"), (plain, (8, 2), "plain")):
+        model.compile("mse", "sgd")
+        y = np.ones((8, 1 if name == "walk" else 4))
+        model.fit(rng.normal(size=shape), y, epochs=3, track=flows[name])
+    vg.report(tmp_path / "r.html", flow=flows)
+    page = opened(tmp_path / "r.html")
+    choices = page.get_by_label("Run of the map")
+    assert choices.count() == 4
+    for place in range(4):
+        for run in ("0", "1"):
+            choices.nth(place).select_option(run)
+    field = page.get_by_label("Field").first
+    for name in field.locator("option").evaluate_all("all => all.map(e => e.value)"):
+        field.select_option(name)
+    assert "layer 3" in page.figure(OVER).locator("svg.picture").text_content()
+
+
 def test_timesteps_gates_and_their_steps(opened: Any, tmp_path: Path) -> None:
     model = vg.Sequential([vg.LSTM(3), vg.Dense(1)], input_shape=(None, 2), seed=0)
     model.compile("mse", "adam")
@@ -300,6 +323,42 @@ def test_distributions_are_heatmaps(opened: Any, deep: Any) -> None:
     for _ in range(row):
         page.keyboard.press("ArrowUp")
     assert float(page.read(4).split()[-1]) == pytest.approx(share, abs=1 / 255)
+
+
+def test_units_are_lines_and_heatmaps(opened: Any, tmp_path: Path) -> None:
+    model = vg.Sequential([vg.Dense(200, "relu"), vg.Dense(3, "softmax")], input_shape=4, seed=0)
+    model.compile("sparse_categorical_crossentropy", "sgd")
+    flow = vg.GradientFlow(units=2)
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    model.fit(x, np.arange(40) % 3, epochs=3, batch_size=10, track=flow)
+    vg.report(tmp_path / "r.html", flow=flow)
+    page = opened(tmp_path / "r.html")
+    region = page.get_by_role("region", name="Units", exact=True)
+    region.get_by_label("Field").select_option("unit_dead")
+    region.get_by_label("Layer", exact=True).select_option("dense2")
+    page.slide("Step", 4, "Units")
+    assert "nothing recorded" in page.figure(4).locator("svg.picture").text_content()
+    region.get_by_label("Field").select_option("unit_weight")
+    assert page.read(4) == f"unit 0: dense2 {number(flow.unit_weight['dense2'][2, 0])}"
+    region.get_by_label("Layer", exact=True).select_option("dense1")
+    page.figure(4).locator("svg.picture").focus()
+    page.keyboard.press("ArrowRight")
+    grouped = flow.unit_weight["dense1"][2, 1:3]
+    assert page.read(4) == (
+        f"unit 1 (to 2): dense1 {number(grouped[0])} "
+        f"({number(grouped.min())} to {number(grouped.max())} within this group)"
+    )
+
+
+def test_a_run_that_is_nan_from_the_start_is_drawn(opened: Any, tmp_path: Path) -> None:
+    flow = vg.GradientFlow()
+    flow.declare(["first", "second"])
+    for step in range(3):
+        flow.add(step, loss=np.nan, delta=[np.nan, np.nan])
+    vg.report(tmp_path / "r.html", flow=flow)
+    page = opened(tmp_path / "r.html")
+    assert "NaN, hatched (6)" in page.figure(STEPS).locator(".legend").inner_text()
+    assert "NaN, hatched (3)" in page.figure(LOSS).locator(".legend").inner_text()
 
 
 def test_dark_and_print(opened: Any, deep: Any) -> None:
@@ -334,7 +393,7 @@ def test_long_records_show_the_extremes_of_their_groups(opened: Any, tmp_path: P
     vg.report(tmp_path / "r.html", flow=synthetic(6_000, 40, tmp_path, spoil))
     page = opened(tmp_path / "r.html")
     cells = page.rows(STEPS).locator("td:last-child").all_inner_texts()
-    assert [cell for cell in cells if "e50" in cell] == ["1 (1 to 1e50 within these steps)"]
+    assert [cell for cell in cells if "e50" in cell] == ["1 (1 to 1e50 within this group)"]
     assert "1e50" in page.figure(MAP).locator(".legend").inner_text()
     tops = (
         page.figure(STEPS)

@@ -6,7 +6,7 @@ Each script is a part of one: `script` puts those that are asked for into one sc
     draw.js      axes, lines, marks, heatmaps as SVG, which know no record; needs scale.js
     figure.js    a picture with its legend, pointer, keyboard and table; needs draw.js
     records.js   records as `vgcore.reporting` packs them
-    explore.js   the report's controls; layers.js, time.js, distributions.js, course.js: its pictures
+    explore.js   the report's controls; layers.js, time.js, distributions.js, units.js and course.js draw
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib import resources
 DRAWING = ("scale.js", "draw.js")
 EXPLORING = (
     *("figure.js", "records.js", "explore.js"),
-    *("layers.js", "time.js", "distributions.js", "course.js", "begin.js"),
+    *("layers.js", "time.js", "distributions.js", "units.js", "course.js", "begin.js"),
 )
 
 

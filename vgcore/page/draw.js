@@ -66,7 +66,7 @@ function placeScale({ names, values }, width) {
   const span = Math.max((values[count - 1] ?? 0) - low, 1e-9);
   const at = (i) => (count > 1 ? 0.01 + (0.98 * (values[i] - low)) / span : 0.5);
   const whole = linearTicks(low, low + span, Math.max(2, Math.floor(width / 70)));
-  const ticks = (count > 1 ? whole.filter(Number.isInteger) : [low]).map((value) => ({
+  const ticks = (count > 1 ? whole.filter(Number.isInteger) : values.slice(0, 1)).map((value) => ({
     at: count > 1 ? 0.01 + (0.98 * (value - low)) / span : 0.5,
     text: value.toLocaleString("en"),
   }));
@@ -288,7 +288,7 @@ function drawHeat(spec) {
   const columns = (spec.x.names ?? spec.x.values).length;
   const count = spec.rows.length;
   const values = [];
-  for (let r = 0; r < count; r++) for (let c = 0; c < columns; c++) values.push(spec.value(r, c));
+  for (let r = 0; r < count; r++) for (let c = 0; c < columns; c++) values.push(spec.absent?.(r, c) ? NaN : spec.value(r, c));
   const scale = valueScale(values, { log: spec.log, share: spec.share });
   const stride = Math.max(1, Math.ceil((count * LINE) / spec.height));
   const rows = spec.rows

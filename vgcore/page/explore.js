@@ -15,7 +15,7 @@ class Controls {
     const grouped = options.map((each) =>
       each.group ? html("optgroup", { label: each.group }, ...each.options.map(option)) : option(each),
     );
-    const input = html("select", { onchange: () => this.take(choose, input.value) }, ...grouped);
+    const input = html("select", { "aria-label": name, onchange: () => this.take(choose, input.value) }, ...grouped);
     this.root.append(html("label", {}, html("span", {}, name), input));
     return input;
   }
@@ -88,6 +88,7 @@ class Explorer {
     if (this.fields.length) this.sections.push(new OverLayers(this));
     if (walksOf(this.runs).length) this.sections.push(new ThroughTime(this));
     if (distributionsOf(this.runs).length) this.sections.push(new Distributed(this));
+    if (withUnits(this.runs).length) this.sections.push(new OfUnits(this));
     this.draw();
     whenWide(root, () => this.draw());
   }

@@ -94,7 +94,7 @@ class Picture {
       return;
     }
     let d = `M${middle(i)} ${box.top}V${box.bottom}`;
-    if (this.spec.rows && row >= 0) {
+    if (this.spec.rows?.[row] !== undefined) {
       const height = (box.bottom - box.top) / this.spec.rows.length;
       const y = round(box.bottom - (row + 0.5) * height);
       d += `M${box.left} ${y}H${box.right}`;
@@ -106,7 +106,7 @@ class Picture {
 
   ofCell(i, row) {
     const { rows, value, absent } = this.spec;
-    if (!(row >= 0)) return "";
+    if (rows[row] === undefined) return "";
     return `${rows[row]} ${absent?.(row, i) ? "none" : number(value(row, i))}`;
   }
 
@@ -129,7 +129,7 @@ class Picture {
     }
     if (line.absent?.(i)) return "none";
     const [low, high] = [line.low?.[i], line.high?.[i]];
-    const range = low < high ? ` (${number(low)} to ${number(high)} within these steps)` : "";
+    const range = low < high ? ` (${number(low)} to ${number(high)} within this group)` : "";
     return `${number(line.values[i])}${range}`;
   }
 

@@ -1,0 +1,81 @@
+// Pictures of single units of a layer, over units and steps. Needs explore.js.
+
+/** Every run with units: {run, i}. */
+function withUnits(runs) {
+  return runs.map((run, i) => ({ run, i })).filter(({ run }) => run.units.fields);
+}
+
+class OfUnits {
+  /** @param on the Explorer that holds what is chosen */
+  constructor(on) {
+    this.on = on;
+    const told = withUnits(on.runs);
+    const fields = [...new Set(told.flatMap(({ run }) => Object.keys(run.units.fields)))];
+    const layers = [...new Set(told.flatMap(({ run }) => Object.keys(run.units.layers)))];
+    Object.assign(on, { unitField: fields[0], unitLayer: layers[0], unit: 0, unitRun: told[0].i });
+    const root = on.section("Units");
+    const controls = new Controls(root, () => on.draw());
+    controls.select("Field", fields.map((name) => [name, on.titleOf(name)]), (name) => { on.unitField = name; });
+    controls.select("Layer", layers.map((name) => [name, name]), (name) => { on.unitLayer = name; });
+    const setStep = on.stepSlider(controls);
+    on.runChoice(controls, (i) => { on.unitRun = i; });
+    const grid = html("div", { class: "grid-of-pictures" });
+    root.append(grid);
+    const [units, map] = [1, 2].map(() => new Picture(grid));
+    this.draw = () => {
+      setStep();
+      this.take();
+      units.show(this.atStep());
+      map.show(this.ofMap());
+    };
+  }
+
+  /** What is chosen: the field's matrix, its steps and its units, in groups where there are many. */
+  take() {
+    const { units } = this.on.runs[this.on.unitRun];
+    const held = units.fields?.[this.on.unitField]?.[this.on.unitLayer];
+    this.steps = new Steps(units.steps ?? { first: [], last: [] });
+    this.matrix = held ? (held.matrix ??= new Matrix(held, this.steps.count)) : null;
+    this.units = new Steps(this.matrix ? units.layers[this.on.unitLayer] : { first: [], last: [] });
+    this.chosen = this.units.at(this.on.unit);
+  }
+
+  nameOf(i) {
+    return this.units.name(i).replace("step", "unit");
+  }
+
+  common() {
+    return { ...this.on.spec(this.on.unitField), title: this.on.titleOf(this.on.unitField) };
+  }
+
+  atStep() {
+    const bucket = this.steps.at(this.on.step);
+    const count = this.units.count;
+    const line = this.matrix?.line(count, (i) => bucket * count + i);
+    return {
+      ...this.common(),
+      note: `${this.on.unitLayer}, over its units, at ${count ? this.steps.name(bucket) : "no step"}`,
+      x: { values: this.units.first, label: "unit" },
+      lines: line ? [{ name: this.on.unitLayer, look: ordered(1)[0], ...line }] : [],
+      places: (i) => this.nameOf(i),
+      chosen: this.chosen,
+      choose: (i) => this.on.choose({ unit: this.units.first[i] }),
+    };
+  }
+
+  ofMap() {
+    const { steps, units, matrix } = this;
+    return {
+      ...this.common(),
+      ...this.on.overSteps(steps),
+      note: `${this.on.unitLayer}, over units and steps${matrix?.low ? "; of those that share a place the largest" : ""}`,
+      label: "unit",
+      rows: units.first.map(String),
+      value: (r, c) => matrix.shown(c * units.count + r),
+      absent: (r, c) => !matrix || matrix.isAbsent(c * units.count + r),
+      row: this.chosen,
+      exact: matrix?.tally(matrix.counts.map((_, i) => i)),
+      choose: (i, row) => this.on.choose({ step: this.on.nearestStep(steps.first[i]), unit: units.first[row] ?? this.on.unit }),
+    };
+  }
+}
