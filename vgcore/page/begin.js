@@ -5,4 +5,8 @@ const explorer = document.getElementById("explore");
 if (explorer && data.flows) new Explorer(explorer, data.flows);
 const byEpoch = document.getElementById("history");
 if (byEpoch && data.history) showHistory(byEpoch, data.history);
-addEventListener("beforeprint", () => document.querySelectorAll("details.printed").forEach((each) => { each.open = true; }));
+addEventListener("beforeprint", () =>
+  document.querySelectorAll("details.printed").forEach((each) => {
+    each.open = true;
+  }),
+);

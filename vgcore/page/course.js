@@ -3,10 +3,18 @@
 function showHistory(root, history) {
   const names = Object.keys(history.values).filter((name) => !name.startsWith("val_"));
   if (!names.length) return;
-  const values = Object.fromEntries(Object.entries(history.values).map(([name, text]) => [name, doubles(text)]));
+  const values = Object.fromEntries(
+    Object.entries(history.values).map(([name, text]) => [name, doubles(text)]),
+  );
   const state = { name: names[0], epoch: history.epochs.length - 1 };
   const controls = new Controls(root, () => draw());
-  controls.select("Of each epoch", names.map((name) => [name, name.replace(/_/g, " ")]), (name) => { state.name = name; });
+  controls.select(
+    "Of each epoch",
+    names.map((name) => [name, name.replace(/_/g, " ")]),
+    (name) => {
+      state.name = name;
+    },
+  );
   const picture = new Picture(root);
   const draw = () => {
     const shown = [state.name, `val_${state.name}`].filter((name) => values[name]);
@@ -15,15 +23,23 @@ function showHistory(root, history) {
       title: state.name.replace(/_/g, " "),
       note: "over the epochs",
       label: state.name.replace(/_/g, " "),
-      log: /loss|gradient_norm|learning_rate/.test(state.name) && shown.every((name) => values[name].every((v) => !(v < 0))),
+      log:
+        /loss|gradient_norm|learning_rate/.test(state.name) &&
+        shown.every((name) => values[name].every((v) => !(v < 0))),
       x: { values: history.epochs, label: "epoch" },
-      lines: shown.map((name, i) => ({ name: name.startsWith("val_") ? "validation" : "training", look: looks[i], values: values[name] })),
+      lines: shown.map((name, i) => ({
+        name: name.startsWith("val_") ? "validation" : "training",
+        look: looks[i],
+        values: values[name],
+      })),
       places: (i) => `epoch ${history.epochs[i]}`,
       chosen: state.epoch,
-      choose: (i) => { state.epoch = i; draw(); },
+      choose: (i) => {
+        state.epoch = i;
+        draw();
+      },
     });
   };
   draw();
   whenWide(root, draw);
 }
-

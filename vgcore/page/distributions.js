@@ -16,10 +16,25 @@ class Distributed {
     const controls = new Controls(root, () => this.on.draw());
     const fields = [...new Set(told.map(({ field }) => field))];
     Object.assign(on, { distribution: fields[0], toldRun: told[0].i });
-    controls.select("Numbers", fields.map((name) => [name, TITLES[name] ?? name]), (name) => { this.on.distribution = name; });
+    controls.select(
+      "Numbers",
+      fields.map((name) => [name, TITLES[name] ?? name]),
+      (name) => {
+        this.on.distribution = name;
+      },
+    );
     const setStep = this.on.stepSlider(controls);
-    const setLayer = controls.slider("Layer", this.on.depth, (i) => { this.on.layer = i; }, (i) => this.on.names()[i]);
-    this.on.runChoice(controls, (i) => { this.on.toldRun = i; });
+    const setLayer = controls.slider(
+      "Layer",
+      this.on.depth,
+      (i) => {
+        this.on.layer = i;
+      },
+      (i) => this.on.names()[i],
+    );
+    this.on.runChoice(controls, (i) => {
+      this.on.toldRun = i;
+    });
     const grid = html("div", { class: "grid-of-pictures" });
     root.append(grid);
     const [layers, steps] = [1, 2].map(() => new Picture(grid));
@@ -40,7 +55,8 @@ class Distributed {
     const height = held ? held.bins + 3 : 0;
     const layer = Math.min(this.on.layer, run.layers.length - 1);
     const bucket = steps.at(this.on.step);
-    const place = (r, c) => ((ofLayers ? bucket : c) * run.layers.length + (ofLayers ? c : layer)) * height + r;
+    const place = (r, c) =>
+      ((ofLayers ? bucket : c) * run.layers.length + (ofLayers ? c : layer)) * height + r;
     const rows = Array.from({ length: height }, (_, r) => {
       if (r === 0) return "0";
       if (r > held.bins) return r === held.bins + 1 ? "∞" : "NaN";
@@ -56,7 +72,11 @@ class Distributed {
         }
       : {
           ...this.on.overSteps(steps),
-          choose: (i, row) => this.on.choose({ step: this.on.nearestStep(steps.first[i]), magnitude: row ?? this.on.magnitude }),
+          choose: (i, row) =>
+            this.on.choose({
+              step: this.on.nearestStep(steps.first[i]),
+              magnitude: row ?? this.on.magnitude,
+            }),
           note: `share of ${run.layers[layer]}'s numbers by magnitude, over the steps`,
         };
     return {

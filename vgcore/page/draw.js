@@ -95,9 +95,7 @@ function frame({ width, height, x, y, title, rows }) {
   const plot = svg("g");
   root.append(plot);
   for (const tick of labels) {
-    root.append(
-      svg("text", { x: box.left - GAP, y: Y(tick.at) + 4, "text-anchor": "end" }, tick.text),
-    );
+    root.append(svg("text", { x: box.left - GAP, y: Y(tick.at) + 4, "text-anchor": "end" }, tick.text));
   }
   for (const tick of places.ticks) {
     const at = X(tick.at);
@@ -167,7 +165,9 @@ function drawLines(spec) {
       line.skips?.(i) ? null : [X(places.at(i)), Y(scale.at(value))],
     );
     if (line.low) {
-      plot.append(svg("path", { d: band(line, scale, (i) => X(places.at(i)), Y), style, class: `band${strong}` }));
+      plot.append(
+        svg("path", { d: band(line, scale, (i) => X(places.at(i)), Y), style, class: `band${strong}` }),
+      );
     }
     plot.append(
       svg("path", { d: course(points), style, class: `line${strong}`, "stroke-dasharray": line.look.dash }),
@@ -202,7 +202,13 @@ function drawLines(spec) {
     plot.prepend(svg("rect", { ...size, class: "hatched" }));
   }
   if (scale.empty && !Object.keys(kinds).length) nothing(made);
-  return { ...made, kinds, scale, place: (share) => nearest(places, count, share), middle: (i) => X(places.at(i)) };
+  return {
+    ...made,
+    kinds,
+    scale,
+    place: (share) => nearest(places, count, share),
+    middle: (i) => X(places.at(i)),
+  };
 }
 
 function edgeMark(kind, x, box, number, style) {
@@ -288,7 +294,8 @@ function drawHeat(spec) {
   const columns = (spec.x.names ?? spec.x.values).length;
   const count = spec.rows.length;
   const values = [];
-  for (let r = 0; r < count; r++) for (let c = 0; c < columns; c++) values.push(spec.absent?.(r, c) ? NaN : spec.value(r, c));
+  for (let r = 0; r < count; r++)
+    for (let c = 0; c < columns; c++) values.push(spec.absent?.(r, c) ? NaN : spec.value(r, c));
   const scale = valueScale(values, { log: spec.log, share: spec.share });
   const stride = Math.max(1, Math.ceil((count * LINE) / spec.height));
   const rows = spec.rows
@@ -306,7 +313,7 @@ function drawHeat(spec) {
     const [top, bottom] = [Y((r + 1) / count), Y(r / count)];
     for (let c = 0, end; c < columns; c = end) {
       const key = cell(spec, scale, values, r, c, columns);
-      for (end = c + 1; end < columns && cell(spec, scale, values, r, end, columns) === key; ) end++;
+      for (end = c + 1; end < columns && cell(spec, scale, values, r, end, columns) === key;) end++;
       if (key === "") continue;
       if (KINDS[key]) kinds[key] = (kinds[key] ?? 0) + end - c;
       const d = `M${edge(c)} ${top}H${edge(end)}V${bottom}H${edge(c)}z`;
@@ -315,7 +322,10 @@ function drawHeat(spec) {
   }
   for (const [key, d] of Object.entries(paths)) {
     if (KINDS[key]) plot.append(svg("path", { d, class: `cell ${key}` }));
-    else plot.append(svg("path", { d, class: "cell", "shape-rendering": "crispEdges", fill: viridis(key / SHADES) }));
+    else
+      plot.append(
+        svg("path", { d, class: "cell", "shape-rendering": "crispEdges", fill: viridis(key / SHADES) }),
+      );
   }
   if (scale.empty && !Object.keys(kinds).length) nothing(made);
   return {

@@ -15,7 +15,11 @@ class Controls {
     const grouped = options.map((each) =>
       each.group ? html("optgroup", { label: each.group }, ...each.options.map(option)) : option(each),
     );
-    const input = html("select", { "aria-label": name, onchange: () => this.take(choose, input.value) }, ...grouped);
+    const input = html(
+      "select",
+      { "aria-label": name, onchange: () => this.take(choose, input.value) },
+      ...grouped,
+    );
     this.root.append(html("label", {}, html("span", {}, name), input));
     return input;
   }
@@ -64,7 +68,11 @@ function whenWide(element, call) {
   }).observe(element);
 }
 
-const SCALES = [["", "as suits the field"], ["log", "logarithmic"], ["linear", "linear"]];
+const SCALES = [
+  ["", "as suits the field"],
+  ["log", "logarithmic"],
+  ["linear", "linear"],
+];
 
 class Explorer {
   constructor(root, data) {
@@ -104,7 +112,9 @@ class Explorer {
   }
 
   shownRuns() {
-    return this.runs.map((run, i) => ({ run, i, look: this.looks[i] })).filter(({ i }) => !this.hidden.has(i));
+    return this.runs
+      .map((run, i) => ({ run, i, look: this.looks[i] }))
+      .filter(({ i }) => !this.hidden.has(i));
   }
 
   /** Which run has the layers that stand below an axis, by their names where all agree. */
@@ -138,7 +148,14 @@ class Explorer {
 
   stepSlider(controls) {
     const name = (i) => `${this.allSteps[i].toLocaleString("en")}`;
-    const set = controls.slider("Step", this.allSteps.length, (i) => { this.step = this.allSteps[i]; }, name);
+    const set = controls.slider(
+      "Step",
+      this.allSteps.length,
+      (i) => {
+        this.step = this.allSteps[i];
+      },
+      name,
+    );
     return () => set(this.allSteps.indexOf(this.step));
   }
 
@@ -159,11 +176,15 @@ class Explorer {
 
   /** All steps of all runs: on which lines of several runs stand. */
   steps() {
-    return this.runs.length > 1 ? new Steps({ first: this.allSteps, last: this.allSteps }) : this.runs[0].steps;
+    return this.runs.length > 1
+      ? new Steps({ first: this.allSteps, last: this.allSteps })
+      : this.runs[0].steps;
   }
 
   nearestStep(step) {
-    return this.allSteps.reduce((best, each) => (Math.abs(each - step) < Math.abs(best - step) ? each : best));
+    return this.allSteps.reduce((best, each) =>
+      Math.abs(each - step) < Math.abs(best - step) ? each : best,
+    );
   }
 
   /** A column of a matrix over the steps of a picture; those of other runs are left out. */

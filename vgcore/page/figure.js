@@ -179,14 +179,20 @@ class Picture {
       const strong = lines.filter((line) => line.strong);
       found.push(...strong.map((line) => html("li", { class: "strong" }, swatch(line.look), line.name)));
     } else {
-      found.push(...lines.map((line) => html("li", { class: line.strong ? "strong" : "" }, swatch(line.look), line.name)));
+      found.push(
+        ...lines.map((line) =>
+          html("li", { class: line.strong ? "strong" : "" }, swatch(line.look), line.name),
+        ),
+      );
     }
     const { guide } = this.spec;
     if (guide && !rows) found.push(html("li", {}, "⋯ usual: about ", number(guide)));
     for (const [kind, count] of Object.entries(this.drawn.kinds)) {
       const sign = rows || kind === "nan" ? patch(kind) : KINDS[kind].sign;
       const name = rows ? KINDS[kind].name.split(",")[0] : KINDS[kind].name;
-      found.push(html("li", { class: "kind" }, sign, ` ${name} (${(exact?.[kind] ?? count).toLocaleString("en")})`));
+      found.push(
+        html("li", { class: "kind" }, sign, ` ${name} (${(exact?.[kind] ?? count).toLocaleString("en")})`),
+      );
     }
     return found;
   }
@@ -204,7 +210,12 @@ class Picture {
     const { lines, rows, x } = this.spec;
     const names = rows ?? lines.map((line) => line.name);
     const value = (i, k) => (rows ? this.ofCell(i, k).slice(rows[k].length + 1) : this.valueOf(lines[k], i));
-    const head = html("tr", {}, html("th", { scope: "col" }, x.label), ...names.map((name) => html("th", { scope: "col" }, name)));
+    const head = html(
+      "tr",
+      {},
+      html("th", { scope: "col" }, x.label),
+      ...names.map((name) => html("th", { scope: "col" }, name)),
+    );
     const body = Array.from({ length: this.count }, (_, i) =>
       html(
         "tr",

@@ -6,16 +6,33 @@ class OverLayers {
     this.on = on;
     const root = this.on.section("Over layers and steps");
     const controls = new Controls(root, () => this.on.draw());
-    controls.select("Field", this.on.fields.map((name) => [name, this.on.about[name].title]), (name) => { this.on.field = name; });
-    controls.select("Scale", SCALES, (scale) => { this.on.scale = scale; });
+    controls.select(
+      "Field",
+      this.on.fields.map((name) => [name, this.on.about[name].title]),
+      (name) => {
+        this.on.field = name;
+      },
+    );
+    controls.select("Scale", SCALES, (scale) => {
+      this.on.scale = scale;
+    });
     const names = this.on.names();
     const setStep = this.on.stepSlider(controls);
-    const setLayer = controls.slider("Layer", this.on.depth, (i) => { this.on.layer = i; }, (i) => names[i]);
+    const setLayer = controls.slider(
+      "Layer",
+      this.on.depth,
+      (i) => {
+        this.on.layer = i;
+      },
+      (i) => names[i],
+    );
     if (this.on.runs.length > 1) {
       const options = this.on.runs.map((run, i) => [i, run.name, this.on.looks[i]]);
       controls.boxes("Runs", options, (i, on) => this.on.hidden[on ? "delete" : "add"](i));
     }
-    this.on.runChoice(controls, (i) => { this.on.map = i; });
+    this.on.runChoice(controls, (i) => {
+      this.on.map = i;
+    });
     const grid = html("div", { class: "grid-of-pictures" });
     root.append(grid);
     const [layers, steps, map, loss] = [1, 2, 3, 4].map(() => new Picture(grid));
@@ -71,7 +88,8 @@ class OverLayers {
       if (!matrix) continue;
       const all = run.layers.map((_, c) => c).filter((c) => matrix.has(c));
       const columns = this.on.runs.length > 1 ? all.filter((c) => c === this.on.layer) : all;
-      for (const [kind, count] of Object.entries(matrix.tally(columns))) exact[kind] = (exact[kind] ?? 0) + count;
+      for (const [kind, count] of Object.entries(matrix.tally(columns)))
+        exact[kind] = (exact[kind] ?? 0) + count;
       for (const c of columns) {
         const single = this.on.runs.length < 2;
         lines.push({
@@ -82,7 +100,8 @@ class OverLayers {
         });
       }
     }
-    const which = this.on.runs.length > 1 ? names[this.on.layer] : `each layer; ${names[this.on.layer]} is chosen`;
+    const which =
+      this.on.runs.length > 1 ? names[this.on.layer] : `each layer; ${names[this.on.layer]} is chosen`;
     return {
       ...this.on.spec(this.on.field),
       ...this.on.overSteps(steps),
@@ -109,7 +128,8 @@ class OverLayers {
       absent: (r, c) => !matrix || matrix.isAbsent(c * matrix.columns + r),
       row: Math.min(this.on.layer, rows.length - 1),
       exact: matrix?.tally(rows.map((_, i) => i)),
-      choose: (i, row) => this.on.choose({ step: this.on.nearestStep(run.steps.first[i]), layer: row ?? this.on.layer }),
+      choose: (i, row) =>
+        this.on.choose({ step: this.on.nearestStep(run.steps.first[i]), layer: row ?? this.on.layer }),
     };
   }
 
@@ -129,6 +149,8 @@ class OverLayers {
 
   words() {
     const [run] = this.on.runs;
-    return this.on.runs.length > 1 ? `step ${this.on.step.toLocaleString("en")}` : run.steps.name(run.steps.at(this.on.step));
+    return this.on.runs.length > 1
+      ? `step ${this.on.step.toLocaleString("en")}`
+      : run.steps.name(run.steps.at(this.on.step));
   }
 }

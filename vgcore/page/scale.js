@@ -37,11 +37,15 @@ function linearTicks(low, high, most) {
  */
 function logTicks(low, high, most) {
   if (high - low < 0.7) {
-    return linearTicks(10 ** low, 10 ** high, most).map((value) => ({ value: Math.log10(value), text: number(value) }));
+    return linearTicks(10 ** low, 10 ** high, most).map((value) => ({
+      value: Math.log10(value),
+      text: number(value),
+    }));
   }
   if (high - low < 2) {
     const found = [];
-    for (let k = Math.floor(low); k <= high; k++) found.push(...[1, 2, 5].map((digit) => k + Math.log10(digit)));
+    for (let k = Math.floor(low); k <= high; k++)
+      found.push(...[1, 2, 5].map((digit) => k + Math.log10(digit)));
     const inside = found.filter((value) => value >= low && value <= high);
     return inside.map((value) => ({ value, text: number(Number((10 ** value).toPrecision(3))) }));
   }
@@ -49,7 +53,8 @@ function logTicks(low, high, most) {
   const last = Math.floor(high + 1e-9);
   const stride = [1, 2, 3, 5, 10, 20, 30, 50, 100, 200].find((each) => (last - first) / each < most);
   const found = [];
-  for (let k = Math.ceil(first / stride) * stride; k <= last; k += stride) found.push({ value: k, text: power(k) });
+  for (let k = Math.ceil(first / stride) * stride; k <= last; k += stride)
+    found.push({ value: k, text: power(k) });
   return found;
 }
 
@@ -111,8 +116,19 @@ const MOST_TOLD = 10; // lines that markers and dashes tell apart in a print wit
 const DASHES = ["", "7 3", "7 3 2 3", "2 3"];
 // matplotlib's viridis at equal distances
 const VIRIDIS = [
-  ...[[68, 1, 84], [71, 44, 122], [59, 81, 139], [44, 113, 142], [33, 144, 141]],
-  ...[[39, 173, 129], [92, 200, 99], [170, 220, 50], [253, 231, 37]],
+  ...[
+    [68, 1, 84],
+    [71, 44, 122],
+    [59, 81, 139],
+    [44, 113, 142],
+    [33, 144, 141],
+  ],
+  ...[
+    [39, 173, 129],
+    [92, 200, 99],
+    [170, 220, 50],
+    [253, 231, 37],
+  ],
 ];
 
 /** The colour of a share from 0 to 1. */

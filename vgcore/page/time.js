@@ -16,11 +16,32 @@ class ThroughTime {
     const fields = [...new Set(timed.flatMap(({ run, walk }) => Object.keys(run.walks[walk].fields)))];
     const longest = Math.max(...timed.map(({ run, walk }) => run.walks[walk].timesteps));
     Object.assign(on, { walk: walks[0], timeField: fields[0], time: longest - 1, timeMap: timed[0].i });
-    controls.select("Layer", walks.map((name) => [name, name]), (name) => { this.on.walk = name; });
-    controls.select("Field", fields.map((name) => [name, this.on.titleOf(name)]), (name) => { this.on.timeField = name; });
+    controls.select(
+      "Layer",
+      walks.map((name) => [name, name]),
+      (name) => {
+        this.on.walk = name;
+      },
+    );
+    controls.select(
+      "Field",
+      fields.map((name) => [name, this.on.titleOf(name)]),
+      (name) => {
+        this.on.timeField = name;
+      },
+    );
     const setStep = this.on.stepSlider(controls);
-    const setTime = controls.slider("Timestep", longest, (i) => { this.on.time = i; }, (i) => `${i}`);
-    this.on.runChoice(controls, (i) => { this.on.timeMap = i; });
+    const setTime = controls.slider(
+      "Timestep",
+      longest,
+      (i) => {
+        this.on.time = i;
+      },
+      (i) => `${i}`,
+    );
+    this.on.runChoice(controls, (i) => {
+      this.on.timeMap = i;
+    });
     const grid = html("div", { class: "grid-of-pictures" });
     root.append(grid);
     const [times, steps, map] = [1, 2, 3].map(() => new Picture(grid));
@@ -54,17 +75,21 @@ class ThroughTime {
     const lines = shown.flatMap(({ run, look, walk, matrix, times }) => {
       const columns = new Map(times.first.map((first, c) => [first, c]));
       const of = (bucket) =>
-        matrix.line(places.length, (i) => (columns.has(places[i]) ? bucket * matrix.columns + columns.get(places[i]) : -1));
+        matrix.line(places.length, (i) =>
+          columns.has(places[i]) ? bucket * matrix.columns + columns.get(places[i]) : -1,
+        );
       const bucket = walk.steps.at(this.on.step);
       if (!single) return [{ name: run.name, look, ...of(bucket) }];
       const looks = ordered(3);
       const last = walk.steps.count - 1;
-      return [...new Set([0, bucket, last])].sort((a, b) => a - b).map((each) => ({
-        name: walk.steps.name(each),
-        look: looks[each === bucket ? 1 : each === 0 ? 0 : 2],
-        strong: each === bucket,
-        ...of(each),
-      }));
+      return [...new Set([0, bucket, last])]
+        .sort((a, b) => a - b)
+        .map((each) => ({
+          name: walk.steps.name(each),
+          look: looks[each === bucket ? 1 : each === 0 ? 0 : 2],
+          strong: each === bucket,
+          ...of(each),
+        }));
     });
     const at = new Steps({ first: places, last: places });
     return {
@@ -88,8 +113,13 @@ class ThroughTime {
       const column = times.at(this.on.time);
       const rows = new Map(walk.steps.first.map((first, r) => [first, r]));
       const beyond = this.on.time >= walk.timesteps;
-      const at = (i) => (!beyond && rows.has(steps.first[i]) ? rows.get(steps.first[i]) * matrix.columns + column : -1);
-      return { name: single ? `timestep ${this.on.time}` : run.name, look: single ? ordered(1)[0] : look, ...matrix.line(steps.count, at) };
+      const at = (i) =>
+        !beyond && rows.has(steps.first[i]) ? rows.get(steps.first[i]) * matrix.columns + column : -1;
+      return {
+        name: single ? `timestep ${this.on.time}` : run.name,
+        look: single ? ordered(1)[0] : look,
+        ...matrix.line(steps.count, at),
+      };
     });
     return {
       ...this.on.spec(this.on.timeField),
@@ -118,7 +148,8 @@ class ThroughTime {
       absent: (r, c) => !matrix || matrix.isAbsent(c * matrix.columns + r),
       row: at.at(this.on.time),
       exact: matrix?.tally(matrix.counts.map((_, i) => i)),
-      choose: (i, row) => this.on.choose({ step: this.on.nearestStep(steps.first[i]), time: walk.first[row] ?? this.on.time }),
+      choose: (i, row) =>
+        this.on.choose({ step: this.on.nearestStep(steps.first[i]), time: walk.first[row] ?? this.on.time }),
     };
   }
 }

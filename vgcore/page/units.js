@@ -15,10 +15,24 @@ class OfUnits {
     Object.assign(on, { unitField: fields[0], unitLayer: layers[0], unit: 0, unitRun: told[0].i });
     const root = on.section("Units");
     const controls = new Controls(root, () => on.draw());
-    controls.select("Field", fields.map((name) => [name, on.titleOf(name)]), (name) => { on.unitField = name; });
-    controls.select("Layer", layers.map((name) => [name, name]), (name) => { on.unitLayer = name; });
+    controls.select(
+      "Field",
+      fields.map((name) => [name, on.titleOf(name)]),
+      (name) => {
+        on.unitField = name;
+      },
+    );
+    controls.select(
+      "Layer",
+      layers.map((name) => [name, name]),
+      (name) => {
+        on.unitLayer = name;
+      },
+    );
     const setStep = on.stepSlider(controls);
-    on.runChoice(controls, (i) => { on.unitRun = i; });
+    on.runChoice(controls, (i) => {
+      on.unitRun = i;
+    });
     const grid = html("div", { class: "grid-of-pictures" });
     root.append(grid);
     const [units, map] = [1, 2].map(() => new Picture(grid));
@@ -75,7 +89,8 @@ class OfUnits {
       absent: (r, c) => !matrix || matrix.isAbsent(c * units.count + r),
       row: this.chosen,
       exact: matrix?.tally(matrix.counts.map((_, i) => i)),
-      choose: (i, row) => this.on.choose({ step: this.on.nearestStep(steps.first[i]), unit: units.first[row] ?? this.on.unit }),
+      choose: (i, row) =>
+        this.on.choose({ step: this.on.nearestStep(steps.first[i]), unit: units.first[row] ?? this.on.unit }),
     };
   }
 }

@@ -12,7 +12,7 @@ from vgcore.flow import GradientFlow
 from vgcore.flow.record import FIELDS, GATE_FIELDS, TIME_FIELDS
 from vgcore.plot import fields
 from vgcore.reporting import packing
-from vgcore.reporting.matrices import BYTES, Series, buckets, packed_in, steps_in
+from vgcore.reporting.matrices import Series, buckets, packed_in, size_of, steps_in
 from vgcore.reporting.parts import parts_of
 from vgcore.reporting.thinning import edges
 
@@ -72,12 +72,12 @@ def _run(name: str, flow: GradientFlow, room: int) -> dict[str, Any]:
             for field, series in layers.items()
         },
     }
-    room -= int(len(rows) * columns * BYTES * 4 / 3)
+    room -= size_of(held)
     for place, (part, pack) in enumerate(parts.items()):
-        share = room // (len(parts) - place + 2 * bool(flow.gates))
+        share = max(room, 0) // (len(parts) - place + 2 * bool(flow.gates))
         held[part] = pack(flow, share)
-        room -= share
-    return {"distributions": {}, "units": {}, **held, "walks": _walks(flow, room)}
+        room -= size_of(held[part])
+    return {"distributions": {}, "units": {}, **held, "walks": _walks(flow, max(room, 0))}
 
 
 def _loss(flow: GradientFlow) -> Series:

@@ -49,3 +49,10 @@ def packed_in(
     if told.marks is not None:
         held["marks"] = packing.octets(told.marks)
     return held
+
+
+def size_of(held: Any) -> int:
+    """How many characters the texts take that something holds."""
+    if isinstance(held, dict):
+        return sum(map(size_of, held.values()))
+    return len(held) if isinstance(held, str) else 0

@@ -30,8 +30,8 @@ class Thinned(NamedTuple):
         one value.
     marks : ndarray of uint8, (R, C), or None
         Bits by `MARKS`; None where there are none.
-    counts : ndarray of int, (columns before thinning, 5)
-        How many values of each column are what, by `MARKS`.
+    counts : ndarray of int, (C, 5)
+        How many values of each bucket of columns are what in all rows, by `MARKS`.
     """
 
     first: Array
@@ -69,7 +69,8 @@ def thinned(
         empty = low > high
         low[empty] = high[empty] = np.nan
     first = np.where(there, values, np.nan)[np.ix_(rows, columns)]
-    counts = np.stack([flag.sum(axis=0) for flag in flags], axis=1)
+    sums = np.stack([flag.sum(axis=0) for flag in flags], axis=1)
+    counts = np.add.reduceat(sums, columns, axis=0)
     return Thinned(first, low, high, marks if marks.any() else None, counts)
 
 
