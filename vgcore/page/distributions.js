@@ -68,7 +68,7 @@ class Distributed {
           places: (i) => run.layers[i],
           chosen: layer,
           choose: (i, row) => this.on.choose({ layer: i, magnitude: row ?? this.on.magnitude }),
-          note: `share of each layer's numbers by magnitude, at ${steps.count ? steps.name(bucket) : "no step"}`,
+          note: `each layer's numbers by magnitude, at ${steps.count ? steps.name(bucket) : "no step"}`,
         }
       : {
           ...this.on.overSteps(steps),
@@ -77,10 +77,10 @@ class Distributed {
               step: this.on.nearestStep(steps.first[i]),
               magnitude: row ?? this.on.magnitude,
             }),
-          note: `share of ${run.layers[layer]}'s numbers by magnitude, over the steps`,
+          note: `${run.layers[layer]}'s numbers by magnitude, over the steps`,
         };
     return {
-      title: `Distribution of ${TITLES[this.on.distribution] ?? this.on.distribution}`,
+      title: `Distribution, shares of ${TITLES[this.on.distribution] ?? this.on.distribution}`,
       ...over,
       label: "magnitude from, to twice that",
       log: false,

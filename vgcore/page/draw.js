@@ -224,7 +224,7 @@ function nothing({ plot, box }) {
   plot.append(svg("text", { ...middle, "text-anchor": "middle" }, "nothing recorded"));
 }
 
-/** A path through points, broken where one is NaN; a point by itself is a dot. Those that are null are left out. */
+/** A path through points, broken where one is NaN, without those that are null; one by itself is a dot. */
 function course(all) {
   let d = "";
   let open = false;

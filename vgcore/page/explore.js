@@ -187,6 +187,12 @@ class Explorer {
     );
   }
 
+  /** What the caption of a map says: over what, of which run if there are several, and what groups show. */
+  mapNote(over, run, matrix) {
+    const whose = this.runs.length > 1 ? `: ${run.name}` : "";
+    return `${over}${whose}${matrix?.low ? "; of those that share a place the largest" : ""}`;
+  }
+
   /** A column of a matrix over the steps of a picture; those of other runs are left out. */
   column(run, matrix, c, steps) {
     if (steps === run.steps) return matrix.line(steps.count, (r) => r * matrix.columns + c);

@@ -55,7 +55,7 @@ class Picture {
    * Draw it.
    * @param spec what drawLines or drawHeat takes (a heatmap has rows) but for its size, and
    *   title, note, places: i => text of a place, chosen: i, choose: (i, row) => void,
-   *   row?: the chosen one of a heatmap, exact?: {kind: count}, ramp?: the lines in order, where many are told by colour
+   *   row?: the chosen one of a heatmap, exact?: {kind: count of values}, ramp?: the lines in order of colour
    */
   show(spec) {
     this.spec = spec;
@@ -190,9 +190,10 @@ class Picture {
     for (const [kind, count] of Object.entries(this.drawn.kinds)) {
       const sign = rows || kind === "nan" ? patch(kind) : KINDS[kind].sign;
       const name = rows ? KINDS[kind].name.split(",")[0] : KINDS[kind].name;
-      found.push(
-        html("li", { class: "kind" }, sign, ` ${name} (${(exact?.[kind] ?? count).toLocaleString("en")})`),
-      );
+      const values = exact?.[kind];
+      const grouped = values === undefined && lines?.some((line) => line.low) ? " groups" : "";
+      const told = `${(values ?? count).toLocaleString("en")}${grouped}`;
+      found.push(html("li", { class: "kind" }, sign, ` ${name} (${told})`));
     }
     return found;
   }

@@ -122,7 +122,7 @@ class OverLayers {
       ...this.on.overSteps(run.steps),
       label: "layer",
       title: this.on.about[this.on.field].title,
-      note: `over layers and steps${this.on.runs.length > 1 ? `: ${run.name}` : ""}${matrix?.low ? "; of steps that share a place the largest" : ""}`,
+      note: this.on.mapNote("over layers and steps", run, matrix),
       rows,
       value: (r, c) => matrix.shown(c * matrix.columns + r),
       absent: (r, c) => !matrix || matrix.isAbsent(c * matrix.columns + r),

@@ -32,7 +32,7 @@ function linearTicks(low, high, most) {
 }
 
 /**
- * Ticks of a log axis from 10^low to 10^high, {value, text}, at most about so many: powers of ten, of a few of
+ * Ticks of a log axis from 10^low to 10^high, {value, text}, at most about so many: powers of ten, of few of
  * these 2 and 5 times as much, within one of them round numbers.
  */
 function logTicks(low, high, most) {

@@ -142,7 +142,7 @@ class ThroughTime {
       ...this.on.overSteps(steps),
       label: "timestep",
       title: this.on.titleOf(this.on.timeField),
-      note: `${this.on.walk}, over timesteps and steps${this.on.runs.length > 1 ? `: ${run.name}` : ""}${matrix?.low ? "; of those that share a place the largest" : ""}`,
+      note: this.on.mapNote(`${this.on.walk}, over timesteps and steps`, run, matrix),
       rows: times.map((name) => name.replace("timestep ", "").replace(/ \(.*/, "")),
       value: (r, c) => matrix.shown(c * matrix.columns + r),
       absent: (r, c) => !matrix || matrix.isAbsent(c * matrix.columns + r),

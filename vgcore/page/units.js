@@ -82,7 +82,11 @@ class OfUnits {
     return {
       ...this.common(),
       ...this.on.overSteps(steps),
-      note: `${this.on.unitLayer}, over units and steps${matrix?.low ? "; of those that share a place the largest" : ""}`,
+      note: this.on.mapNote(
+        `${this.on.unitLayer}, over units and steps`,
+        this.on.runs[this.on.unitRun],
+        matrix,
+      ),
       label: "unit",
       rows: units.first.map(String),
       value: (r, c) => matrix.shown(c * units.count + r),
