@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from vgcore import _validate
 from vgcore.diagnosis import examination, judge
 from vgcore.diagnosis.changes import Given
+from vgcore.diagnosis.changes.training import without_validation
 from vgcore.diagnosis.diagnosis import Diagnosis
 from vgcore.diagnosis.evidence import LEARNED, ROOM, Evidence, Samples
 from vgcore.diagnosis.recipe import Recipe
@@ -36,7 +37,9 @@ def of_flow(flow: GradientFlow) -> Diagnosis:
     """See `GradientFlow.diagnose`."""
     if not len(flow):
         raise ValueError("flow: expected a record of at least one step, got none")
-    return judge.judged(Evidence(flow=flow))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return judge.judged(Evidence(flow=flow))
 
 
 def of_model(
@@ -57,11 +60,23 @@ def of_model(
         raise TypeError(f"history: expected a History or None, got {_validate.kind(history)}")
     compiled = model.session.compiled
     data = inputs.to_train(model.session, x, y, lengths, None)
-    targets = np.asarray(y) if compiled.loss.function is not None else np.asarray(data.y)
+    loss = compiled.loss
+    targets = np.asarray(data.y if loss.function is None else y)
+    if loss.ignore_index is not None:
+        targets = np.asarray(y).reshape(targets.shape)
     some = _some(len(data.x))
-    samples = Samples(data.x, targets, data.lengths, compiled.loss.sparse).of(some)
+    whole = Samples(data.x, targets, data.lengths, loss.sparse, loss.ignore_index)
+    samples = whole.of(some)
     history = model.history if history is None else history
-    recipe = Recipe.of(model, batch_size=_batch_size(model, history, len(data.x)))
+    fitting = {"shuffle": False} if model.session.stateful else {}
+    recipe = without_validation(
+        Recipe.of(
+            model,
+            batch_size=min(model.session.batch_size or _BATCH, len(data.x)),
+            takes_lengths=lengths is not None,
+            **fitting,
+        )
+    )
     limits = None if lengths is None else np.asarray(lengths)[some]
     given = Given(np.asarray(x)[some], np.asarray(y)[some], limits)
     with warnings.catch_warnings():
@@ -75,10 +90,11 @@ def of_model(
                 keys = _promising(found)
                 trials = tried(recipe, keys, *given, seconds=left, steps=steps, progress=tell)
             found = judge.with_trials(found, evidence, trials)
-    findings = tuple(
-        each.with_(suggestions=suggestions(recipe, SYMPTOMS[each.symptom].cures, given))
-        for each in found.findings
-    )
+        with np.errstate(all="ignore"):
+            findings = tuple(
+                each.with_(suggestions=suggestions(recipe, SYMPTOMS[each.symptom].cures, given))
+                for each in found.findings
+            )
     return replace(found, findings=findings)
 
 
@@ -103,11 +119,3 @@ def _some(rows: int) -> Any:
     if rows <= _MOST_ROWS:
         return slice(None)
     return np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_ROWS])
-
-
-def _batch_size(model: Sequential, history: History | None, rows: int) -> int:
-    """Rows of the minibatches that the model was trained with, as far as can be told; 32 else."""
-    if history is None or not history.epoch or not model.step:
-        return min(_BATCH, rows)
-    steps = max(round(model.step / len(history.epoch)), 1)
-    return max(math.ceil(rows / steps), 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -32,27 +32,44 @@ class Samples:
     lengths : ndarray or None
     sparse : bool
         Whether targets are integer labels.
+    ignored : int or None
+        The label that does not count.
     """
 
     x: Array
     y: Array
     lengths: Array | None
     sparse: bool
+    ignored: int | None = None
 
     def of(self, rows: Array) -> Samples:
         """Some of them."""
         lengths = None if self.lengths is None else self.lengths[rows]
-        return Samples(self.x[rows], self.y[rows], lengths, self.sparse)
+        return replace(self, x=self.x[rows], y=self.y[rows], lengths=lengths)
+
+    def counted(self, values: Array) -> Array:
+        """Of targets, or outputs, at every timestep those that are no padding, as rows; else all of them."""
+        in_time = self.y.ndim == (2 if self.sparse else 3) and self.y.shape[1] == self.x.shape[1]
+        if self.lengths is None or not in_time:
+            return values
+        rows: Array = values[np.arange(self.x.shape[1]) < self.lengths[:, np.newaxis]]
+        return rows
+
+    @cached_property
+    def wanted(self) -> Array:
+        """Targets that count; labels that are ignored are -1."""
+        y = self.y if self.ignored is None else np.where(self.y == self.ignored, -1, self.y)
+        return self.counted(y)
 
     @cached_property
     def kind(self) -> targets.Kind:
         """What targets are."""
-        return targets.kind_of(self.y, sparse=self.sparse)
+        return targets.kind_of(self.wanted, sparse=self.sparse)
 
     @cached_property
     def classes(self) -> Array | None:
         """The class of each target; None where they are no classes."""
-        return targets.classes_of(self.y, self.kind)
+        return targets.classes_of(self.wanted, self.kind)
 
     @cached_property
     def inputs(self) -> Array:
@@ -75,7 +92,7 @@ class Samples:
     def outputs(self) -> Array:
         """Targets that are numbers, as rows."""
         width = self.y.shape[-1] if self.y.ndim > 1 else 1
-        return self.y.reshape(-1, width).astype(float)
+        return self.wanted.reshape(-1, width).astype(float)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def examined(
     inside_start, inside = (
         _at_rest(each).internals(few.x, few.y, lengths=few.lengths) for each in (start, seen)
     )
-    outcome = _outcome(seen, samples, batch, model.step or course.step, seconds * _SHARE)
+    outcome = _outcome(seen, samples, batch, model.step or course.step or wanted, seconds * _SHARE)
     if broken and seen is course:
         outcome = replace(outcome, score=math.nan)
     return Evidence(
@@ -75,7 +75,7 @@ def examined(
         outcome=outcome,
         history=history,
         batch_size=batch,
-        chance_loss=score.chance_loss(model.loss, samples.y, samples.kind),
+        chance_loss=score.chance_loss(model.loss, samples.wanted, samples.kind),
         sharpness=_sharpness(start, recipe, few),
         broken=broken,
     )
@@ -155,11 +155,12 @@ def _outcome(
     if plain is not None:
         _train(plain.model, plain.samples.of(taught), batch, steps, seconds)
         test = plain.samples.of(held)
-        reference = score.score(plain.model.predict(test.x, lengths=test.lengths), test.y, kind)
-    answers = _at_rest(model).predict(samples.x, lengths=samples.lengths)
+        answers = test.counted(plain.model.predict(test.x, lengths=test.lengths))
+        reference = score.score(answers, test.wanted, kind)
+    answers = samples.counted(_at_rest(model).predict(samples.x, lengths=samples.lengths))
     middle = model.loss.middle if model.loss.judged else 0.5
-    mine = score.score(answers, samples.y, kind, middle)
+    mine = score.score(answers, samples.wanted, kind, middle)
     measure = "of its targets' variance" if kind == "numbers" else "accuracy"
     if samples.classes is not None and score.is_unbalanced(samples.classes):
         measure = "accuracy, as a mean over the classes"
-    return Outcome(mine, score.of_chance(samples.y, kind), reference, measure, steps)
+    return Outcome(mine, score.of_chance(samples.wanted, kind), reference, measure, steps)

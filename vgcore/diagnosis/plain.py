@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ def plain_network(samples: Samples) -> Plain | None:
         return _of_images(samples)
     if y.ndim > 2 and not every_step:
         return None
-    units = int(y.max()) + 1 if samples.sparse else (1 if y.ndim == 1 else y.shape[-1])
+    units = int(samples.wanted.max()) + 1 if samples.sparse else (1 if y.ndim == 1 else y.shape[-1])
     activation, loss = OUTPUTS[samples.kind]
     layers: list[Layer] = []
     if x.dtype.kind in "iu":
@@ -75,13 +75,17 @@ def plain_network(samples: Samples) -> Plain | None:
         seed=0,
     )
     model.compile(
-        loss, Adam(_RATE_IN_TIME if in_time else _RATE), clip_norm=1.0, on_nonfinite="ignore"
+        loss,
+        Adam(_RATE_IN_TIME if in_time else _RATE),
+        ignore_index=samples.ignored,
+        clip_norm=1.0,
+        on_nonfinite="ignore",
     )
     if samples.kind == "numbers":
         y = (y - y.mean(axis=0)) / _spread(y, 0)
     if y.ndim == 1 and not samples.sparse:
         y = y[:, np.newaxis]
-    return Plain(model, Samples(x, y, samples.lengths, samples.sparse))
+    return Plain(model, replace(samples, x=x, y=y))
 
 
 def _of_images(samples: Samples) -> Plain:
@@ -93,7 +97,7 @@ def _of_images(samples: Samples) -> Plain:
     layers = [*hidden, Conv2d(samples.y.shape[1], 1, activation)]
     model = Sequential(layers, input_shape=samples.x.shape[1:], seed=0)
     model.compile(loss, Adam(_RATE), clip_norm=1.0, on_nonfinite="ignore")
-    return Plain(model, Samples(_standardised(samples.x, False), samples.y, None, False))
+    return Plain(model, replace(samples, x=_standardised(samples.x, False)))
 
 
 def _standardised(x: Array, in_time: bool) -> Array:

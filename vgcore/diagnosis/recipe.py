@@ -39,6 +39,8 @@ class Recipe:
         Arguments of `Sequential.fit`: "batch_size" and, where there are any, "class_weight", "shuffle", ...
     preparation : tuple of Step
         What is done to data before.
+    takes_lengths : bool
+        Whether sequences come with their lengths.
     kept : dict of str to ndarray
         Parameters that were set by hand, by name; no draw replaces them.
     """
@@ -49,10 +51,13 @@ class Recipe:
     compiling: Mapping[str, Any]
     fitting: Mapping[str, Any]
     preparation: tuple[Step, ...] = ()
+    takes_lengths: bool = False
     kept: Mapping[str, Array] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, model: Sequential, *, batch_size: int = 32, **fitting: Any) -> Recipe:
+    def of(
+        cls, model: Sequential, *, batch_size: int = 32, takes_lengths: bool = False, **fitting: Any
+    ) -> Recipe:
         """The recipe of a compiled model, which stays as it is.
 
         Parameters of a model that has not been trained were set by hand where their root mean square is
@@ -73,6 +78,7 @@ class Recipe:
             model.dtype,
             _compiling(model.session.compiled),
             {"batch_size": batch_size, **fitting},
+            takes_lengths=takes_lengths,
         )
         return recipe if model.step else replace(recipe, kept=recipe._set_by_hand(model))
 

@@ -87,4 +87,15 @@ class Suggestion:
 def suggestions(recipe: Recipe, keys: Iterable[str], data: Given) -> tuple[Suggestion, ...]:
     """A suggestion for each of the changes that applies, in order."""
     found = (Suggestion(CHANGES[key], recipe, data) for key in dict.fromkeys(keys))
-    return tuple(each for each in found if each.change.trains or each.recipe is not recipe)
+    return tuple(each for each in found if each.change.trains or _applies(each, recipe))
+
+
+def _applies(suggestion: Suggestion, recipe: Recipe) -> bool:
+    """Whether it changes a network, and into one that can be."""
+    if suggestion.recipe is recipe:
+        return False
+    try:
+        suggestion.recipe.build(0)
+    except ValueError:
+        return False
+    return True

@@ -33,6 +33,8 @@ def verdict(diagnosis: Diagnosis) -> str:
         )
     if not ill and little:
         return f"No illness was found, but it learns less than it could: {learned}."
+    if not ill and outcome is None:
+        return "No symptom of an illness was found in what is recorded."
     if not ill:
         return f"Healthy: no symptom of an illness{', and ' + learned if learned else ''}."
     first = ill[0].title

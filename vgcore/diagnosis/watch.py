@@ -24,7 +24,8 @@ WATCHED = (
 )
 """Symptoms that a record shows before a training is over."""
 
-_EVERY = 20  # steps from one that is recorded to the next, at least
+_EVERY = 20  # steps from one that is recorded to the next, or fewer in short trainings
+_LEAST_ROWS = 40  # that a record of its own has, if there are as many steps
 _ROWS = 1000  # that a record of its own may have, about
 _BEGINNING, _RECENT = 5, 40  # rows that are looked at
 _PURSE = 100  # times as long as a look has taken until the next
@@ -42,7 +43,8 @@ class Watch(Callback):
     """
 
     def __init__(self, flow: GradientFlow | None, steps: int | None) -> None:
-        every = max(_EVERY, (steps or 0) // _ROWS)
+        many = _EVERY if steps is None else min(_EVERY, max(steps // _LEAST_ROWS, 1))
+        every = max(many, (steps or 0) // _ROWS)
         self.flow = GradientFlow(every) if flow is None else flow
         self._told: set[str] = set()
         self._next = 0.0

@@ -30,13 +30,16 @@ def code(recipe: Recipe, epochs: int) -> str:
     lines = [line for step in recipe.preparation for line in step.lines()]
     head = ["import numpy as np"] if any("np." in line for line in lines) else []
     shape, dtype = recipe.input_shape, recipe.dtype.name
-    options = [f"input_shape={shape[0] if len(shape) == 1 else shape}"]
+    vector = len(shape) == 1 and shape[0] is not None
+    options = [f"input_shape={shape[0] if vector else shape}"]
     options += [f"dtype={dtype!r}"] if dtype != "float32" else []
     stack = ["model = vg.Sequential(", "    ["]
-    stack += [f"        {layer_call(layer)}," for layer in recipe.layers]
+    named = recipe.names_layers
+    stack += [f"        {layer_call(layer, named=named)}," for layer in recipe.layers]
     stack += ["    ],", *(f"    {option}," for option in options), ")"]
     fitting = {"epochs": epochs, **recipe.fitting}
-    lengths = {"lengths": "lengths"} if any("lengths =" in line for line in lines) else {}
+    found = recipe.takes_lengths or any("lengths =" in line for line in lines)
+    lengths = {"lengths": "lengths"} if found else {}
     kept = sorted({name.rpartition(".")[0] for name in recipe.kept})
     notes = [f"# set the parameters of {', '.join(kept)} as you did before"] if kept else []
     text = "\n".join(
@@ -102,8 +105,8 @@ def _value(value: Any) -> str:
     return repr(value)
 
 
-def layer_call(layer: Layer) -> str:
-    """A call that makes it, initializers by name where they have one."""
+def layer_call(layer: Layer, *, named: bool = False) -> str:
+    """A call that makes it, initializers by name; ``named``: with the names that a model gives, too."""
     text = repr(layer)
     for part in (layer, *layer.parts()):
         function = getattr(part, "activation", "identity")
@@ -112,7 +115,7 @@ def layer_call(layer: Layer) -> str:
             start = getattr(start, "initializer", start)
             if isinstance(start, Initializer):
                 text = text.replace(f"={start!r}", f"={_start(start, function)}")
-    for kind in {each.kind for each in _all(layer)}:
+    for kind in set() if named else {each.kind for each in _all(layer)}:
         text = re.sub(rf", name='{kind}\d+'|name='{kind}\d+', ", "", text)
     return _qualified(text)
 

@@ -51,6 +51,8 @@ class Session(Owner):
         What stateful layers go on from.
     history : History or None
         The course of the last `fit`, also of one that was broken off.
+    batch_size : int or None
+        Rows of the minibatches of the last `fit`, where they were cut by it.
     run : object
         Stands for the count of steps since `compile`.
     warned : bool
@@ -79,6 +81,7 @@ class Session(Owner):
         self.states: list[Array] = []
         self.carried: Carried | None = None
         self.history: History | None = None
+        self.batch_size: int | None = None
         self.run = object()
         self.warned = False
         self.turn = lock_of(self, "turn")

@@ -78,6 +78,7 @@ def fit(
             track, shown = watching.flow, [*shown, watching]
         hooks = Hooks(() if callbacks is None else callbacks, shown)
         run = Fit(model, source, passes.epochs, validation, track, hooks)
+        model.session.batch_size = getattr(source, "batch", None)
         with run.begun():
             while run.train_epoch():
                 pass

@@ -58,6 +58,9 @@ def lengths(recipe: Recipe, data: Given) -> Recipe | None:
     in_time = x.ndim == 3 or (x.ndim == 2 and recipe.layers[0].vocabulary is not None)
     if data.lengths is not None or not in_time or (lengths_of(x) == x.shape[1]).all():
         return None
+    session = recipe.build(0).session
+    if session.gives_time or any(layer.fixes_time for layer in session.layers):
+        return None  # what is asked at a timestep counts, whatever goes in there
     return replace(recipe, preparation=(FindLengths(), *recipe.preparation))
 
 

@@ -50,12 +50,14 @@ def one_step_sequences(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
     needs=("samples", "network"),
 )
 def padding_without_lengths(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """Share of the timesteps that are all the same at an end of their sequence, of sequences of different
-    lengths; where lengths are given 0.
+    """Share of the timesteps that are zeros at the end of their sequence, of sequences of different lengths
+    that are asked for at their end alone.
     """
     if seen.samples is None or seen.network is None or seen.samples.lengths is not None:
         return
-    if not seen.network.model.session.takes_time or seen.samples.x.shape[1] < 3:
+    session = seen.network.model.session
+    fixed = any(layer.fixes_time for layer in session.layers)
+    if not session.takes_time or session.gives_time or fixed or seen.samples.x.shape[1] < 3:
         return
     padded = padded_timesteps(seen.samples.x)
     share = float(padded.mean()) / seen.samples.x.shape[1] if len(np.unique(padded)) > 1 else 0.0

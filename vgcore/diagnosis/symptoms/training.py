@@ -9,6 +9,7 @@ import numpy as np
 from vgcore.diagnosis.evidence import FALLS, LEARNED, Evidence
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
+from vgcore.flow import GradientFlow
 
 
 @symptom(
@@ -23,7 +24,7 @@ from vgcore.diagnosis.symptoms.base import Sign, symptom
 )
 def not_finite(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Recorded steps whose loss, or the gradient of a layer, is NaN or infinite."""
-    record = seen.flow if seen.flow is not None else seen.last
+    record = seen.look if seen.look is not None and _is_broken(seen.look) else seen.flow
     if record is None or not len(record):
         return
     loss, delta = np.asarray(record.loss), np.asarray(record.delta)
@@ -45,6 +46,11 @@ def not_finite(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         Where(steps=(int(record.step[first]), int(record.step[first]))),
         certainty="certain" if count else "likely",
     )
+
+
+def _is_broken(look: GradientFlow) -> bool:
+    """Whether the loss of one look is not finite."""
+    return not np.isfinite(look.loss).all()
 
 
 def _before(seen: Evidence, record: object, first: int) -> str:
