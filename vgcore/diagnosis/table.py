@@ -47,6 +47,8 @@ class Tried:
         Whether the score is accuracy.
     place : int
         In the order of what was tried, which is that of suggestion.
+    held : int
+        Rows that were held out; 0 where none were.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Tried:
     data: Given
     classes: bool
     place: int = 0
+    held: int = 0
 
     def __repr__(self) -> str:
         """Show the change, and how well it did."""
@@ -128,8 +131,11 @@ class Tried:
         return self.whole.prepare(x, y, lengths)
 
     def better_than(self, other: Tried) -> bool:
-        """Whether its worst seed is above the other's median, and its median not below the other's best."""
-        return self.low > other.score + MARGIN and self.score >= other.high - MARGIN
+        """Whether its worst seed is above the other's median by more than luck on rows that were held out, and
+        its median not below the other's best. An accuracy of n rows errs by 1 / (2 sqrt(n)) at most.
+        """
+        luck = MARGIN + (0.5 / math.sqrt(self.held) if self.held and self.classes else 0.0)
+        return self.low > other.score + luck and self.score >= other.high - MARGIN
 
     def as_good_as(self, other: Tried) -> bool:
         """Whether each one's median is in the other's range, or both are all but alike."""

@@ -292,6 +292,7 @@ class _Trial:
                     self._data,
                     classes,
                     len(self._tried),
+                    len(self._rows.held.x) if self._rows.apart else 0,
                 )
             )
             if len(each.changes) == 1:
