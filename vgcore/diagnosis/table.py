@@ -131,8 +131,9 @@ class Tried:
         return self.whole.prepare(x, y, lengths)
 
     def better_than(self, other: Tried) -> bool:
-        """Whether its worst seed is above the other's median by more than luck on held-out rows, and its median
-        not below the other's best. An accuracy of n rows errs by 1 / (2 sqrt(n)) at most.
+        """Whether its worst seed beats the other's median by more than luck, and its median the other's best.
+
+        An accuracy of n held-out rows errs by 1 / (2 sqrt(n)) at most.
         """
         luck = MARGIN + (0.5 / math.sqrt(self.held) if self.held and self.classes else 0.0)
         return self.low > other.score + luck and self.score >= other.high - MARGIN
