@@ -51,16 +51,18 @@ def outcome(program: Program, run: Run, recipe: Recipe, seed: int, least: int = 
     model = whole.build(seed)
     x, y, lengths = whole.prepare(run.x, run.y)
     batch = min(whole.fitting["batch_size"], len(x))
-    options = {name: value for name, value in whole.fitting.items() if name != "batch_size"}
+    options = {
+        **whole.fitting,
+        "batch_size": batch,
+        "drop_last": len(x) % batch == 1 < batch,  # batch norm takes no minibatch of one row
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         model.fit(
             x,
             y,
             lengths=lengths,
-            batch_size=batch,
             epochs=math.ceil(steps / math.ceil(len(x) / batch)),
-            drop_last=len(x) % batch == 1 < batch,  # batch norm takes no minibatch of one row
             verbose=0,
             **options,
         )
