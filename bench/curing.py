@@ -14,6 +14,7 @@ from vgcore.diagnosis import race
 from vgcore.diagnosis.changes import CHANGES, Given, combined
 from vgcore.diagnosis.diagnosis import Diagnosis
 from vgcore.diagnosis.recipe import Recipe
+from vgcore.diagnosis.rows import leaves_one
 from vgcore.diagnosis.trial import Tried, split
 
 MOST = 3  # changes that a random one is made of
@@ -54,7 +55,7 @@ def outcome(program: Program, run: Run, recipe: Recipe, seed: int, least: int = 
     options = {
         **whole.fitting,
         "batch_size": batch,
-        "drop_last": len(x) % batch == 1 < batch,  # batch norm takes no minibatch of one row
+        "drop_last": leaves_one(len(x), batch),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from vgcore.diagnosis import examination, judge
 from vgcore.diagnosis.changes import Given
 from vgcore.diagnosis.changes.training import without_validation
 from vgcore.diagnosis.diagnosis import Diagnosis
-from vgcore.diagnosis.evidence import LEARNED, ROOM, Evidence, Samples
+from vgcore.diagnosis.evidence import LEARNED, Evidence, Samples
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.suggestion import suggestions
 from vgcore.diagnosis.symptoms import SYMPTOMS
@@ -83,7 +82,9 @@ def of_model(
         warnings.simplefilter("ignore", RuntimeWarning)
         evidence = examination.examined(model, recipe, samples, history, limit)
         found = judge.judged(evidence)
-        if cures and (found.illnesses or not _learns(evidence)):
+        outcome = evidence.outcome
+        learns = outcome is None or outcome.reaches(LEARNED)
+        if cures and (found.illnesses or not learns):
             steps = max(model.step, _LEAST_STEPS) if model.step else MOST_STEPS
             left = max(limit - (time.monotonic() - begin), limit / 2)
             with progress.share("trying cures") as tell:
@@ -96,14 +97,6 @@ def of_model(
                 for each in found.findings
             )
     return replace(found, findings=findings)
-
-
-def _learns(evidence: Evidence) -> bool:
-    """Whether a network learns as much as a plain one or, where that learns nothing, something."""
-    outcome = evidence.outcome
-    if outcome is None or not math.isnan(outcome.learned):
-        return outcome is None or outcome.learned >= LEARNED
-    return outcome.score > outcome.chance + ROOM
 
 
 def _promising(found: Diagnosis) -> Iterator[str]:

@@ -58,6 +58,22 @@ class Diagnosis:
         return {each.what: each.value for many in self.measured.values() for each in many}
 
     @property
+    def nearest(self) -> list[Measured]:
+        """What was measured, nearest to its threshold first."""
+        return sorted(
+            (each for many in self.measured.values() for each in many),
+            key=lambda each: -each.closeness,
+        )
+
+    def followers(self, root: Finding) -> list[Finding]:
+        """The findings that follow from one, directly or through others."""
+        names = [root.symptom]
+        for each in self.findings * 2:
+            if each.follows_from in names and each.symptom not in names:
+                names.append(each.symptom)
+        return [each for each in self.findings if each.symptom in names[1:]]
+
+    @property
     def verdict(self) -> str:
         """The whole in one sentence."""
         return text.verdict(self)

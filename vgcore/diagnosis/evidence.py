@@ -119,6 +119,14 @@ class Outcome:
     measure: str
     steps: int
 
+    def reaches(self, share: float) -> bool:
+        """Whether it has learned that share of what the plain network has; where that has learned nothing,
+        whether it has learned anything.
+        """
+        if np.isnan(self.learned):
+            return self.score > self.chance + ROOM
+        return self.learned >= share
+
     @property
     def learned(self) -> float:
         """The score's share of what the plain network learns beyond chance; NaN where it learns nothing."""

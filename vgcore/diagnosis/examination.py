@@ -17,6 +17,7 @@ from vgcore.diagnosis.evidence import Evidence, Outcome, Samples
 from vgcore.diagnosis.network import Network
 from vgcore.diagnosis.plain import plain_network
 from vgcore.diagnosis.recipe import Recipe
+from vgcore.diagnosis.rows import leaves_one
 from vgcore.diagnosis.sharpness import sharpness
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential
@@ -119,11 +120,10 @@ def _train(
 ) -> None:
     """Train for some steps, or as many as the seconds allow."""
     end = time.monotonic() + seconds
-    batch = min(batch, len(samples.x))
-    rest = len(samples.x) % batch
-    # A single row has no statistics; a stateful layer wants all minibatches alike
-    drop_last = rest == 1 or model.session.stateful
-    steps_of_epoch = len(samples.x) // batch + (rest > 0 and not drop_last)
+    rows = len(samples.x)
+    batch = min(batch, rows)
+    drop_last = leaves_one(rows, batch) or model.session.stateful  # whose minibatches are all alike
+    steps_of_epoch = rows // batch if drop_last else math.ceil(rows / batch)
 
     class Clock:
         def on_progress(self, progress: Progress) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import replace
 
 from vgcore.diagnosis.diagnosis import Diagnosis
-from vgcore.diagnosis.evidence import ROOM, UNDERWAY, Evidence
+from vgcore.diagnosis.evidence import UNDERWAY, Evidence
 from vgcore.diagnosis.finding import Finding, Measured
 from vgcore.diagnosis.symptoms import SYMPTOMS, Sign, Symptom
 from vgcore.diagnosis.table import Trials
@@ -126,10 +125,7 @@ def with_trials(found: Diagnosis, evidence: Evidence, trials: Trials) -> Diagnos
 
 def _fails(evidence: Evidence) -> bool:
     """Whether a network learns less than half of what a plain one does, or nothing if that learns nothing."""
-    outcome = evidence.outcome
-    if outcome is None or not math.isnan(outcome.learned):
-        return outcome is not None and outcome.learned < UNDERWAY
-    return outcome.score < outcome.chance + ROOM
+    return evidence.outcome is not None and not evidence.outcome.reaches(UNDERWAY)
 
 
 def _harms(symptom: Symptom, sign: Sign, learns: bool | None) -> bool:

@@ -109,13 +109,13 @@ class Network:
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The layers with a column in the record, input to output."""
-        named = [each for layer in self.model.layers for each in _leaves(layer, str(layer.name))]
-        weighted = [name for name, layer in named if _has_weights(layer)]
+        named = list(leaves(self.model))
+        weighted = [name for name, layer in named if has_weights(layer)]
         last = weighted[-1] if weighted else ""
         parts: list[Part] = []
         depth, behind = 0, False
         for name, layer in named:
-            depth += _has_weights(layer)
+            depth += has_weights(layer)
             behind = behind or name == last
             parts.append(Part(name, layer, not behind, depth))
         return tuple(parts)
@@ -128,7 +128,7 @@ class Network:
     @property
     def weighted(self) -> list[Part]:
         """Those that have weights."""
-        return [part for part in self.parts if _has_weights(part.layer)]
+        return [part for part in self.parts if has_weights(part.layer)]
 
     @property
     def hidden(self) -> list[Part]:
@@ -141,12 +141,18 @@ class Network:
         return [part for part in self.parts if isinstance(part.layer, Dropout)]
 
 
-def _has_weights(layer: Layer) -> bool:
+def has_weights(layer: Layer) -> bool:
+    """Whether it has a matrix of weights, or a table of vectors."""
     return any(view.ndim > 1 for name, view in layer.views.items() if name.startswith("weight"))
 
 
+def leaves(model: Sequential) -> Iterator[tuple[str, Layer]]:
+    """The layers that are made of no others, by the tracker's names; of bidirectional ones each direction."""
+    for layer in model.layers:
+        yield from _leaves(layer, str(layer.name))
+
+
 def _leaves(layer: Layer, name: str) -> Iterator[tuple[str, Layer]]:
-    """The layers with columns of their own inside a layer, by name."""
     if isinstance(layer, Bidirectional) and not layer.layers:
         yield f"{name}.forward", layer.forward_layer
         yield f"{name}.backward", layer.backward_layer

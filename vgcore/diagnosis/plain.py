@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore.diagnosis.evidence import Samples
+from vgcore.diagnosis.preparation import ScaleInputs
 from vgcore.diagnosis.targets import Kind
 from vgcore.layers import GRU, Conv2d, Dense, Embedding, Flatten
 from vgcore.layers.base import Layer
@@ -60,7 +61,7 @@ def plain_network(samples: Samples) -> Plain | None:
         layers.append(Embedding(int(x.max()) + 1, 16))
         shape: tuple[int | None, ...] = (None,) if in_time else x.shape[1:]
     else:
-        x = _standardised(x, in_time)
+        x = _standardised(x)
         shape = (None, x.shape[2]) if in_time else x.shape[1:]
     if in_time:
         layers.append(GRU(_UNITS, return_sequences=every_step))
@@ -82,7 +83,8 @@ def plain_network(samples: Samples) -> Plain | None:
         on_nonfinite="ignore",
     )
     if samples.kind == "numbers":
-        y = (y - y.mean(axis=0)) / _spread(y, 0)
+        std = y.std(axis=0)
+        y = (y - y.mean(axis=0)) / np.where(std > 0, std, 1)
     if y.ndim == 1 and not samples.sparse:
         y = y[:, np.newaxis]
     return Plain(model, replace(samples, x=x, y=y))
@@ -97,18 +99,9 @@ def _of_images(samples: Samples) -> Plain:
     layers = [*hidden, Conv2d(samples.y.shape[1], 1, activation)]
     model = Sequential(layers, input_shape=samples.x.shape[1:], seed=0)
     model.compile(loss, Adam(_RATE), clip_norm=1.0, on_nonfinite="ignore")
-    return Plain(model, replace(samples, x=_standardised(samples.x, False)))
+    return Plain(model, replace(samples, x=_standardised(samples.x)))
 
 
-def _standardised(x: Array, in_time: bool) -> Array:
-    axes = (0, 2, 3) if x.ndim == 4 else (0, 1) if in_time else (0,)
-    values = x.astype(np.float64)
-    scaled = (values - values.mean(axis=axes, keepdims=True)) / _spread(values, axes)
-    clipped: Array = np.clip(scaled, -10, 10).astype(np.float32)
-    return clipped
-
-
-def _spread(values: Array, axes: Any) -> Array:
-    spread = values.std(axis=axes, keepdims=True)
-    positive: Array = np.where(spread > 0, spread, 1)
-    return positive
+def _standardised(x: Array) -> Array:
+    scaled: Array = ScaleInputs().fitted(x, x, None).apply(x, None, None)[0].astype(np.float32)
+    return scaled

@@ -16,7 +16,7 @@ from vgcore.diagnosis import score, targets
 from vgcore.diagnosis.changes import Given
 from vgcore.diagnosis.changes.data import is_of_outputs
 from vgcore.diagnosis.recipe import Recipe
-from vgcore.diagnosis.rows import Rows
+from vgcore.diagnosis.rows import Rows, leaves_one
 from vgcore.model import Sequential, inputs
 from vgcore.model.history import Progress
 from vgcore.sweeps import fit_many
@@ -76,9 +76,8 @@ class Run:
     @property
     def how(self) -> tuple[Any, ...]:
         """What all models of one `fit_many` have in common."""
-        rest = len(self.data[0]) % self.batch
         shuffle = bool(self.recipe.fitting.get("shuffle", True))
-        return self.batch, rest == 1 and len(self.data[0]) > self.batch, shuffle
+        return self.batch, leaves_one(len(self.data[0]), self.batch), shuffle
 
     def result(self) -> Result:
         """How well it does on held-out rows."""

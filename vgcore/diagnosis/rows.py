@@ -37,6 +37,11 @@ class Rows:
         return self.held is not self.train
 
 
+def leaves_one(rows: int, batch: int) -> bool:
+    """Whether the last minibatch would be a single row, which has no statistics."""
+    return rows > batch and rows % batch == 1
+
+
 def split(recipe: Recipe, data: Given, rng: np.random.Generator) -> Rows:
     """A quarter of the rows held out, of each class as many."""
     x, y = data.x, data.y

@@ -72,12 +72,12 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     for number, finding in enumerate(roots, 1):
         yield ""
         yield from _of(
-            finding, f"{number}. " if finding.ill else "-  ", _followers(diagnosis, finding)
+            finding, f"{number}. " if finding.ill else "-  ", diagnosis.followers(finding)
         )
     if diagnosis.healthy:
         yield ""
         yield "What was measured, nearest to its threshold first:"
-        for each in _nearest(diagnosis):
+        for each in diagnosis.nearest[:_SHOWN_NUMBERS]:
             yield f"   {each}"
     if diagnosis.trials is not None:
         yield ""
@@ -122,16 +122,6 @@ def _said(finding: Finding, followers: list[Finding]) -> Iterator[str]:
         yield f"Read: {finding.read}"
 
 
-def _followers(diagnosis: Diagnosis, root: Finding) -> list[Finding]:
-    """The findings that follow from one, those that follow from these with them."""
-    names, found = {root.symptom}, []
-    for finding in sorted(diagnosis.findings, key=lambda each: each.follows_from != root.symptom):
-        if finding.follows_from in names:
-            names.add(finding.symptom)
-            found.append(finding)
-    return found
-
-
 def _tried(trials: Trials, best: Tried | None) -> Iterator[str]:
     """The best of the cures that were tried, beside no change, random changes and a plain network."""
     shown = [row for row in trials if row.kind == "change"][:_SHOWN_CURES]
@@ -166,23 +156,17 @@ def _spread(middle: float, low: float, high: float) -> str:
     return f"{told[0]} ({told[1]} to {told[2]})"
 
 
-def _nearest(diagnosis: Diagnosis) -> list[str]:
-    """The measured numbers that come nearest to their thresholds, in words."""
-    found = [each for many in diagnosis.measured.values() for each in many]
-    found.sort(key=lambda each: -each.closeness)
-    return [str(each) for each in found[:_SHOWN_NUMBERS]]
-
-
 def html(diagnosis: Diagnosis) -> str:
     """The whole, as a notebook shows it."""
     parts = [f"<p><b>{escape(verdict(diagnosis))}</b></p>"]
     parts += [
-        _item(finding, _followers(diagnosis, finding))
+        _item(finding, diagnosis.followers(finding))
         for finding in diagnosis.findings
         if not finding.follows_from
     ]
     if diagnosis.healthy:
-        rows = "".join(f"<li>{escape(each)}</li>" for each in _nearest(diagnosis))
+        nearest = diagnosis.nearest[:_SHOWN_NUMBERS]
+        rows = "".join(f"<li>{escape(str(each))}</li>" for each in nearest)
         parts.append(f"<details><summary>What was measured</summary><ul>{rows}</ul></details>")
     if diagnosis.trials is not None:
         parts.append(diagnosis.trials._repr_html_())

@@ -29,28 +29,16 @@ def told(diagnosis: Diagnosis) -> dict[str, Any]:
         "findings": [
             {
                 **_finding(each, titles),
-                "followers": [_finding(one, titles) for one in _followers(diagnosis, each)],
+                "followers": [_finding(one, titles) for one in diagnosis.followers(each)],
             }
             for each in diagnosis.findings
             if not each.follows_from
         ],
-        "numbers": sorted(
-            (each for many in diagnosis.measured.values() for each in many),
-            key=lambda each: -each.closeness,
-        ),
+        "numbers": diagnosis.nearest,
         "cures": None if diagnosis.cures is None else _cures(diagnosis.cures, best),
         "best": None if best is None else {"name": best.name, "code": best.code()},
         "not_looked_at": [name.replace("_", " ") for name in diagnosis.not_looked_at],
     }
-
-
-def _followers(diagnosis: Diagnosis, root: Finding) -> list[Finding]:
-    """The findings that follow from one, directly or through others."""
-    found = [root.symptom]
-    for each in diagnosis.findings * 2:
-        if each.follows_from in found and each.symptom not in found:
-            found.append(each.symptom)
-    return [each for each in diagnosis.findings if each.symptom in found[1:]]
 
 
 def _finding(finding: Finding, titles: dict[str, str]) -> dict[str, Any]:

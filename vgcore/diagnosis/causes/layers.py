@@ -8,6 +8,7 @@ import numpy as np
 
 from vgcore.diagnosis.causes.steps import Array, Path, Step, root_mean_square, there
 from vgcore.diagnosis.finding import Factor
+from vgcore.diagnosis.network import has_weights
 from vgcore.flow import Inside, Internals
 from vgcore.layers import Bidirectional, Highway, Parallel, Residual
 from vgcore.layers.base import Layer
@@ -128,7 +129,7 @@ class _Back:
         inside = self._internals[name]
         self._go(self._size(inside.dh))
         self._go(self._size(inside.delta), "slopes")
-        weighty = _has_weights(layer)
+        weighty = has_weights(layer)
         if weighty or isinstance(layer, Parallel):
             self._end(name, trunk)
             self._next = "weights"
@@ -175,8 +176,3 @@ class _Back:
         valid = there(self._internals, direct)[:, :, np.newaxis]
         state: Array = np.where(valid, direct, 0).sum(axis=1)
         return state
-
-
-def _has_weights(layer: Layer) -> bool:
-    """Whether it has a matrix of weights, or a table of vectors."""
-    return any(name.startswith("weight") and view.ndim > 1 for name, view in layer.views.items())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,10 +10,9 @@ from vgcore._core import kernels
 from vgcore.activations import Activation
 from vgcore.diagnosis.causes.steps import Array, Path, root_mean_square, there
 from vgcore.diagnosis.finding import Factor
+from vgcore.diagnosis.network import leaves
 from vgcore.flow import Inside, Internals
-from vgcore.layers import GRU, LSTM, Bidirectional
-from vgcore.layers.base import Layer
-from vgcore.layers.block import Block
+from vgcore.layers import GRU, LSTM
 from vgcore.layers.recurrent import Recurrent
 from vgcore.model import Sequential
 
@@ -67,7 +64,7 @@ def over_time(model: Sequential, internals: Internals, walk: str) -> tuple[Facto
         raise ValueError(
             "internals: expected those of a pass with targets, got one without gradients"
         )
-    walks = dict(_walks(model.layers))
+    walks = {name: layer for name, layer in leaves(model) if isinstance(layer, Recurrent)}
     layer = walks[_validate.one_of("walk", walk, walks)]
     seen = internals[walk]
     assert seen.dh is not None and seen.dh_direct is not None
@@ -154,16 +151,3 @@ def _slope(h: Float64, z: Float64, function: Activation) -> Float64:
     slope = np.ones_like(h)
     kernels.activation_backward(slope, h, np.ascontiguousarray(z), function.function)
     return slope
-
-
-def _walks(layers: Iterable[Layer], prefix: str = "") -> Iterator[tuple[str, Recurrent]]:
-    """All that walk through time, by the tracker's names."""
-    for layer in layers:
-        name = f"{prefix}{layer.name}"
-        if isinstance(layer, Bidirectional) and not layer.layers:
-            yield f"{name}.forward", layer.forward_layer
-            yield f"{name}.backward", layer.backward_layer
-        elif isinstance(layer, Recurrent) and not layer.layers:
-            yield name, layer
-        elif isinstance(layer, Block):
-            yield from _walks(layer.members(), f"{name}.")

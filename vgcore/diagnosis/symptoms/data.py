@@ -33,9 +33,9 @@ def inputs_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sig
     size = float(sizes[place])
     yield Sign(
         Measured(f"size of input {place}", size, at["size"], above=True),
-        f"Inputs are as large as {size:.3g} (root mean square of feature {place}), where a start of the "
-        "weights "
-        "expects about 1: the first layer's outputs, and its gradient, are too large by as much.",
+        f"Inputs are as large as {size:.3g} (root mean square of feature {place}), where a start of "
+        "the weights expects about 1: the first layer's outputs, and its gradient, are too large by "
+        "as much.",
         Where(inputs=tuple(map(int, np.flatnonzero(sizes > at["size"])[:20]))),
     )
 
@@ -65,9 +65,8 @@ def inputs_of_unequal_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator
     ratio = float(spread.max() / low) if spread.max() > 0.01 else float(1 / spread.max())
     yield Sign(
         Measured("largest spread of an input over a small one", ratio, at["ratio"], above=True),
-        f"One input spreads {ratio:.3g} times as wide as another: the network hears the loud ones alone "
-        "until "
-        "it has learned weights that make up for it.",
+        f"One input spreads {ratio:.3g} times as wide as another: the network hears the loud ones "
+        "alone until it has learned weights that make up for it.",
     )
 
 
@@ -121,9 +120,8 @@ def targets_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
     far = float(sizes[np.abs(np.log(sizes)).argmax()])
     yield Sign(
         Measured("size of the targets, or 1 over it", max(far, 1 / far), at["size"], above=True),
-        f"Targets are as {'large' if far > 1 else 'small'} as {far:.3g} (root mean square), where outputs "
-        "start "
-        "at about 1: "
+        f"Targets are as {'large' if far > 1 else 'small'} as {far:.3g} (root mean square), where "
+        "outputs start at about 1: "
         + ("the first steps only bring the outputs up there." if far > 1 else "noise drowns them."),
     )
 
@@ -146,9 +144,8 @@ def unbalanced_classes(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
     lost = seen.outcome is not None and seen.outcome.score < seen.outcome.chance + 0.1
     yield Sign(
         Measured("share of the most frequent class", share, at["share"], above=True),
-        f"{share:.0%} of the samples are of class {int(counts.argmax())}: always answering that is nearly "
-        "always "
-        "right, and a network learns to.",
+        f"{share:.0%} of the samples are of class {int(counts.argmax())}: always answering that is "
+        "nearly always right, and a network learns to.",
         Where(outputs=(int(counts.argmax()),)),
         certainty="certain" if share == 1 or lost else "likely",
     )

@@ -77,8 +77,7 @@ def exploding_gradient(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
     yield Sign(
         Measured(f"gradient of {low} over that of {high}", ratio, at["ratio"], above=True),
         f"{_WHEN[when]} the gradient of {low} is {ratio:.3g} times that of {high}: it grows on its "
-        "way "
-        "back, and a step that suits one layer is far too long for another.",
+        "way back, and a step that suits one layer is far too long for another.",
         Where(layers=(low, high), moment=when),
     )
 
@@ -118,8 +117,8 @@ def vanishing_through_time(seen: Evidence, at: Mapping[str, float]) -> Iterator[
     yield Sign(
         Measured(f"gradient of {walk} {times - 1} timesteps before the loss", ratio, at["ratio"]),
         f"{_WHEN[when]} the gradient that reaches the far end of {walk}, {times - 1} timesteps from "
-        "the "
-        f"loss, is {ratio:.1g} of what the loss gives: what is said early in a sequence cannot be learned.",
+        f"the loss, is {ratio:.1g} of what the loss gives: what is said early in a sequence cannot be "
+        "learned.",
         Where(layers=(walk,), timesteps=(0, times - 1), moment=when),
     )
 
@@ -177,7 +176,6 @@ def unequal_layers(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     yield Sign(
         Measured(f"speed of {fast} over that of {slow}", ratio, at["ratio"], above=True),
         f"Each step changes {fast} by {ratio:.3g} times as large a part of its weights as {slow}: no "
-        "learning "
-        "rate suits both.",
+        "learning rate suits both.",
         Where(layers=(fast, slow)),
     )

@@ -57,8 +57,8 @@ def targets_out_of_range(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
     yield Sign(
         Measured("share of targets that no output reaches", share, at["share"], above=True),
         f"The output layer's {seen.network.output_activation} gives numbers from {low:g} to {high:g}; "
-        f"{share:.0%} "
-        f"of the targets lie outside ({y.min():.3g} to {y.max():.3g}). No training reaches them.",
+        f"{share:.0%} of the targets lie outside ({y.min():.3g} to {y.max():.3g}). No training "
+        "reaches them.",
         certainty="likely" if seen.network.loss.function is not None else "certain",
     )
 
@@ -88,9 +88,8 @@ def output_activation(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]
         harmful = True
         what = "several labels, each right or not" if kind == "multilabel" else "numbers"
         said = (
-            f"Targets are {what}; a softmax gives shares that add up to 1, so that one output rises only "
-            "where "
-            "others fall."
+            f"Targets are {what}; a softmax gives shares that add up to 1, so that one output rises "
+            "only where others fall."
         )
     elif made in ("relu", "relu6"):
         harmful = kind != "numbers" and seen.network.loss.name not in _DISTANCES
@@ -100,8 +99,7 @@ def output_activation(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]
     elif made in ("sigmoid", "hard_sigmoid", "tanh") and kind == "one_hot" and units > 1:
         said = (
             f"One class is right for each sample, and each output is a {made} of its own: they do not "
-            "know of "
-            "each other, as those of a softmax do."
+            "know of each other, as those of a softmax do."
         )
     elif made == "identity" and not seen.network.loss.fused and kind in ("one_hot", "binary"):
         said = (
@@ -139,15 +137,13 @@ def loss_of_classes(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     said = ""
     if name in _DISTANCES and kind in ("one_hot", "binary", "multilabel"):
         said = (
-            f"Targets are classes and the loss is {name}: where an output is sure and wrong, its slope is "
-            "nearly "
-            "0, so that the worst mistakes are mended last."
+            f"Targets are classes and the loss is {name}: where an output is sure and wrong, its "
+            "slope is nearly 0, so that the worst mistakes are mended last."
         )
     elif name in _DISTANCES and targets.as_labels(y) is not None:
         said = (
             f"Targets look like labels ({len(np.unique(y))} whole numbers), and {name} takes them for "
-            "numbers: "
-            "class 3 would be nearer to class 2 than to class 0."
+            "numbers: class 3 would be nearer to class 2 than to class 0."
         )
     elif name in ("binary_crossentropy", "multilabel_crossentropy") and kind == "one_hot":
         said = "One of several classes is right; the loss judges each output by itself, as if many could be."
@@ -176,8 +172,7 @@ def hidden_softmax(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     ]
     yield Sign(
         Measured("hidden layers with a softmax", len(names), at["units"], above=True),
-        f"{', '.join(names)} puts a softmax in front of other layers: outputs add up to 1, so that each "
-        "is small, and "
-        "so is their gradient.",
+        f"{', '.join(names)} puts a softmax in front of other layers: outputs add up to 1, so that "
+        "each is small, and so is their gradient.",
         Where(layers=tuple(names)),
     )

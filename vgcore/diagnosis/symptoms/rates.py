@@ -83,8 +83,7 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     yield Sign(
         Measured("part of its weights that a step changes", speed, at["speed"]),
         f"Each step changes the weights by {speed:.1g} of their size, where about 0.001 is usual: it "
-        "learns, "
-        "but takes for ever.",
+        "learns, but takes for ever.",
     )
     if seen.outcome is None or not seen.outcome.learned < at["learned"]:
         return
@@ -92,15 +91,13 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     yield Sign(
         Measured("part of its weights that all steps change, at most", path, at["path"]),
         f"All {steps} steps together change the weights by {path:.1g} of their size at most: it has "
-        "hardly moved. "
-        "Take longer steps, or more of them.",
+        "hardly moved. Take longer steps, or more of them.",
     )
     if seen.still_falls > at["fall"]:
         yield Sign(
             Measured("part of what a plain network learns", seen.outcome.learned, at["learned"]),
-            f"The loss still falls, but in {steps} steps a plain network learns more: this one learns too "
-            "slowly, or "
-            "was stopped too early.",
+            f"The loss still falls, but in {steps} steps a plain network learns more: this one learns "
+            "too slowly, or was stopped too early.",
         )
 
 
@@ -163,7 +160,7 @@ def flat_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 )
 def oscillating_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Median leap of the loss from one step to the next over its median, in the last half of training,
-    where it does not fall meanwhile.
+    where it does not fall meanwhile; of minibatches of fewer than 32 samples, of as many as have these.
     """
     losses = _smooth(seen.losses[len(seen.losses) // 2 :], seen.batch_size)
     if len(losses) < _LEAST_STEPS or not np.isfinite(losses).all() or _drift(losses) > 0.1:
@@ -174,9 +171,8 @@ def oscillating_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         Measured(
             "leap of the loss from step to step, as a part of it", leaps, at["leaps"], above=True
         ),
-        f"From one step to the next the loss leaps by {leaps:.0%} of itself, and does not fall: steps are "
-        "too "
-        "long, or minibatches too small.",
+        f"From one step to the next the loss leaps by {leaps:.0%} of itself, and does not fall: steps "
+        "are too long, or minibatches too small.",
     )
 
 
@@ -202,8 +198,8 @@ def beyond_stability(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
             "learning rate times curvature, over what is stable", times, at["times"], above=True
         ),
         f"The loss is so curved at the start (largest curvature {seen.sharpness:.3g}) that a learning "
-        "rate above "
-        f"{(2 + 2 * momentum) / seen.sharpness:.2g} overshoots; it is {seen.network.rate:.2g}.",
+        f"rate above {(2 + 2 * momentum) / seen.sharpness:.2g} overshoots; it is "
+        f"{seen.network.rate:.2g}.",
     )
 
 
@@ -229,8 +225,7 @@ def momentum_out_of_range(seen: Evidence, at: Mapping[str, float]) -> Iterator[S
             yield Sign(
                 Measured(name, value, at["momentum"], above=True),
                 f"With {name} {value:g} a step remembers the last {1 / max(1 - value, 1e-9):,.0f}: it "
-                "runs on "
-                "long after the slope has turned.",
+                "runs on long after the slope has turned.",
             )
 
 
@@ -260,9 +255,8 @@ def decay_too_strong(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     part = float(np.median(decay * weight[known] / gradient[known]))
     yield Sign(
         Measured("weight decay over gradient", part, at["part"], above=True),
-        f"Weight decay pulls {part:.2g} times as strongly as the loss's gradient: weights shrink towards "
-        "0, "
-        "whatever the data say.",
+        f"Weight decay pulls {part:.2g} times as strongly as the loss's gradient: weights shrink "
+        "towards 0, whatever the data say.",
     )
 
 

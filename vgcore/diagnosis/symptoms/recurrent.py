@@ -8,6 +8,7 @@ import numpy as np
 
 from vgcore.diagnosis.evidence import Evidence
 from vgcore.diagnosis.finding import Measured, Where
+from vgcore.diagnosis.preparation import lengths_of
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
 
@@ -32,9 +33,8 @@ def one_step_sequences(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
         longest = int(seen.samples.lengths.max())
     yield Sign(
         Measured("timesteps", longest, at["timesteps"]),
-        f"Every sequence is one timestep long: nothing recurs. The recurrent weights of {walking[0]} get "
-        "exactly "
-        "no gradient, and what was to be a sequence stands side by side in one vector.",
+        f"Every sequence is one timestep long: nothing recurs. The recurrent weights of {walking[0]} "
+        "get exactly no gradient, and what was to be a sequence stands side by side in one vector.",
         Where(layers=walking, timesteps=(0, 0)),
         certainty="certain",
     )
@@ -63,17 +63,16 @@ def padding_without_lengths(seen: Evidence, at: Mapping[str, float]) -> Iterator
     share = float(padded.mean()) / seen.samples.x.shape[1] if len(np.unique(padded)) > 1 else 0.0
     yield Sign(
         Measured("share of timesteps that look like padding", share, at["share"], above=True),
-        f"{share:.0%} of all timesteps are zeros at the end of their sequence, and no lengths are given: "
-        "the state "
-        "runs on over them, and what was said is forgotten before the answer.",
+        f"{share:.0%} of all timesteps are zeros at the end of their sequence, and no lengths are "
+        "given: the state runs on over them, and what was said is forgotten before the answer.",
         Where(samples=tuple(map(int, np.argsort(-padded)[:5]))),
     )
 
 
 def padded_timesteps(x: np.ndarray) -> np.ndarray:
     """How many timesteps of each sequence are zeros at its end."""
-    said = x != 0 if x.ndim == 2 else (x != 0).any(axis=2)
-    padded: np.ndarray = np.where(said.any(axis=1), said[:, ::-1].argmax(axis=1), x.shape[1])
+    says = (x != 0).reshape(len(x), -1).any(axis=1)
+    padded: np.ndarray = np.where(says, x.shape[1] - lengths_of(x), x.shape[1])
     return padded
 
 
@@ -105,9 +104,8 @@ def recurrence_repeats_bias(seen: Evidence, at: Mapping[str, float]) -> Iterator
     name = min(spread, key=lambda each: spread[each])
     yield Sign(
         Measured(f"spread over samples of {name}'s states", spread[name], at["spread"]),
-        f"The states of {name} are the same for all samples, within {spread[name]:.1g} of their size: it "
-        "repeats what "
-        "its biases say, whatever goes in.",
+        f"The states of {name} are the same for all samples, within {spread[name]:.1g} of their size: "
+        "it repeats what its biases say, whatever goes in.",
         Where(layers=(name,)),
     )
 
@@ -156,8 +154,7 @@ def gates_shut(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
             above=True,
         ),
         f"The {names[gate]} gate of {layer} is {state} for {share:.0%} of units and timesteps: it no "
-        "longer chooses, "
-        "and hardly any gradient reaches what moves it.",
+        "longer chooses, and hardly any gradient reaches what moves it.",
         Where(layers=(layer,)),
     )
 
@@ -190,8 +187,7 @@ def stateful_shuffled(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]
             at["leap"],
             above=True,
         ),
-        f"Where a row goes on in the next minibatch of {rows} it leaps {between / within:.2g} times as "
-        "far as within "
-        "a row: the states that are carried over are those of another sequence.",
+        f"Where a row goes on in the next minibatch of {rows} it leaps {between / within:.2g} times "
+        "as far as within a row: the states that are carried over are those of another sequence.",
         certainty="possible",
     )

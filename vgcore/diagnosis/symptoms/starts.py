@@ -60,8 +60,9 @@ def _sizes(seen: Evidence, fan_of: Callable[..., float]) -> dict[str, float]:
     usual=1.0,
 )
 def small_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """Root mean square of a hidden layer's weights at the start times sqrt(fan in), over what its
-    activation asks for (1 for tanh and sigmoid, sqrt(2) for ReLU).
+    """Root mean square of a hidden layer's weights at the start times sqrt(fan), over what its activation
+    asks for (1 for tanh and sigmoid, sqrt(2) for ReLU). The fan is fan in, or its mean with fan out if that
+    is larger.
     """
     sizes = _sizes(seen, max)
     if not sizes:
@@ -69,9 +70,8 @@ def small_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     name = min(sizes, key=lambda each: sizes[each])
     yield Sign(
         Measured(f"start of {name} over what its activation asks for", sizes[name], at["gain"]),
-        f"The weights of {name} start at {sizes[name]:.2g} of the size that keeps the signal as it is: it "
-        "shrinks "
-        "there on its way up, and the gradient on its way back.",
+        f"The weights of {name} start at {sizes[name]:.2g} of the size that keeps the signal as it "
+        "is: it shrinks there on its way up, and the gradient on its way back.",
         Where(layers=tuple(each for each in sizes if sizes[each] < at["gain"]) or (name,)),
     )
 
@@ -134,8 +134,7 @@ def loss_far_from_chance(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
             above=True,
         ),
         f"Training begins at a loss of {first:.3g}; a network that always gave the best constant answer "
-        "would "
-        f"have {chance:.3g}. Outputs start far off, and the first steps go into bringing them back.",
+        f"would have {chance:.3g}. Outputs start far off, and the first steps go into bringing them back.",
         Where(steps=(0, 0)),
     )
 
@@ -205,9 +204,8 @@ def too_deep(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     depth = len(seen.network.hidden)
     yield Sign(
         Measured("hidden layers without skip or norm", depth, at["layers"], above=True),
-        f"{depth} layers lie one on the other with nothing that holds up signal and gradient: each takes "
-        "its "
-        "share.",
+        f"{depth} layers lie one on the other with nothing that holds up signal and gradient: each "
+        "takes its share.",
         certainty="possible",
     )
 

@@ -53,12 +53,12 @@ def _is_broken(look: GradientFlow) -> bool:
     return not np.isfinite(look.loss).all()
 
 
-def _before(seen: Evidence, record: object, first: int) -> str:
+def _before(seen: Evidence, record: GradientFlow, first: int) -> str:
     """What was large just before, in a sentence."""
     if first < 1:
         return ""
-    delta = np.asarray(record.delta)[first - 1]  # type: ignore[attr-defined]
-    usual = np.nanmedian(np.asarray(record.delta)[:first], axis=0)  # type: ignore[attr-defined]
+    delta = np.asarray(record.delta)[first - 1]
+    usual = np.nanmedian(np.asarray(record.delta)[:first], axis=0)
     grown = np.divide(delta, usual, out=np.full_like(delta, np.nan), where=usual > 0)
     if not np.isfinite(grown).any():
         return ""
@@ -105,8 +105,7 @@ def too_much_dropout(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     yield Sign(
         Measured("share that dropout drops", dropped, at["dropped"], above=True),
         f"Dropouts of {', '.join(f'{rate:g}' for rate in rates)} leave {1 - dropped:.0%} of what the "
-        "layers say: noise "
-        "is louder than the signal.",
+        "layers say: noise is louder than the signal.",
         Where(layers=names),
     )
 
@@ -129,9 +128,8 @@ def small_batch_norm(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         return
     yield Sign(
         Measured("rows of a minibatch", seen.batch_size, at["rows"]),
-        f"{norms[0]} takes means and variances of {seen.batch_size} samples: they are mostly noise, and "
-        "prediction, "
-        "which uses running ones, sees another network.",
+        f"{norms[0]} takes means and variances of {seen.batch_size} samples: they are mostly noise, "
+        "and prediction, which uses running ones, sees another network.",
         Where(layers=norms),
     )
 
@@ -180,10 +178,9 @@ def overfitting(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     rise = float(held_out[-1] / held_out.min() - 1) if loss[-1] < loss[best] else 0.0
     yield Sign(
         Measured("rise of the validation loss above its least", rise, at["rise"], above=True),
-        f"Since epoch {best} the validation loss has risen by {rise:.0%} while the training loss went on "
-        "falling: it "
-        "learns the samples by heart. That is no illness of the gradient; stop earlier, or give it more "
-        "data.",
+        f"Since epoch {best} the validation loss has risen by {rise:.0%} while the training loss went "
+        "on falling: it learns the samples by heart. That is no illness of the gradient; stop "
+        "earlier, or give it more data.",
     )
 
 

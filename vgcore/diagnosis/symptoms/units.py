@@ -76,9 +76,8 @@ def dead_layer(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     some = len(names) > 1
     yield Sign(
         Measured(f"share of dead units in {name}", worst, at["share"], above=True),
-        f"Every unit of {_listed(names or [name])} gives the same for every sample, on the flat side of "
-        "its "
-        f"activation{'' if some else _since(seen, name, at['share'])}. {consequence}",
+        f"Every unit of {_listed(names or [name])} gives the same for every sample, on the flat side "
+        f"of its activation{'' if some else _since(seen, name, at['share'])}. {consequence}",
         Where(layers=tuple(names or [name])),
         certainty="certain" if blocked else "likely",
     )
@@ -147,8 +146,7 @@ def saturated_units(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     yield Sign(
         Measured(f"share of saturated outputs of {name}", share, at["share"], above=True),
         f"{share:.0%} of the outputs of {name} lie on the flat parts of the activation: hardly any "
-        "gradient "
-        "passes.",
+        "gradient passes.",
         Where(layers=(name,)),
     )
 
@@ -192,8 +190,7 @@ def collapsed_activations(seen: Evidence, at: Mapping[str, float]) -> Iterator[S
     yield Sign(
         Measured(f"spread over samples of {name}'s outputs", spread[name], at["spread"]),
         f"Whatever the sample, {name} gives nearly the same: outputs differ by {spread[name]:.1g} of "
-        "their size. "
-        "What tells samples apart is lost on the way up.",
+        "their size. What tells samples apart is lost on the way up.",
         Where(layers=(name,)),
     )
 
@@ -227,9 +224,8 @@ def symmetric_units(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     name = names[0] if names else min(different, key=lambda each: different[each])
     yield Sign(
         Measured(f"difference between units of {name}", different[name], at["difference"]),
-        f"All units of {_listed(names or [name])} have the same weights. They get the same gradient and "
-        "stay "
-        "alike: the layer is no more than one unit.",
+        f"All units of {_listed(names or [name])} have the same weights. They get the same gradient "
+        "and stay alike: the layer is no more than one unit.",
         Where(layers=tuple(names or [name])),
         certainty="certain",
     )
