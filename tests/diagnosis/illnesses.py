@@ -312,7 +312,7 @@ CASES = {
         ),
         lambda: (dense(), X, Y),
     ),
-    "overfitting": (by_heart, lambda: fitted(dense(), X, Y, validation_split=0.2, epochs=3)),
+    "overfitting": (by_heart, lambda: fitted(dense(), X, Y, validation_split=0.2, epochs=10)),
     "not_trained_long": (
         lambda: fitted(dense(), X, Y, epochs=4),
         lambda: fitted(dense(optimizer=vg.Adam(0.01)), X, Y, epochs=60),

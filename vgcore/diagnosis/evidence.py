@@ -47,10 +47,20 @@ class Samples:
         lengths = None if self.lengths is None else self.lengths[rows]
         return replace(self, x=self.x[rows], y=self.y[rows], lengths=lengths)
 
+    @property
+    def _in_time(self) -> bool:
+        """Whether there is a target at every timestep."""
+        return self.y.ndim == (2 if self.sparse else 3) and self.y.shape[1] == self.x.shape[1]
+
+    def until(self, timestep: int) -> Samples:
+        """Their first timesteps."""
+        lengths = None if self.lengths is None else np.minimum(self.lengths, timestep)
+        y = self.y[:, :timestep] if self._in_time else self.y
+        return replace(self, x=self.x[:, :timestep], y=y, lengths=lengths)
+
     def counted(self, values: Array) -> Array:
         """Of targets, or outputs, at every timestep those that are no padding, as rows; else all of them."""
-        in_time = self.y.ndim == (2 if self.sparse else 3) and self.y.shape[1] == self.x.shape[1]
-        if self.lengths is None or not in_time:
+        if self.lengths is None or not self._in_time:
             return values
         rows: Array = values[np.arange(self.x.shape[1]) < self.lengths[:, np.newaxis]]
         return rows
@@ -111,6 +121,10 @@ class Outcome:
         What the score is, in words.
     steps : int
         So many steps were trained before.
+    held : int
+        So many samples are held out, of which all scores are; 0 where all were trained with.
+    gap : float
+        By how much the score is better of samples that were trained with.
     """
 
     score: float
@@ -118,6 +132,14 @@ class Outcome:
     reference: float
     measure: str
     steps: int
+    held: int = 0
+    gap: float = 0.0
+
+    @property
+    def by_heart(self) -> float:
+        """The share of what is learned that samples trained with alone are known by; 0 where little is."""
+        learned = self.score + self.gap - self.chance
+        return max(self.gap, 0.0) / learned if learned > 5 * ROOM else 0.0
 
     def reaches(self, share: float) -> bool:
         """Whether it has learned that share of what the plain network has; where that has learned nothing,

@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore.diagnosis import score
-from vgcore.diagnosis.evidence import Evidence, Outcome, Samples
+from vgcore.diagnosis.changes.data import takes_numbers
+from vgcore.diagnosis.evidence import Evidence, Samples
+from vgcore.diagnosis.grading import Grading
 from vgcore.diagnosis.network import Network
-from vgcore.diagnosis.plain import plain_network
 from vgcore.diagnosis.recipe import Recipe
-from vgcore.diagnosis.rows import leaves_one
+from vgcore.diagnosis.rows import apart, leaves_one
 from vgcore.diagnosis.sharpness import sharpness
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential
@@ -27,10 +28,10 @@ Array = NDArray[Any]
 
 _LOOKED_AT = 256  # samples of a look inside, or fewer where it would hold more numbers than this
 _MOST_NUMBERS = 20_000_000
+_LEAST_TIMESTEPS = 6  # of sequences that are cut off
 _EPOCHS = 10  # of a course, and no fewer than so many steps
 _STEPS = 300
 _SHARE = 0.15  # of the seconds that a course may take, and again a plain network
-_HELD_OUT = 20  # samples from which on a quarter is held out
 _DESCENDING = ("SGD", "Momentum", "Nesterov")  # what curvature bounds the rate of
 
 
@@ -49,19 +50,24 @@ def examined(
     # What was not trained yet is at its start
     anew = partial(recipe.build, 0) if model.step else partial(present, model, recipe)
     start, course, flow = anew(), anew(on_nonfinite="stop"), GradientFlow()
-    wanted = max(model.step, _EPOCHS * math.ceil(len(samples.x) / batch), _STEPS)
+    rows = _apart(model, samples)
+    taught = samples.of(rows[0])
+    wanted = max(model.step, _EPOCHS * math.ceil(len(taught.x) / batch), _STEPS)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        _train(course, samples, batch, wanted, seconds * _SHARE, flow)
+        _train(course, taught, batch, wanted, seconds * _SHARE, flow)
     messages = [str(each.message) for each in said]
     broken = next((each.split("; ")[0] for each in messages if "not finite" in each), "")
     seen = present(model, recipe) if model.step else course
     few = _some(samples, _numbers(model, samples))
-    look = _at_rest(seen).gradient_flow(few.x, few.y, lengths=few.lengths, units=True)
+    look = _look(seen, few)
     inside_start, inside = (
         _at_rest(each).internals(few.x, few.y, lengths=few.lengths) for each in (start, seen)
     )
-    outcome = _outcome(seen, samples, batch, model.step or course.step or wanted, seconds * _SHARE)
+    steps = model.step or course.step or wanted
+    train = partial(_train, batch=batch, steps=steps, seconds=seconds * _SHARE)
+    grading = Grading(samples, *rows, as_classes=not takes_numbers(recipe))
+    outcome = grading.outcome(seen, course, train, steps=steps)
     if broken and seen is course:
         outcome = replace(outcome, score=math.nan)
     return Evidence(
@@ -80,6 +86,33 @@ def examined(
         sharpness=_sharpness(start, recipe, few),
         broken=broken,
     )
+
+
+def _apart(model: Sequential, samples: Samples) -> tuple[Array, Array]:
+    """Which samples a course is trained with, and which are held out; of a stateful network, whose rows go
+    on from minibatch to minibatch, all of them, twice.
+    """
+    every = np.arange(len(samples.x))
+    if model.session.stateful:
+        return every, every
+    return apart(len(every), samples.classes, np.random.default_rng(0))
+
+
+def _look(model: Sequential, few: Samples) -> GradientFlow:
+    """The gradient now; where sequences overflow, that of their first half, or the half of that."""
+    session = model.session
+    fixed = not session.takes_time or any(layer.fixes_time for layer in session.layers)
+    while True:
+        _at_rest(model)
+        look = model.gradient_flow(few.x, few.y, lengths=few.lengths, units=True)
+        if fixed or _is_finite(look) or few.x.shape[1] < 2 * _LEAST_TIMESTEPS:
+            return look
+        few = few.until(few.x.shape[1] // 2)
+
+
+def _is_finite(look: GradientFlow) -> bool:
+    walks = [*look.time.values(), *look.time_direct.values()]
+    return bool(np.isfinite(look.loss).all()) and not any(np.isinf(rows).any() for rows in walks)
 
 
 def _at_rest(model: Sequential) -> Sequential:
@@ -141,26 +174,3 @@ def _train(
         callbacks=[Clock()],
         verbose=0,
     )
-
-
-def _outcome(
-    model: Sequential, samples: Samples, batch: int, steps: int, seconds: float
-) -> Outcome:
-    """How well a network does, beside chance and a plain one that has not seen a quarter of the samples."""
-    kind, rows = samples.kind, len(samples.x)
-    order = np.random.default_rng(0).permutation(rows)
-    held, taught = (order[: rows // 4], order[rows // 4 :]) if rows >= _HELD_OUT else (order, order)
-    reference = math.nan
-    plain = plain_network(samples)
-    if plain is not None:
-        _train(plain.model, plain.samples.of(taught), batch, steps, seconds)
-        test = plain.samples.of(held)
-        answers = test.counted(plain.model.predict(test.x, lengths=test.lengths))
-        reference = score.score(answers, test.wanted, kind)
-    answers = samples.counted(_at_rest(model).predict(samples.x, lengths=samples.lengths))
-    middle = model.loss.middle if model.loss.judged else 0.5
-    mine = score.score(answers, samples.wanted, kind, middle)
-    measure = "of its targets' variance" if kind == "numbers" else "accuracy"
-    if samples.classes is not None and score.is_unbalanced(samples.classes):
-        measure = "accuracy, as a mean over the classes"
-    return Outcome(mine, score.of_chance(samples.wanted, kind), reference, measure, steps)

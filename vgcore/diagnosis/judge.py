@@ -43,7 +43,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "decay_too_strong": (*_DEATH, *_SPREAD, "rate_too_high", "flat_loss"),
     "momentum_out_of_range": (*_DEATH, *_LOSS, *_SPREAD, "saturated_units"),
     "epsilon_out_of_range": _LOSS,
-    "exploding_through_time": (*_LOSS, "unequal_layers", "exploding_gradient"),
+    "exploding_through_time": (*_LOSS, *_CURVED, "exploding_gradient"),
     "exploding_gradient": (*_LOSS, *_CURVED, "too_deep"),
     "beyond_stability": (*_DEATH, *_LOSS, *_CURVED, *_SPREAD),
     "rate_too_high": (*_DEATH, *_LOSS, *_SPREAD, "unequal_layers", "saturated_units"),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vgcore.diagnosis.evidence import Samples
-from vgcore.diagnosis.preparation import ScaleInputs
+from vgcore.diagnosis.preparation import ScaleInputs, ScaleTargets, Step
 from vgcore.diagnosis.targets import Kind
 from vgcore.layers import GRU, Conv2d, Dense, Embedding, Flatten
 from vgcore.layers.base import Layer
@@ -34,10 +34,11 @@ OUTPUTS: dict[Kind, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Plain:
-    """A plain network, and the samples as it is fed with them."""
+    """A plain network, the samples as it is fed with them, and what its outputs are in their units."""
 
     model: Sequential
     samples: Samples
+    scaling: Step = field(default_factory=Step)
 
 
 def plain_network(samples: Samples) -> Plain | None:
@@ -82,12 +83,12 @@ def plain_network(samples: Samples) -> Plain | None:
         clip_norm=1.0,
         on_nonfinite="ignore",
     )
-    if samples.kind == "numbers":
-        std = y.std(axis=0)
-        y = (y - y.mean(axis=0)) / np.where(std > 0, std, 1)
     if y.ndim == 1 and not samples.sparse:
         y = y[:, np.newaxis]
-    return Plain(model, replace(samples, x=x, y=y))
+    if samples.kind != "numbers":
+        return Plain(model, replace(samples, x=x, y=y))
+    scaling = ScaleTargets().fitted(x, samples.outputs, None)
+    return Plain(model, replace(samples, x=x, y=scaling.apply(x, y, None)[1]), scaling)
 
 
 def _of_images(samples: Samples) -> Plain:

@@ -1,10 +1,11 @@
-"""The rows of a trial: those to train with, and those held out."""
+"""Which rows are trained with, and which are held out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vgcore.diagnosis import targets
 from vgcore.diagnosis.changes import Given
@@ -14,6 +15,8 @@ from vgcore.diagnosis.recipe import Recipe
 HELD_OUT = 4
 """One of so many rows is held out."""
 _FEW, _MOST_HELD = 20, 2_000  # rows below which none are held out; that are judged on
+
+Numbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,19 @@ def split(recipe: Recipe, data: Given, rng: np.random.Generator) -> Rows:
     if kind == "numbers" and numeric and not takes_numbers(recipe):
         classes = targets.as_labels(y)
         kind = "numbers" if classes is None else "labels"
-    rows = len(x)
+    train, held = apart(len(x), classes, rng)
+    return Rows(data, data, kind) if train is held else Rows(data.of(train), data.of(held), kind)
+
+
+def apart(
+    rows: int, classes: NDArray[np.integer] | None, rng: np.random.Generator
+) -> tuple[Numbers, Numbers]:
+    """Numbers of the rows to train with, and of a quarter that is held out, of each class as many; of few
+    rows all of them, twice.
+    """
+    every = np.arange(rows)
     if rows < _FEW:
-        return Rows(data, data, kind)
+        return every, every
     order = rng.permutation(rows)
     if classes is not None and len(classes) == rows:
         groups = [order[classes[order] == each] for each in np.unique(classes)]
@@ -63,6 +76,4 @@ def split(recipe: Recipe, data: Given, rng: np.random.Generator) -> Rows:
     held = np.sort(np.concatenate([group[: len(group) // HELD_OUT] for group in groups]))
     if not len(held):
         held = np.sort(order[: rows // HELD_OUT])
-    train = np.setdiff1d(np.arange(rows), held)
-    judged = np.sort(rng.permutation(held)[:_MOST_HELD])
-    return Rows(data.of(train), data.of(judged), kind)
+    return np.setdiff1d(every, held), np.sort(rng.permutation(held)[:_MOST_HELD])

@@ -19,7 +19,8 @@ MOSTLY = 0.8
 
 
 def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:
-    """Accuracy, or of numbers 1 - mean squared error over variance (column by column, then their mean).
+    """Accuracy, or of numbers 1 - mean squared error over variance, both summed over the columns: what is
+    called R2, variance-weighted, in scikit-learn.
 
     Where one class is most of the samples it is the mean over the classes of the share that is found.
 
@@ -46,13 +47,17 @@ def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:
         return _accuracy(flat[:, 0] > middle, targets[:, 0] > 0.5)
     if kind == "multilabel":
         return float(((flat > middle) == (targets > 0.5)).mean())
-    variance = targets.var(axis=0)
-    varies = variance > 0
-    if not varies.any():
-        return float("nan")
+    variance = targets.var(axis=0).sum()
     with np.errstate(over="ignore"):
-        missed = ((flat - targets) ** 2).mean(axis=0)
-    return float(np.mean(1 - missed[varies] / variance[varies]))
+        missed = ((flat - targets) ** 2).mean(axis=0).sum()
+    return float(1 - missed / variance) if variance > 0 else float("nan")
+
+
+def of_nearest(outputs: Array, y: Array) -> float:
+    """Accuracy of outputs that stand for classes that are whole numbers: of the nearest of these."""
+    classes = np.unique(y)
+    found = classes[np.abs(outputs.reshape(-1, 1) - classes).argmin(axis=1)]
+    return _accuracy(found, y.ravel()) if np.isfinite(outputs).all() else float("nan")
 
 
 def _accuracy(answers: NDArray[Any], classes: NDArray[Any]) -> float:

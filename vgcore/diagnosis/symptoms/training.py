@@ -159,15 +159,28 @@ def learns_little(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 
 @symptom(
     "It learns by heart",
-    thresholds={"rise": 0.2},
-    source="Goodfellow, Bengio and Courville 2016, section 7.8 (early stopping)",
+    thresholds={"share": 0.5, "rise": 0.2},
+    source="Goodfellow, Bengio and Courville 2016, sections 5.2 and 7.8; the thresholds are ours",
     looks="`history.plot()`: val_loss rises while loss falls",
     ill=False,
     weight=0.3,
-    needs=("history",),
+    needs=(),
 )
 def overfitting(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """By what part the validation loss has risen above its least, while the training loss went on falling."""
+    """Share of what is learned beyond chance that is gone on samples held out; and by what part the
+    validation loss has risen above its least, while the training loss went on falling.
+    """
+    outcome = seen.outcome
+    if outcome is not None and outcome.held:
+        known = outcome.score + outcome.gap
+        yield Sign(
+            Measured(
+                "share of what is learned by heart", outcome.by_heart, at["share"], above=True
+            ),
+            f"On samples that it was trained with it scores {known:.2f}, on others {outcome.score:.2f} "
+            f"(chance: {outcome.chance:.2f}): it learns the samples by heart. Give it more data, or less "
+            "to learn with.",
+        )
     history = seen.history
     if history is None or "val_loss" not in history or len(history["val_loss"]) < 3:
         return
