@@ -312,6 +312,10 @@ CASES = {
         ),
         lambda: (dense(), X, Y),
     ),
+    "nothing_to_learn": (
+        lambda: (dense(), X, np.random.default_rng(0).permutation(Y)),
+        lambda: (dense(), X, Y),
+    ),
     "overfitting": (by_heart, lambda: fitted(dense(), X, Y, validation_split=0.2, epochs=10)),
     "not_trained_long": (
         lambda: fitted(dense(), X, Y, epochs=4),

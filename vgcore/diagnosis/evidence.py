@@ -117,6 +117,8 @@ class Outcome:
         Of the best constant answer.
     reference : float
         Of a plain network that was trained for as many steps; NaN where there is none.
+    luck : float
+        What a score may be above chance by luck.
     measure : str
         What the score is, in words.
     steps : int
@@ -130,6 +132,7 @@ class Outcome:
     score: float
     chance: float
     reference: float
+    luck: float
     measure: str
     steps: int
     held: int = 0
@@ -139,15 +142,25 @@ class Outcome:
     def by_heart(self) -> float:
         """The share of what is learned that samples trained with alone are known by; 0 where little is."""
         learned = self.score + self.gap - self.chance
-        return max(self.gap, 0.0) / learned if learned > 5 * ROOM else 0.0
+        return max(self.gap, 0.0) / learned if learned > 2 * self.luck else 0.0
 
     def reaches(self, share: float) -> bool:
         """Whether it has learned that share of what the plain network has; where that has learned nothing,
         whether it has learned anything.
         """
         if np.isnan(self.learned):
-            return self.score > self.chance + ROOM
+            return self.learns_something
         return self.learned >= share
+
+    @property
+    def learns_something(self) -> bool:
+        """Whether the score is above chance by more than luck."""
+        return self.score > self.chance + self.luck
+
+    @property
+    def known(self) -> float:
+        """The score of samples that were trained with."""
+        return self.score + self.gap
 
     @property
     def learned(self) -> float:
@@ -155,7 +168,7 @@ class Outcome:
         if np.isnan(self.score):
             return 0.0
         room = self.reference - self.chance
-        return (self.score - self.chance) / room if room > ROOM else float("nan")
+        return (self.score - self.chance) / room if room > self.luck else float("nan")
 
 
 class Evidence:
@@ -169,6 +182,8 @@ class Evidence:
         The record of a training, from its first step on if it can be.
     look : GradientFlow, optional
         One step of the network as it is now.
+    look_at_start : GradientFlow, optional
+        One step of a network whose first recorded steps are not finite.
     start, seen : Network, optional
         The network as it is drawn afresh, and the one that is looked at: as it is now or, where it was not
         trained yet, as a copy of it is after some training.
@@ -192,6 +207,7 @@ class Evidence:
         samples: Samples | None = None,
         flow: GradientFlow | None = None,
         look: GradientFlow | None = None,
+        look_at_start: GradientFlow | None = None,
         start: Network | None = None,
         seen: Network | None = None,
         inside_start: Internals | None = None,
@@ -204,7 +220,7 @@ class Evidence:
         broken: str = "",
     ) -> None:
         self.network, self.samples, self.flow = network, samples, flow
-        self.look, self.start, self.seen = look, start, seen
+        self.look, self.look_at_start, self.start, self.seen = look, look_at_start, start, seen
         self.inside_start, self.inside = inside_start, inside
         self.outcome, self.history, self.batch_size = outcome, history, batch_size
         self.chance_loss, self.sharpness, self.broken = chance_loss, sharpness, broken
@@ -217,7 +233,9 @@ class Evidence:
 
     @cached_property
     def first(self) -> GradientFlow | None:
-        """The first steps of the record."""
+        """The first steps of the record, or a look at the start in their place."""
+        if self.look_at_start is not None:
+            return self.look_at_start
         return None if self.flow is None or not len(self.flow) else self.flow[:_EDGE]
 
     @cached_property
@@ -285,9 +303,6 @@ class Evidence:
             return None
         return bool(np.median(losses[-_EDGE:]) < 0.5 * np.median(losses[:_EDGE]))
 
-
-ROOM = 0.02
-"""What a network must learn beyond chance for it to count as something."""
 
 FALLS = 0.05
 """Part of itself by which a loss must fall in the last quarter to be said to fall still."""

@@ -75,6 +75,7 @@ def examined(
         samples=samples,
         flow=flow,
         look=look,
+        look_at_start=None if _starts_finite(flow) else _look(start, few),
         start=Network(start),
         seen=Network(seen),
         inside_start=inside_start,
@@ -108,6 +109,11 @@ def _look(model: Sequential, few: Samples) -> GradientFlow:
         if fixed or _is_finite(look) or few.x.shape[1] < 2 * _LEAST_TIMESTEPS:
             return look
         few = few.until(few.x.shape[1] // 2)
+
+
+def _starts_finite(flow: GradientFlow) -> bool:
+    """Whether the first recorded step is."""
+    return bool(len(flow)) and _is_finite(flow[:1])
 
 
 def _is_finite(look: GradientFlow) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from vgcore.model import Sequential
 
 Array = NDArray[Any]
 Train = Callable[[Sequential, Samples], Any]
+
+ROOM = 0.02
+"""What a network must learn beyond chance at least for it to count as something."""
 
 _MOST_JUDGED = 2_000  # of the samples that are trained with
 
@@ -36,6 +40,8 @@ class Grading:
     def __init__(self, samples: Samples, taught: Array, held: Array, *, as_classes: bool) -> None:
         self._samples, self._taught, self._held = samples, taught, held
         self._apart = not np.array_equal(taught, held)
+        known = np.random.default_rng(0).permutation(taught)[:_MOST_JUDGED]
+        self._known = samples.of(np.sort(known))
         numbers = as_classes and samples.kind == "numbers"
         self._labels = targets.as_labels(samples.wanted) if numbers else None
 
@@ -43,27 +49,31 @@ class Grading:
         """How a network does beside chance and a plain one, which ``train`` trains.
 
         ``course`` is trained with what is taught. Where ``seen`` is another network it was trained with all
-        samples; of others it is taken to miss as much as the course does.
+        samples; of what it knows it is taken to have learned as large a part by heart as the course has.
         """
-        reached = self._reached(course, self._samples.of(self._held))
-        gap = self._gap(course, reached)
-        if seen is not course:
-            reached = self._reached(seen, self._samples) - max(gap, 0.0)
         if self._labels is None:
             chance = score.of_chance(self._samples.wanted, self._samples.kind)
         else:
             chance = score.of_chance(self._labels, "labels")
-        reference = self._of_plain(train)
         held = len(self._held) if self._apart else 0
-        return Outcome(reached, chance, reference, self._measure(), steps, held, gap)
+        luck = self._luck(chance)
+        reached = self._reached(course, self._samples.of(self._held))
+        known = self._reached(course, self._known) if self._apart else reached
+        reference = self._of_plain(train)
+        found = Outcome(
+            reached, chance, reference, luck, self._measure(), steps, held, known - reached
+        )
+        if seen is course:
+            return found
+        known = self._reached(seen, self._samples)
+        lost = min(found.by_heart, 1.0) * max(known - chance, 0.0)
+        return replace(found, score=known - lost, gap=lost)
 
-    def _gap(self, course: Sequential, reached: float) -> float:
-        """By how much it is better on samples that it was trained with; 0 where that is not known."""
-        if not self._apart:
-            return 0.0
-        known = np.random.default_rng(0).permutation(self._taught)[:_MOST_JUDGED]
-        gap = self._reached(course, self._samples.of(np.sort(known))) - reached
-        return gap if math.isfinite(gap) else 0.0
+    def _luck(self, chance: float) -> float:
+        """What a score may be above chance by luck: of an accuracy two standard errors of chance's."""
+        if self._samples.kind == "numbers" and self._labels is None:
+            return ROOM
+        return max(ROOM, 2 * math.sqrt(chance * (1 - chance) / len(self._held)))
 
     def _of_plain(self, train: Train) -> float:
         """What a plain network reaches; NaN where there is none."""

@@ -18,7 +18,13 @@ _SPREAD = ("collapsed_activations", "recurrence_repeats_bias")
 _CURVED = ("beyond_stability", "rate_too_high", "unequal_layers", "saturated_units")
 
 FOLLOWS: dict[str, tuple[str, ...]] = {
-    "constant_inputs": (*_DEATH, *_SPREAD, *_LOSS, "inputs_of_unequal_scale"),
+    "constant_inputs": (
+        *_DEATH,
+        *_SPREAD,
+        *_LOSS,
+        "inputs_of_unequal_scale",
+        "nothing_to_learn",
+    ),
     "targets_out_of_range": (
         *_DEATH,
         *_LOSS,
@@ -86,9 +92,7 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
         ]
         near += [(symptom, sign) for sign in signs[:1]]
     if not any(finding.ill for finding in found) and _fails(evidence):
-        symptom, sign = max(near, key=lambda each: each[0].way(each[1].measured))
-        if symptom.way(sign.measured) > MOST_OF_THE_WAY:
-            found.append(symptom.finding(sign, ill=True))
+        found += _nearest(near)
     return Diagnosis(
         tuple(explained(finding, evidence) for finding in ordered(found)),
         outcome=evidence.outcome,
@@ -113,25 +117,30 @@ def with_trials(found: Diagnosis, evidence: Evidence, trials: Trials) -> Diagnos
         if best.changes[0] in symptom.cures and name in found.measured
         for sign in symptom.signs(evidence, symptom.thresholds)
     ]
-    if not signs:
-        return found
-    symptom, sign = max(signs, key=lambda each: each[0].way(each[1].measured))
-    finding = symptom.finding(sign, ill=True)
-    finding = finding.with_(
-        certainty="possible", sentence=f"{finding.sentence} A cure for it has helped: {best.name}."
+    helped = tuple(
+        finding.with_(sentence=f"{finding.sentence} A cure for it has helped: {best.name}.")
+        for finding in _nearest(signs)
     )
-    return replace(found, findings=(finding, *found.findings))
+    return replace(found, findings=(*helped, *found.findings))
+
+
+def _nearest(signs: list[tuple[Symptom, Sign]]) -> list[Finding]:
+    """The sign that has come furthest to its threshold, as possible, if it has come most of the way."""
+    symptom, sign = max(signs, key=lambda each: each[0].way(each[1].measured), default=(None, None))
+    if symptom is None or sign is None or symptom.way(sign.measured) <= MOST_OF_THE_WAY:
+        return []
+    return [symptom.finding(sign, ill=True).with_(certainty="possible")]
 
 
 def _fails(evidence: Evidence) -> bool:
-    """Whether a network learns less than half of what a plain one does, or nothing if that learns nothing."""
-    return evidence.outcome is not None and not evidence.outcome.reaches(UNDERWAY)
+    """Whether a network learns less than half of what a plain one does."""
+    return evidence.outcome is not None and evidence.outcome.learned < UNDERWAY
 
 
 def _harms(symptom: Symptom, sign: Sign, learns: bool | None) -> bool:
     """Whether a sign does harm: most do not in a network that learns as it should."""
     if learns is None:
-        return sign.certainty == "certain" or sign.measured.closeness >= CLEAR
+        return sign.harmful or sign.certainty == "certain" or sign.measured.closeness >= CLEAR
     return not learns or sign.harmful or not symptom.harmless_where_learning
 
 

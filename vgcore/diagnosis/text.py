@@ -9,7 +9,6 @@ from html import escape
 from statistics import median
 from typing import TYPE_CHECKING
 
-from vgcore.diagnosis.evidence import ROOM
 from vgcore.diagnosis.finding import Finding
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def verdict(diagnosis: Diagnosis) -> str:
     learned = _learned(diagnosis)
     little = any(finding.symptom == "learns_little" for finding in diagnosis.findings)
     outcome = diagnosis.outcome
-    if not ill and outcome is not None and outcome.score < outcome.chance + ROOM:
+    if not ill and outcome is not None and not outcome.learns_something:
         return (
             f"No illness was found, but nothing is learned, by a plain network neither: {learned}."
         )

@@ -93,7 +93,7 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         f"All {steps} steps together change the weights by {path:.1g} of their size at most: it has "
         "hardly moved. Take longer steps, or more of them.",
     )
-    if seen.still_falls > at["fall"]:
+    if seen.still_falls > at["fall"] and not seen.outcome.by_heart > 0.5:
         yield Sign(
             Measured("part of what a plain network learns", seen.outcome.learned, at["learned"]),
             f"The loss still falls, but in {steps} steps a plain network learns more: this one learns "

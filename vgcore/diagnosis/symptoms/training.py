@@ -11,6 +11,8 @@ from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 from vgcore.flow import GradientFlow
 
+_BY_HEART = 0.5  # of what is learned
+
 
 @symptom(
     "Numbers are not finite",
@@ -29,10 +31,9 @@ def not_finite(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         return
     loss, delta = np.asarray(record.loss), np.asarray(record.delta)
     named = ~np.isnan(delta).all(axis=0)
-    # a flow that records no losses has NaN throughout
-    bad = (
-        ~np.isfinite(loss) if np.isfinite(loss).any() or seen.network else np.zeros(len(loss), bool)
-    ) | (np.isinf(delta[:, named]) | np.isnan(delta[:, named])).any(axis=1)
+    # A record without losses has NaN throughout, and one of gradients has them
+    losses = seen.network is not None or np.isfinite(loss).any() or not named.any()
+    bad = (losses & ~np.isfinite(loss)) | ~np.isfinite(delta[:, named]).all(axis=1)
     count = int(bad.sum()) or int(bool(seen.broken))
     first = int(np.argmax(bad)) if bad.any() else len(record) - 1
     before = _before(seen, record, first)
@@ -158,8 +159,37 @@ def learns_little(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 
 
 @symptom(
+    "There is nothing to learn, or too little to learn it from",
+    thresholds={"times": 1.0, "steps": 300},
+    source="of an accuracy, luck is two standard errors of a binomial share; else 0.02, which is ours",
+    looks="`diagnosis.outcome`: score and reference beside chance",
+    weight=0.3,
+    needs=("outcome",),
+)
+def nothing_to_learn(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """By what the network, or a plain one, is better than chance on samples held out, over what either could
+    be by luck; after 300 steps or more.
+    """
+    outcome = seen.outcome
+    if outcome is None or not outcome.held or np.isnan(outcome.reference):
+        return
+    if outcome.steps < at["steps"]:
+        return
+    best = max(float(np.nan_to_num(outcome.score, nan=-np.inf)), outcome.reference)
+    times = max(best - outcome.chance, 0.0) / outcome.luck
+    yield Sign(
+        Measured("what is learned beyond chance, over luck", times, at["times"]),
+        f"Neither this network nor a plain one, in {outcome.steps} steps, does better than chance on "
+        "samples held out. Perhaps targets do not follow from inputs: look for rows that were shuffled "
+        "apart. Or so few samples, or steps, do not show how.",
+        certainty="possible",
+        harmful=True,
+    )
+
+
+@symptom(
     "It learns by heart",
-    thresholds={"share": 0.5, "rise": 0.2},
+    thresholds={"share": _BY_HEART, "rise": 0.2},
     source="Goodfellow, Bengio and Courville 2016, sections 5.2 and 7.8; the thresholds are ours",
     looks="`history.plot()`: val_loss rises while loss falls",
     ill=False,
@@ -172,14 +202,13 @@ def overfitting(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """
     outcome = seen.outcome
     if outcome is not None and outcome.held:
-        known = outcome.score + outcome.gap
         yield Sign(
             Measured(
                 "share of what is learned by heart", outcome.by_heart, at["share"], above=True
             ),
-            f"On samples that it was trained with it scores {known:.2f}, on others {outcome.score:.2f} "
-            f"(chance: {outcome.chance:.2f}): it learns the samples by heart. Give it more data, or less "
-            "to learn with.",
+            f"On samples that it was trained with it scores {outcome.known:.2f}, on others "
+            f"{outcome.score:.2f} (chance: {outcome.chance:.2f}): it learns the samples by heart. Give it "
+            "more data, or less to learn with.",
         )
     history = seen.history
     if history is None or "val_loss" not in history or len(history["val_loss"]) < 3:
@@ -208,6 +237,8 @@ def overfitting(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 )
 def not_trained_long(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """By what part of itself the loss fell in the last quarter of training."""
+    if seen.outcome is not None and seen.outcome.by_heart > _BY_HEART:
+        return
     fall = seen.still_falls
     yield Sign(
         Measured("fall of the loss in the last quarter", fall, at["fall"], above=True),
