@@ -89,7 +89,7 @@ class Numbers:
         """As `judge` has it; of what counts in networks that learn, too, that is known which was told."""
         if self.learns is None:
             return name in self.certain or passed >= judge.CLEAR
-        return not self.learns or not SYMPTOMS[name].harmless_where_learning or name in self.told
+        return not self.learns or SYMPTOMS[name].where_learning == "ill" or name in self.told
 
 
 @cache

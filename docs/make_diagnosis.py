@@ -70,9 +70,12 @@ def _anchor(name: str) -> str:
 def _weighs(symptom: Symptom) -> str:
     if not symptom.ill:
         return "worth knowing, no illness"
-    if symptom.harmless_where_learning:
-        return "an illness where the network learns less than a plain one; else worth knowing"
-    return "always an illness"
+    known = "an illness where the network learns less than a plain one; else "
+    return {
+        "ill": "always an illness",
+        "told": f"{known}worth knowing",
+        "untold": f"{known}not told",
+    }[symptom.where_learning]
 
 
 def main() -> None:

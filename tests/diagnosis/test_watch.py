@@ -1,5 +1,6 @@
 """What fit(watch=True) warns of, and how often."""
 
+import re
 import warnings
 
 import numpy as np
@@ -29,6 +30,24 @@ def test_one_line_each_when_it_begins():
 def test_a_layer_that_dies_is_named():
     said = warned(dense(bias_initializer=Constant(-10)), X, Y, epochs=10)
     assert any("dead units in dense" in str(each.message) for each in said)
+
+
+def test_the_step_is_that_at_which_it_begins():
+    network = dense()
+
+    class Kill:
+        every_steps = 1
+
+        def on_step(self, step, logs):
+            if step == 100:
+                for layer in network.layers[:2]:
+                    layer.views["bias"][...] = -100
+
+    said = warned(network, X, Y, epochs=20, callbacks=[Kill()], track=vg.GradientFlow())
+    (step,) = (
+        int(re.match(r"step (\d+): a whole layer is dead", str(each.message))[1]) for each in said
+    )
+    assert 100 <= step <= 105
 
 
 def test_a_healthy_network_is_left_in_peace():

@@ -295,7 +295,9 @@ class Evidence:
         """
         if self.outcome is not None:
             learned = self.outcome.learned
-            if np.isnan(learned) or (UNDERWAY < learned < LEARNED and self.still_falls > FALLS):
+            if np.isnan(learned):
+                return None if self.outcome.learns_something else False
+            if UNDERWAY < learned < LEARNED and self.still_falls > FALLS:
                 return None
             return bool(learned >= LEARNED)
         losses = self.losses

@@ -41,7 +41,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
         "inputs_of_unequal_scale",
         "exploding_gradient",
     ),
-    "inputs_of_unequal_scale": (*_LOSS, "beyond_stability", "saturated_units"),
+    "inputs_of_unequal_scale": (*_DEATH, *_LOSS, "beyond_stability", "saturated_units"),
     "targets_out_of_scale": (*_DEATH, *_LOSS, *_CURVED, *_SPREAD, "exploding_gradient"),
     "large_weights": (*_DEATH, *_LOSS, *_CURVED, *_SPREAD, "exploding_gradient"),
     "small_weights": (*_DEATH, *_SPREAD, "unequal_layers", "flat_loss"),
@@ -53,9 +53,9 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "exploding_gradient": (*_LOSS, *_CURVED, "too_deep"),
     "beyond_stability": (*_DEATH, *_LOSS, *_CURVED, *_SPREAD),
     "rate_too_high": (*_DEATH, *_LOSS, *_SPREAD, "unequal_layers", "saturated_units"),
-    "dead_layer": (*_DEATH, *_SPREAD, *_LOSS, "unequal_layers"),
+    "dead_layer": (*_DEATH, *_SPREAD, *_LOSS, "unequal_layers", "bottleneck"),
     "too_much_dropout": ("flat_loss",),
-    "unbalanced_classes": ("flat_loss",),
+    "unbalanced_classes": ("flat_loss", "rate_too_low"),
     "vanishing_gradient": (*_SPREAD, "unequal_layers", "rate_too_low", "flat_loss", "too_deep"),
     "vanishing_through_time": ("flat_loss", "vanishing_gradient"),
     "collapsed_activations": ("flat_loss", "recurrence_repeats_bias"),
@@ -85,7 +85,11 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
             continue
         signs = list(symptom.signs(evidence, symptom.thresholds))
         measured[name] = tuple(sign.measured for sign in signs)
-        beyond = [sign for sign in signs if sign.measured.beyond][:1]
+        beyond = [
+            sign
+            for sign in signs
+            if sign.measured.beyond and _matters(symptom, sign, evidence.learns)
+        ][:1]
         found += [
             symptom.finding(sign, symptom.ill and _harms(symptom, sign, evidence.learns))
             for sign in beyond
@@ -141,7 +145,12 @@ def _harms(symptom: Symptom, sign: Sign, learns: bool | None) -> bool:
     """Whether a sign does harm: most do not in a network that learns as it should."""
     if learns is None:
         return sign.harmful or sign.certainty == "certain" or sign.measured.closeness >= CLEAR
-    return not learns or sign.harmful or not symptom.harmless_where_learning
+    return not learns or sign.harmful or symptom.where_learning == "ill"
+
+
+def _matters(symptom: Symptom, sign: Sign, learns: bool | None) -> bool:
+    """Whether a sign is told at all: of a network that learns, some mean nothing."""
+    return not learns or sign.harmful or symptom.where_learning != "untold"
 
 
 def ordered(found: list[Finding]) -> tuple[Finding, ...]:

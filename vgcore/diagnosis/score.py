@@ -22,7 +22,8 @@ def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:
     """Accuracy, or of numbers 1 - mean squared error over variance, both summed over the columns: what is
     called R2, variance-weighted, in scikit-learn.
 
-    Where one class is most of the samples it is the mean over the classes of the share that is found.
+    Where one class is most of the samples it is the mean over the classes of the share that is found. Of
+    several labels it is the mean of what each has.
 
     Parameters
     ----------
@@ -46,7 +47,8 @@ def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:
     if kind == "binary":
         return _accuracy(flat[:, 0] > middle, targets[:, 0] > 0.5)
     if kind == "multilabel":
-        return float(((flat > middle) == (targets > 0.5)).mean())
+        columns = zip((flat > middle).T, (targets > 0.5).T, strict=True)
+        return float(np.mean([_accuracy(*column) for column in columns]))
     variance = targets.var(axis=0).sum()
     with np.errstate(over="ignore"):
         missed = ((flat - targets) ** 2).mean(axis=0).sum()
@@ -79,12 +81,16 @@ def of_chance(y: Array, kind: Kind) -> float:
     rows = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
     classes = classes_of(y, kind)
     if classes is not None:
-        counts = np.unique(classes, return_counts=True)[1]
-        return 1 / len(counts) if is_unbalanced(classes) else float(counts.max() / counts.sum())
+        return _most_frequent(classes)
     if kind == "multilabel":
-        share = rows.mean(axis=0)
-        return float(np.maximum(share, 1 - share).mean())
+        return float(np.mean([_most_frequent(column) for column in rows.T]))
     return 0.0
+
+
+def _most_frequent(classes: NDArray[Any]) -> float:
+    """What always answering the most frequent class scores."""
+    counts = np.unique(classes, return_counts=True)[1]
+    return 1 / len(counts) if is_unbalanced(classes) else float(counts.max() / counts.sum())
 
 
 def chance_loss(loss: Loss, y: Array, kind: Kind) -> float | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from vgcore.diagnosis.evidence import Evidence
+from vgcore.diagnosis.finding import Finding
 from vgcore.diagnosis.judge import judged
 from vgcore.flow import GradientFlow
 from vgcore.model import Sequential
@@ -51,7 +53,7 @@ class Watch(Callback):
 
     def on_train_begin(self, model: Sequential) -> None:
         """Note what was recorded before."""
-        self._before = len(self.flow)
+        self._before = self._looked = len(self.flow)
 
     def on_progress(self, progress: Progress) -> None:
         """Look, if the last look is long enough ago for what it has taken."""
@@ -67,15 +69,30 @@ class Watch(Callback):
 
     def _look(self) -> None:
         """Warn of the illnesses that there are now and were not before."""
-        rows = len(self.flow) - self._before
-        if rows < _BEGINNING + 2:
+        rows = len(self.flow)
+        if rows - self._before < _BEGINNING + 2:
             return
-        beginning = self.flow[self._before : self._before + _BEGINNING]
-        recent = self.flow[-min(_RECENT, rows - _BEGINNING) :]
-        record = beginning.joined([recent])
-        for finding in judged(Evidence(flow=record), WATCHED).illnesses:
+        for finding in self._illnesses(rows):
             if finding.symptom not in self._told and not finding.follows_from:
                 self._told.add(finding.symptom)
-                warn_caller(
-                    f"step {int(record.step[-1])}: {finding.title.lower()}: {finding.measured}"
-                )
+                step = int(self.flow.step[self._begun(finding.symptom, rows) - 1])
+                warn_caller(f"step {step}: {finding.title.lower()}: {finding.measured}")
+        self._looked = rows
+
+    def _illnesses(self, rows: int, names: Iterable[str] = WATCHED) -> tuple[Finding, ...]:
+        """Of the record's first rows, or what is looked at of them."""
+        begun = self._before + _BEGINNING
+        recent = self.flow[max(begun, rows - _RECENT) : rows]
+        record = self.flow[self._before : begun].joined([recent])
+        return judged(Evidence(flow=record), names).illnesses
+
+    def _begun(self, symptom: str, rows: int) -> int:
+        """At how many rows it was ill first since the last look, by bisection."""
+        well = max(self._looked, self._before + _BEGINNING + 1)
+        while well + 1 < rows:
+            middle = (well + rows) // 2
+            if self._illnesses(middle, (symptom,)):
+                rows = middle
+            else:
+                well = middle
+        return rows

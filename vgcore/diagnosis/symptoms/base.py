@@ -6,13 +6,15 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vgcore.diagnosis.changes import CHANGES
 from vgcore.diagnosis.finding import Certainty, Finding, Measured, Where
 
 if TYPE_CHECKING:
     from vgcore.diagnosis.evidence import Evidence
+
+WhereLearning = Literal["ill", "told", "untold"]
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Symptom:
         Keys of `vgcore.diagnosis.changes.CHANGES`, likeliest first.
     ill : bool
         Whether it is an illness, and not just worth knowing.
-    harmless_where_learning : bool
-        Whether it is only worth knowing in a network that learns as well as a plain one.
+    where_learning : {"ill", "told", "untold"}
+        In a network that learns as well as a plain one: an illness all the same, worth knowing, or neither.
     weight : float
         Of a finding, between 0 and 1, before it is known by how much the threshold is passed.
     """
@@ -76,7 +78,7 @@ class Symptom:
     usual: float | None = None
     cures: tuple[str, ...] = ()
     ill: bool = True
-    harmless_where_learning: bool = True
+    where_learning: WhereLearning = "told"
     weight: float = 0.5
 
     @property
@@ -122,7 +124,7 @@ def symptom(
     usual: float | None = None,
     cures: tuple[str, ...] = (),
     ill: bool = True,
-    harmless_where_learning: bool = True,
+    where_learning: WhereLearning = "told",
     weight: float = 0.5,
 ) -> Callable[[Rule], Rule]:
     """Register a rule, by the name of its function."""
@@ -141,7 +143,7 @@ def symptom(
             usual,
             cures,
             ill,
-            harmless_where_learning,
+            where_learning,
             weight,
         )
         return rule

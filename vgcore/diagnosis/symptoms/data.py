@@ -10,6 +10,8 @@ from vgcore.diagnosis.evidence import Evidence
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
+_TINY = 0.01  # largest standard deviation of an input below which all are
+
 
 @symptom(
     "Inputs are out of scale",
@@ -26,7 +28,7 @@ from vgcore.diagnosis.symptoms.base import Sign, symptom
 )
 def inputs_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Root mean square of the largest input feature; standardised ones have 1."""
-    if seen.samples is None or not seen.samples.inputs.size:
+    if seen.samples is None or not seen.samples.inputs.size or _scales_itself(seen):
         return
     sizes = np.sqrt((seen.samples.inputs**2).mean(axis=0))
     place = int(sizes.argmax())
@@ -38,6 +40,11 @@ def inputs_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sig
         "as much.",
         Where(inputs=tuple(map(int, np.flatnonzero(sizes > at["size"])[:20]))),
     )
+
+
+def _scales_itself(seen: Evidence) -> bool:
+    """Whether a network begins with a norm."""
+    return seen.network is not None and seen.network.parts[0].kind.endswith("Norm")
 
 
 @symptom(
@@ -56,13 +63,23 @@ def inputs_of_unequal_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator
     """
     if seen.samples is None or not seen.samples.inputs.size or seen.samples.x.ndim > 3:
         return
+    if _scales_itself(seen):
+        return
     spread = seen.samples.inputs.std(axis=0)
     spread = spread[spread > 1e-12]
     if not len(spread):
         return
     # A pixel at the edge of images that is nearly always 0 is no feature in a scale of its own
     low = float(np.quantile(spread, 0.25))
-    ratio = float(spread.max() / low) if spread.max() > 0.01 else float(1 / spread.max())
+    widest = float(spread.max())
+    if widest < _TINY:
+        yield Sign(
+            Measured("1 over the largest spread of an input", 1 / widest, at["ratio"], above=True),
+            f"No input spreads by more than {widest:.2g}, where 1 is usual: all samples look alike to the "
+            "network until it has learned weights that make up for it.",
+        )
+        return
+    ratio = float(widest / low)
     yield Sign(
         Measured("largest spread of an input over a small one", ratio, at["ratio"], above=True),
         f"One input spreads {ratio:.3g} times as wide as another: the network hears the loud ones "
@@ -76,7 +93,6 @@ def inputs_of_unequal_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator
     source="what does not vary tells nothing",
     looks="`x.std(axis=0) == 0`",
     weight=0.6,
-    harmless_where_learning=True,
     needs=("samples",),
 )
 def constant_inputs(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
@@ -110,14 +126,15 @@ def constant_inputs(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     usual=1.0,
 )
 def targets_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """Size of targets that are numbers (root mean square), or what 1 is of it where it is small."""
+    """Size of targets that are numbers (root mean square of the largest column), or what 1 is of it where it
+    is small.
+    """
     if seen.samples is None or seen.samples.kind != "numbers" or seen.samples.classes is not None:
         return
     sizes = np.sqrt((seen.samples.outputs**2).mean(axis=0))
-    sizes = sizes[sizes > 0]
-    if not len(sizes):
+    far = float(sizes.max(initial=0.0))
+    if not far > 0:
         return
-    far = float(sizes[np.abs(np.log(sizes)).argmax()])
     yield Sign(
         Measured("size of the targets, or 1 over it", max(far, 1 / far), at["size"], above=True),
         f"Targets are as {'large' if far > 1 else 'small'} as {far:.3g} (root mean square), where "

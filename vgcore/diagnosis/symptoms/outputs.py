@@ -34,7 +34,7 @@ _SLACK = 0.02  # of the range, that targets may lie beyond it
     source="the range of the output's activation",
     looks="`y.min()`, `y.max()` beside `model.predict(x)`",
     cures=("output", "scale_targets"),
-    harmless_where_learning=False,
+    where_learning="ill",
     weight=0.97,
     needs=("samples", "network"),
 )

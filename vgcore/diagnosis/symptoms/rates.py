@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from vgcore.diagnosis.evidence import Evidence, middle
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
+from vgcore.flow import GradientFlow
 
 _KARPATHY = "Karpathy 2016 (CS231n, Neural Networks part 3: updates are about 1e-3 of the weights)"
 _LEAST_STEPS = 10
 _SAMPLES = 32
+_MOST = 0.75  # of the steps
 
 
-def _speed(seen: Evidence, of_steps: Callable[..., float] = np.median) -> float:
-    """Median over layers of the updates' share of the weights, ``of_steps`` of the first ones."""
-    if seen.first is None:
+def _speed(flow: GradientFlow | None, share: float) -> float:
+    """Median over layers of the updates' share of the weights, which a share of the steps does not exceed."""
+    if flow is None:
         return float("nan")
-    rows = [row[np.isfinite(row)] for row in np.asarray(seen.first.update_ratio)]
+    rows = [row[np.isfinite(row)] for row in np.asarray(flow.update_ratio)]
     speed = [float(np.median(row)) for row in rows if len(row)]
-    return float(of_steps(speed)) if speed else float("nan")
+    return float(np.quantile(speed, share)) if speed else float("nan")
 
 
 def _smooth(losses: np.ndarray, batch_size: int | None) -> np.ndarray:
@@ -46,12 +48,13 @@ def _drift(losses: np.ndarray) -> float:
     looks="`flow.plot('update_ratio')` above 0.1; a loss that leaps",
     cures=("slower", "range_test", "clip"),
     weight=0.7,
+    where_learning="untold",
     needs=("flow",),
     usual=3e-3,
 )
 def rate_too_high(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Norm of the update over that of the weights, median over layers; the largest of the first steps."""
-    speed = _speed(seen, np.max)
+    speed = _speed(seen.first, 1.0)
     if np.isnan(speed):
         return
     yield Sign(
@@ -69,15 +72,16 @@ def rate_too_high(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     looks="`flow.plot('update_ratio')` below 1e-4; a loss that falls on a straight line, and slowly",
     cures=("faster", "adam", "range_test", "momentum"),
     weight=0.6,
+    where_learning="untold",
     needs=("flow",),
     usual=3e-3,
 )
 def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """Norm of the update over that of the weights, median over layers and the first steps; the same times the
-    number of steps; and of a loss that still falls, what is learned beyond chance over what a plain network
-    learns in as many steps.
+    """Norm of the update over that of the weights, median over layers, which three of four steps do not
+    exceed; the same times the number of steps; and of a loss that still falls, what is learned beyond
+    chance over what a plain network learns in as many steps.
     """
-    speed = _speed(seen)
+    speed = _speed(seen.flow, _MOST)
     if np.isnan(speed):
         return
     yield Sign(
@@ -108,6 +112,7 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     looks="`history.plot()`, `flow.loss`: the loss rises",
     cures=("slower", "clip", "scale_targets", "scale_inputs", "range_test"),
     weight=0.65,
+    where_learning="untold",
     needs=("flow",),
 )
 def rising_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
@@ -134,6 +139,7 @@ def rising_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     looks="`history.plot()`: a flat line",
     cures=("faster", "adam", "range_test", "relu", "scale_inputs", "batchnorm", "larger_batch"),
     weight=0.35,
+    where_learning="untold",
     needs=("flow",),
 )
 def flat_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
@@ -156,6 +162,7 @@ def flat_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     looks="`vg.plot.history(history)`, `flow.loss`: up and down by a large part of itself, without falling",
     cures=("slower", "larger_batch", "range_test", "clip"),
     weight=0.5,
+    where_learning="untold",
     needs=("flow",),
 )
 def oscillating_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
@@ -183,6 +190,7 @@ def oscillating_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     looks="a loss that rises or leaps in the first steps",
     cures=("slower", "range_test", "scale_inputs", "batchnorm"),
     weight=0.6,
+    where_learning="untold",
     needs=("sharpness",),
 )
 def beyond_stability(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
@@ -190,6 +198,8 @@ def beyond_stability(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     momentum m 2 + 2 m. Of plain gradient descent alone.
     """
     if not seen.sharpness or not np.isfinite(seen.sharpness) or seen.network is None:
+        return
+    if seen.network.compiled.treatment.learning_rates:
         return
     momentum = float(getattr(seen.network.optimizer, "momentum", 0.0))
     times = seen.network.rate * seen.sharpness / (2 + 2 * momentum)

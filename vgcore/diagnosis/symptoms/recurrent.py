@@ -33,8 +33,9 @@ def one_step_sequences(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign
         longest = int(seen.samples.lengths.max())
     yield Sign(
         Measured("timesteps", longest, at["timesteps"]),
-        f"Every sequence is one timestep long: nothing recurs. The recurrent weights of {walking[0]} "
-        "get exactly no gradient, and what was to be a sequence stands side by side in one vector.",
+        f"Every sequence is {'one timestep long' if longest else 'empty'}: nothing recurs. The recurrent "
+        f"weights of {walking[0]} get exactly no gradient, and what was to be a sequence stands side by "
+        "side in one vector.",
         Where(layers=walking, timesteps=(0, 0)),
         certainty="certain",
     )
@@ -64,7 +65,7 @@ def padding_without_lengths(seen: Evidence, at: Mapping[str, float]) -> Iterator
     yield Sign(
         Measured("share of timesteps that look like padding", share, at["share"], above=True),
         f"{share:.0%} of all timesteps are zeros at the end of their sequence, and no lengths are "
-        "given: the state runs on over them, and what was said is forgotten before the answer.",
+        "given: the state runs on over them, and what was said may be forgotten before the answer.",
         Where(samples=tuple(map(int, np.argsort(-padded)[:5]))),
     )
 

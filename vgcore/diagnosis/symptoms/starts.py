@@ -118,6 +118,7 @@ def large_weights(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     looks="`flow.loss[0]`: far above the loss of a constant answer",
     cures=("scale_targets", "scale_inputs", "start", "output"),
     weight=0.5,
+    where_learning="untold",
     needs=("chance_loss", "flow"),
 )
 def loss_far_from_chance(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
@@ -146,6 +147,7 @@ def loss_far_from_chance(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
     looks="`model.summary()`: a hidden layer of one or two units between wider ones",
     cures=("wider",),
     weight=0.5,
+    where_learning="untold",
     needs=("network",),
 )
 def bottleneck(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
@@ -182,6 +184,7 @@ def bottleneck(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     looks="`model.summary()`",
     cures=("skip", "shallower", "batchnorm", "layernorm"),
     weight=0.4,
+    where_learning="untold",
     needs=("network",),
     usual=3.0,
 )
@@ -223,7 +226,7 @@ def linear_network(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Hidden layers without an activation where no layer has one."""
     if seen.network is None:
         return
-    hidden = seen.network.hidden
+    hidden = [part for part in seen.network.hidden if part.kind != "Embedding"]
     bent = any(
         part.activation not in ("identity", "softmax") for part in seen.network.parts if part.hidden
     )

@@ -20,7 +20,7 @@ _BY_HEART = 0.5  # of what is learned
     source="IEEE 754: what exceeds the largest number is infinite, and infinity minus itself is NaN",
     looks="`flow.loss`: nan; pictures mark the step",
     cures=("clip", "slower", "start", "scale_inputs", "scale_targets", "output"),
-    harmless_where_learning=False,
+    where_learning="ill",
     weight=0.9,
     needs=("last",),
 )
@@ -82,6 +82,7 @@ def _before(seen: Evidence, record: GradientFlow, first: int) -> str:
     looks="`model.summary()`; a training loss that stays far above that of `evaluate`",
     cures=("less_dropout",),
     weight=0.6,
+    where_learning="untold",
     needs=("network",),
 )
 def too_much_dropout(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
@@ -103,9 +104,10 @@ def too_much_dropout(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         max(rates), 1 - float(np.prod([1 - rate for rate in rates])) - 0.1 * (len(rates) - 1)
     )
     names = tuple(part.name for part in seen.network.dropouts)
+    left = float(np.prod([1 - rate for rate in rates]))
     yield Sign(
         Measured("share that dropout drops", dropped, at["dropped"], above=True),
-        f"Dropouts of {', '.join(f'{rate:g}' for rate in rates)} leave {1 - dropped:.0%} of what the "
+        f"Dropouts of {', '.join(f'{rate:g}' for rate in rates)} leave {left:.0%} of what the "
         "layers say: noise is louder than the signal.",
         Where(layers=names),
     )
@@ -236,8 +238,11 @@ def overfitting(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     needs=(),
 )
 def not_trained_long(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """By what part of itself the loss fell in the last quarter of training."""
-    if seen.outcome is not None and seen.outcome.by_heart > _BY_HEART:
+    """By what part of itself the loss fell in the last quarter of training; of one that has been, and has not
+    been learned by heart.
+    """
+    anew = seen.outcome is not None and seen.history is None
+    if anew or (seen.outcome is not None and seen.outcome.by_heart > _BY_HEART):
         return
     fall = seen.still_falls
     yield Sign(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def _since(seen: Evidence, name: str, share: float) -> str:
     source="no gradient passes where every slope is 0",
     looks="`flow.plot('dead')`: a line at 1; delta of all layers below is 0",
     cures=("leaky_relu", "elu", "slower", "start", "scale_inputs", "batchnorm", "output"),
-    harmless_where_learning=False,
+    where_learning="ill",
     weight=0.95,
     needs=("last",),
 )
@@ -201,31 +202,37 @@ def collapsed_activations(seen: Evidence, at: Mapping[str, float]) -> Iterator[S
     source="Goodfellow, Bengio and Courville 2016, section 8.4: symmetry must be broken",
     looks="`model.layers[0].weight`: all rows are the same",
     cures=("start",),
-    harmless_where_learning=False,
+    where_learning="ill",
     weight=0.95,
     needs=("network",),
 )
 def symmetric_units(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """How much the rows of a hidden layer's weights differ from each other, over their size."""
+    """How much units of a hidden layer differ from each other in their weights, over the size of these: those
+    that come in, those that recur, and those that lead on to the next layer, the largest of them.
+    """
     if seen.network is None:
         return
     different: dict[str, float] = {}
-    for part in seen.network.hidden:
-        for weight in part.weights.values():
-            if len(weight) < 2 or not np.isfinite(weight).all():
-                continue
-            size = float(np.sqrt((weight**2).mean()))
-            spread = float(np.sqrt(weight.var(axis=0).mean()))
-            value = spread / size if size > 0 else 0.0
-            different[part.name] = min(value, different.get(part.name, np.inf))
+    for part, above in pairwise(seen.network.weighted):
+        rows = [weight for weight in part.weights.values() if len(weight) > 1]
+        leading = [weight.T for weight in above.weights.values()]
+        rows += [weight for weight in leading if rows and len(weight) == len(rows[0])]
+        if rows and all(np.isfinite(weight).all() for weight in rows):
+            different[part.name] = max(map(_unlike, rows))
     if not different:
         return
     names = [name for name, value in different.items() if value < at["difference"]]
     name = names[0] if names else min(different, key=lambda each: different[each])
     yield Sign(
         Measured(f"difference between units of {name}", different[name], at["difference"]),
-        f"All units of {_listed(names or [name])} have the same weights. They get the same gradient "
-        "and stay alike: the layer is no more than one unit.",
+        f"All units of {_listed(names or [name])} have the same weights, in and out. They get the same "
+        "gradient and stay alike: the layer is no more than one unit.",
         Where(layers=tuple(names or [name])),
         certainty="certain",
     )
+
+
+def _unlike(rows: NDArray[np.floating]) -> float:
+    """How much rows differ from each other, over their size; 0 of zeros."""
+    size = float(np.sqrt((rows**2).mean()))
+    return float(np.sqrt(rows.var(axis=0).mean())) / size if size > 0 else 0.0
