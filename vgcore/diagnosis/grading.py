@@ -70,8 +70,10 @@ class Grading:
         return replace(found, score=known - lost, gap=lost)
 
     def _luck(self, chance: float) -> float:
-        """What a score may be above chance by luck: of an accuracy two standard errors of chance's."""
-        if self._samples.kind == "numbers" and self._labels is None:
+        """What a score may be above chance by luck: of an accuracy of samples held out two standard errors of
+        chance's.
+        """
+        if not self._apart or (self._samples.kind == "numbers" and self._labels is None):
             return ROOM
         return max(ROOM, 2 * math.sqrt(chance * (1 - chance) / len(self._held)))
 

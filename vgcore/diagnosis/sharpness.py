@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore.diagnosis.network import leaves
 from vgcore.model import Sequential
 
 _TURNS = 12
 _STEP = 1e-4
+_OFF = 0.01  # standard deviation of biases in place of 0
 
 
 def sharpness(model: Sequential, x: NDArray[np.generic], y: NDArray[np.generic]) -> float:
     """The eigenvalue of the loss's Hessian that is largest in absolute value, by power iteration.
 
-    Products with the Hessian are central differences of gradients, ``(g(w + e v) - g(w - e v)) / 2e``.
-    The model's parameters are moved meanwhile, and are its own again in the end.
+    Products with the Hessian are central differences of gradients, ``(g(w + e v) - g(w - e v)) / 2e``. Biases
+    that are 0 are taken a little off it, for a ReLU of inputs that are all 0 would stand on its kink, and a
+    difference across that is no curvature. The model's parameters are its own again in the end.
 
     Parameters
     ----------
@@ -29,9 +32,14 @@ def sharpness(model: Sequential, x: NDArray[np.generic], y: NDArray[np.generic])
     float
         NaN where a gradient is not finite.
     """
-    session = model.session
+    session, rng = model.session, np.random.default_rng(0)
+    own = session.values.copy()
+    for _, layer in leaves(model):
+        for name, view in layer.views.items():
+            if name.startswith("bias"):
+                view[...] = np.where(view == 0, _OFF * rng.normal(size=view.shape), view)
     start = session.values.copy()
-    direction = np.random.default_rng(0).normal(size=start.shape) * (start != 0)
+    direction = rng.normal(size=start.shape) * (start != 0)
     try:
         curvature = float("nan")
         for _ in range(_TURNS):
@@ -49,4 +57,4 @@ def sharpness(model: Sequential, x: NDArray[np.generic], y: NDArray[np.generic])
             direction = product
         return abs(curvature)
     finally:
-        session.values[...] = start
+        session.values[...] = own

@@ -141,10 +141,8 @@ def _asked(recipe: Recipe, data: Given) -> tuple[Recipe, str, str, int] | None:
 
 def takes_numbers(recipe: Recipe) -> bool:
     """Whether it is made for numbers and not for classes: by its loss and its output."""
-    last = recipe.layers[-1]
-    return recipe.compiling["loss"] not in ("hinge", "squared_hinge") and (
-        last.output_activation == "identity"
-    )
+    loss, output = recipe.compiling["loss"], recipe.layers[-1].output_activation
+    return loss == "poisson" or (loss not in ("hinge", "squared_hinge") and output == "identity")
 
 
 @change("the output that the targets ask for", family="output")
