@@ -145,12 +145,13 @@ class Outcome:
         return max(self.gap, 0.0) / learned if learned > 2 * self.luck else 0.0
 
     def reaches(self, share: float) -> bool:
-        """Whether it has learned that share of what the plain network has; where that has learned nothing,
-        whether it has learned anything.
+        """Whether it has learned that share of what the plain network has, but for what may be bad luck;
+        where that has learned nothing, whether it has learned anything.
         """
         if np.isnan(self.learned):
             return self.learns_something
-        return self.learned >= share
+        room = self.reference - self.chance
+        return self.learned + self.luck / 2 / room >= share
 
     @property
     def learns_something(self) -> bool:
@@ -297,9 +298,10 @@ class Evidence:
             learned = self.outcome.learned
             if np.isnan(learned):
                 return None if self.outcome.learns_something else False
-            if UNDERWAY < learned < LEARNED and self.still_falls > FALLS:
-                return None
-            return bool(learned >= LEARNED)
+            learns = self.outcome.reaches(LEARNED)
+            return (
+                None if not learns and learned > UNDERWAY and self.still_falls > FALLS else learns
+            )
         losses = self.losses
         if len(losses) < 2 * _EDGE or not np.isfinite(losses).all():
             return None

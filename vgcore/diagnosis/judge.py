@@ -167,5 +167,12 @@ def ordered(found: list[Finding]) -> tuple[Finding, ...]:
             if name in ill and _RANK[name] < mine and finding.symptom in followers
         ]
         told.append(finding.with_(follows_from=causes[0] if causes and finding.ill else ""))
-    told.sort(key=lambda each: (not each.ill, bool(each.follows_from), -each.weight))
+    told.sort(
+        key=lambda each: (
+            not each.ill,
+            bool(each.follows_from),
+            each.certainty == "possible",
+            -each.weight,
+        )
+    )
     return tuple(told)

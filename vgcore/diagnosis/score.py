@@ -14,7 +14,7 @@ from vgcore.losses import Loss
 Array = NDArray[np.floating]
 
 
-MOSTLY = 0.8
+MOSTLY = 2 / 3
 """Share of the samples from which on a class is most of them, and accuracy says little."""
 
 

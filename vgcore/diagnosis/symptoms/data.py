@@ -145,7 +145,7 @@ def targets_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
 
 @symptom(
     "Classes are unbalanced",
-    thresholds={"share": 0.9},
+    thresholds={"odds": 9},
     source="He and Garcia 2009 (Learning from imbalanced data); the threshold is ours",
     looks="`np.bincount(y)`; a confusion matrix with one column",
     cures=("balance",),
@@ -153,14 +153,16 @@ def targets_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
     needs=("samples",),
 )
 def unbalanced_classes(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """Share of the most frequent class."""
+    """Odds of the most frequent class, over those that it would have if all were equally frequent."""
     if seen.samples is None or seen.samples.classes is None:
         return
     counts = np.bincount(np.maximum(seen.samples.classes, 0))
     share = float(counts.max() / max(counts.sum(), 1))
+    classes = max(int(np.count_nonzero(counts)), 2)
+    odds = share / (1 - share) * (classes - 1) if share < 1 else np.inf
     lost = seen.outcome is not None and seen.outcome.score < seen.outcome.chance + 0.1
     yield Sign(
-        Measured("share of the most frequent class", share, at["share"], above=True),
+        Measured("odds of the most frequent class, over equal ones", odds, at["odds"], above=True),
         f"{share:.0%} of the samples are of class {int(counts.argmax())}: always answering that is "
         "nearly always right, and a network learns to.",
         Where(outputs=(int(counts.argmax()),)),

@@ -102,6 +102,7 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
             Measured("part of what a plain network learns", seen.outcome.learned, at["learned"]),
             f"The loss still falls, but in {steps} steps a plain network learns more: this one learns "
             "too slowly, or was stopped too early.",
+            certainty="possible",
         )
 
 
