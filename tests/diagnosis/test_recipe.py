@@ -81,7 +81,105 @@ def images():
     return model
 
 
-MODELS = {"everything": everything, "stacked": stacked, "cut": cut, "images": images, "deep": deep}
+def blocks():
+    """Linear layers beside activated ones, whose starts go by the same name and are not the same."""
+    he = {"weight_initializer": "he_normal"}
+    inner = vg.Residual(
+        [vg.Dense(6, "relu", **he), vg.Dense(6, **he)],
+        shortcut=[vg.Dense(6, use_bias=False)],
+        activation=vg.leaky_relu(0.123456789),
+    )
+    layers = [
+        vg.Highway(vg.elu(0.7), weight_initializer="he_uniform"),
+        vg.Residual(
+            [
+                vg.Dense(6, vg.leaky_relu(0.123456789), **he),
+                inner,
+                vg.Parallel(
+                    [
+                        [vg.Dense(6, "tanh", weight_initializer="critical"), vg.Dense(6, **he)],
+                        vg.Dense(6, "relu", **he),
+                        vg.Activation("identity"),
+                    ]
+                ),
+                vg.Dense(6, weight_initializer=vg.initializers.get("he_normal", "relu")),
+            ],
+            gate=0.5,
+        ),
+        vg.Dense(6, vg.activations.formula("z * sigmoid(2 * z)"), **he),
+        vg.Activation(vg.activations.formula("z * sigmoid(b * z)", b=1.5, shared=True)),
+        vg.PReLU(initial=0.1),
+        vg.AlphaDropout(0.1),
+        vg.GaussianNoise(0.3),
+        vg.RMSNorm("relu"),
+        vg.GroupNorm(2, "relu"),
+        vg.LayerNorm(epsilon=1e-3),
+        vg.Dense(2, "softmax", weight_initializer=vg.initializers.Orthogonal("tanh")),
+    ]
+    model = vg.Sequential(layers, input_shape=6, seed=0)
+    model.compile(CLASSES, "nadam")
+    return model
+
+
+def words():
+    cell = vg.LSTM(
+        4,
+        unit_forget_bias=False,
+        peepholes=True,
+        recurrent_initializer=vg.initializers.Identity(0.9),
+    )
+    layers = [
+        vg.Embedding(9, 4, padding_idx=0, weight_initializer=vg.initializers.Uniform(-1, 1)),
+        vg.Residual([vg.RNN(4, "relu", return_sequences=True, weight_initializer="he_normal")]),
+        vg.Residual(
+            [
+                vg.Bidirectional(vg.GRU(3, return_sequences=True)),
+                vg.Dense(4, weight_initializer="he_normal", name="after"),
+            ]
+        ),
+        cell,
+        vg.Dense(2, "softmax", weight_initializer=vg.initializers.Sparse(0.5, std=0.3)),
+    ]
+    model = vg.Sequential(layers, input_shape=(None,), seed=0)
+    model.compile(CLASSES, vg.AdamW(0.01, weight_decay=0.1))
+    return model
+
+
+def walls():
+    layers = [
+        vg.Parallel(
+            [
+                [
+                    vg.Conv2d(2, 1, "relu", weight_initializer="he_normal"),
+                    vg.Conv2d(2, 3, padding=1),
+                ],
+                vg.Conv2d(2, 1, weight_initializer="kaiming_uniform"),
+            ],
+            merge="concat",
+        ),
+        vg.InstanceNorm("relu", scale=True),
+        vg.AvgPool((2, 1), stride=2),
+        vg.Subsample(4, stride=2),
+        vg.Reshape((8, 2)),
+        vg.Conv1d(3, 2, "elu", dilation=2, weight_initializer="he_normal"),
+        vg.GlobalMaxPool(),
+        vg.Dense(1, weight_initializer=vg.initializers.TruncatedNormal(std=0.1)),
+    ]
+    model = vg.Sequential(layers, input_shape=(1, 8, 8), seed=0)
+    model.compile("mae", vg.SGD(vg.schedules.per_epoch(vg.schedules.MultiStep(0.1, [3, 5]))))
+    return model
+
+
+MODELS = {
+    "everything": everything,
+    "blocks": blocks,
+    "words": words,
+    "walls": walls,
+    "stacked": stacked,
+    "cut": cut,
+    "images": images,
+    "deep": deep,
+}
 
 
 def told(model):
@@ -121,7 +219,14 @@ def test_its_code_makes_the_same_model(name):
     model = MODELS[name]()
     code = Recipe.of(model).code()
     before, _, _ = code.rpartition("model.fit(")
-    assert told(run(before)["model"]) == told(model)
+    made = run(before)["model"]
+    assert told(made) == told(model)
+    fresh = [Recipe.of(each).of_layers(each.layers, fresh=True) for each in (model, made)]
+    for seed in range(2):
+        mine, theirs = (each.build(seed).state_dict() for each in fresh)
+        assert list(mine) == list(theirs)
+        for name, value in mine.items():
+            np.testing.assert_array_equal(theirs[name], value, err_msg=name)
 
 
 def test_its_code_trains():
@@ -141,6 +246,45 @@ def test_a_loss_of_ones_own_is_kept():
     recipe = Recipe.of(model)
     assert recipe.build(0).loss.function is own
     assert "vg.losses.Custom(own), vg.Adam(0.001)" in recipe.code()
+    assert "# own: the loss that you gave" in recipe.code().splitlines()
+
+
+def test_what_the_code_takes_from_elsewhere_is_said():
+    def std(shape):
+        return np.full(shape, 0.5)
+
+    class Wide(vg.Dense):
+        pass
+
+    layers = [
+        vg.Dense(
+            3, weight_initializer=lambda shape: np.full(shape, 0.25), bias_initializer=np.ones
+        ),
+        vg.Dense(4, weight_initializer=lambda shape: np.full(shape, 2.0), bias_initializer=std),
+        Wide(2),
+    ]
+    model = vg.Sequential(layers, input_shape=3, seed=0)
+    model.compile(vg.losses.Custom(lambda y, h: ((h - y).sum(1), np.ones_like(h))), "adam")
+    code = Recipe.of(model).code()
+    assert code.splitlines()[1:6] == [
+        "from numpy import ones",
+        "# your_function: the initializer that you gave",
+        "# your_function_2: the initializer that you gave",
+        "# std_2: the initializer that you gave",
+        "# Wide: the layer that you gave",
+    ]
+    theirs = {
+        "your_function": layers[0].weight_initializer.function,
+        "your_function_2": layers[1].weight_initializer.function,
+        "std_2": std,
+        "Wide": Wide,
+        "your_function_3": print,
+    }
+    before, _, _ = code.rpartition("model.fit(")
+    made = run(before, **theirs)["model"]
+    for name, value in model.state_dict().items():
+        if not name.startswith("dense3"):
+            np.testing.assert_array_equal(made.state_dict()[name], value)
 
 
 def test_parameters_set_by_hand_are_kept_until_training():

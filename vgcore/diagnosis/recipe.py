@@ -169,11 +169,8 @@ class Recipe:
 
 def anonymous(layers: Sequence[Layer]) -> None:
     """Take the names that a model or a block gives by itself from layers that belong to nobody."""
-    counts: dict[str, int] = {}
-    for layer in layers:
-        counts[layer.kind] = counts.get(layer.kind, 0) + 1
-        if layer.name == f"{layer.kind}{counts[layer.kind]}":
-            layer.name = None
+    for layer in writing.automatic(layers):
+        layer.name = None
 
 
 def _compiling(chosen: Compiled) -> dict[str, Any]:

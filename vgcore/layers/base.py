@@ -231,7 +231,15 @@ class Layer(Member):
 
     def __repr__(self) -> str:
         """Show a call that makes such a layer: what is not as by default."""
-        given, shown = self.given(), []
+        shown = [f"{name}={value!r}" if name else repr(value) for name, value in self.shown()]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def shown(self) -> list[tuple[str, Any]]:
+        """The arguments of a call that makes such a layer: name and value of each that is not as by default.
+
+        Those that every call has come first, under no name.
+        """
+        given, found = self.given(), []
         for name, parameter in _parameters(type(self)).items():
             required = parameter.default is parameter.empty
             value, default = given.get(name), None if required else parameter.default
@@ -243,8 +251,8 @@ class Layer(Member):
                 value = value[0]
             if value is None or (value == default and not required):
                 continue
-            shown.append(repr(value) if required else f"{name}={value!r}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+            found.append(("" if required else name, value))
+        return found
 
     def _repr_html_(self) -> str:
         """Show the parameters in a notebook."""
