@@ -10,7 +10,6 @@ from vgcore.diagnosis.preparation import (
     AsSequence,
     FindLengths,
     Labels,
-    OneHot,
     ScaleInputs,
     ScaleTargets,
 )
@@ -346,7 +345,6 @@ STEPS = {
     "column": (ScaleTargets(), RNG.normal(size=(12, 4)), RNG.normal(9, 4, 12), None),
     "labels": (Labels(), RNG.normal(size=(12, 4)), np.arange(12) % 3 - 1, None),
     "class_column": (Labels(), RNG.normal(size=(12, 4)), np.arange(12.0)[:, np.newaxis] % 2, None),
-    "one_hot": (OneHot(), RNG.normal(size=(12, 4)), np.arange(12) % 3, None),
     "lengths": (FindLengths(), np.tri(6)[:, :, np.newaxis] * 2, np.arange(6), None),
     "integers": (FindLengths(), np.tri(6).astype(int), np.arange(6), None),
     "as_sequence": (AsSequence(), RNG.normal(size=(12, 1, 4)), np.arange(12), None),
@@ -370,6 +368,14 @@ def test_found_lengths_end_behind_the_last_number():
     x[1, 4, 1] = 1
     x[2, 0] = 1
     assert FindLengths().apply(x, None, None)[2].tolist() == [3, 5, 1, 5]
+
+
+def test_classes_that_it_was_not_made_for_are_refused():
+    x, y = blobs()
+    recipe = Recipe.of(deep(1)).prepared_by(Labels(), x, 3 * y - 1, None)
+    assert recipe.prepare(x[:3], [5, -1, 2])[1].tolist() == [2, 0, 1]
+    with pytest.raises(ValueError, match=r"y: expected the classes -1, 2, 5, .* got 0, 8$"):
+        recipe.prepare(x[:4], [5, 8, 0, 2])
 
 
 def test_preparation_is_fitted_anew_to_other_data():

@@ -392,6 +392,15 @@ def test_a_range_test_that_would_take_too_long_is_not_done(monkeypatch):
     assert "learning rate by a range test" in table.not_tried
 
 
+def test_classes_that_are_held_out_alone_do_not_fit():
+    x, _ = blobs(40)
+    y = np.arange(40) % 20 + 1
+    model = compiled([vg.Dense(21, "softmax")], 4)
+    table = trials(model, ["labels", "adam"], (x, y), steps=5)
+    assert "labels counted from 0 (does not fit)" in table.not_tried
+    assert "labels" not in {key for row in table for key in row.changes}
+
+
 def test_it_can_be_broken_off():
     def interrupt(share):
         assert 0 <= share <= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Data = tuple[Any, Any, Any]
 """x, y and lengths; y and lengths may be None."""
+
+_MOST_LISTED = 10  # classes in a message
 
 BOUND = 10.0
 """Scaled inputs are cut there: features that hardly ever differ from 0 would be larger than all others."""
@@ -129,11 +131,17 @@ class Labels(Step):
         return Labels(np.unique(y))
 
     def apply(self, x: Array, y: Array | None, lengths: Array | None) -> Data:
-        """Y as labels; (n, 1) becomes (n,)."""
+        """Y as labels; (n, 1) becomes (n,). ValueError if there is a class to which it was not fitted."""
         if y is None:
             return x, y, lengths
         assert self.classes is not None
         labels = np.searchsorted(self.classes, y).clip(0, len(self.classes) - 1)
+        others = y[self.classes[labels] != y]
+        if others.size:
+            raise ValueError(
+                f"y: expected the classes {_listed(self.classes)}, for which it was made, got "
+                f"{_listed(np.unique(others))}"
+            )
         return x, labels.ravel() if labels.size == len(labels) else labels, lengths
 
     def lines(self) -> list[str]:
@@ -142,25 +150,6 @@ class Labels(Step):
             "classes = np.unique(y)",
             "y = np.searchsorted(classes, y).squeeze()  # label i is of classes[i]",
         ]
-
-
-@dataclass(frozen=True)
-class OneHot(Step):
-    """Give each class a column."""
-
-    classes: int = 0
-
-    def fitted(self, x: Array, y: Array, lengths: Array | None) -> OneHot:
-        """With as many columns as y has classes."""
-        return replace(self, classes=max(self.classes, int(y.max()) + 1))
-
-    def apply(self, x: Array, y: Array | None, lengths: Array | None) -> Data:
-        """Y with a column for each class."""
-        return x, None if y is None else np.eye(self.classes)[y.astype(int)], lengths
-
-    def lines(self) -> list[str]:
-        """The same."""
-        return [f"y = np.eye({self.classes})[y]"]
 
 
 @dataclass(frozen=True)
@@ -201,3 +190,10 @@ def lengths_of(x: Array) -> Array:
 def _valid(x: Array, lengths: Array | None) -> Array:
     assert lengths is not None
     return np.arange(x.shape[1]) < np.asarray(lengths)[:, np.newaxis]
+
+
+def _listed(classes: Array) -> str:
+    """Some classes in words."""
+    shown = ", ".join(f"{each:g}" for each in classes[:_MOST_LISTED])
+    more = len(classes) - _MOST_LISTED
+    return f"{shown} and {more:,} more" if more > 0 else shown

@@ -164,6 +164,7 @@ class Contender:
         x, y, lengths = self.recipe.prepare(*rows.train)
         checked = inputs.to_train(model.session, x, y, lengths, None)
         inputs.by_class(model.session, checked, self.recipe.fitting.get("class_weight"))
+        self.recipe.prepare(*rows.held)
 
     @property
     def measured_cost(self) -> float:
