@@ -26,10 +26,10 @@ def measure(program: Program, run: Run, found: Diagnosis, seed: int) -> dict[str
 
     A run that was called healthy, or for which nothing better than no change was found, has no cure.
     """
-    if found.trials is None:
+    if found.cures is None:
         return {"cured": math.nan, "by_chance": math.nan, "cure": None}
-    best, number = found.best, sum(row.kind in ("change", "random") for row in found.trials)
-    none = found.trials.none
+    best, number = found.best, sum(row.kind in ("change", "random") for row in found.cures)
+    none = found.cures.none
     chance = _by_chance(none, number, seed)
     more = best.steps if best is not None and best.kind == "none" else 0
     return {

@@ -1,5 +1,6 @@
 """What diagnose is asked, what it answers, and what it leaves alone."""
 
+import dataclasses
 import json
 import warnings
 
@@ -89,6 +90,18 @@ def test_json_holds_all_of_it():
     assert again["findings"][0]["symptom"] == "vanishing_gradient"
     assert len(again["findings"][0]["why"]) == 10
     assert again["cures"] == [] and again["best"] is None
+
+
+def test_strict_json_holds_what_is_not_finite():
+    diagnosis = regression(optimizer=vg.SGD(1e20)).diagnose(NUMBERS, PRODUCT, seconds=2)
+    told = diagnosis.to_dict()
+    again = json.loads(json.dumps(told, allow_nan=False))
+    none = next(row for row in again["cures"] if row["kind"] == "none")
+    assert none["diverged"] == none["seeds"] and none["loss"] is None and none["score"] is None
+    assert [row.name for row in diagnosis.cures] == [row["change"] for row in again["cures"]]
+    number = dataclasses.replace(diagnosis.findings[0].measured, value=float("nan"))
+    finding = diagnosis.findings[0].with_(measured=number)
+    assert json.loads(json.dumps(finding.to_dict(), allow_nan=False))["measured"]["value"] is None
 
 
 def test_a_notebook_shows_names_and_not_tags():

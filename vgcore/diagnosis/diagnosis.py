@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from vgcore import _json
 from vgcore.diagnosis import text
 from vgcore.diagnosis.evidence import Outcome
 from vgcore.diagnosis.finding import Finding, Measured
@@ -30,8 +31,8 @@ class Diagnosis:
         How well it learns, beside chance and a plain network; None of a record alone.
     measured : dict of str to tuple of Measured
         By symptom: what every rule has measured, ill or not.
-    trials : Trials or None
-        The cures that were tried.
+    cures : Trials or None
+        The table of what was tried; None if nothing was.
     not_looked_at : tuple of str
         Symptoms for which there was nothing to look at.
     """
@@ -39,7 +40,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     outcome: Outcome | None = None
     measured: Mapping[str, tuple[Measured, ...]] = field(default_factory=dict)
-    trials: Trials | None = None
+    cures: Trials | None = None
     not_looked_at: tuple[str, ...] = ()
 
     @property
@@ -85,28 +86,23 @@ class Diagnosis:
         It is no change itself where that, trained for as many steps as were tried, is as good as any and
         better than the network is now.
         """
-        if self.trials is None:
+        if self.cures is None:
             return None
-        none, now = self.trials.none, self.outcome
+        none, now = self.cures.none, self.outcome
         better = now is not None and none.low > max(now.score, now.chance) + MARGIN
-        return self.trials.best or (none if better and self.trials.equal(none) else None)
-
-    @property
-    def cures(self) -> Trials | None:
-        """The table of what was tried; None if nothing was."""
-        return self.trials
+        return self.cures.best or (none if better and self.cures.equal(none) else None)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON can hold it; NaN and infinity are floats."""
+        """All of it as strict JSON can hold it: None in the place of NaN and infinity."""
         best = self.best
         return {
             "format": FORMAT,
             "verdict": self.verdict,
             "healthy": self.healthy,
             "findings": [finding.to_dict() for finding in self.findings],
-            "numbers": self.numbers,
-            "cures": [] if self.trials is None else self.trials.to_rows(),
-            "not_tried": [] if self.trials is None else list(self.trials.not_tried),
+            "numbers": _json.strict(self.numbers),
+            "cures": [] if self.cures is None else _json.strict(self.cures.to_rows()),
+            "not_tried": [] if self.cures is None else list(self.cures.not_tried),
             "not_looked_at": list(self.not_looked_at),
             "best": None if best is None else {"change": best.name, "code": best.code()},
         }

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from vgcore import _json
+
 if TYPE_CHECKING:
     from vgcore.diagnosis.suggestion import Suggestion
 
@@ -127,8 +129,9 @@ class Finding:
         Of gradients that vanish or explode: layer by layer, or timestep by timestep, from the loss back.
     why_sentence : str
         The same in words, or why it cannot be told; empty where there is nothing to tell.
-    cures : tuple of str
-        Changes that may cure it, in words, likeliest first.
+    may_help : tuple of str
+        Changes that may cure it, in words, likeliest first; of a record alone, which has no
+        suggestions, all that there is.
     suggestions : tuple of Suggestion
         Those of them that apply to the network; none was tried for this.
     read : str
@@ -146,7 +149,7 @@ class Finding:
     where: Where = field(default_factory=Where)
     why: tuple[Factor, ...] = ()
     why_sentence: str = ""
-    cures: tuple[str, ...] = ()
+    may_help: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
     read: str = ""
 
@@ -155,7 +158,7 @@ class Finding:
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON can hold it; of suggestions name and code."""
+        """All of it as strict JSON can hold it, None for NaN and infinity; of suggestions name and code."""
         told = asdict(replace(self, suggestions=()))
         told["suggestions"] = [each.to_dict() for each in self.suggestions]
-        return told
+        return dict(_json.strict(told))

@@ -111,7 +111,7 @@ def with_trials(found: Diagnosis, evidence: Evidence, trials: Trials) -> Diagnos
     Where a network fails and no rule said why, but a change cures it, the symptom that this change is for,
     and whose number has come nearest to its threshold, is told as possible.
     """
-    found = replace(found, trials=trials)
+    found = replace(found, cures=trials)
     best = found.best
     if found.illnesses or best is None or not best.changes or not _fails(evidence):
         return found

@@ -144,7 +144,7 @@ class Tried:
         return near or (self.score >= other.low and self.high >= other.score)
 
     def to_row(self, equal: bool) -> dict[str, Any]:
-        """The numbers, as JSON can hold them but for infinite ones and NaN."""
+        """The numbers; infinite and NaN where there are none."""
         losses = self._losses()
         none = not self.classes
         return {
@@ -216,7 +216,7 @@ class Trials(Sequence[Tried]):
         return [row for row in self.rows if row.kind in ("change", "random")]
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Each row's numbers; infinite losses are of runs that diverged."""
+        """Each row's numbers as floats; infinite losses are of runs that diverged."""
         return [row.to_row(self.equal(row)) for row in self.rows]
 
     def to_dataframe(self) -> DataFrame:

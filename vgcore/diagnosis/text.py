@@ -78,9 +78,9 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield "What was measured, nearest to its threshold first:"
         for each in diagnosis.nearest[:_SHOWN_NUMBERS]:
             yield f"   {each}"
-    if diagnosis.trials is not None:
+    if diagnosis.cures is not None:
         yield ""
-        yield from _tried(diagnosis.trials, diagnosis.best)
+        yield from _tried(diagnosis.cures, diagnosis.best)
     if diagnosis.not_looked_at:
         yield ""
         yield from textwrap.wrap(_unseen(diagnosis.not_looked_at), _WIDTH)
@@ -114,7 +114,7 @@ def _said(finding: Finding, followers: list[Finding]) -> Iterator[str]:
         yield f"Why: {finding.why_sentence}"
     if followers:
         yield f"What follows from it: {'; '.join(str(each.measured) for each in followers)}."
-    names = [each.name for each in finding.suggestions] or finding.cures
+    names = [each.name for each in finding.suggestions] or finding.may_help
     if names:
         yield f"What may help: {'; '.join(names)}."
     if finding.read:
@@ -167,8 +167,8 @@ def html(diagnosis: Diagnosis) -> str:
         nearest = diagnosis.nearest[:_SHOWN_NUMBERS]
         rows = "".join(f"<li>{escape(str(each))}</li>" for each in nearest)
         parts.append(f"<details><summary>What was measured</summary><ul>{rows}</ul></details>")
-    if diagnosis.trials is not None:
-        parts.append(diagnosis.trials._repr_html_())
+    if diagnosis.cures is not None:
+        parts.append(diagnosis.cures._repr_html_())
     return f"<div>{''.join(parts)}</div>"
 
 

@@ -125,27 +125,25 @@ class _Writer:
 
     def layer(self, layer: Layer, *, named: bool = True) -> str:
         """A call that makes it."""
-        start = getattr(layer, "activation", "identity")
         shown = []
         for name, value in layer.shown():
             if name == "name" and not named:
                 continue
-            if isinstance(value, Initializer):
-                text = self._start(value, start)
-            else:
-                text = self._inside(value, layer)
+            text = self._argument(value, layer)
             shown.append(f"{name}={text}" if name else text)
         return _joined(f"{self._home(type(layer), 'layer')}(", shown, ")")
 
-    def _inside(self, value: Any, block: Layer) -> str:
-        """An argument of a layer, which may be layers, or sequences of such."""
+    def _argument(self, value: Any, block: Layer) -> str:
+        """An argument of a layer: initializers by name, and of a block layers, or sequences of such."""
+        if isinstance(value, Initializer):
+            return self._start(value, getattr(block, "activation", "identity"))
         if isinstance(value, Layer):
             by_itself = isinstance(block, layers.Bidirectional)
             return self.layer(
                 value, named=not by_itself and value not in automatic(block.members())
             )
         if isinstance(value, list | tuple):
-            return _sequence(value, [self._inside(each, block) for each in value])
+            return _sequence(value, [self._argument(each, block) for each in value])
         return self.value(value, "layer")
 
     def _start(self, start: Initializer, function: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vgcore import _extras, _files, _validate, page
+from vgcore import _extras, _files, _json, _validate, page
 from vgcore._files import Path
 from vgcore.diagnosis import Diagnosis
 from vgcore.flow import GradientFlow
@@ -37,7 +37,7 @@ def write(path: Path, model: Any, flow: Any, diagnosis: Any) -> None:
         machine=making.of_machine(),
         runs=[flows.told(each) for each in data["flows"]["runs"]] if data["flows"] else [],
         precision=packing.PRECISION,
-        data=_finite(data),
+        data=_json.strict(data),
         script=page.script(*page.DRAWING, *page.EXPLORING),
         style=page.style(),
     )
@@ -108,12 +108,3 @@ def _course(history: History) -> dict[str, Any] | None:
         if all(np.ndim(each) == 0 for each in values)
     }
     return {"epochs": history.epoch, "values": held} if history.epoch else None
-
-
-def _finite(data: Any) -> Any:
-    """The same without NaN and infinity, of which JSON knows none; None in their stead."""
-    if isinstance(data, dict):
-        return {name: _finite(each) for name, each in data.items()}
-    if isinstance(data, list):
-        return [_finite(each) for each in data]
-    return None if isinstance(data, float) and not np.isfinite(data) else data

@@ -103,7 +103,7 @@ class Symptom:
             ill=ill,
             weight=self.weight,
             where=sign.where,
-            cures=tuple(CHANGES[key].name for key in self.cures),
+            may_help=tuple(CHANGES[key].name for key in self.cures),
             read=self.read,
         )
 
