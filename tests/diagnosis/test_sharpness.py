@@ -17,7 +17,7 @@ def test_of_a_linear_network_it_is_that_of_the_inputs():
     x = np.random.default_rng(0).normal(size=(50, 3)) * (1, 2, 5)
     rows = np.c_[x, np.ones(50)]
     wanted = np.linalg.eigvalsh(2 * rows.T @ rows / 50).max()
-    assert sharpness(made([vg.Dense(1)], 3), x, x[:, :1]) == pytest.approx(wanted, rel=1e-3)
+    assert sharpness(made([vg.Dense(1)], 3), x, x[:, :1]) == pytest.approx(wanted, rel=0.02)
 
 
 def test_parameters_are_left_as_they_are():

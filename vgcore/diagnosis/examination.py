@@ -84,7 +84,7 @@ def examined(
         history=history,
         batch_size=batch,
         chance_loss=score.chance_loss(model.loss, samples.wanted, samples.kind),
-        sharpness=_sharpness(start, recipe, few),
+        sharpness=_sharpness(start, recipe, few, seconds * _SHARE / 2),
         broken=broken,
     )
 
@@ -141,12 +141,13 @@ def _some(samples: Samples, numbers: int) -> Samples:
     return samples.of(rows)
 
 
-def _sharpness(start: Sequential, recipe: Recipe, few: Samples) -> float | None:
+def _sharpness(start: Sequential, recipe: Recipe, few: Samples, seconds: float) -> float | None:
     """The curvature at the start, where it bounds the learning rate."""
     plain = type(start.optimizer).__name__ in _DESCENDING and start.loss.function is None
     if not plain or few.lengths is not None or start.session.stateful:
         return None
-    return sharpness(present(start, replace(recipe, dtype=np.dtype(np.float64))), few.x, few.y)
+    exact = present(start, replace(recipe, dtype=np.dtype(np.float64)))
+    return sharpness(exact, few.x, few.y, seconds)
 
 
 def _train(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,11 +12,17 @@ from vgcore.diagnosis.network import leaves
 from vgcore.model import Sequential
 
 _TURNS = 12
+_NEAR = 0.01  # of itself, by which it changes when it is known well enough
 _STEP = 1e-4
 _OFF = 0.01  # standard deviation of biases in place of 0
 
 
-def sharpness(model: Sequential, x: NDArray[np.generic], y: NDArray[np.generic]) -> float:
+def sharpness(
+    model: Sequential,
+    x: NDArray[np.generic],
+    y: NDArray[np.generic],
+    seconds: float = math.inf,
+) -> float:
     """The eigenvalue of the loss's Hessian that is largest in absolute value, by power iteration.
 
     Products with the Hessian are central differences of gradients, ``(g(w + e v) - g(w - e v)) / 2e``. Biases
@@ -26,6 +35,8 @@ def sharpness(model: Sequential, x: NDArray[np.generic], y: NDArray[np.generic])
         Compiled, of float64.
     x, y : ndarray
         As in `Sequential.fit`.
+    seconds : float
+        After which it stops; what is found until then is too small, if anything.
 
     Returns
     -------
@@ -33,6 +44,7 @@ def sharpness(model: Sequential, x: NDArray[np.generic], y: NDArray[np.generic])
         NaN where a gradient is not finite.
     """
     session, rng = model.session, np.random.default_rng(0)
+    end = time.monotonic() + seconds
     own = session.values.copy()
     for _, layer in leaves(model):
         for name, view in layer.views.items():
@@ -53,8 +65,11 @@ def sharpness(model: Sequential, x: NDArray[np.generic], y: NDArray[np.generic])
                 model.gradients(x, y)
                 slopes.append(session.gradients.copy())
             product = (slopes[0] - slopes[1]) / (2 * _STEP)
-            curvature = float(direction @ product)
+            before, curvature = curvature, float(direction @ product)
             direction = product
+            known = abs(curvature - before) < _NEAR * abs(curvature)
+            if known or time.monotonic() > end:
+                break
         return abs(curvature)
     finally:
         session.values[...] = own
