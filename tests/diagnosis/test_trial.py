@@ -76,7 +76,7 @@ def test_rows_are_what_json_can_hold(table):
 def test_a_table_prints(table):
     lines = str(table).splitlines()
     assert lines[0].split() == [
-        "change", "best", "score", "loss", "gradient", "ratio", "steps", "time", "seeds",
+        "change", "score", "loss", "gradient", "ratio", "steps", "time", "seeds",
     ]  # fmt: skip
     assert len(
         [line for line in lines if line.startswith(tuple(row.name for row in table))]
@@ -318,10 +318,13 @@ def started(recipe, rows):
     return contender.runs
 
 
+RECIPE = Recipe.of(deep(1))
+
+
 def row(name, scores, kind="change", changes=None, place=0):
     results = tuple(race.Result(1.0, score, 1.0, 1.0, 10, False) for score in scores)
     keys = (name,) if changes is None else changes
-    return Tried(name, kind, keys, None, results, None, True, place)
+    return Tried(name, kind, keys, RECIPE, results, Given(*blobs()), True, place)
 
 
 def ranked(*rows):

@@ -89,7 +89,7 @@ class Diagnosis:
         if self.cures is None:
             return None
         none, now = self.cures.none, self.outcome
-        better = now is not None and none.low > max(now.score, now.chance) + MARGIN
+        better = now is not None and none.low > max(now.score, now.chance + now.luck) + MARGIN
         return self.cures.best or (none if better and self.cures.equal(none) else None)
 
     def to_dict(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Measured:
         Of what it is: "gradient of dense1 over that of dense8".
     value, threshold : float
     above : bool
-        Whether it is ill above the threshold, or below it.
+        Whether it is a symptom above the threshold, or below it.
     """
 
     what: str
@@ -49,8 +49,15 @@ class Measured:
 
     def __str__(self) -> str:
         """The number and the threshold in a line."""
-        ill = "above" if self.above else "below"
-        return f"{self.what}: {self.value:.3g} (ill {ill} {self.threshold:.3g})"
+        side = "above" if self.above else "below"
+        return (
+            f"{self.what}: {in_digits(self.value)} (a symptom {side} {in_digits(self.threshold)})"
+        )
+
+
+def in_digits(value: float) -> str:
+    """A number in about three digits."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from numpy.typing import ArrayLike
 
 from vgcore import _html
 from vgcore._frames import dataframe
+from vgcore.diagnosis import score, targets
 from vgcore.diagnosis.changes import Given
+from vgcore.diagnosis.changes.data import has_own_targets, is_sparse
 from vgcore.diagnosis.preparation import Data
 from vgcore.diagnosis.race import Kind, Result
 from vgcore.diagnosis.recipe import Recipe
@@ -204,13 +207,55 @@ class Trials(Sequence[Tried]):
 
     @property
     def best(self) -> Tried | None:
-        """The simplest change that scores as the best does and better than no change; None if none is."""
-        better = [row for row in self._changes() if row.better_than(self.none)]
+        """The simplest change that scores as the best does, and above no change and chance; None if none is."""
+        better = [row for row in self._changes() if row.better_than(self.none) and self.learns(row)]
         if not better:
             return None
         top = max(better, key=lambda row: row.score)
         as_good = (row for row in better if row.score >= top.score - MARGIN)
         return min(as_good, key=lambda row: (len(row.changes), row.kind == "random", row.place))
+
+    @cached_property
+    def _judged(self) -> tuple[str, float]:
+        """What a score is, in words, and that of the best constant answer."""
+        none = self.none
+        y = np.asarray(none.data.y)
+        if not none.classes:
+            if has_own_targets(none.recipe, y):
+                return "minus the loss", -math.inf
+            return "part of the targets' variance that is explained,", 0.0
+        kind = targets.kind_of(y, sparse=is_sparse(none.recipe))
+        if kind == "numbers" and (labels := targets.as_labels(y)) is not None:
+            y, kind = labels, "labels"
+        classes = targets.classes_of(y, kind)
+        mean = classes is not None and score.is_unbalanced(classes)
+        return f"accuracy{', as a mean over the classes,' if mean else ''}", score.of_chance(
+            y, kind
+        )
+
+    @property
+    def chance(self) -> float:
+        """The score of the best constant answer."""
+        return self._judged[1]
+
+    @property
+    def measure(self) -> str:
+        """What a score is, and of which rows, in words."""
+        what, held = self._judged[0], self.none.held
+        of = f"{held:,} rows held out" if held else f"all {len(self.none.data.x):,} rows"
+        chance = f" (chance: {self.chance:.2f})" if math.isfinite(self.chance) else ""
+        return f"{what} on {of}{chance}"
+
+    def learns(self, row: Tried) -> bool:
+        """Whether it scores above chance by more than luck: of accuracies two standard errors."""
+        square = self.chance * (1 - self.chance) / row.held if row.classes and row.held else 0.0
+        return row.score > self.chance + max(2 * math.sqrt(square), MARGIN)
+
+    def mark(self, row: Tried, best: Tried | None) -> str:
+        """Whether a row is the best, or as good, in words; empty of one that is not, or learns nothing."""
+        if row is best:
+            return "best"
+        return "as good" if self.equal(row) and self.learns(row) else ""
 
     def _changes(self) -> list[Tried]:
         return [row for row in self.rows if row.kind in ("change", "random")]
@@ -230,7 +275,7 @@ class Trials(Sequence[Tried]):
         widths = [max(len(row[i]) for row in lines) for i in range(len(head))]
         told = [
             "  ".join(
-                cell.ljust(width) if place in (0, 1) else cell.rjust(width)
+                cell.ljust(width) if place < _WORDS else cell.rjust(width)
                 for place, (cell, width) in enumerate(zip(row, widths, strict=True))
             ).rstrip()
             for row in (head, *rows)
@@ -245,7 +290,7 @@ class Trials(Sequence[Tried]):
 
     def _cells(self) -> Iterator[list[str]]:
         for row in self.rows:
-            mark = "=" if self.equal(row) else ""
+            mark = self.mark(row, self.best)
             kind = "" if row.kind == "change" else row.kind
             ranges = [_range([r.score for r in row.results]), _range(row._losses())]
             seeds = f"{len(row.results)}" + (f", {row.diverged} diverged" if row.diverged else "")
@@ -261,20 +306,24 @@ class Trials(Sequence[Tried]):
             ]
 
     def _feet(self) -> Iterator[str]:
+        yield f"Score: {self.measure}. Median over the seeds (least to most)."
+        yield "Gradient ratio: that of the first layer over that of the last."
         yield from self.notes
         if self.not_tried:
             yield f"Not tried: {', '.join(self.not_tried)}."
 
 
-HEAD = ["change", "", "best", "score", "loss", "gradient ratio", "steps", "time", "seeds"]
+_WORDS = 3  # columns of them
+HEAD = ["change", "", "", "score", "loss", "gradient ratio", "steps", "time", "seeds"]
 
 
 def _range(values: list[float]) -> str:
-    middle, low, high = median(values), min(values), max(values)
-    if not np.isfinite(middle):
+    return spread(median(values), min(values), max(values))
+
+
+def spread(middle: float, low: float, high: float, digits: str = ".3g") -> str:
+    """A median, and the least and the most."""
+    if not math.isfinite(middle):
         return "diverged"
-    return f"{_short(middle)} ({_short(low)} to {_short(high)})"
-
-
-def _short(value: float) -> str:
-    return f"{value:.3g}" if np.isfinite(value) else "diverged"
+    told = [f"{each:{digits}}" if math.isfinite(each) else "diverged" for each in (low, high)]
+    return f"{middle:{digits}} ({told[0]} to {told[1]})"

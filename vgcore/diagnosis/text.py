@@ -9,11 +9,12 @@ from html import escape
 from statistics import median
 from typing import TYPE_CHECKING
 
-from vgcore.diagnosis.finding import Finding
+from vgcore.diagnosis.finding import Finding, in_digits
+from vgcore.diagnosis.table import spread
 
 if TYPE_CHECKING:
     from vgcore.diagnosis.diagnosis import Diagnosis
-    from vgcore.diagnosis.table import Trials, Tried
+    from vgcore.diagnosis.table import Trials
 
 _WIDTH = 100
 _SHOWN_NUMBERS = 6
@@ -27,9 +28,9 @@ def verdict(diagnosis: Diagnosis) -> str:
     little = any(finding.symptom == "learns_little" for finding in diagnosis.findings)
     outcome = diagnosis.outcome
     if not ill and outcome is not None and not outcome.learns_something:
-        return (
-            f"No illness was found, but nothing is learned, by a plain network neither: {learned}."
-        )
+        neither = math.isnan(outcome.learned) and not math.isnan(outcome.reference)
+        both = ", not by a plain network either" if neither else ""
+        return f"No illness was found, but nothing is learned{both}: {learned}."
     if not ill and little:
         return f"No illness was found, but it learns less than it could: {learned}."
     if not ill and outcome is None:
@@ -48,16 +49,17 @@ def _learned(diagnosis: Diagnosis) -> str:
     outcome = diagnosis.outcome
     if outcome is None:
         return ""
-    plain = (
-        f", a plain network {_score(outcome.reference)}"
-        if outcome.reference == outcome.reference
-        else ""
-    )
-    return f"it reaches {_score(outcome.score)} {outcome.measure} (chance {_score(outcome.chance)}{plain})"
+    score, chance = _score(outcome.score), _score(outcome.chance)
+    reference = "" if math.isnan(outcome.reference) else _score(outcome.reference)
+    if not math.isnan(outcome.score):
+        plain = f", a plain network: {reference}" if reference else ""
+        return f"it reaches {score} {outcome.measure} (chance: {chance}{plain})"
+    beside = f", where a plain network reaches {reference} {outcome.measure} (chance: {chance})"
+    return f"its outputs are not finite{beside if reference else ''}"
 
 
 def _score(value: float) -> str:
-    return "nan" if value != value else f"{max(value, -9.99):.2f}"
+    return f"{value:.2f}" if value > -10 else "less than -10"
 
 
 def plain(diagnosis: Diagnosis) -> str:
@@ -76,14 +78,21 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.healthy:
         yield ""
         yield "What was measured, nearest to its threshold first:"
-        for each in diagnosis.nearest[:_SHOWN_NUMBERS]:
-            yield f"   {each}"
+        yield from (f"   {each}" for each in _nearest(diagnosis))
     if diagnosis.cures is not None:
         yield ""
-        yield from _tried(diagnosis.cures, diagnosis.best)
+        yield from _tried(diagnosis.cures, diagnosis)
     if diagnosis.not_looked_at:
         yield ""
         yield from textwrap.wrap(_unseen(diagnosis.not_looked_at), _WIDTH)
+
+
+def _nearest(diagnosis: Diagnosis) -> list[str]:
+    """Some numbers with their thresholds; of a number with two, the nearer."""
+    nearest: dict[str, str] = {}
+    for each in diagnosis.nearest:
+        nearest.setdefault(each.what, str(each))
+    return [*nearest.values()][:_SHOWN_NUMBERS]
 
 
 def _unseen(names: tuple[str, ...]) -> str:
@@ -96,9 +105,7 @@ def _unseen(names: tuple[str, ...]) -> str:
 
 
 def _of(finding: Finding, mark: str, followers: list[Finding]) -> Iterator[str]:
-    sure = "" if finding.certainty == "likely" else f" ({finding.certainty})"
-    note = "" if finding.ill else "Worth knowing: "
-    yield f"{mark}{note}{finding.title}{sure}"
+    yield f"{mark}{_headed(finding)}"
     indent = " " * len(mark)
     yield from textwrap.wrap(
         finding.sentence, _WIDTH, initial_indent=indent, subsequent_indent=indent
@@ -108,12 +115,21 @@ def _of(finding: Finding, mark: str, followers: list[Finding]) -> Iterator[str]:
         yield from textwrap.wrap(said, _WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
+def _headed(finding: Finding) -> str:
+    sure = "" if finding.certainty == "likely" else f" ({finding.certainty})"
+    return f"{'' if finding.ill else 'Worth knowing: '}{finding.title}{sure}"
+
+
 def _said(finding: Finding, followers: list[Finding]) -> Iterator[str]:
     """What there is to say of a finding beyond its sentence and number."""
     if finding.why_sentence:
         yield f"Why: {finding.why_sentence}"
     if followers:
-        yield f"What follows from it: {'; '.join(str(each.measured) for each in followers)}."
+        told = [
+            f"{each.title} ({each.measured.what}: {in_digits(each.measured.value)})"
+            for each in followers
+        ]
+        yield f"What follows from it: {'; '.join(told)}."
     names = [each.name for each in finding.suggestions] or finding.may_help
     if names:
         yield f"What may help: {'; '.join(names)}."
@@ -121,38 +137,56 @@ def _said(finding: Finding, followers: list[Finding]) -> Iterator[str]:
         yield f"Read: {finding.read}"
 
 
-def _tried(trials: Trials, best: Tried | None) -> Iterator[str]:
+def _tried(trials: Trials, diagnosis: Diagnosis) -> Iterator[str]:
     """The best of the cures that were tried, beside no change, random changes and a plain network."""
-    shown = [row for row in trials if row.kind == "change"][:_SHOWN_CURES]
-    if best is not None and best is not trials.none and best not in shown:
-        shown.insert(0, best)
-    shown += [row for row in trials if row.kind in ("reference", "none")]
-    names = [row.name for row in shown]
-    width = max(map(len, names))
-    seeds = max(len(row.results) for row in trials)
-    yield (
-        f"Cures that were tried: score of rows that were held out, after {trials.none.steps:,} steps; "
-        f"median of {seeds} (least to most)"
-    )
-    for row in shown:
-        mark = "*" if row is best else "=" if trials.equal(row) else " "
-        yield f"  {mark} {row.name:<{width}}  {_spread(row.score, row.low, row.high)}"
+    best = diagnosis.best
+    shown = [row for row in trials if row.kind == "change" and row is not best][:_SHOWN_CURES]
+    shown += [row for row in trials if row.kind in ("reference", "none") and row is not best]
+    shown = shown if best is None else [best, *shown]
+    lines = [
+        (row.name, _spread(row.score, row.low, row.high), trials.mark(row, best)) for row in shown
+    ]
     drawn = [row.score for row in trials if row.kind == "random"]
     if drawn:
-        name = f"{len(drawn)} random changes"
-        yield f"    {name:<{width}}  {_spread(median(drawn), min(drawn), max(drawn))}"
-    yield f"  *: the simplest of the best, =: as good. All {len(trials)} rows: diagnosis.cures"
+        name = f"{len(drawn)} random change{'s' if len(drawn) > 1 else ''}"
+        lines.append((name, _spread(median(drawn), min(drawn), max(drawn)), ""))
+    widths = [max(len(line[place]) for line in lines) for place in range(2)]
+    yield from textwrap.wrap(f"Cures that were tried: {_how(trials)}", _WIDTH)
+    for name, scores, mark in lines:
+        yield f"   {name:<{widths[0]}}  {scores:<{widths[1]}}  {mark}".rstrip()
+    yield from textwrap.wrap(_conclusion(trials, diagnosis), _WIDTH)
+    yield f"All {len(trials)} rows: diagnosis.cures"
+
+
+def _how(trials: Trials) -> str:
+    """What the scores of a table are."""
+    seeds = max(len(row.results) for row in trials)
+    steps = f"{trials.none.steps:,} steps"
+    many = f"; median of {seeds} starts (least to most)" if seeds > 1 else ""
+    return f"{trials.measure} after {steps}{many}"
+
+
+def _conclusion(trials: Trials, diagnosis: Diagnosis) -> str:
+    """What follows from a table."""
+    best = diagnosis.best
     if best is None:
-        yield "  No change did better than none, given the seeds."
-    elif best is trials.none:
-        yield "  As it is it does as well as any of them, if it is trained for as many steps: train on."
-    else:
-        yield "  The best as a network: diagnosis.best.apply(); its lines: diagnosis.best.code()"
+        learns = any(trials.learns(row) for row in trials if row.kind in ("change", "random"))
+        return f"No change {'made it better' if learns else 'did better than chance'} by more than luck."
+    if best is not trials.none:
+        return (
+            "The best is the simplest of those that do as well: diagnosis.best.apply() is the network, "
+            "diagnosis.best.code() its lines."
+        )
+    if any(finding.certainty == "certain" for finding in diagnosis.illnesses):
+        return (
+            "No change is needed, but a new start: drawn anew (diagnosis.best.apply()) and trained for as "
+            "many steps it does as well as with any of them."
+        )
+    return "Without a change it does as well as with any, if it is trained for as many steps: train on."
 
 
 def _spread(middle: float, low: float, high: float) -> str:
-    told = [f"{each:.3f}" if math.isfinite(each) else "diverged" for each in (middle, low, high)]
-    return f"{told[0]} ({told[1]} to {told[2]})"
+    return spread(middle, low, high, ".3f")
 
 
 def html(diagnosis: Diagnosis) -> str:
@@ -164,17 +198,18 @@ def html(diagnosis: Diagnosis) -> str:
         if not finding.follows_from
     ]
     if diagnosis.healthy:
-        nearest = diagnosis.nearest[:_SHOWN_NUMBERS]
-        rows = "".join(f"<li>{escape(str(each))}</li>" for each in nearest)
+        rows = "".join(f"<li>{escape(each)}</li>" for each in _nearest(diagnosis))
         parts.append(f"<details><summary>What was measured</summary><ul>{rows}</ul></details>")
     if diagnosis.cures is not None:
         parts.append(diagnosis.cures._repr_html_())
+        parts.append(f"<p>{escape(_conclusion(diagnosis.cures, diagnosis))}</p>")
+    if diagnosis.not_looked_at:
+        parts.append(f"<p>{escape(_unseen(diagnosis.not_looked_at))}</p>")
     return f"<div>{''.join(parts)}</div>"
 
 
 def _item(finding: Finding, followers: list[Finding]) -> str:
-    sure = "" if finding.certainty == "likely" else f" ({finding.certainty})"
     lines = [escape(finding.sentence), f"<i>{escape(str(finding.measured))}</i>"]
     lines += [escape(said) for said in _said(finding, followers)]
     opened = " open" if finding.ill else ""
-    return f"<details{opened}><summary>{escape(finding.title + sure)}</summary>{'<br>'.join(lines)}</details>"
+    return f"<details{opened}><summary>{escape(_headed(finding))}</summary>{'<br>'.join(lines)}</details>"

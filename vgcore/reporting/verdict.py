@@ -105,7 +105,7 @@ def _log(value: float) -> float:
 def _cures(trials: Trials, best: Any) -> dict[str, Any]:
     """The table of cures: a few rows, those that help to compare with them, and all."""
     rows = [
-        {**each, "best": tried is best, "said": _said(each, tried is best)}
+        {**each, "best": tried is best, "said": _said(each["kind"], trials.mark(tried, best))}
         for tried, each in zip(trials, trials.to_rows(), strict=True)
     ]
     shown = [row for row in rows if row["kind"] != "random"]
@@ -116,15 +116,14 @@ def _cures(trials: Trials, best: Any) -> dict[str, Any]:
         "rows": rows,
         "notes": trials.notes,
         "not_tried": trials.not_tried,
-        "classes": trials[0].classes,
+        "measure": trials.measure,
     }
 
 
-def _said(row: dict[str, Any], best: bool) -> list[str]:
+def _said(kind: str, mark: str) -> list[str]:
     """What there is to say of a row of cures."""
     kinds = {"random": "drawn by chance", "none": "to compare with", "reference": "to compare with"}
-    found = ["the best" if best else "as good" if row["equal"] else "", kinds.get(row["kind"], "")]
-    return [each for each in found if each]
+    return [each for each in (mark, kinds.get(kind, "")) if each]
 
 
 def short(value: float) -> str:
