@@ -168,6 +168,17 @@ def test_a_diagnosis_alone_and_a_model_that_was_never_compiled(tmp_path: Path) -
     assert "not compiled" in Read(tmp_path / "r.html").text
 
 
+def test_runs_that_diverge_are_called_so_and_the_measure_is_told(tmp_path: Path) -> None:
+    x, _ = data()
+    model = vg.Sequential([vg.Dense(8, "relu"), vg.Dense(1)], input_shape=4, seed=0)
+    model.compile("mse", vg.SGD(1e20))
+    diagnosis = model.diagnose(x, x[:, :1] * x[:, 1:2], seconds=1)
+    vg.report(tmp_path / "r.html", diagnosis=diagnosis)
+    told = Read(tmp_path / "r.html").text
+    assert "no change diverged diverged" in told and "∞" not in told and "NaN" not in told
+    assert "part of the targets' variance that is explained, on 22 rows held out" in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -207,7 +207,7 @@ class Trials(Sequence[Tried]):
 
     @property
     def best(self) -> Tried | None:
-        """The simplest change that scores as the best does, and above no change and chance; None if none is."""
+        """The simplest change that scores as the best does, above no change and chance; None if none is."""
         better = [row for row in self._changes() if row.better_than(self.none) and self.learns(row)]
         if not better:
             return None
@@ -299,7 +299,7 @@ class Trials(Sequence[Tried]):
                 kind if kind != "none" else "",
                 mark,
                 *ranges,
-                f"{row.gradient_ratio:.1e}",
+                "" if math.isnan(row.gradient_ratio) else f"{row.gradient_ratio:.1e}",
                 f"{row.steps:,}",
                 f"{row.seconds:.2g} s",
                 seeds,

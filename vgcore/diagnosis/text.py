@@ -9,16 +9,19 @@ from html import escape
 from statistics import median
 from typing import TYPE_CHECKING
 
+from vgcore import _html
 from vgcore.diagnosis.finding import Finding, in_digits
 from vgcore.diagnosis.table import spread
 
 if TYPE_CHECKING:
     from vgcore.diagnosis.diagnosis import Diagnosis
-    from vgcore.diagnosis.table import Trials
+    from vgcore.diagnosis.table import Trials, Tried
 
 _WIDTH = 100
 _SHOWN_NUMBERS = 6
 _SHOWN_CURES = 8
+_TRIED = "Cures that were tried"
+_LONGEST = 60  # of what a row of cures is called
 
 
 def verdict(diagnosis: Diagnosis) -> str:
@@ -81,7 +84,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield from (f"   {each}" for each in _nearest(diagnosis))
     if diagnosis.cures is not None:
         yield ""
-        yield from _tried(diagnosis.cures, diagnosis)
+        yield from _table(diagnosis.cures, diagnosis)
     if diagnosis.not_looked_at:
         yield ""
         yield from textwrap.wrap(_unseen(diagnosis.not_looked_at), _WIDTH)
@@ -137,25 +140,35 @@ def _said(finding: Finding, followers: list[Finding]) -> Iterator[str]:
         yield f"Read: {finding.read}"
 
 
-def _tried(trials: Trials, diagnosis: Diagnosis) -> Iterator[str]:
-    """The best of the cures that were tried, beside no change, random changes and a plain network."""
-    best = diagnosis.best
+def _tried(trials: Trials, best: Tried | None) -> Iterator[tuple[str, str, str]]:
+    """Name, scores and mark of the best of the cures that were tried, and of what to compare them with."""
     shown = [row for row in trials if row.kind == "change" and row is not best][:_SHOWN_CURES]
     shown += [row for row in trials if row.kind in ("reference", "none") and row is not best]
-    shown = shown if best is None else [best, *shown]
-    lines = [
-        (row.name, _spread(row.score, row.low, row.high), trials.mark(row, best)) for row in shown
-    ]
+    for row in shown if best is None else [best, *shown]:
+        yield _cut(row.name), _spread(row.score, row.low, row.high), trials.mark(row, best)
     drawn = [row.score for row in trials if row.kind == "random"]
     if drawn:
         name = f"{len(drawn)} random change{'s' if len(drawn) > 1 else ''}"
-        lines.append((name, _spread(median(drawn), min(drawn), max(drawn)), ""))
-    widths = [max(len(line[place]) for line in lines) for place in range(2)]
-    yield from textwrap.wrap(f"Cures that were tried: {_how(trials)}", _WIDTH)
-    for name, scores, mark in lines:
+        yield name, _spread(median(drawn), min(drawn), max(drawn)), ""
+
+
+def _table(trials: Trials, diagnosis: Diagnosis) -> Iterator[str]:
+    """The same, as a terminal shows it."""
+    rows = [*_tried(trials, diagnosis.best)]
+    widths = [max(len(row[place]) for row in rows) for place in range(2)]
+    yield from textwrap.wrap(f"{_TRIED}: {_how(trials)}", _WIDTH)
+    for name, scores, mark in rows:
         yield f"   {name:<{widths[0]}}  {scores:<{widths[1]}}  {mark}".rstrip()
-    yield from textwrap.wrap(_conclusion(trials, diagnosis), _WIDTH)
-    yield f"All {len(trials)} rows: diagnosis.cures"
+    yield from textwrap.wrap(conclusion(trials, diagnosis), _WIDTH)
+    yield _all(trials)
+
+
+def _all(trials: Trials) -> str:
+    return f"All {len(trials)} rows: diagnosis.cures"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
 
 
 def _how(trials: Trials) -> str:
@@ -166,7 +179,7 @@ def _how(trials: Trials) -> str:
     return f"{trials.measure} after {steps}{many}"
 
 
-def _conclusion(trials: Trials, diagnosis: Diagnosis) -> str:
+def conclusion(trials: Trials, diagnosis: Diagnosis) -> str:
     """What follows from a table."""
     best = diagnosis.best
     if best is None:
@@ -198,11 +211,13 @@ def html(diagnosis: Diagnosis) -> str:
         if not finding.follows_from
     ]
     if diagnosis.healthy:
-        rows = "".join(f"<li>{escape(each)}</li>" for each in _nearest(diagnosis))
-        parts.append(f"<details><summary>What was measured</summary><ul>{rows}</ul></details>")
+        numbers = "".join(f"<li>{escape(each)}</li>" for each in _nearest(diagnosis))
+        parts.append(f"<details><summary>What was measured</summary><ul>{numbers}</ul></details>")
     if diagnosis.cures is not None:
-        parts.append(diagnosis.cures._repr_html_())
-        parts.append(f"<p>{escape(_conclusion(diagnosis.cures, diagnosis))}</p>")
+        trials = diagnosis.cures
+        foot = f"{conclusion(trials, diagnosis)} {_all(trials)}"
+        rows = _tried(trials, diagnosis.best)
+        parts.append(_html.table(f"{_TRIED}: {_how(trials)}", ("change", "score", ""), rows, foot))
     if diagnosis.not_looked_at:
         parts.append(f"<p>{escape(_unseen(diagnosis.not_looked_at))}</p>")
     return f"<div>{''.join(parts)}</div>"

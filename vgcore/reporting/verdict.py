@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from vgcore.diagnosis import Diagnosis
+from vgcore.diagnosis import Diagnosis, text
 from vgcore.diagnosis.finding import Factor, Finding, Where
 from vgcore.diagnosis.table import Trials
 
@@ -35,7 +35,7 @@ def told(diagnosis: Diagnosis) -> dict[str, Any]:
             if not each.follows_from
         ],
         "numbers": diagnosis.nearest,
-        "cures": None if diagnosis.cures is None else _cures(diagnosis.cures, best),
+        "cures": None if diagnosis.cures is None else _cures(diagnosis.cures, diagnosis),
         "best": None if best is None else {"name": best.name, "code": best.code()},
         "not_looked_at": [name.replace("_", " ") for name in diagnosis.not_looked_at],
     }
@@ -102,10 +102,16 @@ def _log(value: float) -> float:
     return math.nan if math.isnan(value) else math.log10(value) if value > 0 else -math.inf
 
 
-def _cures(trials: Trials, best: Any) -> dict[str, Any]:
+def _cures(trials: Trials, diagnosis: Diagnosis) -> dict[str, Any]:
     """The table of cures: a few rows, those that help to compare with them, and all."""
+    best = diagnosis.best
     rows = [
-        {**each, "best": tried is best, "said": _said(each["kind"], trials.mark(tried, best))}
+        {
+            **each,
+            **{name: _spread(each, name) for name in ("score", "loss")},
+            "best": tried is best,
+            "said": _said(each["kind"], trials.mark(tried, best)),
+        }
         for tried, each in zip(trials, trials.to_rows(), strict=True)
     ]
     shown = [row for row in rows if row["kind"] != "random"]
@@ -117,7 +123,17 @@ def _cures(trials: Trials, best: Any) -> dict[str, Any]:
         "notes": trials.notes,
         "not_tried": trials.not_tried,
         "measure": trials.measure,
+        "conclusion": text.conclusion(trials, diagnosis),
     }
+
+
+def _spread(row: dict[str, Any], name: str) -> str:
+    """A median over the seeds, and the least and the most."""
+    middle, *ends = (row[each] for each in (name, f"{name}_low", f"{name}_high"))
+    if not math.isfinite(middle):
+        return "diverged"
+    low, high = (short(each) if math.isfinite(each) else "diverged" for each in ends)
+    return f"{short(middle)} ({low} to {high})"
 
 
 def _said(kind: str, mark: str) -> list[str]:
