@@ -106,6 +106,11 @@ def blocks():
             gate=0.5,
         ),
         vg.Dense(6, vg.activations.formula("z * sigmoid(2 * z)"), **he),
+        vg.Dense(
+            6,
+            vg.activations.formula("where(z > 40, z, 0)"),  # no start by name has a gain for it
+            weight_initializer=vg.initializers.Normal(0, 0.3),
+        ),
         vg.Activation(vg.activations.formula("z * sigmoid(b * z)", b=1.5, shared=True)),
         vg.PReLU(initial=0.1),
         vg.AlphaDropout(0.1),
