@@ -193,3 +193,12 @@ def test_every_rule_says_where_it_comes_from():
     for symptom in SYMPTOMS.values():
         assert symptom.rule and symptom.source and symptom.looks and symptom.thresholds
         assert 0 < symptom.weight <= 1
+
+
+def test_too_little_time_is_said():
+    network = dense(depth=3)
+    network.fit(X, Y, epochs=2000, batch_size=800, verbose=0)
+    found = diagnosed(network, X, Y, seconds=0.01)
+    assert "Too little time: a copy was trained for" in str(found)
+    assert found.notes == tuple(found.to_dict()["notes"])
+    assert not diagnosed(dense(), X, Y).notes

@@ -35,6 +35,8 @@ class Diagnosis:
         The table of what was tried; None if nothing was.
     not_looked_at : tuple of str
         Symptoms for which there was nothing to look at.
+    notes : tuple of str
+        What makes it less sure.
     """
 
     findings: tuple[Finding, ...]
@@ -42,6 +44,7 @@ class Diagnosis:
     measured: Mapping[str, tuple[Measured, ...]] = field(default_factory=dict)
     cures: Trials | None = None
     not_looked_at: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def illnesses(self) -> tuple[Finding, ...]:
@@ -104,6 +107,7 @@ class Diagnosis:
             "cures": [] if self.cures is None else _json.strict(self.cures.to_rows()),
             "not_tried": [] if self.cures is None else list(self.cures.not_tried),
             "not_looked_at": list(self.not_looked_at),
+            "notes": list(self.notes),
             "best": None if best is None else {"change": best.name, "code": best.code()},
         }
 

@@ -199,6 +199,8 @@ class Evidence:
         The largest curvature of the loss at the start.
     broken : str
         Where a step was not finite, in words.
+    notes : tuple of str
+        What was done by less than it should have been.
     """
 
     def __init__(
@@ -219,12 +221,14 @@ class Evidence:
         chance_loss: float | None = None,
         sharpness: float | None = None,
         broken: str = "",
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.network, self.samples, self.flow = network, samples, flow
         self.look, self.look_at_start, self.start, self.seen = look, look_at_start, start, seen
         self.inside_start, self.inside = inside_start, inside
         self.outcome, self.history, self.batch_size = outcome, history, batch_size
         self.chance_loss, self.sharpness, self.broken = chance_loss, sharpness, broken
+        self.notes = notes
 
     @cached_property
     def layers(self) -> list[str]:

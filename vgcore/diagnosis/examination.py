@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -31,6 +32,7 @@ _MOST_NUMBERS = 20_000_000
 _LEAST_TIMESTEPS = 6  # of sequences that are cut off
 _EPOCHS = 10  # of a course, and no fewer than so many steps
 _STEPS = 300
+_ENOUGH = 0.5  # of the steps that a course should have
 _SHARE = 0.15  # of the seconds that a course may take, and again a plain network
 _DESCENDING = ("SGD", "Momentum", "Nesterov")  # what curvature bounds the rate of
 
@@ -86,7 +88,17 @@ def examined(
         chance_loss=score.chance_loss(model.loss, samples.wanted, samples.kind),
         sharpness=_sharpness(start, recipe, few, seconds * _SHARE / 2),
         broken=broken,
+        notes=() if broken else tuple(_cut_short(course.step, wanted)),
     )
+
+
+def _cut_short(steps: int, wanted: int) -> Iterator[str]:
+    """What is said of a course that time has cut short."""
+    if steps < _ENOUGH * wanted:
+        yield (
+            f"Too little time: a copy was trained for {steps:,} of {wanted:,} steps. Give more seconds to be "
+            "surer."
+        )
 
 
 def _apart(model: Sequential, samples: Samples) -> tuple[Array, Array]:

@@ -102,6 +102,7 @@ def judged(evidence: Evidence, names: Iterable[str] = tuple(SYMPTOMS)) -> Diagno
         outcome=evidence.outcome,
         measured=measured,
         not_looked_at=tuple(unseen),
+        notes=evidence.notes,
     )
 
 

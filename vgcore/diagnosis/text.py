@@ -71,7 +71,8 @@ def plain(diagnosis: Diagnosis) -> str:
 
 
 def _lines(diagnosis: Diagnosis) -> Iterator[str]:
-    yield from textwrap.wrap(verdict(diagnosis), _WIDTH)
+    for said in (verdict(diagnosis), *diagnosis.notes):
+        yield from textwrap.wrap(said, _WIDTH)
     roots = [finding for finding in diagnosis.findings if not finding.follows_from]
     for number, finding in enumerate(roots, 1):
         yield ""
@@ -205,6 +206,7 @@ def _spread(middle: float, low: float, high: float) -> str:
 def html(diagnosis: Diagnosis) -> str:
     """The whole, as a notebook shows it."""
     parts = [f"<p><b>{escape(verdict(diagnosis))}</b></p>"]
+    parts += [f"<p>{escape(note)}</p>" for note in diagnosis.notes]
     parts += [
         _item(finding, diagnosis.followers(finding))
         for finding in diagnosis.findings

@@ -37,6 +37,7 @@ def told(diagnosis: Diagnosis) -> dict[str, Any]:
         "numbers": diagnosis.nearest,
         "cures": None if diagnosis.cures is None else _cures(diagnosis.cures, diagnosis),
         "best": None if best is None else {"name": best.name, "code": best.code()},
+        "notes": diagnosis.notes,
         "not_looked_at": [name.replace("_", " ") for name in diagnosis.not_looked_at],
     }
 
