@@ -42,8 +42,8 @@ class Numbers:
     learns : bool or None
     told : frozenset of str
         Symptoms that were told, and counted as harmful.
-    certain : frozenset of str
-        Those of them that are certain.
+    certain, possible : frozenset of str
+        Those of them that are certain, and those that are no more than possible.
     """
 
     closeness: dict[str, float]
@@ -51,6 +51,7 @@ class Numbers:
     learns: bool | None
     told: frozenset[str]
     certain: frozenset[str]
+    possible: frozenset[str]
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Numbers:
@@ -71,8 +72,8 @@ class Numbers:
         }
         fails = row["learned"] < judge.UNDERWAY
         nearest = max(ways, key=lambda name: ways[name]) if fails else ""
-        told, certain = frozenset(row["ill"]), frozenset(row["certain"])
-        return cls(reach, nearest, row["learns"], told, certain)
+        told = (frozenset(row[name]) for name in ("ill", "certain", "possible"))
+        return cls(reach, nearest, row["learns"], *told)
 
     def illnesses(self, factors: Factors) -> tuple[str, ...]:
         """Symptoms, heaviest first, were the thresholds so many times as lax."""
@@ -83,7 +84,7 @@ class Numbers:
                 found.append(name)
         if not found and self.nearest:
             found.append(self.nearest)
-        return _ordered(frozenset(found))
+        return _ordered(frozenset(found), self.possible)
 
     def _harms(self, name: str, passed: float) -> bool:
         """As `judge` has it; of what counts in networks that learn, too, that is known which was told."""
@@ -93,9 +94,16 @@ class Numbers:
 
 
 @cache
-def _ordered(names: frozenset[str]) -> tuple[str, ...]:
+def _ordered(names: frozenset[str], possible: frozenset[str]) -> tuple[str, ...]:
     findings = [
-        Finding(name, "", "", Measured("", 0, 0), weight=SYMPTOMS[name].weight)
+        Finding(
+            name,
+            "",
+            "",
+            Measured("", 0, 0),
+            "possible" if name in possible else "likely",
+            weight=SYMPTOMS[name].weight,
+        )
         for name in SYMPTOMS
         if name in names
     ]

@@ -41,6 +41,7 @@ def measure(
         "seconds": time.perf_counter() - begin,
         "ill": [finding.symptom for finding in found.illnesses],
         "certain": [each.symptom for each in found.illnesses if each.certainty == "certain"],
+        "possible": [each.symptom for each in found.illnesses if each.certainty == "possible"],
         "learns": Evidence(outcome=found.outcome, history=history).learns,
         "learned": math.nan if found.outcome is None else found.outcome.learned,
         "measured": {
