@@ -4,13 +4,14 @@ import dataclasses
 import json
 import math
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from recipes import CLASSES, blobs, deep, recurrent, sequences
 
 import vgcore as vg
-from vgcore.diagnosis import race
+from vgcore.diagnosis import race, schedule
 from vgcore.diagnosis.changes import CHANGES, Given
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.rows import Rows, split
@@ -366,6 +367,39 @@ def test_luck_is_no_cure():
     assert ranked(NONE, row("drawn", (0.9, 0.9, 0.9), "random")).best.name == "drawn"
 
 
+def test_what_is_no_better_than_chance_is_no_cure():
+    beaten = Trials((row("as chance", (0.9, 0.92, 0.91)), NONE), chance=0.905)
+    assert beaten.best is None
+    assert Trials(beaten.rows, chance=0.5).best is beaten[0]
+
+
+def test_chance_has_luck_of_its_own():
+    """Two standard errors of 100 rows are 0.1."""
+    lucky = dataclasses.replace(row("lucky", (0.58, 0.58, 0.58)), held=100)
+    none = row("none", (0.3, 0.3, 0.3), "none", ())
+    assert Trials((lucky, none), chance=0.5).best is None
+    assert Trials((lucky, none), chance=0.4).best is lucky
+
+
+def test_what_was_given_up_is_not_compared():
+    short = row("short", (0.9, 0.9, 0.9))
+    short = dataclasses.replace(
+        short, results=tuple(dataclasses.replace(each, steps=5) for each in short.results)
+    )
+    unsure = row("unsure", (0.95,))
+    table = ranked(NONE, short, unsure, row("long", (0.8, 0.8, 0.8)))
+    assert table.best.name == "long"
+    assert [each.name for each in table if table.equal(each)] == ["long"]
+
+
+def test_a_cure_helps_from_most_seeds():
+    """As large an effect as Vargha and Delaney ask for: better in 71 % of all pairs."""
+    none = row("none", (0.5, 0.5, 0.5, 0.5, 0.5), "none", ())
+    assert row("", (0.4, 0.9, 0.9, 0.9, 0.9)).better_than(none)
+    assert not row("", (0.4, 0.4, 0.9, 0.9, 0.9)).better_than(none)
+    assert not row("", (0.505, 0.505, 0.505, 0.505, 0.505)).better_than(none)
+
+
 def test_what_does_not_fit_into_the_time_is_said():
     x, y = blobs(2000, 60)
     wide = vg.Sequential(
@@ -377,6 +411,77 @@ def test_what_does_not_fit_into_the_time_is_said():
     assert table.not_tried
     assert not set(table.not_tried) & {row.name for row in table}
     assert f"Not tried: {table.not_tried[0]}" in str(table)
+
+
+def test_too_little_time_is_said():
+    table = tried(Recipe.of(deep(2)), ["relu", "batchnorm"], *blobs(), seconds=1e-3)
+    assert [row.kind for row in table] == ["none"]
+    assert table.best is None
+    assert table.not_tried == ("relu, He starts", "batch norm")
+    assert any("Too little time" in note and "seconds=" in note for note in table.notes)
+
+
+def test_a_field_that_does_not_fit_is_halved(monkeypatch):
+    """A quarter of the steps for all, half of them for the better half, all for the half of these."""
+    plan = schedule.Plan(9, 1, 2, 128)
+    monkeypatch.setattr(schedule.Schedule, "plan", lambda *_: plan)
+    monkeypatch.setattr(schedule.Schedule, "reach", lambda *_: 128.0)
+    monkeypatch.setattr("vgcore.diagnosis.trial._ROUNDS", 0)
+    keys = ["relu", "tanh", "elu", "selu"]
+    table = trials(deep(4), keys, blobs(), steps=128, seeds=1, reference=False)
+    changed = [row.steps for row in table if row.kind != "none"]
+    assert sorted(changed) == [32] * 4 + [64] * 2 + [128] * 2
+    assert table.none.steps == 128
+    assert not any(map(table.equal, (row for row in table if row.steps < 128)))
+    assert any("given up" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2.0, 5.0, 20.0, 100.0])
+def test_what_is_planned_fits_into_the_time(monkeypatch, seconds):
+    """Each part of the steps is done by half as many as the part before."""
+    monkeypatch.setattr(schedule.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(schedule.threads, "get_num_threads", lambda: 2)
+    field = [SimpleNamespace(cost=0.01, size=1.0, fewest_steps=0)] * 16
+    clock = schedule.Schedule(seconds)
+    number, seeds, halvings, steps = clock.plan(field, 3, 50, 800, clock.at(1.0))
+    done, work, left = 0, 0.0, number
+    for halving in range(halvings, -1, -1):
+        part = steps / 2**halving
+        work, done, left = work + left * (part - done), part, left / 2
+    assert 50 <= steps <= 800
+    assert 0.6 * 2 * seconds <= 0.01 * seeds * work <= 2 * seconds or (number, steps, seeds) == (
+        16,
+        800,
+        3,
+    )
+
+
+def test_nothing_is_planned_where_nothing_fits(monkeypatch):
+    monkeypatch.setattr(schedule.time, "monotonic", lambda: 0.0)
+    clock = schedule.Schedule(0.1)
+    field = [SimpleNamespace(cost=1.0, size=1.0, fewest_steps=0)] * 3
+    assert clock.plan(field, 3, 50, 800, clock.at(1.0)).number == 0
+
+
+def test_what_goes_together_is_tried_together():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 3))
+    y = x @ rng.normal(size=(3, 2)) * 300 + 1000
+    model = compiled([vg.Dense(8, "tanh"), vg.Dense(2, "softmax")], 3, "mse")
+    table = trials(model, [("output", "scale_targets", "loss", "lstm")], (x, y))
+    there = {row.changes for row in by_kind(table, "change")}
+    assert {("output",), ("scale_targets",), ("loss",), ("output", "scale_targets")} <= there
+    assert not any({"output", "loss"} <= set(keys) or "lstm" in keys for keys in there)
+
+
+def test_chance_is_that_of_the_best_constant_answer():
+    dummy = pytest.importorskip("sklearn.dummy")
+    x, y = blobs(90)
+    y = np.where(x[:, 0] > 1, 0, y)
+    recipe = Recipe.of(deep(1))
+    rows = split(recipe, Given(x, y), np.random.default_rng(0))
+    constant = dummy.DummyClassifier().fit(*rows.held[:2])
+    assert race.judged_by(recipe, rows)[1] == constant.score(*rows.held[:2])
 
 
 def test_a_range_test_that_would_take_too_long_is_not_done(monkeypatch):

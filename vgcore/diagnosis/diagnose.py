@@ -28,8 +28,20 @@ from vgcore.model.history import History
 
 _BATCH = 32
 _MOST_ROWS = 20_000
-_LEAST_STEPS = 100  # of a trial; of a network that was trained, as many as that
-_OFTEN = ("scale_inputs", "range_test", "output", "loss", "adam", "relu", "batchnorm")
+_LEAST_STEPS = 500  # of a trial; of a network that was trained for longer, as many as that
+_SEEDS = 5
+_OFTEN = (
+    "scale_inputs",
+    "range_test",
+    "output",
+    "loss",
+    "adam",
+    "relu",
+    "batchnorm",
+    "scale_targets",
+    "wider",
+)
+_TOGETHER = ("scale_inputs", "scale_targets", "loss", "adam", "start")
 
 
 def of_flow(flow: GradientFlow) -> Diagnosis:
@@ -89,7 +101,9 @@ def of_model(
             left = max(limit - (time.monotonic() - begin), limit / 2)
             with progress.share("trying cures") as tell:
                 keys = _promising(found)
-                trials = tried(recipe, keys, *given, seconds=left, steps=steps, progress=tell)
+                trials = tried(
+                    recipe, keys, *given, seconds=left, seeds=_SEEDS, steps=steps, progress=tell
+                )
             found = judge.with_trials(found, evidence, trials)
         with np.errstate(all="ignore"):
             findings = tuple(
@@ -99,12 +113,17 @@ def of_model(
     return replace(found, findings=findings)
 
 
-def _promising(found: Diagnosis) -> Iterator[str]:
-    """Keys of changes to try: those of illnesses, the first of each first, then what often helps."""
+def _promising(found: Diagnosis) -> Iterator[str | tuple[str, ...]]:
+    """Keys of changes to try: those of illnesses, the first of each first, then what often helps; and those
+    to be made together: the first of each illness that follows from no other, and what is usual.
+    """
     each = [SYMPTOMS[finding.symptom].cures for finding in found.illnesses]
     for some in zip_longest(*each):
         yield from (key for key in some if key is not None)
     yield from _OFTEN
+    roots = [SYMPTOMS[each.symptom].cures for each in found.illnesses if not each.follows_from]
+    firsts = tuple(cures[0] for cures in roots if cures)
+    yield from (firsts, _TOGETHER, (*firsts, *_TOGETHER))
 
 
 def _some(rows: int) -> Any:

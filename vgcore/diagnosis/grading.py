@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.diagnosis import score, targets
 from vgcore.diagnosis.evidence import Outcome, Samples
 from vgcore.diagnosis.plain import plain_network
+from vgcore.diagnosis.score import Measure, luck
 from vgcore.model import Sequential
 
 Array = NDArray[Any]
 Train = Callable[[Sequential, Samples], Any]
-
-ROOM = 0.02
-"""What a network must learn beyond chance at least for it to count as something."""
 
 _MOST_JUDGED = 2_000  # of the samples that are trained with
 
@@ -42,8 +39,7 @@ class Grading:
         self._apart = not np.array_equal(taught, held)
         known = np.random.default_rng(0).permutation(taught)[:_MOST_JUDGED]
         self._known = samples.of(np.sort(known))
-        numbers = as_classes and samples.kind == "numbers"
-        self._labels = targets.as_labels(samples.wanted) if numbers else None
+        self._measure = Measure.of(samples.wanted, sparse=samples.sparse, as_classes=as_classes)
 
     def outcome(self, seen: Sequential, course: Sequential, train: Train, *, steps: int) -> Outcome:
         """How a network does beside chance and a plain one, which ``train`` trains.
@@ -51,31 +47,20 @@ class Grading:
         ``course`` is trained with what is taught. Where ``seen`` is another network it was trained with all
         samples; of what it knows it is taken to have learned as large a part by heart as the course has.
         """
-        if self._labels is None:
-            chance = score.of_chance(self._samples.wanted, self._samples.kind)
-        else:
-            chance = score.of_chance(self._labels, "labels")
+        chance = self._measure.chance(self._samples.wanted)
         held = len(self._held) if self._apart else 0
-        luck = self._luck(chance)
+        lucky = luck(chance, held if self._measure.counts_classes else 0)
         reached = self._reached(course, self._samples.of(self._held))
         known = self._reached(course, self._known) if self._apart else reached
         reference = self._of_plain(train)
         found = Outcome(
-            reached, chance, reference, luck, self._measure(), steps, held, known - reached
+            reached, chance, reference, lucky, self._words(), steps, held, known - reached
         )
         if seen is course:
             return found
         known = self._reached(seen, self._samples)
         lost = min(found.by_heart, 1.0) * max(known - chance, 0.0)
         return replace(found, score=known - lost, gap=lost)
-
-    def _luck(self, chance: float) -> float:
-        """What a score may be above chance by luck: of an accuracy of samples held out two standard errors of
-        chance's.
-        """
-        if not self._apart or (self._samples.kind == "numbers" and self._labels is None):
-            return ROOM
-        return max(ROOM, 2 * math.sqrt(chance * (1 - chance) / len(self._held)))
 
     def _of_plain(self, train: Train) -> float:
         """What a plain network reaches; NaN where there is none."""
@@ -93,18 +78,8 @@ class Grading:
         return self._scored(answers, samples, model.loss.middle if model.loss.judged else 0.5)
 
     def _scored(self, answers: Array, samples: Samples, middle: float) -> float:
-        if self._labels is not None:
-            return score.of_nearest(samples.counted(answers), samples.wanted)
-        return score.score(samples.counted(answers), samples.wanted, self._samples.kind, middle)
+        return self._measure.score(samples.counted(answers), samples.wanted, middle)
 
-    def _measure(self) -> str:
-        """What the score is, in words."""
-        classes = self._samples.classes if self._labels is None else self._labels
-        unbalanced = classes is not None and score.is_unbalanced(classes)
-        what = (
-            "accuracy"
-            if self._samples.kind != "numbers" or self._labels is not None
-            else ("of its targets' variance")
-        )
-        where = " on samples held out" if self._apart else ""
-        return f"{what}{where}{', as a mean over the classes' if unbalanced else ''}"
+    def _words(self) -> str:
+        """What the score is, and of which samples."""
+        return self._measure.words(self._samples.wanted) + (" on samples held out" * self._apart)

@@ -7,23 +7,25 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from statistics import median
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.diagnosis import score, targets
 from vgcore.diagnosis.changes import Given
-from vgcore.diagnosis.changes.data import is_of_outputs
+from vgcore.diagnosis.changes.data import is_of_outputs, is_sparse
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.rows import Rows, leaves_one
+from vgcore.diagnosis.score import Measure
 from vgcore.model import Sequential, inputs
 from vgcore.model.history import Progress
 from vgcore.sweeps import fit_many
 
 Array = NDArray[Any]
 
-_LOOKED_AT = 256  # held-out rows of the gradient
+_LOOKED_AT = 64  # held-out rows of the gradient
+_PROBED = (3, math.inf), (31, 5e-4)  # steps of a probe, and of what costs at most so much
 _LEAST_COST = 1e-5  # seconds of a step, with its share of what surrounds it
 _COPIES = 6  # of its parameters that a network in training holds, about
 
@@ -68,7 +70,11 @@ class Run:
     batch: int
     model: Sequential = field(init=False)
     seconds: float = 0.0
+    planning: float = 0.0
     diverged: bool = False
+    _judged: tuple[int, float] = field(
+        init=False, default=(-1, -math.inf)
+    )  # steps done, and the score then
 
     def __post_init__(self) -> None:
         self.model = self.recipe.build(self.seed, on_nonfinite="raise", metrics=())
@@ -79,18 +85,31 @@ class Run:
         shuffle = bool(self.recipe.fitting.get("shuffle", True))
         return self.batch, leaves_one(len(self.data[0]), self.batch), shuffle
 
+    def score(self) -> float:
+        """How well it does on held-out rows; -inf of what is not finite."""
+        if self.diverged:
+            return -math.inf
+        if self._judged[0] != self.model.step:
+            x, y, lengths = self.recipe.prepare(*self.rows.held)
+            with np.errstate(all="ignore"):
+                outputs = self.model.predict(x, lengths=lengths)
+                found = (
+                    self._score(outputs, y, lengths) if np.isfinite(outputs).all() else -math.inf
+                )
+            self._judged = self.model.step, -math.inf if math.isnan(found) else found
+        return self._judged[1]
+
     def result(self) -> Result:
-        """How well it does on held-out rows."""
+        """What became of it."""
         failed = Result(math.nan, -math.inf, math.nan, self.seconds, self.model.step, diverged=True)
         if self.diverged:
             return failed
         x, y, lengths = self.recipe.prepare(*self.rows.held)
         with np.errstate(all="ignore"):
-            loss = self.model.evaluate(x, y, lengths=lengths).loss
-            outputs = self.model.predict(x, lengths=lengths)
-            if not np.isfinite(outputs).all():
+            reached = self.score()
+            if math.isinf(reached):
                 return failed
-            reached = self._score(outputs, y, lengths)
+            loss = self.model.evaluate(x, y, lengths=lengths).loss
             few = Given(x, y, lengths).of(np.arange(min(len(x), _LOOKED_AT)))
             flow = self.model.gradient_flow(few.x, few.y, lengths=few.lengths)
         weighted = np.isfinite(flow.weight_grad[0])
@@ -109,21 +128,25 @@ class Run:
         if lengths is not None and outputs.ndim == 3:
             valid = np.arange(outputs.shape[1]) < lengths[:, np.newaxis]
             numbers, wanted = numbers[valid], wanted.reshape(*valid.shape, -1)[valid]
-        kind = (
-            targets.kind_of(wanted, sparse=loss.sparse)
-            if self.rows.kind != "numbers"
-            else "numbers"
-        )
-        if kind == "numbers" and self.rows.kind != "numbers":
-            return _nearest(numbers, wanted)
-        return score.score(numbers, wanted, kind, middle)
+        if self.rows.kind == "numbers":
+            return Measure("numbers").score(numbers, wanted)
+        measure = Measure.of(wanted, sparse=loss.sparse, as_classes=True)
+        return measure.score(numbers, wanted, middle)
 
 
-def _nearest(outputs: Array, y: Array) -> float:
-    """The share of outputs that are nearest to their own class's number."""
-    classes = np.unique(y)
-    found = classes[np.abs(outputs.reshape(-1, 1) - classes).argmin(axis=1)]
-    return float((found == y.ravel()).mean())
+def judged_by(recipe: Recipe, rows: Rows) -> tuple[str, float]:
+    """What a score is, in words, and that of the best constant answer; -inf where that is not known."""
+    y, lengths = rows.held.y, rows.held.lengths
+    shape = recipe.build(0, metrics=()).session.shapes[-1]
+    many = f"{len(y):,} rows held out" if rows.apart else f"all {len(y):,} rows"
+    measure = Measure("numbers")
+    if rows.kind != "numbers":
+        if lengths is not None and y.ndim > 1:
+            y = y[np.arange(y.shape[1]) < np.asarray(lengths)[:, np.newaxis]]
+        measure = Measure.of(y, sparse=is_sparse(recipe), as_classes=True)
+    elif not is_of_outputs(y, (*y.shape[: len(shape)], shape[-1] or 0)):
+        return f"minus the loss on {many}", -math.inf
+    return f"{measure.words(y)} on {many}", measure.chance(y)
 
 
 @dataclass
@@ -140,8 +163,12 @@ class Contender:
     runs : list of Run
     cost : float
         Seconds of a step on one thread, about.
-    size : float
-        Bytes of a network in training, about.
+    score : float
+        Median over its runs, where they were judged last.
+    gain : float
+        By how much it was above that of no change then.
+    results : tuple of Result
+        Of its runs, when they are over.
     """
 
     name: str
@@ -150,48 +177,70 @@ class Contender:
     recipe: Recipe
     runs: list[Run] = field(default_factory=list)
     cost: float = math.nan
-    size: float = 0.0
+    score: float = -math.inf
+    gain: float = 0.0
+    results: tuple[Result, ...] = ()
 
     def start(self, seeds: Sequence[int], rows: Rows) -> None:
-        """Begin a run from each seed; data are prepared once."""
-        data = self.recipe.prepare(*rows.train)
+        """Begin a run from each seed that there is none of yet; data are prepared once."""
+        data = self.runs[0].data if self.runs else self.recipe.prepare(*rows.train)
         batch = min(self.recipe.fitting["batch_size"], len(data[0]))
-        self.runs = [Run(self.recipe, seed, rows, data, batch) for seed in seeds]
+        known = [run.seed for run in self.runs]
+        new = [seed for seed in seeds if seed not in known]
+        self.runs += [Run(self.recipe, seed, rows, data, batch) for seed in new]
+
+    def judge(self) -> None:
+        """Score its runs as they are."""
+        self.score = median(run.score() for run in self.runs)
+
+    def end(self) -> None:
+        """Keep what became of its runs, and not the runs."""
+        self.results = tuple(run.result() for run in self.runs)
+        self.score = median(result.score for result in self.results)
+        self.runs.clear()
 
     def check(self, rows: Rows) -> None:
         """Raise TypeError or ValueError if the network does not take the data."""
-        model = self.recipe.build(0, metrics=())
-        x, y, lengths = self.recipe.prepare(*rows.train)
+        model = self.runs[0].model if self.runs else self.recipe.build(0, metrics=())
+        x, y, lengths = self.runs[0].data if self.runs else self.recipe.prepare(*rows.train)
         checked = inputs.to_train(model.session, x, y, lengths, None)
         inputs.by_class(model.session, checked, self.recipe.fitting.get("class_weight"))
         self.recipe.prepare(*rows.held)
 
     @property
-    def measured_cost(self) -> float:
-        """Seconds of a step in its runs."""
-        steps = sum(run.model.step for run in self.runs)
-        return max(sum(run.seconds for run in self.runs) / max(steps, 1), _LEAST_COST)
+    def size(self) -> float:
+        """Bytes of a run, about; data that are prepared are its own."""
+        (run, *_) = self.runs
+        own = run.data[0].nbytes if self.recipe.preparation else 0
+        return float(_COPIES * run.model.session.values.nbytes + own)
 
     @property
     def fewest_steps(self) -> float:
-        """Of its runs that have not diverged."""
+        """Of its runs that have not diverged; infinite where all have."""
         return min((run.model.step for run in self.runs if not run.diverged), default=math.inf)
 
+    def measure(self) -> None:
+        """Take the cost of a step from its runs, behind the first, which plans."""
+        more = sum(run.model.step - 1 for run in self.runs)
+        if more > 0:
+            took = sum(run.seconds - run.planning for run in self.runs)
+            self.cost = max(took / more, _LEAST_COST)
+        else:  # it has diverged
+            self.cost = max(run.seconds for run in self.runs)
 
-def probe(contenders: Sequence[Contender], rows: Rows, steps: int, end: float) -> None:
-    """Find out what a step of each costs, behind the first, which plans; side by side."""
-    for each in contenders:
-        each.start([0], rows)
+
+def probe(contenders: Sequence[Contender], most: int) -> None:
+    """Find out what a step of each costs, side by side: behind the first, which plans, from a few or, where
+    they are short, from more; of ``most`` steps at most.
+    """
     train(contenders, 1, math.inf)
-    planning = [each.runs[0].seconds for each in contenders]
-    train(contenders, 1 + steps, end)
-    for each, first in zip(contenders, planning, strict=True):
-        (run,) = each.runs
-        more = run.model.step - 1
-        each.cost = max((run.seconds - first) / more if more > 0 else first, _LEAST_COST)
-        each.size = _COPIES * run.model.session.values.nbytes
-        each.size += run.data[0].nbytes if each.recipe.preparation else 0
-        each.runs.clear()
+    for run in (run for each in contenders for run in each.runs):
+        run.planning = run.seconds
+    for steps, longest in _PROBED:
+        some = [each for each in contenders if not each.cost > longest]
+        train(some, min(1 + steps, most), math.inf)
+        for each in contenders:
+            each.measure()
 
 
 def train(
@@ -200,15 +249,24 @@ def train(
     end: float,
     told: Callable[[], Any] | None = None,
 ) -> None:
-    """Train all runs up to a number of steps, or until the clock says ``end``; mark those that diverge."""
-    runs = [run for each in contenders for run in each.runs]
-    due = [run for run in runs if run.model.step < steps and not run.diverged]
-    for (batch, drop, shuffle), many in groupby(
-        sorted(due, key=lambda run: run.how), lambda run: run.how
-    ):
-        group = list(many)
-        missing = steps - group[0].model.step
-        left = end - time.monotonic()
+    """Train all runs up to a number of steps, or until the clock says ``end``; mark those that diverge.
+
+    Those that are not trained in one go share the time by what is to be done.
+    """
+    due = [
+        (run, (steps - run.model.step) * (1.0 if math.isnan(each.cost) else each.cost))
+        for each in contenders
+        for run in each.runs
+        if run.model.step < steps and not run.diverged
+    ]
+    due.sort(key=lambda pair: pair[0].how)
+    work = math.fsum(cost for _, cost in due)
+    for (batch, drop, shuffle), many in groupby(due, lambda pair: pair[0].how):
+        group, costs = zip(*many, strict=True)
+        missing = steps - min(run.model.step for run in group)
+        mine = math.fsum(costs)
+        left = (end - time.monotonic()) * min(mine / work, 1.0)
+        work = max(work - mine, mine * 1e-9)
         if left <= 0:
             return
         options = [run.recipe.fitting.get("class_weight") for run in group]

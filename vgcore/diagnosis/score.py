@@ -3,19 +3,75 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.diagnosis.targets import Kind, classes_of
+from vgcore.diagnosis.targets import Kind, as_labels, classes_of, kind_of
 from vgcore.losses import Loss
 
 Array = NDArray[np.floating]
 
 
+ROOM = 0.02
+"""What a network must score above chance at least for it to count as something."""
+
 MOSTLY = 2 / 3
 """Share of the samples from which on a class is most of them, and accuracy says little."""
+
+
+def luck(chance: float, rows: int) -> float:
+    """What a score may be above chance by luck: an accuracy of so many rows held out by two standard errors
+    of chance's, other scores (of 0 rows) by 0.02.
+    """
+    return max(ROOM, 2 * math.sqrt(chance * (1 - chance) / rows)) if rows else ROOM
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What outputs are scored by.
+
+    Attributes
+    ----------
+    kind : str
+        Of the targets, in `vgcore.diagnosis.targets`.
+    nearest : bool
+        Whether they are whole numbers that stand for classes.
+    """
+
+    kind: Kind
+    nearest: bool = False
+
+    @classmethod
+    def of(cls, y: Array, *, sparse: bool, as_classes: bool) -> Measure:
+        """Of targets; ``as_classes``: whole numbers in one column are classes to the network."""
+        kind = kind_of(y, sparse=sparse)
+        return cls(kind, as_classes and kind == "numbers" and as_labels(y) is not None)
+
+    @property
+    def counts_classes(self) -> bool:
+        """Whether scores are accuracies."""
+        return self.nearest or self.kind != "numbers"
+
+    def score(self, outputs: Array, y: Array, middle: float = 0.5) -> float:
+        """How well outputs do; ``middle`` is what they lie above where they say yes."""
+        if self.nearest:
+            return of_nearest(outputs, y)
+        return score(outputs, y, self.kind, middle)
+
+    def chance(self, y: Array) -> float:
+        """The score of the best constant answer."""
+        return of_chance(y.astype(int), "labels") if self.nearest else of_chance(y, self.kind)
+
+    def words(self, y: Array) -> str:
+        """What the score is."""
+        if not self.counts_classes:
+            return "R2"
+        classes = y.ravel() if self.nearest else classes_of(y, self.kind)
+        unbalanced = classes is not None and is_unbalanced(classes)
+        return "accuracy, as a mean over the classes," if unbalanced else "accuracy"
 
 
 def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:

@@ -143,11 +143,12 @@ def _said(finding: Finding, followers: list[Finding]) -> Iterator[str]:
 
 def _tried(trials: Trials, best: Tried | None) -> Iterator[tuple[str, str, str]]:
     """Name, scores and mark of the best of the cures that were tried, and of what to compare them with."""
-    shown = [row for row in trials if row.kind == "change" and row is not best][:_SHOWN_CURES]
-    shown += [row for row in trials if row.kind in ("reference", "none") and row is not best]
+    compared = [row for row in trials if trials.compared(row)]
+    shown = [row for row in compared if row.kind == "change" and row is not best][:_SHOWN_CURES]
+    shown += [row for row in compared if row.kind in ("reference", "none") and row is not best]
     for row in shown if best is None else [best, *shown]:
         yield _cut(row.name), _spread(row.score, row.low, row.high), trials.mark(row, best)
-    drawn = [row.score for row in trials if row.kind == "random"]
+    drawn = [row.score for row in compared if row.kind == "random"]
     if drawn:
         name = f"{len(drawn)} random change{'s' if len(drawn) > 1 else ''}"
         yield name, _spread(median(drawn), min(drawn), max(drawn)), ""
@@ -177,7 +178,8 @@ def _how(trials: Trials) -> str:
     seeds = max(len(row.results) for row in trials)
     steps = f"{trials.none.steps:,} steps"
     many = f"; median of {seeds} starts (least to most)" if seeds > 1 else ""
-    return f"{trials.measure} after {steps}{many}"
+    chance = f" (chance: {trials.chance:.2f})" if math.isfinite(trials.chance) else ""
+    return f"{trials.measure}{chance} after {steps}{many}"
 
 
 def conclusion(trials: Trials, diagnosis: Diagnosis) -> str:
