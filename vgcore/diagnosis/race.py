@@ -222,11 +222,9 @@ class Contender:
     def measure(self) -> None:
         """Take the cost of a step from its runs, behind the first, which plans."""
         more = sum(run.model.step - 1 for run in self.runs)
-        if more > 0:
-            took = sum(run.seconds - run.planning for run in self.runs)
-            self.cost = max(took / more, _LEAST_COST)
-        else:  # it has diverged
-            self.cost = max(run.seconds for run in self.runs)
+        planning = sum(run.planning for run in self.runs) if more else 0.0
+        took = sum(run.seconds for run in self.runs) - planning
+        self.cost = max(took / max(more, len(self.runs)), _LEAST_COST)
 
 
 def probe(contenders: Sequence[Contender], most: int) -> None:

@@ -126,9 +126,7 @@ class Rounds:
     def combined(self, field: list[Contender], end: float) -> list[Contender]:
         """Train combinations for as many steps as those before; those that are left."""
         steps = self.steps
-        plan = self._schedule.plan(field, len(self._seeds), steps, steps, end) if field else None
-        if plan is None:
-            return []
+        plan = self._schedule.plan(field, len(self._seeds), steps, steps, end)
         field = self._admitted(field, plan)
         for halvings in range(plan.halvings, -1, -1):
             goal = _goal(field, steps, halvings)
@@ -201,7 +199,7 @@ class Rounds:
 
 def _goal(field: Iterable[Contender], steps: int, halvings: int) -> int:
     """What part of the steps comes next; none has done more already."""
-    done = max(run.model.step for each in field for run in each.runs)
+    done = max((run.model.step for each in field for run in each.runs), default=0)
     return int(max(math.ceil(steps / 2**halvings), done))
 
 

@@ -80,8 +80,10 @@ class Schedule:
         """What of a field can be trained until ``end``, for ``least`` to ``most`` steps.
 
         All seeds and no halving where there is time for it; then fewer seeds, halvings, fewer steps and fewer
-        of the field, in this order. No number is there where not even one can be.
+        of the field, in this order. The number is 0 where not even one can be.
         """
+        if not field:
+            return Plan(0, 1, 0, most)
         often = [h for h in range(1, _HALVINGS + 1) if most >= _LEAST_RUNG * 2**h]
         ways = [(number, 0) for number in range(seeds, 0, -1)] + [(1, h) for h in often]
         for number, halvings in ways:
