@@ -14,7 +14,7 @@ _SAFE = 0.8  # of the time that is planned with
 _HALVINGS, _LEAST_RUNG = 3, 16  # of a field, at most; steps of the first of its parts, at least
 _LATE = 0.3  # of what is left that a round may take more, if it was planned badly
 _LOOKS = 3  # at rows held out, of each run
-_FEW = 3  # changes that are to be compared from several seeds
+_SOME, _FEW = 3, 3  # seeds that tell luck; changes that are to be compared from several seeds
 _MEMORY = 2e9  # bytes that all networks of a round may take together
 
 
@@ -79,13 +79,15 @@ class Schedule:
     ) -> Plan:
         """What of a field can be trained until ``end``, for ``least`` to ``most`` steps.
 
-        All seeds and no halving where there is time for it; then fewer seeds, halvings, fewer steps and fewer
-        of the field, in this order. The number is 0 where not even one can be.
+        All seeds and no halving where there is time for it; then three seeds, halvings, fewer seeds (for
+        the luckiest of many looks best from one), fewer steps and fewer of the field, in this order. The
+        number is 0 where not even one can be.
         """
         if not field:
             return Plan(0, 1, 0, most)
         often = [h for h in range(1, _HALVINGS + 1) if most >= _LEAST_RUNG * 2**h]
-        ways = [(number, 0) for number in range(seeds, 0, -1)] + [(1, h) for h in often]
+        ways = [(number, 0) for number in range(seeds, _SOME, -1)]
+        ways += [(number, h) for number in range(min(seeds, _SOME), 0, -1) for h in (0, *often)]
         for number, halvings in ways:
             if self.reach(field, number, halvings, end) >= most and _have_room(field, number):
                 return Plan(len(field), number, halvings, most)
@@ -115,13 +117,15 @@ class Schedule:
         steps: int,
     ) -> tuple[int, int]:
         """How many of the changes can be trained for some steps from how many seeds, with what stands beside
-        them: seeds are worth more than changes, but for a few of these.
+        them: seeds are worth more than changes, but for a few of these. Fewer seeds than what stands beside
+        has would not compare.
         """
         some = min(_FEW, len(changed))
+        fewest = max((len(each.runs) for each in beside), default=1)
         ways = [
             (count, number)
             for least, most in ((some, len(changed)), (1, some - 1))
-            for number in range(seeds, 1, -1)
+            for number in range(seeds, max(fewest, 2) - 1, -1)
             for count in range(most, least - 1, -1)
         ]
         for count, number in ways:
