@@ -22,20 +22,24 @@ DRAWS = 50  # for each that is wanted: most combinations do not apply
 
 
 def measure(program: Program, run: Run, found: Diagnosis, seed: int) -> dict[str, Any]:
-    """What the best cure comes to, and what the best of as many random ones does; NaN without one.
+    """What the best cure comes to, and what the best of random ones does; NaN without one. There are so many
+    random ones that all of them take as many steps together as what was tried.
 
     A run that was called healthy, or for which nothing better than no change was found, has no cure.
     """
     if found.cures is None:
         return {"cured": math.nan, "by_chance": math.nan, "cure": None}
-    best, number = found.best, sum(row.kind in ("change", "random") for row in found.cures)
-    none = found.cures.none
+    best, none = found.best, found.cures.none
+    tried = [row for row in found.cures if row.kind in ("change", "random")]
+    steps = sum(result.steps for row in tried for result in row.results)
+    number = math.ceil(steps / (none.steps * len(none.results)))
     chance = _by_chance(none, number, seed)
     more = best.steps if best is not None and best.kind == "none" else 0
     return {
         "cured": math.nan if best is None else outcome(program, run, best.recipe, seed, more),
         "cure": None if best is None else best.name,
-        "tried": number,
+        "tried": len(tried),
+        "drawn": number,
         "by_chance": math.nan if chance is None else outcome(program, run, chance.recipe, seed),
         "chance": None if chance is None else chance.name,
     }
@@ -72,8 +76,8 @@ def outcome(program: Program, run: Run, recipe: Recipe, seed: int, least: int = 
 
 
 def _by_chance(none: Tried, number: int, seed: int) -> race.Contender | None:
-    """The best of as many random changes, each of one to three of the catalogue, trained for as many steps
-    from as many seeds on the same share of the rows; None where all diverge.
+    """The best of some random changes, each of one to three of the catalogue, trained for as many steps from
+    as many seeds on the same share of the rows as no change is; None where all diverge.
     """
     rng = np.random.default_rng(seed)
     data = none.data

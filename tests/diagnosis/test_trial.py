@@ -456,6 +456,19 @@ def test_what_is_planned_fits_into_the_time(monkeypatch, seconds):
     )
 
 
+def test_finalists_have_no_fewer_seeds_than_what_stands_beside(monkeypatch):
+    """There is time for 12 runs."""
+    monkeypatch.setattr(schedule.time, "monotonic", lambda: 0.0)
+    monkeypatch.setattr(schedule.threads, "get_num_threads", lambda: 1)
+    one, two = (SimpleNamespace(cost=1.0, runs=[None] * number) for number in (1, 2))
+    clock = schedule.Schedule(12 / schedule._SAFE)
+    assert clock.finalists([one], [one] * 5, 5, 1) == (3, 4)
+    assert clock.finalists([one, one], [one], 5, 1) == (1, 5)
+    assert clock.finalists([two], [one] * 20, 2, 1) == (12, 2)
+    slow = schedule.Schedule(0.5)
+    assert slow.finalists([two], [one] * 3, 5, 1) == (3, 1)
+
+
 def test_nothing_is_planned_where_nothing_fits(monkeypatch):
     monkeypatch.setattr(schedule.time, "monotonic", lambda: 0.0)
     clock = schedule.Schedule(0.1)
