@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from statistics import median
+from statistics import median_low
 from typing import Any, Literal
 
 import numpy as np
@@ -164,7 +164,9 @@ class Contender:
     cost : float
         Seconds of a step on one thread, about.
     score : float
-        Median over its runs, where they were judged last.
+        Median over its runs (of two the worse) where they were judged last.
+    low : float
+        Of the worst of them.
     gain : float
         By how much it was above that of no change then.
     results : tuple of Result
@@ -178,6 +180,7 @@ class Contender:
     runs: list[Run] = field(default_factory=list)
     cost: float = math.nan
     score: float = -math.inf
+    low: float = -math.inf
     gain: float = 0.0
     results: tuple[Result, ...] = ()
 
@@ -191,12 +194,13 @@ class Contender:
 
     def judge(self) -> None:
         """Score its runs as they are."""
-        self.score = median(run.score() for run in self.runs)
+        scores = [run.score() for run in self.runs]
+        self.score, self.low = median_low(scores), min(scores)
 
     def end(self) -> None:
         """Keep what became of its runs, and not the runs."""
+        self.judge()
         self.results = tuple(run.result() for run in self.runs)
-        self.score = median(result.score for result in self.results)
         self.runs.clear()
 
     def check(self, rows: Rows) -> None:

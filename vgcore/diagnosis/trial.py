@@ -30,7 +30,7 @@ MOST_STEPS = 5_000
 _ROUNDS, _MOST_COMBINED = 3, 40  # of combinations, and how many in one
 _FINAL = 0.3  # share of the time of the last round, where one is needed
 _LOOKING, _LEAST_HELD = 0.01, 250  # share of the time of a look at rows held out, and how many do
-_PERFECT = 0.995  # score from which on nothing is combined
+_PERFECT = 0.995  # score of all seeds from which on nothing is combined
 
 
 def tried(
@@ -203,8 +203,11 @@ class _Trial:
 
     def _is_worth_it(self, alive: Sequence[Contender], last: float) -> bool:
         """Whether there is anything to combine, anything to win by it, and time for it."""
-        scores = [each.score for each in alive if each.changes]
-        return bool(scores) and max(scores) < _PERFECT and self._schedule.gone < last
+        changed = [each for each in alive if each.changes]
+        perfect = any(
+            each.low >= _PERFECT and len(each.runs) == len(self._seeds) for each in changed
+        )
+        return bool(changed) and not perfect and self._schedule.gone < last
 
     def _row(self, each: Contender, place: int) -> Tried:
         held = len(self._rows.held.x) if self._rows.apart else 0
