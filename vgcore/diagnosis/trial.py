@@ -19,7 +19,7 @@ from vgcore.diagnosis.changes.training import without_validation
 from vgcore.diagnosis.entrants import Entrants, Keys
 from vgcore.diagnosis.race import Contender
 from vgcore.diagnosis.recipe import Recipe
-from vgcore.diagnosis.rounds import Rounds
+from vgcore.diagnosis.rounds import LEAST_STEPS, Rounds
 from vgcore.diagnosis.rows import split
 from vgcore.diagnosis.schedule import Schedule
 from vgcore.diagnosis.table import Trials, Tried
@@ -30,6 +30,7 @@ MOST_STEPS = 5_000
 _ROUNDS, _MOST_COMBINED = 3, 40  # of combinations, and how many in one
 _FINAL = 0.3  # share of the time of the last round, where one is needed
 _LOOKING, _LEAST_HELD = 0.01, 250  # share of the time of a look at rows held out, and how many do
+_MOSTLY = 0.8  # of the time: if nothing was tried by then, it was too little
 _PERFECT = 0.995  # score of all seeds from which on nothing is combined
 
 
@@ -123,14 +124,18 @@ class _Trial:
         rounds = self._opened()
         end = self._schedule.at(1.0)
         possible = self._schedule.reach([self._none] * 2, 1, 0, end)
-        if possible < rounds.steps or self._schedule.left <= 0:
+        little = possible < rounds.steps or self._schedule.left <= 0
+        if little:
             self._alone(rounds, changes)
         else:
             self._try(rounds, changes, reference)
         rows = [self._row(each, place) for place, each in enumerate(rounds.over)]
         full = next(row for row in rows if row.kind == "none").steps
         rows.sort(key=lambda row: (row.steps < full, -row.score, len(row.changes)))
-        if len({row.steps for row in rows if not row.diverged}) > 1:
+        told = any(row.changes and row.steps >= full for row in rows)
+        if little or (not told and self._schedule.gone > _MOSTLY):
+            self._notes.append(self._too_little(changes))
+        elif len({row.steps for row in rows if not row.diverged}) > 1:
             self._notes.append(
                 "What was trained for fewer steps was given up, for others did better by then; it is not "
                 "compared."
@@ -164,16 +169,18 @@ class _Trial:
 
     def _alone(self, rounds: Rounds, changes: Sequence[Keys]) -> None:
         """Train as it is until the time is over, for there is too little of it for anything else."""
-        names = dict.fromkeys(CHANGES[key].name for keys in changes for key in keys)
-        rounds.not_tried += names
-        cost, steps = self._none.cost, rounds.steps
-        wanted = steps * cost * (len(names) + 1)
-        self._notes.append(
-            f"Too little time: a step takes {1e3 * cost:.2g} ms, and {steps} steps of two networks are the "
-            f"least that tell something; give seconds={math.ceil(wanted)}."
-        )
-        race.train([self._none], steps, self._schedule.at(1.0), self._tell)
+        rounds.not_tried += [CHANGES[key].name for keys in changes for key in keys]
+        race.train([self._none], rounds.steps, self._schedule.at(1.0), self._tell)
         rounds.leave([self._none])
+
+    def _too_little(self, changes: Sequence[Keys]) -> str:
+        """What is said where not a single change could be tried."""
+        cost, steps = self._none.cost, min(LEAST_STEPS, self._most)
+        wanted = math.ceil(steps * cost * (len({key for keys in changes for key in keys}) + 1))
+        return (
+            f"Too little time: a step takes {1e3 * cost:.2g} ms, and {steps} steps of two networks are the "
+            f"least that tell something; give seconds={max(wanted, math.ceil(2 * self._schedule.seconds))}."
+        )
 
     def _try(self, rounds: Rounds, changes: Sequence[Keys], reference: bool) -> None:
         """All rounds of trying changes."""
