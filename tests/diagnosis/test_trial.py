@@ -15,6 +15,7 @@ from vgcore.diagnosis import race, schedule
 from vgcore.diagnosis.changes import CHANGES, Given
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.rows import Rows, split
+from vgcore.diagnosis.score import Measure
 from vgcore.diagnosis.table import Trials, Tried
 from vgcore.diagnosis.trial import tried
 
@@ -92,7 +93,7 @@ def test_a_table_is_a_dataframe(table):
 
 
 def test_the_same_seed_gives_the_same_scores():
-    one, other = (trials(deep(2), ["relu"], blobs(), rng=4) for _ in range(2))
+    one, other = (trials(deep(2), ["relu"], blobs(), rng=4, steps=40) for _ in range(2))
     pick = {row.name: [result.score for result in row.results] for row in one}
     assert pick == {row.name: [result.score for result in row.results] for row in other}
 
@@ -375,10 +376,11 @@ def test_what_is_no_better_than_chance_is_no_cure():
 
 def test_chance_has_luck_of_its_own():
     """Two standard errors of 100 rows are 0.1."""
-    lucky = dataclasses.replace(row("lucky", (0.58, 0.58, 0.58)), held=100)
-    none = row("none", (0.3, 0.3, 0.3), "none", ())
-    assert Trials((lucky, none), chance=0.5).best is None
-    assert Trials((lucky, none), chance=0.4).best is lucky
+    luck = Measure(np.arange(100) % 2, sparse=True).luck(np.arange(100) % 2)
+    assert luck == pytest.approx(0.1)
+    rows = (row("lucky", (0.58, 0.58, 0.58)), row("none", (0.3, 0.3, 0.3), "none", ()))
+    assert Trials(rows, chance=0.5, luck=luck).best is None
+    assert Trials(rows, chance=0.4, luck=luck).best is rows[0]
 
 
 def test_what_was_given_up_is_not_compared():
@@ -515,11 +517,12 @@ def test_a_range_test_that_would_take_too_long_is_not_done(monkeypatch):
 
 def test_classes_that_are_held_out_alone_do_not_fit():
     x, _ = blobs(40)
-    y = np.arange(40) % 20 + 1
-    model = compiled([vg.Dense(21, "softmax")], 4)
-    table = trials(model, ["labels", "adam"], (x, y), steps=5)
-    assert "labels counted from 0 (does not fit)" in table.not_tried
-    assert "labels" not in {key for row in table for key in row.changes}
+    data = Given(x, np.arange(40) // 2 + 1)
+    rows = Rows(data.of(np.arange(30)), data.of(np.arange(30, 40)), "labels")
+    recipe = Recipe.of(compiled([vg.Dense(21, "softmax")], 4))
+    changed = CHANGES["labels"].edit(recipe, *rows.train)
+    with pytest.raises(ValueError, match="y: expected"):
+        race.Contender("labels", "change", ("labels",), changed).check(rows)
 
 
 def test_it_can_be_broken_off():

@@ -59,17 +59,20 @@ class Samples:
         return replace(self, x=self.x[:, :timestep], y=y, lengths=lengths)
 
     def counted(self, values: Array) -> Array:
-        """Of targets, or outputs, at every timestep those that are no padding, as rows; else all of them."""
+        """Of targets, or outputs, at every timestep those that are no padding; of all places of images; else
+        all of them. As rows.
+        """
         if self.lengths is None or not self._in_time:
-            return values
+            return targets.as_rows(values)
         rows: Array = values[np.arange(self.x.shape[1]) < self.lengths[:, np.newaxis]]
         return rows
 
     @cached_property
     def wanted(self) -> Array:
         """Targets that count; labels that are ignored are -1."""
-        y = self.y if self.ignored is None else np.where(self.y == self.ignored, -1, self.y)
-        return self.counted(y)
+        if self.ignored is None:
+            return self.counted(self.y)
+        return self.counted(np.where(self.y == self.ignored, -1, self.y.astype(np.int64)))
 
     @cached_property
     def kind(self) -> targets.Kind:
@@ -80,6 +83,17 @@ class Samples:
     def classes(self) -> Array | None:
         """The class of each target; None where they are no classes."""
         return targets.classes_of(self.wanted, self.kind)
+
+    @property
+    def strata(self) -> Array | None:
+        """The class of each sample, those that are ignored as one more; None where a sample has none."""
+        if self.kind == "labels":
+            return (
+                self.wanted if self.wanted.ndim == 1 and len(self.wanted) == len(self.x) else None
+            )
+        return (
+            self.classes if self.classes is not None and len(self.classes) == len(self.x) else None
+        )
 
     @cached_property
     def inputs(self) -> Array:
@@ -101,7 +115,7 @@ class Samples:
     @property
     def outputs(self) -> Array:
         """Targets that are numbers, as rows."""
-        width = self.y.shape[-1] if self.y.ndim > 1 else 1
+        width = self.wanted.shape[-1] if self.wanted.ndim > 1 else 1
         return self.wanted.reshape(-1, width).astype(float)
 
 
@@ -127,6 +141,9 @@ class Outcome:
         So many samples are held out, of which all scores are; 0 where all were trained with.
     gap : float
         By how much the score is better of samples that were trained with.
+    unsure : bool
+        Whether nobody knows how much of it was learned by heart, for the copy that was to tell has not
+        learned.
     """
 
     score: float
@@ -137,6 +154,7 @@ class Outcome:
     steps: int
     held: int = 0
     gap: float = 0.0
+    unsure: bool = False
 
     @property
     def by_heart(self) -> float:
@@ -298,6 +316,8 @@ class Evidence:
         With data: by its score, which reaches most of what a plain network of the same steps reaches. Of a
         record alone: by its loss, which has fallen by half.
         """
+        if self.outcome is not None and self.outcome.unsure:
+            return None
         if self.outcome is not None:
             learned = self.outcome.learned
             if np.isnan(learned):

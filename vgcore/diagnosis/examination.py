@@ -108,7 +108,7 @@ def _apart(model: Sequential, samples: Samples) -> tuple[Array, Array]:
     every = np.arange(len(samples.x))
     if model.session.stateful:
         return every, every
-    return apart(len(every), samples.classes, np.random.default_rng(0))
+    return apart(len(every), samples.strata, np.random.default_rng(0))
 
 
 def _look(model: Sequential, few: Samples) -> GradientFlow:

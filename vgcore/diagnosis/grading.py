@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vgcore.diagnosis.evidence import Outcome, Samples
 from vgcore.diagnosis.plain import plain_network
-from vgcore.diagnosis.score import Measure, luck
+from vgcore.diagnosis.score import ROOM, Measure, predicted
 from vgcore.model import Sequential
 
 Array = NDArray[Any]
@@ -39,28 +39,43 @@ class Grading:
         self._apart = not np.array_equal(taught, held)
         known = np.random.default_rng(0).permutation(taught)[:_MOST_JUDGED]
         self._known = samples.of(np.sort(known))
-        self._measure = Measure.of(samples.wanted, sparse=samples.sparse, as_classes=as_classes)
+        self._measure = Measure(samples.wanted, sparse=samples.sparse, as_classes=as_classes)
 
     def outcome(self, seen: Sequential, course: Sequential, train: Train, *, steps: int) -> Outcome:
         """How a network does beside chance and a plain one, which ``train`` trains.
 
         ``course`` is trained with what is taught. Where ``seen`` is another network it was trained with all
-        samples; of what it knows it is taken to have learned as large a part by heart as the course has.
+        samples; of what it knows it is taken to have learned as large a part by heart as the course has,
+        which says nothing where the course knows next to nothing.
         """
-        chance = self._measure.chance(self._samples.wanted)
-        held = len(self._held) if self._apart else 0
-        lucky = luck(chance, held if self._measure.counts_classes else 0)
-        reached = self._reached(course, self._samples.of(self._held))
+        chance, measure = self._measure.chance, self._measure.words
+        test = self._samples.of(self._held)
+        luck = self._measure.luck(test.wanted) if self._apart else ROOM
+        reached = self._reached(course, test)
         known = self._reached(course, self._known) if self._apart else reached
-        reference = self._of_plain(train)
+        held = len(self._held) if self._apart else 0
         found = Outcome(
-            reached, chance, reference, lucky, self._words(), steps, held, known - reached
+            score=reached,
+            chance=chance,
+            reference=self._of_plain(train),
+            luck=luck,
+            measure=f"{measure} on samples held out" if held else measure,
+            steps=steps,
+            held=held,
+            gap=known - reached,
         )
         if seen is course:
             return found
         known = self._reached(seen, self._samples)
         lost = min(found.by_heart, 1.0) * max(known - chance, 0.0)
-        return replace(found, score=known - lost, gap=lost)
+        asked = f"{measure}, judged by a copy that has not seen {held:,} of the samples"
+        return replace(
+            found,
+            score=known - lost,
+            gap=lost,
+            measure=asked if held else measure,
+            unsure=bool(held) and found.known <= chance + 2 * luck < known,
+        )
 
     def _of_plain(self, train: Train) -> float:
         """What a plain network reaches; NaN where there is none."""
@@ -74,12 +89,8 @@ class Grading:
 
     def _reached(self, model: Sequential, samples: Samples) -> float:
         model.reset_states()
-        answers = model.predict(samples.x, lengths=samples.lengths)
+        answers = predicted(model.predict(samples.x, lengths=samples.lengths), model.loss)
         return self._scored(answers, samples, model.loss.middle if model.loss.judged else 0.5)
 
     def _scored(self, answers: Array, samples: Samples, middle: float) -> float:
         return self._measure.score(samples.counted(answers), samples.wanted, middle)
-
-    def _words(self) -> str:
-        """What the score is, and of which samples."""
-        return self._measure.words(self._samples.wanted) + (" on samples held out" * self._apart)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from statistics import median_low
 from typing import Any, Literal
@@ -17,7 +18,8 @@ from vgcore.diagnosis.changes import Given
 from vgcore.diagnosis.changes.data import is_of_outputs, is_sparse
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.rows import Rows, leaves_one
-from vgcore.diagnosis.score import Measure
+from vgcore.diagnosis.score import ROOM, Measure, predicted
+from vgcore.diagnosis.targets import as_rows
 from vgcore.model import Sequential, inputs
 from vgcore.model.history import Progress
 from vgcore.sweeps import fit_many
@@ -79,6 +81,10 @@ class Run:
     def __post_init__(self) -> None:
         self.model = self.recipe.build(self.seed, on_nonfinite="raise", metrics=())
 
+    def anew(self) -> Run:
+        """The same run at its start, with what it is known to take."""
+        return Run(self.recipe, self.seed, self.rows, self.data, self.batch, planning=self.planning)
+
     @property
     def how(self) -> tuple[Any, ...]:
         """What all models of one `fit_many` have in common."""
@@ -117,36 +123,50 @@ class Run:
         ratio = float(delta[0] / delta[-1]) if len(delta) and delta[-1] > 0 else math.nan
         return Result(loss, reached, ratio, self.seconds, self.model.step, diverged=False)
 
+    @cached_property
+    def _measure(self) -> Measure:
+        """By the targets that were trained with, as the recipe has them or, of numbers, as its user has."""
+        if self.rows.kind == "numbers":
+            return Measure(as_rows(np.asarray(self.rows.train.y)))
+        _, y, lengths = self.data
+        counted = _counted(y, lengths, self.model)
+        return Measure(counted, sparse=self.model.loss.sparse, as_classes=True)
+
     def _score(self, outputs: Array, y: Array, lengths: Array | None) -> float:
         loss = self.model.loss
-        middle = loss.middle if loss.judged is not None else 0.5
-        numbers, wanted = outputs, y
+        numbers, wanted = predicted(outputs, loss), y
         if self.rows.kind == "numbers":
-            numbers, wanted = self.recipe.restored(outputs), np.asarray(self.rows.held.y)
+            numbers, wanted = self.recipe.restored(numbers), np.asarray(self.rows.held.y)
         if not loss.sparse and not is_of_outputs(wanted, numbers.shape):
             return -self.model.evaluate(*self.recipe.prepare(*self.rows.held)[:2]).loss
-        if lengths is not None and outputs.ndim == 3:
-            valid = np.arange(outputs.shape[1]) < lengths[:, np.newaxis]
-            numbers, wanted = numbers[valid], wanted.reshape(*valid.shape, -1)[valid]
-        if self.rows.kind == "numbers":
-            return Measure("numbers").score(numbers, wanted)
-        measure = Measure.of(wanted, sparse=loss.sparse, as_classes=True)
-        return measure.score(numbers, wanted, middle)
+        middle = loss.middle if loss.judged is not None else 0.5
+        numbers, wanted = (_counted(each, lengths, self.model) for each in (numbers, wanted))
+        return self._measure.score(numbers, wanted, middle)
 
 
-def judged_by(recipe: Recipe, rows: Rows) -> tuple[str, float]:
-    """What a score is, in words, and that of the best constant answer; -inf where that is not known."""
-    y, lengths = rows.held.y, rows.held.lengths
-    shape = recipe.build(0, metrics=()).session.shapes[-1]
-    many = f"{len(y):,} rows held out" if rows.apart else f"all {len(y):,} rows"
-    measure = Measure("numbers")
+def _counted(values: Array, lengths: Array | None, model: Sequential) -> Array:
+    """Of targets, or outputs, at every timestep those that are no padding, as rows; else all of them."""
+    if lengths is None or not model.session.gives_time:
+        return as_rows(values)
+    return np.asarray(values[np.arange(values.shape[1]) < np.asarray(lengths)[:, np.newaxis]])
+
+
+def judged_by(recipe: Recipe, rows: Rows) -> tuple[str, float, float]:
+    """What a score is, in words, that of the best constant answer, -inf where that is not known, and what
+    another may be above it by luck.
+    """
+    y, held, lengths = rows.train.y, rows.held.y, rows.train.lengths
+    many = f"{len(held):,} rows held out" if rows.apart else f"all {len(held):,} rows"
+    model = recipe.build(0, metrics=())
+    shape = model.session.shapes[-1]
     if rows.kind != "numbers":
-        if lengths is not None and y.ndim > 1:
-            y = y[np.arange(y.shape[1]) < np.asarray(lengths)[:, np.newaxis]]
-        measure = Measure.of(y, sparse=is_sparse(recipe), as_classes=True)
-    elif not is_of_outputs(y, (*y.shape[: len(shape)], shape[-1] or 0)):
-        return f"minus the loss on {many}", -math.inf
-    return f"{measure.words(y)} on {many}", measure.chance(y)
+        sparse = is_sparse(recipe)
+        measure = Measure(_counted(y, lengths, model), sparse=sparse, as_classes=True)
+        luck = measure.luck(_counted(held, rows.held.lengths, model)) if rows.apart else ROOM
+        return f"{measure.words} on {many}", measure.chance, luck
+    if not is_of_outputs(y, (*y.shape[: len(shape)], shape[-1] or 0)):
+        return f"minus the loss on {many}", -math.inf, ROOM
+    return f"{Measure(as_rows(y)).words} on {many}", 0.0, ROOM
 
 
 @dataclass
@@ -233,7 +253,8 @@ class Contender:
 
 def probe(contenders: Sequence[Contender], most: int) -> None:
     """Find out what a step of each costs, side by side: behind the first, which plans, from a few or, where
-    they are short, from more; of ``most`` steps at most.
+    they are short, from more; of ``most`` steps at most. Then all begin anew, or the order of their rows would
+    be the clock's.
     """
     train(contenders, 1, math.inf)
     for run in (run for each in contenders for run in each.runs):
@@ -243,6 +264,8 @@ def probe(contenders: Sequence[Contender], most: int) -> None:
         train(some, min(1 + steps, most), math.inf)
         for each in contenders:
             each.measure()
+    for each in contenders:
+        each.runs = [run.anew() for run in each.runs]
 
 
 def train(

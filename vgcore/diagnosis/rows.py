@@ -59,6 +59,11 @@ def split(recipe: Recipe, data: Given, rng: np.random.Generator) -> Rows:
     return Rows(data, data, kind) if train is held else Rows(data.of(train), data.of(held), kind)
 
 
+def _share(rows: int) -> int:
+    """How many of a class are held out: a quarter, but one at least where one is left."""
+    return max(rows // HELD_OUT, int(rows > 1))
+
+
 def apart(
     rows: int, classes: NDArray[np.integer] | None, rng: np.random.Generator
 ) -> tuple[Numbers, Numbers]:
@@ -73,7 +78,7 @@ def apart(
         groups = [order[classes[order] == each] for each in np.unique(classes)]
     else:
         groups = [order]
-    held = np.sort(np.concatenate([group[: len(group) // HELD_OUT] for group in groups]))
+    held = np.sort(np.concatenate([group[: _share(len(group))] for group in groups]))
     if not len(held):
         held = np.sort(order[: rows // HELD_OUT])
     return np.setdiff1d(every, held), np.sort(rng.permutation(held)[:_MOST_HELD])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.diagnosis.targets import Kind, as_labels, classes_of, kind_of
+from vgcore.diagnosis.targets import Kind, as_labels, kind_of
 from vgcore.losses import Loss
 
 Array = NDArray[np.floating]
@@ -21,109 +20,12 @@ ROOM = 0.02
 MOSTLY = 2 / 3
 """Share of the samples from which on a class is most of them, and accuracy says little."""
 
-
-def luck(chance: float, rows: int) -> float:
-    """What a score may be above chance by luck: an accuracy of so many rows held out by two standard errors
-    of chance's, other scores (of 0 rows) by 0.02.
-    """
-    return max(ROOM, 2 * math.sqrt(chance * (1 - chance) / rows)) if rows else ROOM
+_GAIN = 0.9  # of what there is above chance, that luck is at most
 
 
-@dataclass(frozen=True)
-class Measure:
-    """What outputs are scored by.
-
-    Attributes
-    ----------
-    kind : str
-        Of the targets, in `vgcore.diagnosis.targets`.
-    nearest : bool
-        Whether they are whole numbers that stand for classes.
-    """
-
-    kind: Kind
-    nearest: bool = False
-
-    @classmethod
-    def of(cls, y: Array, *, sparse: bool, as_classes: bool) -> Measure:
-        """Of targets; ``as_classes``: whole numbers in one column are classes to the network."""
-        kind = kind_of(y, sparse=sparse)
-        return cls(kind, as_classes and kind == "numbers" and as_labels(y) is not None)
-
-    @property
-    def counts_classes(self) -> bool:
-        """Whether scores are accuracies."""
-        return self.nearest or self.kind != "numbers"
-
-    def score(self, outputs: Array, y: Array, middle: float = 0.5) -> float:
-        """How well outputs do; ``middle`` is what they lie above where they say yes."""
-        if self.nearest:
-            return of_nearest(outputs, y)
-        return score(outputs, y, self.kind, middle)
-
-    def chance(self, y: Array) -> float:
-        """The score of the best constant answer."""
-        return of_chance(y.astype(int), "labels") if self.nearest else of_chance(y, self.kind)
-
-    def words(self, y: Array) -> str:
-        """What the score is."""
-        if not self.counts_classes:
-            return "R2"
-        classes = y.ravel() if self.nearest else classes_of(y, self.kind)
-        unbalanced = classes is not None and is_unbalanced(classes)
-        return "accuracy, as a mean over the classes," if unbalanced else "accuracy"
-
-
-def score(outputs: Array, y: Array, kind: Kind, middle: float = 0.5) -> float:
-    """Accuracy, or of numbers 1 - mean squared error over variance, both summed over the columns: what is
-    called R2, variance-weighted, in scikit-learn.
-
-    Where one class is most of the samples it is the mean over the classes of the share that is found. Of
-    several labels it is the mean of what each has.
-
-    Parameters
-    ----------
-    outputs : ndarray, (n, ..., outputs)
-    y : ndarray
-        Targets of ``kind``.
-    kind : str
-        Of `vgcore.diagnosis.targets`.
-    middle : float
-        What outputs lie above where they say yes.
-    """
-    flat = outputs.reshape(-1, outputs.shape[-1]).astype(float)
-    if not np.isfinite(flat).all():
-        return float("nan")
-    if kind == "labels":
-        labels = y.ravel()
-        return _accuracy(flat.argmax(axis=1)[labels >= 0], labels[labels >= 0])
-    targets = y.reshape(flat.shape).astype(float)
-    if kind in ("one_hot", "probabilities"):
-        return _accuracy(flat.argmax(axis=1), targets.argmax(axis=1))
-    if kind == "binary":
-        return _accuracy(flat[:, 0] > middle, targets[:, 0] > 0.5)
-    if kind == "multilabel":
-        columns = zip((flat > middle).T, (targets > 0.5).T, strict=True)
-        return float(np.mean([_accuracy(*column) for column in columns]))
-    variance = targets.var(axis=0).sum()
-    with np.errstate(over="ignore"):
-        missed = ((flat - targets) ** 2).mean(axis=0).sum()
-    return float(1 - missed / variance) if variance > 0 else float("nan")
-
-
-def of_nearest(outputs: Array, y: Array) -> float:
-    """Accuracy of outputs that stand for classes that are whole numbers: of the nearest of these."""
-    classes = np.unique(y)
-    found = classes[np.abs(outputs.reshape(-1, 1) - classes).argmin(axis=1)]
-    return _accuracy(found, y.ravel()) if np.isfinite(outputs).all() else float("nan")
-
-
-def _accuracy(answers: NDArray[Any], classes: NDArray[Any]) -> float:
-    """Share of the samples that are right or, where one class is most of them, its mean over the classes."""
-    right = answers == classes
-    if not is_unbalanced(classes):
-        return float(right.mean())
-    return float(np.mean([right[classes == each].mean() for each in np.unique(classes)]))
+def predicted(outputs: Array, loss: Loss) -> Array:
+    """What outputs say of the targets: of a Poisson rate's logarithm the rate."""
+    return np.exp(outputs) if loss.name == "poisson" and loss.output == "identity" else outputs
 
 
 def is_unbalanced(classes: NDArray[Any]) -> bool:
@@ -132,21 +34,113 @@ def is_unbalanced(classes: NDArray[Any]) -> bool:
     return bool(len(counts) > 1 and counts.max() > MOSTLY * counts.sum())
 
 
-def of_chance(y: Array, kind: Kind) -> float:
-    """The score of the best constant answer."""
-    rows = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1)
-    classes = classes_of(y, kind)
-    if classes is not None:
-        return _most_frequent(classes)
-    if kind == "multilabel":
-        return float(np.mean([_most_frequent(column) for column in rows.T]))
-    return 0.0
+class Measure:
+    """What outputs are scored by; settled by all targets, so that it is the same for those trained with and
+    those held out.
+
+    Accuracy; where one class is most of the samples it is the mean over the classes of the share that is
+    found, and of several labels the mean of what each has. Of numbers 1 - mean squared error over variance,
+    both summed over the columns: what is called R2, variance-weighted, in scikit-learn.
+
+    Parameters
+    ----------
+    y : ndarray, (n,) or (n, outputs)
+        All targets that count; of labels those below 0 do not.
+    sparse : bool
+        Whether they are integer labels.
+    as_classes : bool
+        Whether whole numbers in one column are classes to the network.
+    """
+
+    def __init__(self, y: Array, *, sparse: bool = False, as_classes: bool = False) -> None:
+        self._kind: Kind = kind_of(y, sparse=sparse)
+        self._nearest = as_classes and self._kind == "numbers" and as_labels(y) is not None
+        self.counts_classes = self._nearest or self._kind != "numbers"
+        self._classes = [np.unique(each) for each in self._truths(y)]
+        self._unbalanced = [is_unbalanced(each) for each in self._truths(y)]
+        self.chance = (
+            float(np.mean([*map(self._chance, self._truths(y))])) if self._classes else 0.0
+        )
+
+    @property
+    def words(self) -> str:
+        """What the score is."""
+        if not self.counts_classes:
+            return "R2"
+        mean = any(self._unbalanced)
+        return "accuracy, as a mean over the classes," if mean else "accuracy"
+
+    def score(self, outputs: Array, y: Array, middle: float = 0.5) -> float:
+        """How well outputs do; NaN where they are not finite.
+
+        ``middle`` is what outputs lie above where they say yes.
+        """
+        flat = outputs.reshape(-1, outputs.shape[-1]).astype(float)
+        if not np.isfinite(flat).all():
+            return math.nan
+        if not self.counts_classes:
+            return _explained(flat, y.reshape(flat.shape).astype(float))
+        pairs = zip(self._answers(flat, middle), self._labelled(y), strict=True)
+        return float(np.mean([self._found(*pair, place) for place, pair in enumerate(pairs)]))
+
+    def luck(self, y: Array) -> float:
+        """What a score of targets held out may be above chance by luck: of an accuracy two standard errors
+        of chance's, but no more than nearly all that there is to gain; of others 0.02.
+        """
+        if not self.counts_classes:
+            return ROOM
+        squares = []
+        for place, truth in enumerate(self._truths(y)):
+            counts = np.array([(truth == each).sum() for each in self._classes[place]])
+            parts = counts[counts > 0] if self._unbalanced[place] else np.array([len(truth)])
+            squares.append(float((1 / np.maximum(parts, 1)).sum()) / len(parts) ** 2)
+        error = math.sqrt(self.chance * (1 - self.chance) * float(np.mean(squares)))
+        return max(min(2 * error, _GAIN * (1 - self.chance)), ROOM)
+
+    def _truths(self, y: Array) -> list[NDArray[Any]]:
+        """The classes of targets that count, for each question: one, or as many as there are labels."""
+        if not self.counts_classes:
+            return []
+        return [each[each >= 0] if self._kind == "labels" else each for each in self._labelled(y)]
+
+    def _labelled(self, y: Array) -> list[NDArray[Any]]:
+        if self._nearest or self._kind in ("labels", "binary"):
+            return [y.ravel()]
+        if self._kind == "multilabel":
+            return [*(y > 0.5).T]
+        return [y.argmax(axis=-1)]
+
+    def _answers(self, flat: Array, middle: float) -> list[NDArray[Any]]:
+        if self._nearest:
+            return [self._classes[0][np.abs(flat - self._classes[0]).argmin(axis=1)]]
+        if self._kind in ("binary", "multilabel"):
+            return [*(flat > middle).T]
+        return [flat.argmax(axis=1)]
+
+    def _found(self, answers: NDArray[Any], truth: NDArray[Any], place: int) -> float:
+        """Share of the samples that are right, or its mean over the classes that there are."""
+        right = answers == truth
+        if not self._unbalanced[place]:
+            return (
+                float(right[truth >= 0].mean()) if self._kind == "labels" else float(right.mean())
+            )
+        parts = [right[truth == each] for each in self._classes[place]]
+        return float(np.mean([part.mean() for part in parts if len(part)]))
+
+    def _chance(self, truth: NDArray[Any]) -> float:
+        """What always answering the most frequent class scores."""
+        counts = np.unique(truth, return_counts=True)[1]
+        return 1 / len(counts) if is_unbalanced(truth) else float(counts.max() / counts.sum())
 
 
-def _most_frequent(classes: NDArray[Any]) -> float:
-    """What always answering the most frequent class scores."""
-    counts = np.unique(classes, return_counts=True)[1]
-    return 1 / len(counts) if is_unbalanced(classes) else float(counts.max() / counts.sum())
+def _explained(outputs: Array, y: Array) -> float:
+    """R2; of targets that do not vary 1 if they are met and else 0."""
+    variance = y.var(axis=0).sum()
+    with np.errstate(over="ignore"):
+        missed = ((outputs - y) ** 2).mean(axis=0).sum()
+    if not variance > 0:
+        return float(missed == 0)
+    return float(1 - missed / variance)
 
 
 def chance_loss(loss: Loss, y: Array, kind: Kind) -> float | None:

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 
 from vgcore import _html
 from vgcore._frames import dataframe
-from vgcore.diagnosis import score
 from vgcore.diagnosis.changes import Given
 from vgcore.diagnosis.preparation import Data
 from vgcore.diagnosis.race import Kind, Result
 from vgcore.diagnosis.recipe import Recipe
+from vgcore.diagnosis.score import ROOM
 from vgcore.model import Sequential
 
 if TYPE_CHECKING:
@@ -197,7 +197,9 @@ class Trials(Sequence[Tried]):
     measure : str
         What a score is, in words.
     chance : float
-        What the best constant answer scores on the rows held out.
+        What the best constant answer scores.
+    luck : float
+        What a score may be above that by luck.
     """
 
     rows: tuple[Tried, ...]
@@ -205,6 +207,7 @@ class Trials(Sequence[Tried]):
     notes: tuple[str, ...] = ()
     measure: str = "score"
     chance: float = -math.inf
+    luck: float = ROOM
 
     def __getitem__(self, place: Any) -> Any:
         """A row."""
@@ -252,7 +255,7 @@ class Trials(Sequence[Tried]):
 
     def learns(self, row: Tried) -> bool:
         """Whether it scores above chance by more than luck."""
-        return row.score > self.chance + score.luck(self.chance, row.held if row.classes else 0)
+        return row.score > self.chance + self.luck
 
     def mark(self, row: Tried, best: Tried | None) -> str:
         """Whether a row is the best, or as good, in words; empty of one that is not, or learns nothing."""

@@ -42,6 +42,13 @@ def kind_of(y: Array, *, sparse: bool = False) -> Kind:
     return "numbers"
 
 
+def as_rows(values: Array) -> Array:
+    """Targets, or outputs, of all timesteps or all places of images as rows."""
+    if values.ndim == 4:
+        values = np.moveaxis(values, 1, -1)
+    return values.reshape(-1, values.shape[-1]) if values.ndim > 2 else values
+
+
 def as_labels(y: Array) -> Array | None:
     """The classes of one column of whole numbers, few of which differ, each several times; None of others."""
     flat = y.ravel()

@@ -140,9 +140,9 @@ class _Trial:
                 "What was trained for fewer steps was given up, for others did better by then; it is not "
                 "compared."
             )
-        measure, chance = race.judged_by(self._none.recipe, self._rows)
+        judged = race.judged_by(self._none.recipe, self._rows)
         not_tried = tuple(dict.fromkeys(rounds.not_tried))
-        return Trials(tuple(rows), not_tried, tuple(self._notes), measure, chance)
+        return Trials(tuple(rows), not_tried, tuple(self._notes), *judged)
 
     def _opened(self) -> Rounds:
         """Begin without a change: what a step costs, and a look at the rows held out, of which some are
