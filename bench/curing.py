@@ -32,8 +32,9 @@ def measure(program: Program, run: Run, found: Diagnosis, seed: int) -> dict[str
     best, none = found.best, found.cures.none
     tried = [row for row in found.cures if row.kind in ("change", "random")]
     steps = sum(result.steps for row in tried for result in row.results)
-    number = math.ceil(steps / (none.steps * len(none.results)))
-    chance = _by_chance(none, number, seed)
+    each = found.cures.steps
+    number = math.ceil(steps / (each * len(none.results)))
+    chance = _by_chance(none, number, each, seed)
     more = best.steps if best is not None and best.kind == "none" else 0
     return {
         "cured": math.nan if best is None else outcome(program, run, best.recipe, seed, more),
@@ -75,14 +76,14 @@ def outcome(program: Program, run: Run, recipe: Recipe, seed: int, least: int = 
     return run.judge(whole.restored(model.predict(held_x, lengths=held_lengths)))
 
 
-def _by_chance(none: Tried, number: int, seed: int) -> race.Contender | None:
-    """The best of some random changes, each of one to three of the catalogue, trained for as many steps from
-    as many seeds on the same share of the rows as no change is; None where all diverge.
+def _by_chance(none: Tried, number: int, steps: int, seed: int) -> race.Contender | None:
+    """The best of some random changes, each of one to three of the catalogue, trained for so many steps from
+    as many seeds and on the same share of the rows as no change is; None where all diverge.
     """
     rng = np.random.default_rng(seed)
     data = none.data
     rows = split(none.recipe, Given(*data), rng)
-    steps, seeds = none.steps, [int(each) for each in rng.integers(2**31, size=len(none.results))]
+    seeds = [int(each) for each in rng.integers(2**31, size=len(none.results))]
     contenders = []
     for _ in range(DRAWS * number):
         if len(contenders) == number:

@@ -312,6 +312,10 @@ CASES = {
         ),
         lambda: (dense(), X, Y),
     ),
+    "constant_targets": (
+        lambda: (regression(), NUMBERS, np.full((400, 1), 3.0)),
+        lambda: (regression(), NUMBERS, PRODUCT),
+    ),
     "nothing_to_learn": (
         lambda: (dense(), X, np.random.default_rng(0).permutation(Y)),
         lambda: (dense(), X, Y),

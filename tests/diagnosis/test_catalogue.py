@@ -279,7 +279,7 @@ def test_a_range_test_stays_below_the_edge_of_stability():
 
 def test_optimizers():
     sgd = made([vg.Dense(3, "softmax")], 4, optimizer=vg.SGD(0.1, weight_decay=0.01))
-    assert optimizer_of(edited("adam", sgd)) == vg.Adam()
+    assert optimizer_of(edited("adam", sgd)) == vg.Adam(weight_decay=0.01)
     assert optimizer_of(edited("momentum", sgd)) == vg.SGD(0.1, momentum=0.9, weight_decay=0.01)
     assert optimizer_of(edited("no_decay", sgd)) == vg.SGD(0.1)
     odd = made([vg.Dense(3, "softmax")], 4, optimizer=vg.Adam(0.05, epsilon=1e-16))

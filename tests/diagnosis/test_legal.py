@@ -114,3 +114,91 @@ def test_lines_keep_lengths_open_times_names_and_orders():
         exec(suggestion.code(), names)
         assert names["model"].step > 0
         assert ("lengths=lengths" in suggestion.code()) == (len(given) == 3)
+
+
+def by_rows(y, h):
+    return (h**2).mean(axis=1), 2 * h / h.shape[1]
+
+
+OWN = {
+    "wider than the outputs": rng.normal(size=(60, 5)),
+    "ids": rng.integers(9, size=(60, 2)),
+    "strings": np.array(["a", "b"] * 30),
+    "objects": np.array([[1], [2, 3]] * 30, dtype=object),
+    "dates": np.arange(60).astype("datetime64[D]"),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_targets_that_only_a_loss_of_ones_own_understands(name):
+    network = model([Dense(8, "tanh"), Dense(3)], loss=vg.losses.Custom(by_rows))
+    found = network.diagnose(X, OWN[name], seconds=1)
+    assert found.outcome is None
+    assert str(found)
+
+
+def test_something_must_count():
+    network = model([Dense(5, "relu"), Dense(3, "softmax")], 4, CLASSES, ignore_index=0)
+    with pytest.raises(ValueError, match="y: expected at least one target that counts"):
+        network.diagnose(X, np.zeros(60, int))
+    sequences = model([RNN(4, return_sequences=True), Dense(1)], (None, 3))
+    y = np.zeros((60, 7, 1), np.float32)
+    with pytest.raises(ValueError, match="y: expected at least one target that counts"):
+        sequences.diagnose(SEQUENCES, y, np.zeros(60, int))
+
+
+def test_a_rare_class_is_held_out_too():
+    x = rng.normal(size=(200, 8)).astype(np.float32)
+    y = (np.arange(200) < 3).astype(int)
+    outcome = (
+        model([Dense(8, "tanh"), Dense(2, "softmax")], 8, CLASSES)
+        .diagnose(x, y, cures=False)
+        .outcome
+    )
+    assert outcome.score < 0.9
+    assert outcome.chance == 0.5
+
+
+def test_ignored_labels_of_few_bits():
+    y = np.where(np.arange(60) % 2, LABELS, 255)
+    network = model([Dense(5, "relu"), Dense(3, "softmax")], 4, CLASSES, ignore_index=255)
+    one, other = (
+        network.diagnose(X, y.astype(dtype), cures=False).outcome for dtype in (np.uint8, int)
+    )
+    assert one == other
+
+
+def test_images_whose_targets_are_images():
+    images = rng.normal(size=(40, 1, 8, 8)).astype(np.float32)
+    masks = np.zeros_like(images)
+    np.put_along_axis(masks, images.argmax(-1)[..., np.newaxis], 1, -1)
+    network = model(
+        [vg.Conv2d(4, 3, "relu", padding=1), vg.Conv2d(1, 3, "sigmoid", padding=1)],
+        (1, 8, 8), "binary_crossentropy",
+    )  # fmt: skip
+    assert network.diagnose(images, masks, cures=False).outcome.chance == 0.5
+    far = model([vg.Conv2d(1, 1, "sigmoid")], (1, 8, 8)).diagnose(images, 100 * images, cures=False)
+    assert far.illnesses[0].symptom == "targets_out_of_range"
+
+
+def test_batch_norm_and_the_smallest_minibatches():
+    x, y = np.tile(X, (17, 1))[:1000], np.tile(LABELS, 17)[:1000]
+    network = model([Dense(8), BatchNorm("sigmoid"), Dense(3, "softmax")], 4, CLASSES)
+    network.fit(x, y, batch_size=2, verbose=0)
+    assert str(network.diagnose(x, y, seconds=1))
+
+
+def test_logarithms_of_rates_are_no_rates():
+    x = rng.normal(size=(1000, 5)).astype(np.float32)
+    y = rng.poisson(np.exp(0.5 * x[:, :1] + 1)).astype(np.float32)
+    network = model([Dense(32, "relu"), Dense(1)], 5, "poisson", vg.Adam(3e-3))
+    network.fit(x, y, epochs=30, verbose=0)
+    found = network.diagnose(x, y, cures=False)
+    assert found.healthy
+    assert found.outcome.score > 0.25
+
+
+def test_constant_targets_are_named():
+    found = regression().diagnose(X, np.full((60, 1), 3.0), cures=False)
+    assert found.illnesses[0].symptom == "constant_targets"
+    assert "not finite" not in found.verdict

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from vgcore import _validate
 from vgcore.diagnosis import examination, judge
 from vgcore.diagnosis.changes import Given
+from vgcore.diagnosis.changes.data import has_own_targets
 from vgcore.diagnosis.changes.training import without_validation
 from vgcore.diagnosis.diagnosis import Diagnosis
 from vgcore.diagnosis.evidence import LEARNED, Evidence, Samples
@@ -76,7 +77,10 @@ def of_model(
     if loss.ignore_index is not None:
         targets = np.asarray(y).reshape(targets.shape)
     some = _some(len(data.x))
-    whole = Samples(data.x, targets, data.lengths, loss.sparse, loss.ignore_index)
+    own = loss.function is not None and has_own_targets(Recipe.of(model), targets)
+    whole = Samples(data.x, targets, data.lengths, loss.sparse, loss.ignore_index, own)
+    if not own and not _counts(whole):
+        raise ValueError("y: expected at least one target that counts, got none")
     samples = whole.of(some)
     history = model.history if history is None else history
     fitting = {"shuffle": False} if model.session.stateful else {}
@@ -111,6 +115,11 @@ def of_model(
                 for each in found.findings
             )
     return replace(found, findings=findings)
+
+
+def _counts(samples: Samples) -> bool:
+    """Whether any target does."""
+    return bool(samples.wanted.size and (not samples.sparse or (samples.wanted >= 0).any()))
 
 
 def _promising(found: Diagnosis) -> Iterator[str | tuple[str, ...]]:

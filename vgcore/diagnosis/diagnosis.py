@@ -59,7 +59,7 @@ class Diagnosis:
     @property
     def numbers(self) -> dict[str, float]:
         """What was measured, by what it is of."""
-        return {each.what: each.value for many in self.measured.values() for each in many}
+        return {each.what: each.value for each in reversed(self.nearest)}
 
     @property
     def nearest(self) -> list[Measured]:

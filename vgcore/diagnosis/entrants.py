@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from vgcore.diagnosis.changes import CHANGES, changes_of, clash, combined, ordered
+from vgcore.diagnosis.changes import CHANGES, changes_of, clash, combined, described, ordered
 from vgcore.diagnosis.changes.data import has_own_targets, is_sparse
 from vgcore.diagnosis.changes.training import TESTED
 from vgcore.diagnosis.evidence import Samples
@@ -48,9 +48,10 @@ class Entrants:
     ) -> None:
         self._none, self._rows, self._rng, self._left = none, rows, rng, left
         self.not_tried: list[str] = []
+        self._known = [described(none.recipe)]
 
     def of(self, many: Iterable[Keys], kind: Kind = "change") -> list[Contender]:
-        """Contenders of the changes that apply."""
+        """Contenders of the changes that apply, and come to no recipe that there is already."""
         found = (self._of(keys, kind) for keys in many)
         return [each for each in found if each is not None]
 
@@ -64,7 +65,10 @@ class Entrants:
         except ValueError:  # of a range test: minibatches that are too small for a norm
             self.not_tried.append(f"{change.name} (does not fit)")
             return None
-        return None if made is None else Contender(change.name, kind, keys, made)
+        if made is None or described(made) in self._known:
+            return None
+        self._known.append(described(made))
+        return Contender(change.name, kind, keys, made)
 
     def together(self, groups: Iterable[Keys], singles: Sequence[Contender]) -> list[Contender]:
         """Of each group those changes that apply by themselves, made together."""

@@ -34,6 +34,8 @@ class Samples:
         Whether targets are integer labels.
     ignored : int or None
         The label that does not count.
+    own : bool
+        Whether targets are of a kind that a loss of one's own alone understands.
     """
 
     x: Array
@@ -41,6 +43,7 @@ class Samples:
     lengths: Array | None
     sparse: bool
     ignored: int | None = None
+    own: bool = False
 
     def of(self, rows: Array) -> Samples:
         """Some of them."""
@@ -77,6 +80,8 @@ class Samples:
     @cached_property
     def kind(self) -> targets.Kind:
         """What targets are."""
+        if self.own:
+            return "own"
         return targets.kind_of(self.wanted, sparse=self.sparse)
 
     @cached_property
@@ -160,7 +165,7 @@ class Outcome:
     def by_heart(self) -> float:
         """The share of what is learned that samples trained with alone are known by; 0 where little is."""
         learned = self.score + self.gap - self.chance
-        return max(self.gap, 0.0) / learned if learned > 2 * self.luck else 0.0
+        return min(max(self.gap, 0.0) / learned, 1.0) if learned > 2 * self.luck else 0.0
 
     def reaches(self, share: float) -> bool:
         """Whether it has learned that share of what the plain network has, but for what may be bad luck;
@@ -215,6 +220,8 @@ class Evidence:
         The loss of the best constant answer.
     sharpness : float, optional
         The largest curvature of the loss at the start.
+    sampling : float, optional
+        Median leap of the loss from one minibatch to another while nothing is trained, as a part of it.
     broken : str
         Where a step was not finite, in words.
     notes : tuple of str
@@ -238,6 +245,7 @@ class Evidence:
         batch_size: int | None = None,
         chance_loss: float | None = None,
         sharpness: float | None = None,
+        sampling: float | None = None,
         broken: str = "",
         notes: tuple[str, ...] = (),
     ) -> None:
@@ -246,7 +254,7 @@ class Evidence:
         self.inside_start, self.inside = inside_start, inside
         self.outcome, self.history, self.batch_size = outcome, history, batch_size
         self.chance_loss, self.sharpness, self.broken = chance_loss, sharpness, broken
-        self.notes = notes
+        self.sampling, self.notes = sampling, notes
 
     @cached_property
     def layers(self) -> list[str]:
@@ -282,10 +290,11 @@ class Evidence:
         return self.layers.index(name)
 
     def width(self, name: str) -> int:
-        """How many numbers of one sample and place a layer puts out; 1 where the network is not known."""
+        """How many units, or channels, a layer has; 1 where the network is not known."""
         if self.inside is not None and name in self.inside:
             z = self.inside[name].z
-            return int((self.inside[name].h if z is None else z).shape[-1])
+            shape = (self.inside[name].h if z is None else z).shape
+            return int(shape[1] if len(shape) == 4 else shape[-1])
         return 1
 
     @cached_property

@@ -29,9 +29,12 @@ Array = NDArray[Any]
 
 _LOOKED_AT = 256  # samples of a look inside, or fewer where it would hold more numbers than this
 _MOST_NUMBERS = 20_000_000
+_NUMBERS = 1_000_000  # of them that may be had in a second
+_FEWEST = 16  # samples of a look
 _LEAST_TIMESTEPS = 6  # of sequences that are cut off
 _EPOCHS = 10  # of a course, and no fewer than so many steps
 _STEPS = 300
+_MINIBATCHES, _LEAST_ROWS = 16, 32  # of the loss while nothing is trained, and samples of each
 _ENOUGH = 0.5  # of the steps that a course should have
 _SHARE = 0.15  # of the seconds that a course may take, and again a plain network
 _DESCENDING = ("SGD", "Momentum", "Nesterov")  # what curvature bounds the rate of
@@ -61,16 +64,18 @@ def examined(
     messages = [str(each.message) for each in said]
     broken = next((each.split("; ")[0] for each in messages if "not finite" in each), "")
     seen = present(model, recipe) if model.step else course
-    few = _some(samples, _numbers(model, samples))
+    few = _some(samples, _numbers(model, samples), seconds)
     look = _look(seen, few)
     inside_start, inside = (
         _at_rest(each).internals(few.x, few.y, lengths=few.lengths) for each in (start, seen)
     )
     steps = model.step or course.step or wanted
     train = partial(_train, batch=batch, steps=steps, seconds=seconds * _SHARE)
-    grading = Grading(samples, *rows, as_classes=not takes_numbers(recipe))
-    outcome = grading.outcome(seen, course, train, steps=steps)
-    if broken and seen is course:
+    outcome = None
+    if not samples.own:
+        grading = Grading(samples, *rows, as_classes=not takes_numbers(recipe))
+        outcome = grading.outcome(seen, course, train, steps=steps)
+    if outcome is not None and broken and seen is course:
         outcome = replace(outcome, score=math.nan)
     return Evidence(
         network=Network(model),
@@ -85,11 +90,28 @@ def examined(
         outcome=outcome,
         history=history,
         batch_size=batch,
-        chance_loss=score.chance_loss(model.loss, samples.wanted, samples.kind),
+        chance_loss=score.chance_loss(model.loss, samples.wanted),
         sharpness=_sharpness(start, recipe, few, seconds * _SHARE / 2),
+        sampling=_sampling(course, taught, batch),
         broken=broken,
         notes=() if broken else tuple(_cut_short(course.step, wanted)),
     )
+
+
+def _sampling(model: Sequential, samples: Samples, batch: int) -> float | None:
+    """Median leap of the loss from one minibatch to the next while nothing is trained, as a part of it; None
+    where there are too few.
+    """
+    rows = max(batch, _LEAST_ROWS)
+    if len(samples.x) < _MINIBATCHES * rows // 4 or model.session.stateful:
+        return None
+    rng = np.random.default_rng(0)
+    losses = []
+    for _ in range(_MINIBATCHES):
+        some = samples.of(rng.permutation(len(samples.x))[:rows])
+        losses.append(model.evaluate(some.x, some.y, lengths=some.lengths).loss)
+    typical = float(np.median(np.abs(losses)))
+    return float(np.median(np.abs(np.diff(losses)))) / typical if typical > 0 else None
 
 
 def _cut_short(steps: int, wanted: int) -> Iterator[str]:
@@ -146,9 +168,10 @@ def _numbers(model: Sequential, samples: Samples) -> int:
     return 6 * sum(math.prod(shape) for shape in shapes)
 
 
-def _some(samples: Samples, numbers: int) -> Samples:
+def _some(samples: Samples, numbers: int, seconds: float) -> Samples:
     """Some of the samples, as they come, for a look inside."""
-    count = min(_LOOKED_AT, max(_MOST_NUMBERS // numbers, 2), len(samples.x))
+    most = int(min(_MOST_NUMBERS, _NUMBERS * seconds))
+    count = min(_LOOKED_AT, max(most // numbers, _FEWEST), len(samples.x))
     rows = np.sort(np.random.default_rng(0).permutation(len(samples.x))[:count])
     return samples.of(rows)
 

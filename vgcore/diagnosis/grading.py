@@ -67,7 +67,7 @@ class Grading:
         if seen is course:
             return found
         known = self._reached(seen, self._samples)
-        lost = min(found.by_heart, 1.0) * max(known - chance, 0.0)
+        lost = found.by_heart * max(known - chance, 0.0)
         asked = f"{measure}, judged by a copy that has not seen {held:,} of the samples"
         return replace(
             found,

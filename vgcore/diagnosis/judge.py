@@ -25,6 +25,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
         "inputs_of_unequal_scale",
         "nothing_to_learn",
     ),
+    "constant_targets": (*_DEATH, *_SPREAD, *_LOSS, "nothing_to_learn", "targets_out_of_range"),
     "targets_out_of_range": (
         *_DEATH,
         *_LOSS,
@@ -56,13 +57,18 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "dead_layer": (*_DEATH, *_SPREAD, *_LOSS, "unequal_layers", "bottleneck"),
     "too_much_dropout": ("flat_loss",),
     "unbalanced_classes": ("flat_loss", "rate_too_low"),
-    "vanishing_gradient": (*_SPREAD, "unequal_layers", "rate_too_low", "flat_loss", "too_deep"),
     "vanishing_through_time": ("flat_loss", "vanishing_gradient"),
+    "vanishing_gradient": (*_SPREAD, "unequal_layers", "rate_too_low", "flat_loss", "too_deep"),
     "collapsed_activations": ("flat_loss", "recurrence_repeats_bias"),
     "rate_too_low": ("flat_loss",),
     "not_finite": ("flat_loss", "rising_loss", "oscillating_loss"),
 }
 """What follows from a symptom; a symptom never follows from one that is listed behind it."""
+
+FOLLOWS = {name: tuple(each for each in some if each != name) for name, some in FOLLOWS.items()}
+
+CONTRADICTED = {"rate_too_low": ("rate_too_high", "beyond_stability")}
+"""What is not told beside others: weights that have grown huge are hardly changed by a step."""
 
 _RANK = {name: place for place, name in enumerate(FOLLOWS)}
 CLEAR = 3
@@ -134,7 +140,9 @@ def _nearest(signs: list[tuple[Symptom, Sign]]) -> list[Finding]:
     symptom, sign = max(signs, key=lambda each: each[0].way(each[1].measured), default=(None, None))
     if symptom is None or sign is None or symptom.way(sign.measured) <= MOST_OF_THE_WAY:
         return []
-    return [symptom.finding(sign, ill=True).with_(certainty="possible")]
+    finding = symptom.finding(sign, ill=True)
+    said = f"No number passes its threshold; this has come nearest. {finding.sentence}"
+    return [finding.with_(certainty="possible", sentence=said)]
 
 
 def _fails(evidence: Evidence) -> bool:
@@ -159,6 +167,7 @@ def ordered(found: list[Finding]) -> tuple[Finding, ...]:
     ill = {finding.symptom for finding in found if finding.ill}
     if ill:
         found = [finding for finding in found if finding.symptom != "learns_little"]
+    found = [each for each in found if not ill.intersection(CONTRADICTED.get(each.symptom, ()))]
     told = []
     for finding in found:
         mine = _RANK.get(finding.symptom, len(_RANK))

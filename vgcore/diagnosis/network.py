@@ -113,7 +113,7 @@ class Network:
         weighted = [name for name, layer in named if has_weights(layer)]
         last = weighted[-1] if weighted else ""
         parts: list[Part] = []
-        depth, behind = 0, False
+        depth, behind = 0, not weighted
         for name, layer in named:
             depth += has_weights(layer)
             behind = behind or name == last

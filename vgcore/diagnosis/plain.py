@@ -93,7 +93,10 @@ def plain_network(samples: Samples) -> Plain | None:
 
 def _of_images(samples: Samples) -> Plain:
     """Of images whose targets are images: two convolutions of 3x3, and one of 1x1."""
-    activation, loss = OUTPUTS[samples.kind]
+    kind = samples.kind
+    if kind not in ("numbers", "binary"):  # a convolution's units know nothing of each other
+        kind = "multilabel"
+    activation, loss = OUTPUTS[kind]
     hidden = [
         Conv2d(_UNITS, 3, "relu", padding=1, weight_initializer="he_normal") for _ in range(2)
     ]

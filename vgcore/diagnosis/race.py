@@ -253,8 +253,8 @@ class Contender:
 
 def probe(contenders: Sequence[Contender], most: int) -> None:
     """Find out what a step of each costs, side by side: behind the first, which plans, from a few or, where
-    they are short, from more; of ``most`` steps at most. Then all begin anew, or the order of their rows would
-    be the clock's.
+    they are short, from more; of ``most`` steps at most. Then all begin anew, or the order of their rows
+    would be the clock's.
     """
     train(contenders, 1, math.inf)
     for run in (run for each in contenders for run in each.runs):

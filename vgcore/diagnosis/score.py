@@ -143,11 +143,11 @@ def _explained(outputs: Array, y: Array) -> float:
     return float(1 - missed / variance)
 
 
-def chance_loss(loss: Loss, y: Array, kind: Kind) -> float | None:
+def chance_loss(loss: Loss, y: Array) -> float | None:
     """The loss of equal odds on all classes, or of the best constant number; None where it is not known."""
-    rows = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1).astype(float)
     if loss.label_smoothing or loss.function is not None:
         return None
+    rows = y.reshape(-1, y.shape[-1] if y.ndim > 1 else 1).astype(float)
     if loss.name == "sparse_categorical_crossentropy":
         return math.log(max(int(y.max()) + 1, 2))
     if loss.name == "categorical_crossentropy":

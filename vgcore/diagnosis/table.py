@@ -231,7 +231,13 @@ class Trials(Sequence[Tried]):
         """Whether a row was trained as long as no change was, and from as many seeds; what was given up was
         not.
         """
-        return row.steps >= self.none.steps and len(row.results) >= len(self.none.results)
+        long = row.steps >= self.steps or row.diverged == len(row.results)
+        return long and len(row.results) >= len(self.none.results)
+
+    @property
+    def steps(self) -> int:
+        """That each was trained for, unless it diverged or was given up."""
+        return max(row.steps for row in self.rows)
 
     @property
     def best(self) -> Tried | None:
@@ -261,6 +267,8 @@ class Trials(Sequence[Tried]):
         """Whether a row is the best, or as good, in words; empty of one that is not, or learns nothing."""
         if row is best:
             return "best"
+        if row.kind == "reference":
+            return ""
         return "as good" if self.equal(row) and self.learns(row) else ""
 
     def to_rows(self) -> list[dict[str, Any]]:

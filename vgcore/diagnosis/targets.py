@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Kind = Literal["labels", "one_hot", "binary", "multilabel", "probabilities", "numbers"]
+Kind = Literal["labels", "one_hot", "binary", "multilabel", "probabilities", "numbers", "own"]
 """What targets are; see `kind_of`."""
 
 _MOST_CLASSES = 200  # that numbers of one column are taken for

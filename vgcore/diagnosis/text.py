@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vgcore import _html
 from vgcore.diagnosis.finding import Finding, in_digits
+from vgcore.diagnosis.score import ROOM
 from vgcore.diagnosis.table import spread
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def verdict(diagnosis: Diagnosis) -> str:
     learned = _learned(diagnosis)
     little = any(finding.symptom == "learns_little" for finding in diagnosis.findings)
     outcome = diagnosis.outcome
+    if not ill and outcome is not None and outcome.unsure:
+        return f"No illness was found, but a copy did not learn what it has, perhaps by heart: {learned}."
+    few = outcome is not None and outcome.chance + ROOM < outcome.score
+    if not ill and outcome is not None and not outcome.learns_something and few:
+        return f"No illness was found, but so few samples tell little of how well it learns: {learned}."
     if not ill and outcome is not None and not outcome.learns_something:
         neither = math.isnan(outcome.learned) and not math.isnan(outcome.reference)
         both = ", not by a plain network either" if neither else ""
@@ -94,8 +100,10 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
 def _nearest(diagnosis: Diagnosis) -> list[str]:
     """Some numbers with their thresholds; of a number with two, the nearer."""
     nearest: dict[str, str] = {}
+    told = [finding.measured for finding in diagnosis.findings]
     for each in diagnosis.nearest:
-        nearest.setdefault(each.what, str(each))
+        harmless = ", but it learns" if each.beyond and each not in told else ""
+        nearest.setdefault(each.what, f"{each}{harmless}")
     return [*nearest.values()][:_SHOWN_NUMBERS]
 
 
@@ -176,7 +184,7 @@ def _cut(name: str) -> str:
 def _how(trials: Trials) -> str:
     """What the scores of a table are."""
     seeds = max(len(row.results) for row in trials)
-    steps = f"{trials.none.steps:,} steps"
+    steps = f"{trials.steps:,} steps"
     many = f"; median of {seeds} starts (least to most)" if seeds > 1 else ""
     chance = f" (chance: {trials.chance:.2f})" if math.isfinite(trials.chance) else ""
     return f"{trials.measure}{chance} after {steps}{many}"

@@ -130,7 +130,7 @@ class _Trial:
         else:
             self._try(rounds, changes, reference)
         rows = [self._row(each, place) for place, each in enumerate(rounds.over)]
-        full = next(row for row in rows if row.kind == "none").steps
+        full = max(row.steps for row in rows)
         rows.sort(key=lambda row: (row.steps < full, -row.score, len(row.changes)))
         told = any(row.changes and row.steps >= full for row in rows)
         if little or (not told and self._schedule.gone > _MOSTLY):

@@ -9,6 +9,7 @@ from vgcore.diagnosis.changes.base import (
     changes_of,
     clash,
     combined,
+    described,
     ordered,
 )
 
@@ -21,6 +22,7 @@ __all__ = [
     "clash",
     "combined",
     "data",
+    "described",
     "layers",
     "ordered",
     "training",

@@ -62,7 +62,7 @@ class Change:
     ) -> Recipe | None:
         """The recipe with the change; None where it does not apply, or would change nothing."""
         made = self.function(recipe, Given(x, y, lengths))
-        return None if made is None or _told(made) == _told(recipe) else made
+        return None if made is None or described(made) == described(recipe) else made
 
 
 CHANGES: dict[str, Change] = {}
@@ -119,7 +119,7 @@ def clash(keys: Sequence[str]) -> bool:
     return len(set(families)) < len(families) or len(keys) < 2
 
 
-def _told(recipe: Recipe) -> tuple[Any, ...]:
+def described(recipe: Recipe) -> tuple[Any, ...]:
     """What makes one recipe another."""
     return (
         [*map(writing.layer_call, recipe.layers)],

@@ -178,7 +178,9 @@ def batchnorm(recipe: Recipe, data: Given) -> Recipe | None:
     if min(batch, len(data.x)) < 2:
         return None
     made = _normed(recipe, BatchNorm)
-    if made is None or len(data.x) < batch:
+    if made is None or repr(made.layers) == repr(recipe.layers):
+        return None
+    if len(data.x) < batch:
         return made
     return replace(made, fitting={**made.fitting, "drop_last": True})
 
@@ -223,17 +225,18 @@ def skip(recipe: Recipe, data: Given) -> Recipe | None:
         block.append(layer)
         weighted += counts
     close()
-    return recipe.of_layers(made, fresh=True)
+    skips = any(isinstance(layer, Residual) and layer.gate_start == 0.0 for layer in made)
+    return recipe.of_layers(made, fresh=True) if skips else None
 
 
-def _with_cell(recipe: Recipe, cell: type[LSTM] | type[GRU]) -> Recipe:
+def _with_cell(recipe: Recipe, cell: type[LSTM] | type[GRU]) -> Recipe | None:
     def edit(layer: Layer, rest: Sequence[Layer]) -> Layer | None:
         if not isinstance(layer, Recurrent) or isinstance(layer, cell):
             return None
         given = {name: getattr(layer, name) for name in Recurrent.arguments}
         return cell(**{**given, "activation": "tanh", "name": layer.name})
 
-    return recipe.of_layers(rewritten(recipe.layers, edit), fresh=True)
+    return _if_recurrent(recipe, rewritten(recipe.layers, edit))
 
 
 @change("LSTM cells", family="cell")

@@ -11,7 +11,8 @@ import numpy as np
 from vgcore import schedules
 from vgcore.diagnosis.changes.base import Given, change
 from vgcore.diagnosis.recipe import Recipe
-from vgcore.optimizers import SGD, Adam, Optimizer, get
+from vgcore.layers import BatchNorm
+from vgcore.optimizers import SGD, Adam, AdamW, Lion, Optimizer, get
 from vgcore.schedules import Schedule
 
 TESTED = 100
@@ -68,12 +69,13 @@ def _with_rate(recipe: Recipe, rate: float | Schedule) -> Recipe:
 @change("Adam", family="optimizer")
 def adam(recipe: Recipe, data: Given) -> Recipe | None:
     """Adam at 0.001 (Kingma and Ba 2015, arXiv 1412.6980); where it is Adam already, with its usual betas and
-    epsilon.
+    epsilon. Weight decay that is added to gradients stays as it is.
     """
     optimizer = optimizer_of(recipe)
-    if type(optimizer) is Adam:
-        return recipe.compiled_with(optimizer=Adam(optimizer.learning_rate))
-    return recipe.compiled_with(optimizer=Adam())
+    rate = optimizer.learning_rate if type(optimizer) is Adam else 0.001
+    apart = isinstance(optimizer, AdamW | Lion)
+    decay = 0.0 if apart else getattr(optimizer, "weight_decay", 0.0)
+    return recipe.compiled_with(optimizer=Adam(rate, weight_decay=decay))
 
 
 @change("momentum 0.9", family="optimizer")
@@ -128,9 +130,10 @@ def larger_batch(recipe: Recipe, data: Given) -> Recipe | None:
 
 @change("a quarter of the minibatch", family="batch")
 def smaller_batch(recipe: Recipe, data: Given) -> Recipe | None:
-    """A quarter of the rows in a minibatch."""
-    batch = min(recipe.fitting["batch_size"], len(data.x))
-    return recipe.fed_with(batch_size=math.ceil(batch / 4))
+    """A quarter of the rows in a minibatch, two at least where a norm takes statistics of them."""
+    batch = math.ceil(min(recipe.fitting["batch_size"], len(data.x)) / 4)
+    normed = any(isinstance(part, BatchNorm) for layer in recipe.layers for part in layer.parts())
+    return recipe.fed_with(batch_size=max(batch, 2) if normed else batch)
 
 
 @change("learning rate by a range test", family="rate", trains=True)

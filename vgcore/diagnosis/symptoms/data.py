@@ -10,6 +10,7 @@ from vgcore.diagnosis.evidence import Evidence
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 
+_ROUNDING = 1e-6  # of a feature, by which it varies where it is constant
 _TINY = 0.01  # largest standard deviation of an input below which all are
 
 
@@ -58,15 +59,15 @@ def _scales_itself(seen: Evidence) -> bool:
     usual=1.5,
 )
 def inputs_of_unequal_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """The largest standard deviation of an input feature over the smallest that is not 0; where all are
-    below 0.01, what 1 is of the largest.
+    """The largest standard deviation of an input feature over a small one: the first quartile of those that
+    vary. Where all are below 0.01, what 1 is of the largest.
     """
     if seen.samples is None or not seen.samples.inputs.size or seen.samples.x.ndim > 3:
         return
     if _scales_itself(seen):
         return
     spread = seen.samples.inputs.std(axis=0)
-    spread = spread[spread > 1e-12]
+    spread = spread[spread > _ROUNDING * np.abs(seen.samples.inputs).max(axis=0)]
     if not len(spread):
         return
     # A pixel at the edge of images that is nearly always 0 is no feature in a scale of its own
@@ -153,20 +154,52 @@ def targets_out_of_scale(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
     needs=("samples",),
 )
 def unbalanced_classes(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """Odds of the most frequent class, over those that it would have if all were equally frequent."""
+    """Of several classes: odds of the most frequent one, over those that it would have if all were equally
+    frequent.
+    """
     if seen.samples is None or seen.samples.classes is None:
         return
     counts = np.bincount(np.maximum(seen.samples.classes, 0))
-    share = float(counts.max() / max(counts.sum(), 1))
-    classes = max(int(np.count_nonzero(counts)), 2)
-    odds = share / (1 - share) * (classes - 1) if share < 1 else np.inf
+    classes = int(np.count_nonzero(counts))
+    if classes < 2:
+        return
+    share = float(counts.max() / counts.sum())
+    odds = share / (1 - share) * (classes - 1)
     lost = seen.outcome is not None and seen.outcome.score < seen.outcome.chance + 0.1
     yield Sign(
         Measured("odds of the most frequent class, over equal ones", odds, at["odds"], above=True),
         f"{share:.0%} of the samples are of class {int(counts.argmax())}: always answering that is "
         "nearly always right, and a network learns to.",
         Where(outputs=(int(counts.argmax()),)),
-        certainty="certain" if share == 1 or lost else "likely",
+        certainty="certain" if lost else "likely",
+    )
+
+
+@symptom(
+    "All targets are the same",
+    thresholds={"share": 0.999},
+    source="what does not vary asks for nothing but one answer",
+    looks="`np.unique(y)`",
+    weight=0.96,
+    where_learning="ill",
+    needs=("samples",),
+)
+def constant_targets(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
+    """Share of the columns of targets that have one value for all samples; of labels 1 where there is one
+    class.
+    """
+    if seen.samples is None or seen.samples.own or len(seen.samples.x) < 4:
+        return
+    y = seen.samples.wanted
+    if seen.samples.sparse:
+        y = y[y >= 0]
+    rows = y.reshape(len(y), -1)
+    share = float((rows == rows[:1]).all(axis=0).mean())
+    yield Sign(
+        Measured("share of targets that are constant", share, at["share"], above=True),
+        "All samples have the same target: there is nothing to tell apart, and one constant answer is right.",
+        certainty="certain",
+        harmful=True,
     )
 
 

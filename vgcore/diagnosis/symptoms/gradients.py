@@ -88,9 +88,9 @@ def _over_time(seen: Evidence) -> Iterator[tuple[Moment, str, int, float]]:
         for walk, rows in flow.time.items():
             direct = np.asarray(flow.time_direct[walk])
             backwards = walk.endswith(".backward")
-            row = np.nanmedian(rows, axis=0) if len(rows) else np.empty(0)
-            row = row[~np.isnan(row)]
-            fed = np.nanmedian(direct, axis=0)[: len(row)] > 0 if len(direct) else np.empty(0, bool)
+            walked = ~np.isnan(rows).all(axis=0)
+            row = np.nanmedian(np.asarray(rows)[:, walked], axis=0)
+            fed = (np.nan_to_num(direct) > 0).mean(axis=0)[: len(row)] > 0.5
             if backwards:
                 row, fed = row[::-1], fed[::-1]
             if len(row) < 5 or fed[:-1].any() or not np.isfinite(row).all() or row[-1] <= 0:

@@ -43,7 +43,7 @@ def targets_out_of_range(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
     if seen.samples is None or seen.network is None or seen.network.loss.fused:
         return
     low, high = RANGES.get(seen.network.output_activation, (-np.inf, np.inf))
-    if seen.network.loss.name in ("poisson", "hinge", "squared_hinge"):
+    if seen.network.loss.name in ("poisson", "hinge", "squared_hinge") or seen.samples.own:
         return
     y = seen.samples.outputs
     if (
@@ -172,7 +172,7 @@ def hidden_softmax(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     ]
     yield Sign(
         Measured("hidden layers with a softmax", len(names), at["units"], above=True),
-        f"{', '.join(names)} puts a softmax in front of other layers: outputs add up to 1, so that "
-        "each is small, and so is their gradient.",
+        f"{', '.join(names)} {'put' if len(names) > 1 else 'puts'} a softmax in front of other layers: "
+        "outputs add up to 1, so that each is small, and so is their gradient.",
         Where(layers=tuple(names)),
     )

@@ -168,13 +168,17 @@ def flat_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 )
 def oscillating_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """Median leap of the loss from one step to the next over its median, in the last half of training,
-    where it does not fall meanwhile; of minibatches of fewer than 32 samples, of as many as have these.
+    where it does not fall meanwhile; of minibatches of fewer than 32 samples, of as many as have these. What
+    it leaps by from one minibatch to another while nothing is trained is taken off, where it is known.
     """
     losses = _smooth(seen.losses[len(seen.losses) // 2 :], seen.batch_size)
+    if not (losses > 0).all():
+        return
     if len(losses) < _LEAST_STEPS or not np.isfinite(losses).all() or _drift(losses) > 0.1:
         return
     typical = float(np.median(np.abs(losses)))
     leaps = float(np.median(np.abs(np.diff(losses)))) / typical if typical else 0.0
+    leaps = math.sqrt(max(leaps**2 - (seen.sampling or 0.0) ** 2, 0.0))
     yield Sign(
         Measured(
             "leap of the loss from step to step, as a part of it", leaps, at["leaps"], above=True

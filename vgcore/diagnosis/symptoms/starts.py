@@ -137,6 +137,7 @@ def loss_far_from_chance(seen: Evidence, at: Mapping[str, float]) -> Iterator[Si
         f"Training begins at a loss of {first:.3g}; a network that always gave the best constant answer "
         f"would have {chance:.3g}. Outputs start far off, and the first steps go into bringing them back.",
         Where(steps=(0, 0)),
+        certainty="possible",
     )
 
 
@@ -227,9 +228,7 @@ def linear_network(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     if seen.network is None:
         return
     hidden = [part for part in seen.network.hidden if part.kind != "Embedding"]
-    bent = any(
-        part.activation not in ("identity", "softmax") for part in seen.network.parts if part.hidden
-    )
+    bent = any(part.activation != "identity" for part in seen.network.parts if part.hidden)
     if bent or not hidden:
         return
     yield Sign(

@@ -162,7 +162,7 @@ def learns_little(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 
 @symptom(
     "There is nothing to learn, or too little to learn it from",
-    thresholds={"times": 1.0, "steps": 300},
+    thresholds={"times": 1.0, "steps": 300, "samples": 30},
     source="of an accuracy, luck is two standard errors of a binomial share; else 0.02, which is ours",
     looks="`diagnosis.outcome`: score and reference beside chance",
     weight=0.3,
@@ -170,12 +170,12 @@ def learns_little(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 )
 def nothing_to_learn(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     """By what the network, or a plain one, is better than chance on samples held out, over what either could
-    be by luck; after 300 steps or more.
+    be by luck; after 300 steps or more, with 30 samples held out or more.
     """
     outcome = seen.outcome
     if outcome is None or not outcome.held or np.isnan(outcome.reference):
         return
-    if outcome.steps < at["steps"]:
+    if outcome.steps < at["steps"] or outcome.held < at["samples"]:
         return
     best = max(float(np.nan_to_num(outcome.score, nan=-np.inf)), outcome.reference)
     times = max(best - outcome.chance, 0.0) / outcome.luck

@@ -102,16 +102,19 @@ def dead_units(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     for place, name in enumerate(seen.layers):
         if seen.network is not None and _bounded(seen, name):
             dead[place] = np.nan
+    dead[-1] = np.nan  # of an output it is no unit that is lost
+    dead[dead >= 0.999] = np.nan  # see `dead_layer`
     if not np.isfinite(dead).any():
         return
-    place = int(np.nanargmax(np.where(dead >= 0.999, -1, dead)))
+    place = int(np.nanargmax(dead))
     name, share = seen.layers[place], float(dead[place])
+    every = "every sample" if seen.look is not None else "every sample of a minibatch"
     units: tuple[int, ...] = ()
     if seen.look is not None and "units" in dir(seen.look):
         units = tuple(map(int, np.flatnonzero(seen.look.unit_dead[name][-1] >= 1)))
     yield Sign(
         Measured(f"share of dead units in {name}", share, at["share"], above=True),
-        f"{share:.0%} of the units of {name} give 0 for every sample{_since(seen, name, at['share'])}: no "
+        f"{share:.0%} of the units of {name} give 0 for {every}{_since(seen, name, at['share'])}: no "
         "gradient reaches their weights, and what they could say is lost.",
         Where(layers=(name,), units={name: units} if units else {}),
     )
