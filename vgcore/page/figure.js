@@ -173,7 +173,7 @@ class Picture {
     const { lines, rows, ramp, exact } = this.spec;
     const found = [];
     if (rows) found.push(this.colourScale());
-    else if (lines.length > MOST_NAMED) {
+    else if (lines.length > MOST_NAMED && ramp?.length) {
       const [first, last] = [ramp[0], ramp[ramp.length - 1]];
       found.push(html("li", {}, swatch(first.look), `${first.name}, through `, swatch(last.look), last.name));
       const strong = lines.filter((line) => line.strong);

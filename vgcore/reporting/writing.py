@@ -65,6 +65,8 @@ def _checked(model: Any, flow: Any, diagnosis: Any) -> dict[str, GradientFlow]:
         argument = f"flow[{name!r}]" if name != "" else "flow"
         if not isinstance(name, str):
             raise TypeError(f"flow: expected names (str), got {name!r} ({type(name).__name__})")
+        if name.encode(errors="ignore").decode() != name:
+            raise ValueError(f"flow: expected names that UTF-8 can hold, got {name!r}")
         if not isinstance(each, GradientFlow):
             raise TypeError(f"{argument}: expected a GradientFlow, got {_validate.kind(each)}")
         if not len(each):

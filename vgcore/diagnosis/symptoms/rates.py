@@ -185,6 +185,7 @@ def oscillating_loss(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         ),
         f"From one step to the next the loss leaps by {leaps:.0%} of itself, and does not fall: steps "
         "are too long, or minibatches too small.",
+        certainty="likely" if leaps > 2 * at["leaps"] else "possible",
     )
 
 
