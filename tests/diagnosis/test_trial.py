@@ -394,12 +394,32 @@ def test_what_was_given_up_is_not_compared():
     assert [each.name for each in table if table.equal(each)] == ["long"]
 
 
-def test_a_cure_helps_from_most_seeds():
-    """As large an effect as Vargha and Delaney ask for: better in 71 % of all pairs."""
-    none = row("none", (0.5, 0.5, 0.5, 0.5, 0.5), "none", ())
-    assert row("", (0.4, 0.9, 0.9, 0.9, 0.9)).better_than(none)
-    assert not row("", (0.4, 0.4, 0.9, 0.9, 0.9)).better_than(none)
-    assert not row("", (0.505, 0.505, 0.505, 0.505, 0.505)).better_than(none)
+def test_a_cure_that_fails_from_one_seed_is_worse_than_one_that_never_does():
+    none = row("none", (0.2, 0.2, 0.2), "none", ())
+    failing = row("failing", (0.3, 0.95, 0.95, 0.95, 0.95))
+    steady = row("steady", (0.9, 0.9, 0.9, 0.9, 0.9), changes=("relu", "adam"))
+    assert ranked(none, failing, steady).best is steady
+
+
+def test_a_start_that_always_succeeds_is_a_cure_of_one_that_does_at_times():
+    none = row("none", (0.5, 1.0, 1.0, 0.5, 1.0), "none", ())
+    assert row("", (1.0, 1.0, 1.0, 0.98, 1.0)).better_than(none)
+    assert not none.better_than(none)
+
+
+def test_what_does_not_diverge_is_better_than_what_does():
+    none = row("none", (-math.inf, -math.inf), "none", ())
+    assert row("", (0.4, 0.4)).better_than(none)
+    assert not none.better_than(none)
+
+
+def test_a_cure_is_better_by_more_than_its_standard_error():
+    """Welch's, as SciPy has it: t is the difference in units of it."""
+    stats = pytest.importorskip("scipy.stats")
+    none = row("none", (0.4, 0.5, 0.6), "none", ())
+    for scores in ((0.45, 0.58, 0.9), (0.55, 0.68, 0.9), (0.5, 0.6, 0.7), (0.52, 0.52, 0.53)):
+        t = stats.ttest_ind([score - 0.01 for score in scores], (0.4, 0.5, 0.6), equal_var=False)
+        assert row("", scores).better_than(none) == (t.statistic > 1)
 
 
 def test_what_does_not_fit_into_the_time_is_said():

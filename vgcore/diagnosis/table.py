@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from vgcore import _html
 from vgcore._frames import dataframe
@@ -24,10 +23,12 @@ from vgcore.model import Sequential
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+Array = NDArray[Any]
+
 MARGIN = 0.01
 """By how much a score must be above another to be called better, beside the ranges over seeds."""
 
-_LARGE, _ROUNDING = 0.71, 1e-9
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,11 +79,6 @@ class Tried:
     def low(self) -> float:
         """The worst score."""
         return min(result.score for result in self.results)
-
-    @property
-    def reliable(self) -> float:
-        """What three of four seeds reach."""
-        return float(np.quantile([result.score for result in self.results], 0.25))
 
     @property
     def high(self) -> float:
@@ -139,19 +135,26 @@ class Tried:
         """x, y and lengths as the changed network is to be fed with them."""
         return self.whole.prepare(x, y, lengths)
 
-    def better_than(self, other: Tried) -> bool:
-        """Whether its median is above the other's by more than luck, and its seeds mostly are: where one of
-        each is drawn it is the better one in 71 % (Vargha and Delaney 2000: a large effect).
+    def scores(self, floor: float) -> Array:
+        """Of each seed; what is below ``floor`` counts as that, for nothing that fails is worse than chance."""
+        return np.array([max(result.score, floor) for result in self.results])
+
+    def better_than(self, other: Tried, floor: float = -math.inf) -> bool:
+        """Whether a fresh start is expected to score higher by more than luck: the difference of the means
+        over the seeds is above its standard error and that of the rows.
 
         An accuracy p of n held-out rows has a standard error of sqrt(p (1 - p) / n).
         """
-        luck = MARGIN
+        every = np.append(self.scores(floor), other.scores(floor))
+        finite = every[np.isfinite(every)]
+        if not len(finite):
+            return False
+        pair = [each.scores(max(floor, finite.min() - 1)) for each in (self, other)]
+        luck = MARGIN + math.hypot(*(_standard_error(scores) for scores in pair))
         if self.held and self.classes:
-            p = min(max((self.score + max(other.score, 0.0)) / 2, 0.0), 1.0)
+            p = float(np.clip(np.mean([scores.mean() for scores in pair]), 0.0, 1.0))
             luck += math.sqrt(p * (1 - p) / self.held)
-        pairs = list(product(self.results, other.results))
-        won = sum((a.score > b.score) + (a.score == b.score) / 2 for a, b in pairs)
-        return self.score > other.score + luck and won >= _LARGE * len(pairs)
+        return bool(pair[0].mean() - pair[1].mean() > luck)
 
     def as_good_as(self, other: Tried) -> bool:
         """Whether each one's median is in the other's range, or both are all but alike."""
@@ -243,7 +246,7 @@ class Trials(Sequence[Tried]):
     def best(self) -> Tried | None:
         """The simplest change that does as well as the best, and better than no change and chance, if any.
 
-        What is compared is what three of four seeds reach.
+        What is compared is what a fresh start is expected to reach.
         """
         better = [
             row
@@ -251,12 +254,13 @@ class Trials(Sequence[Tried]):
             if row.kind in ("change", "random")
             and self.compared(row)
             and self.learns(row)
-            and row.better_than(self.none)
+            and row.better_than(self.none, self.chance)
         ]
         if not better:
             return None
-        top = max(row.reliable for row in better)
-        as_good = (row for row in better if row.reliable >= top - MARGIN - _ROUNDING)
+        reached = [float(row.scores(self.chance).mean()) for row in better]
+        enough = max(reached) - MARGIN - _ROUNDING
+        as_good = (row for row, mean in zip(better, reached, strict=True) if mean >= enough)
         return min(as_good, key=lambda row: (len(row.changes), row.kind == "random", row.place))
 
     def learns(self, row: Tried) -> bool:
@@ -326,6 +330,11 @@ class Trials(Sequence[Tried]):
 
 _WORDS = 3  # columns of them
 HEAD = ["change", "", "", "score", "loss", "gradient ratio", "steps", "time", "seeds"]
+
+
+def _standard_error(scores: Array) -> float:
+    """Of their mean; 0 of a single one."""
+    return float(scores.std(ddof=1) / math.sqrt(len(scores))) if len(scores) > 1 else 0.0
 
 
 def _range(values: list[float]) -> str:
