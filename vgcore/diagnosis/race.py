@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -26,7 +26,8 @@ from vgcore.sweeps import fit_many
 
 Array = NDArray[Any]
 
-_LOOKED_AT = 64  # held-out rows of the gradient
+_LOOKED_AT = 32  # held-out rows of the gradient
+_AT_ONCE = 64  # held-out rows that are judged together
 _PROBED = (3, math.inf), (31, 5e-4)  # steps of a probe, and of what costs at most so much
 _LEAST_COST = 1e-5  # seconds of a step, with its share of what surrounds it
 _COPIES = 6  # of its parameters that a network in training holds, about
@@ -98,7 +99,12 @@ class Run:
         if self._judged[0] != self.model.step:
             x, y, lengths = self.recipe.prepare(*self.rows.held)
             with np.errstate(all="ignore"):
-                outputs = self.model.predict(x, lengths=lengths)
+                outputs = np.concatenate(
+                    [
+                        self.model.predict(some.x, lengths=some.lengths)
+                        for some in _by_parts(Given(x, y, lengths))
+                    ]
+                )
                 found = (
                     self._score(outputs, y, lengths) if np.isfinite(outputs).all() else -math.inf
                 )
@@ -115,7 +121,8 @@ class Run:
             reached = self.score()
             if math.isinf(reached):
                 return failed
-            loss = self.model.evaluate(x, y, lengths=lengths).loss
+            parts = [some._asdict() for some in _by_parts(Given(x, y, lengths))]
+            loss = self.model.evaluate(parts).loss
             few = Given(x, y, lengths).of(np.arange(min(len(x), _LOOKED_AT)))
             flow = self.model.gradient_flow(few.x, few.y, lengths=few.lengths)
         weighted = np.isfinite(flow.weight_grad[0])
@@ -167,6 +174,12 @@ def judged_by(recipe: Recipe, rows: Rows) -> tuple[str, float, float]:
     if not is_of_outputs(y, (*y.shape[: len(shape)], shape[-1] or 0)):
         return f"minus the loss on {many}", -math.inf, ROOM
     return f"{Measure(as_rows(y)).words} on {many}", 0.0, ROOM
+
+
+def _by_parts(data: Given) -> Iterator[Given]:
+    """Data by a few rows, for memory that many networks touch for the first time is slow."""
+    for start in range(0, len(data.x), _AT_ONCE):
+        yield data.of(np.arange(start, min(start + _AT_ONCE, len(data.x))))
 
 
 @dataclass

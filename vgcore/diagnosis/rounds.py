@@ -111,17 +111,27 @@ class Rounds:
         for halvings in range(plan.halvings, -1, -1):
             for each in field:
                 each.measure()
-            possible = schedule.reach(field, plan.seeds, halvings, end)
-            while possible < self.steps and field[-1] is not self._none:
-                self.not_tried.append(f"{field.pop().name} (time was over)")
-                possible = schedule.reach(field, plan.seeds, halvings, end)
+            field, possible = self._that_can(field, plan.seeds, halvings, end)
             goal = _goal(field, int(min(possible, self._most)), halvings)
             race.train(field, goal, late, self._tell)
             goal = int(min(goal, self._none.fewest_steps))
-            self._none.judge()
             field = self._judged(field, goal, halvings > 0)
         self.steps = goal
         return field
+
+    def _that_can(
+        self, field: list[Contender], seeds: int, halvings: int, end: float
+    ) -> tuple[list[Contender], float]:
+        """Those that can come to the least steps until ``end``, but for one change in any case, which are the
+        first of a field or, where they were judged, the best; and the steps that they can come to.
+        """
+        field = sorted(field, key=lambda each: (bool(each.changes), -each.score))
+        least = sum(not each.changes for each in field) + 1
+        possible = self._schedule.reach(field, seeds, halvings, end)
+        while possible < self.steps and len(field) > least:
+            self.leave([field.pop()])
+            possible = self._schedule.reach(field, seeds, halvings, end)
+        return field, possible
 
     def combined(self, field: list[Contender], end: float) -> list[Contender]:
         """Train combinations for as many steps as those before; those that are left."""
@@ -145,9 +155,13 @@ class Rounds:
         """Score all that have come so far; those that go on, which are half of the changes or all."""
         there = [each for each in field if each.fewest_steps >= goal]
         self.not_tried += [f"{each.name} (time was over)" for each in field if each not in there]
+        begin = time.monotonic()
+        for each in there:
+            each.judge()
+        runs = sum(len(each.runs) for each in there)
+        self._schedule.look = (time.monotonic() - begin) / max(runs, 1)
         for each in there:
             if each is not self._none:
-                each.judge()
                 each.gain = each.score - max(self._none.score, _LOWEST)
         if not halve:
             return there

@@ -136,7 +136,7 @@ class Tried:
         return self.whole.prepare(x, y, lengths)
 
     def scores(self, floor: float) -> Array:
-        """Of each seed; what is below ``floor`` counts as that, for nothing that fails is worse than chance."""
+        """Of each seed; less than ``floor`` counts as that, for nothing that fails is worse than chance."""
         return np.array([max(result.score, floor) for result in self.results])
 
     def better_than(self, other: Tried, floor: float = -math.inf) -> bool:
