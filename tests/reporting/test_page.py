@@ -402,3 +402,13 @@ def test_long_records_show_the_extremes_of_their_groups(opened: Any, tmp_path: P
     )
     line, band = (dict(tops)[kind] for kind in ("line strong", "band strong"))
     assert band < line - 50
+
+
+def test_many_runs_are_all_listed(opened: Any, tmp_path: Path) -> None:
+    path = tmp_path / "many.html"
+    vg.report(
+        path, flow={f"run {i}": synthetic(4, 3, tmp_path, lambda delta: None) for i in range(13)}
+    )
+    page = opened(path)
+    legend = page.figure(OVER).locator("li")
+    assert {f"run {i}" for i in range(13)} <= {text.strip() for text in legend.all_inner_texts()}

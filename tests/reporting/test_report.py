@@ -176,7 +176,7 @@ def test_runs_that_diverge_are_called_so_and_the_measure_is_told(tmp_path: Path)
     vg.report(tmp_path / "r.html", diagnosis=diagnosis)
     told = Read(tmp_path / "r.html").text
     assert "no change diverged diverged" in told and "∞" not in told and "NaN" not in told
-    assert "part of the targets' variance that is explained, on 22 rows held out" in told
+    assert "R2 on 22 rows held out" in told
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,7 @@ def test_runs_that_diverge_are_called_so_and_the_measure_is_told(tmp_path: Path)
         ({"flow": {"a": vg.GradientFlow()}}, ValueError, r"flow\['a'\]: expected a record"),
         ({"flow": {}}, ValueError, "flow: expected at least one"),
         ({"flow": {1: vg.GradientFlow()}}, TypeError, "flow: expected names"),
+        ({"flow": {"a\ud800": vg.GradientFlow()}}, ValueError, "flow: expected names that UTF-8"),
         ({"flow": {"a": 3}}, TypeError, r"flow\['a'\]: expected a GradientFlow, got int"),
         ({"flow": [vg.GradientFlow()]}, TypeError, "flow: expected a GradientFlow, a dict"),
         (
