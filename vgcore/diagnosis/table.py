@@ -150,10 +150,11 @@ class Tried:
         if not len(finite):
             return False
         pair = [each.scores(max(floor, finite.min() - 1)) for each in (self, other)]
-        luck = MARGIN + math.hypot(*(_standard_error(scores) for scores in pair))
+        errors = [_standard_error(scores) for scores in pair]
         if self.held and self.classes:
             p = float(np.clip(np.mean([scores.mean() for scores in pair]), 0.0, 1.0))
-            luck += math.sqrt(p * (1 - p) / self.held)
+            errors.append(math.sqrt(p * (1 - p) / self.held))
+        luck = MARGIN + math.hypot(*errors)
         return bool(pair[0].mean() - pair[1].mean() > luck)
 
     def as_good_as(self, other: Tried) -> bool:
