@@ -18,7 +18,7 @@ _WHEN = {"start": "At the start", "now": "Now"}
 def _ends(seen: Evidence) -> Iterator[tuple[Moment, str, str, float]]:
     """At each moment: first and last layer with weights, and dL/dz of the first over that of the last.
 
-    Norms are taken of one number, so that wide layers and narrow ones can be compared.
+    Norms are taken of one unit, so that wide layers and narrow ones can be compared.
     """
     for when, flow in seen.moments:
         delta = middle(flow, "delta")
@@ -43,8 +43,8 @@ def _ends(seen: Evidence) -> Iterator[tuple[Moment, str, str, float]]:
     usual=1.0,
 )
 def vanishing_gradient(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
-    """dL/dz of the first layer with weights over that of the last, as root mean squares: at the start of
-    training, and now.
+    """dL/dz of the first layer with weights over that of the last: norms over all samples, timesteps and
+    places, root mean squares over units or channels. At the start of training, and now.
     """
     found = list(_ends(seen))
     if not found:
