@@ -240,8 +240,9 @@ class Trials(Sequence[Tried]):
 
     @property
     def steps(self) -> int:
-        """That each was trained for, unless it diverged or was given up."""
-        return max(row.steps for row in self.rows)
+        """That each was trained for which is compared: as many as no change, unless that diverged."""
+        none = self.none
+        return max(row.steps for row in self.rows) if none.diverged else none.steps
 
     @property
     def best(self) -> Tried | None:
