@@ -65,9 +65,9 @@ class Entrants:
         except ValueError:  # of a range test: minibatches that are too small for a norm
             self.not_tried.append(f"{change.name} (does not fit)")
             return None
-        if made is None or described(made) in self._known:
+        if made is None or (recipe := described(made)) in self._known:
             return None
-        self._known.append(described(made))
+        self._known.append(recipe)
         return Contender(change.name, kind, keys, made)
 
     def together(self, groups: Iterable[Keys], singles: Sequence[Contender]) -> list[Contender]:

@@ -65,10 +65,7 @@ class Samples:
         """Of targets, or outputs, at every timestep those that are no padding; of all places of images; else
         all of them. As rows.
         """
-        if self.lengths is None or not self._in_time:
-            return targets.as_rows(values)
-        rows: Array = values[np.arange(self.x.shape[1]) < self.lengths[:, np.newaxis]]
-        return rows
+        return targets.as_rows(values, self.lengths if self._in_time else None)
 
     @cached_property
     def wanted(self) -> Array:
@@ -92,13 +89,8 @@ class Samples:
     @property
     def strata(self) -> Array | None:
         """The class of each sample, those that are ignored as one more; None where a sample has none."""
-        if self.kind == "labels":
-            return (
-                self.wanted if self.wanted.ndim == 1 and len(self.wanted) == len(self.x) else None
-            )
-        return (
-            self.classes if self.classes is not None and len(self.classes) == len(self.x) else None
-        )
+        classes = self.wanted if self.kind == "labels" else self.classes
+        return classes if classes is not None and classes.shape == self.x.shape[:1] else None
 
     @cached_property
     def inputs(self) -> Array:
@@ -325,21 +317,23 @@ class Evidence:
         With data: by its score, which reaches most of what a plain network of the same steps reaches. Of a
         record alone: by its loss, which has fallen by half.
         """
-        if self.outcome is not None and self.outcome.unsure:
-            return None
         if self.outcome is not None:
-            learned = self.outcome.learned
-            if np.isnan(learned):
-                return None if self.outcome.learns_something else False
-            learns = self.outcome.reaches(LEARNED)
-            return (
-                None if not learns and learned > UNDERWAY and self.still_falls > FALLS else learns
-            )
+            return self._learns(self.outcome)
         losses = self.losses
         if len(losses) < 2 * _EDGE or not np.isfinite(losses).all():
             return None
         return bool(np.median(losses[-_EDGE:]) < 0.5 * np.median(losses[:_EDGE]))
 
+    def _learns(self, outcome: Outcome) -> bool | None:
+        if outcome.unsure or (np.isnan(outcome.learned) and outcome.learns_something):
+            return None
+        learns = outcome.reaches(LEARNED)
+        underway = outcome.learned > UNDERWAY and self.still_falls > FALLS
+        return None if underway and not learns else learns
+
+
+BY_HEART = 0.5
+"""Share of what is learned, from which on it counts as learned by heart."""
 
 FALLS = 0.05
 """Part of itself by which a loss must fall in the last quarter to be said to fall still."""

@@ -136,7 +136,7 @@ class Run:
         if self.rows.kind == "numbers":
             return Measure(as_rows(np.asarray(self.rows.train.y)))
         _, y, lengths = self.data
-        counted = _counted(y, lengths, self.model)
+        counted = as_rows(y, _in_time(lengths, self.model))
         return Measure(counted, sparse=self.model.loss.sparse, as_classes=True)
 
     def _score(self, outputs: Array, y: Array, lengths: Array | None) -> float:
@@ -147,15 +147,14 @@ class Run:
         if not loss.sparse and not is_of_outputs(wanted, numbers.shape):
             return -self.model.evaluate(*self.recipe.prepare(*self.rows.held)[:2]).loss
         middle = loss.middle if loss.judged is not None else 0.5
-        numbers, wanted = (_counted(each, lengths, self.model) for each in (numbers, wanted))
+        padded = _in_time(lengths, self.model)
+        numbers, wanted = (as_rows(each, padded) for each in (numbers, wanted))
         return self._measure.score(numbers, wanted, middle)
 
 
-def _counted(values: Array, lengths: Array | None, model: Sequential) -> Array:
-    """Of targets, or outputs, at every timestep those that are no padding, as rows; else all of them."""
-    if lengths is None or not model.session.gives_time:
-        return as_rows(values)
-    return np.asarray(values[np.arange(values.shape[1]) < np.asarray(lengths)[:, np.newaxis]])
+def _in_time(lengths: Array | None, model: Sequential) -> Array | None:
+    """Lengths of a network's outputs, if there is one at every timestep."""
+    return lengths if model.session.gives_time else None
 
 
 def judged_by(recipe: Recipe, rows: Rows) -> tuple[str, float, float]:
@@ -168,8 +167,9 @@ def judged_by(recipe: Recipe, rows: Rows) -> tuple[str, float, float]:
     shape = model.session.shapes[-1]
     if rows.kind != "numbers":
         sparse = is_sparse(recipe)
-        measure = Measure(_counted(y, lengths, model), sparse=sparse, as_classes=True)
-        luck = measure.luck(_counted(held, rows.held.lengths, model)) if rows.apart else ROOM
+        measure = Measure(as_rows(y, _in_time(lengths, model)), sparse=sparse, as_classes=True)
+        test = as_rows(held, _in_time(rows.held.lengths, model))
+        luck = measure.luck(test) if rows.apart else ROOM
         return f"{measure.words} on {many}", measure.chance, luck
     if not is_of_outputs(y, (*y.shape[: len(shape)], shape[-1] or 0)):
         return f"minus the loss on {many}", -math.inf, ROOM

@@ -56,11 +56,10 @@ class Measure:
         self._kind: Kind = kind_of(y, sparse=sparse)
         self._nearest = as_classes and self._kind == "numbers" and as_labels(y) is not None
         self.counts_classes = self._nearest or self._kind != "numbers"
-        self._classes = [np.unique(each) for each in self._truths(y)]
-        self._unbalanced = [is_unbalanced(each) for each in self._truths(y)]
-        self.chance = (
-            float(np.mean([*map(self._chance, self._truths(y))])) if self._classes else 0.0
-        )
+        truths = self._truths(y)
+        self._classes = [np.unique(each) for each in truths]
+        self._unbalanced = [is_unbalanced(each) for each in truths]
+        self.chance = float(np.mean([*map(_most_frequent, truths)])) if truths else 0.0
 
     @property
     def words(self) -> str:
@@ -121,16 +120,15 @@ class Measure:
         """Share of the samples that are right, or its mean over the classes that there are."""
         right = answers == truth
         if not self._unbalanced[place]:
-            return (
-                float(right[truth >= 0].mean()) if self._kind == "labels" else float(right.mean())
-            )
+            return float((right[truth >= 0] if self._kind == "labels" else right).mean())
         parts = [right[truth == each] for each in self._classes[place]]
         return float(np.mean([part.mean() for part in parts if len(part)]))
 
-    def _chance(self, truth: NDArray[Any]) -> float:
-        """What always answering the most frequent class scores."""
-        counts = np.unique(truth, return_counts=True)[1]
-        return 1 / len(counts) if is_unbalanced(truth) else float(counts.max() / counts.sum())
+
+def _most_frequent(classes: NDArray[Any]) -> float:
+    """What always answering the most frequent class scores."""
+    counts = np.unique(classes, return_counts=True)[1]
+    return 1 / len(counts) if is_unbalanced(classes) else float(counts.max() / counts.sum())
 
 
 def _explained(outputs: Array, y: Array) -> float:

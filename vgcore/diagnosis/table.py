@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -340,12 +340,12 @@ def _standard_error(scores: Array) -> float:
 
 
 def _range(values: list[float]) -> str:
-    return spread(median(values), min(values), max(values))
+    return spread(median(values), min(values), max(values), "{:.3g}".format)
 
 
-def spread(middle: float, low: float, high: float, digits: str = ".3g") -> str:
-    """A median, and the least and the most."""
+def spread(middle: float, low: float, high: float, told: Callable[[float], str]) -> str:
+    """A median, and the least and the most; ``told`` writes a number."""
     if not math.isfinite(middle):
         return "diverged"
-    told = [f"{each:{digits}}" if math.isfinite(each) else "diverged" for each in (low, high)]
-    return f"{middle:{digits}} ({told[0]} to {told[1]})"
+    ends = [told(each) if math.isfinite(each) else "diverged" for each in (low, high)]
+    return f"{told(middle)} ({ends[0]} to {ends[1]})"

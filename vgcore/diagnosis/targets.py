@@ -42,8 +42,12 @@ def kind_of(y: Array, *, sparse: bool = False) -> Kind:
     return "numbers"
 
 
-def as_rows(values: Array) -> Array:
-    """Targets, or outputs, of all timesteps or all places of images as rows."""
+def as_rows(values: Array, lengths: Array | None = None) -> Array:
+    """Targets, or outputs, of all timesteps or all places of images as rows; ``lengths`` of those at every
+    timestep leave out padding.
+    """
+    if lengths is not None:
+        return np.asarray(values[np.arange(values.shape[1]) < np.asarray(lengths)[:, np.newaxis]])
     if values.ndim == 4:
         values = np.moveaxis(values, 1, -1)
     return values.reshape(-1, values.shape[-1]) if values.ndim > 2 else values

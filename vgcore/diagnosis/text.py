@@ -210,7 +210,7 @@ def conclusion(trials: Trials, diagnosis: Diagnosis) -> str:
 
 
 def _spread(middle: float, low: float, high: float) -> str:
-    return spread(middle, low, high, ".3f")
+    return spread(middle, low, high, "{:.3f}".format)
 
 
 def html(diagnosis: Diagnosis) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from vgcore.diagnosis import Diagnosis, text
 from vgcore.diagnosis.finding import Factor, Finding, Where
-from vgcore.diagnosis.table import Trials
+from vgcore.diagnosis.table import Trials, spread
 
 _SHORT = 6  # cures that stand before the rest is folded
 _MOST_LISTED = 12  # units, samples and the like
@@ -109,7 +109,10 @@ def _cures(trials: Trials, diagnosis: Diagnosis) -> dict[str, Any]:
     rows = [
         {
             **each,
-            **{name: _spread(each, name) for name in ("score", "loss")},
+            **{
+                name: spread(each[name], each[f"{name}_low"], each[f"{name}_high"], short)
+                for name in ("score", "loss")
+            },
             "best": tried is best,
             "said": _said(each["kind"], trials.mark(tried, best)),
         }
@@ -126,15 +129,6 @@ def _cures(trials: Trials, diagnosis: Diagnosis) -> dict[str, Any]:
         "measure": trials.measure,
         "conclusion": text.conclusion(trials, diagnosis),
     }
-
-
-def _spread(row: dict[str, Any], name: str) -> str:
-    """A median over the seeds, and the least and the most."""
-    middle, *ends = (row[each] for each in (name, f"{name}_low", f"{name}_high"))
-    if not math.isfinite(middle):
-        return "diverged"
-    low, high = (short(each) if math.isfinite(each) else "diverged" for each in ends)
-    return f"{short(middle)} ({low} to {high})"
 
 
 def _said(kind: str, mark: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from vgcore.diagnosis.evidence import Evidence, middle
+from vgcore.diagnosis.evidence import BY_HEART, Evidence, middle
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 from vgcore.flow import GradientFlow
@@ -97,7 +97,7 @@ def rate_too_low(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         f"All {steps} steps together change the weights by {path:.1g} of their size at most: it has "
         "hardly moved. Take longer steps, or more of them.",
     )
-    if seen.still_falls > at["fall"] and not seen.outcome.by_heart > 0.5:
+    if seen.still_falls > at["fall"] and not seen.outcome.by_heart > BY_HEART:
         yield Sign(
             Measured("part of what a plain network learns", seen.outcome.learned, at["learned"]),
             f"The loss still falls, but in {steps} steps a plain network learns more: this one learns "

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from vgcore.diagnosis.evidence import FALLS, LEARNED, Evidence
+from vgcore.diagnosis.evidence import BY_HEART, FALLS, LEARNED, Evidence
 from vgcore.diagnosis.finding import Measured, Where
 from vgcore.diagnosis.symptoms.base import Sign, symptom
 from vgcore.flow import GradientFlow
-
-_BY_HEART = 0.5  # of what is learned
 
 
 @symptom(
@@ -191,7 +189,7 @@ def nothing_to_learn(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
 
 @symptom(
     "It learns by heart",
-    thresholds={"share": _BY_HEART, "rise": 0.2},
+    thresholds={"share": BY_HEART, "rise": 0.2},
     source="Goodfellow, Bengio and Courville 2016, sections 5.2 and 7.8; the thresholds are ours",
     looks="`history.plot()`: val_loss rises while loss falls",
     ill=False,
@@ -242,7 +240,7 @@ def not_trained_long(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     been learned by heart.
     """
     anew = seen.outcome is not None and seen.history is None
-    if anew or (seen.outcome is not None and seen.outcome.by_heart > _BY_HEART):
+    if anew or (seen.outcome is not None and seen.outcome.by_heart > BY_HEART):
         return
     fall = seen.still_falls
     yield Sign(
