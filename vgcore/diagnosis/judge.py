@@ -17,7 +17,7 @@ _LOSS = ("flat_loss", "rising_loss", "oscillating_loss", "not_finite", "loss_far
 _SPREAD = ("collapsed_activations", "recurrence_repeats_bias")
 _CURVED = ("beyond_stability", "rate_too_high", "unequal_layers", "saturated_units")
 
-FOLLOWS: dict[str, tuple[str, ...]] = {
+_LISTED: dict[str, tuple[str, ...]] = {
     "constant_inputs": (
         *_DEATH,
         *_SPREAD,
@@ -63,9 +63,9 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "rate_too_low": ("flat_loss",),
     "not_finite": ("flat_loss", "rising_loss", "oscillating_loss"),
 }
-"""What follows from a symptom; a symptom never follows from one that is listed behind it."""
 
-FOLLOWS = {name: tuple(each for each in some if each != name) for name, some in FOLLOWS.items()}
+FOLLOWS = {name: tuple(each for each in some if each != name) for name, some in _LISTED.items()}
+"""What follows from a symptom; a symptom never follows from one that is listed behind it."""
 
 CONTRADICTED = {"rate_too_low": ("rate_too_high", "beyond_stability")}
 """What is not told beside others: weights that have grown huge are hardly changed by a step."""
