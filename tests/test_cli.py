@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from processes import run_python
 from typer.testing import CliRunner, Result
 
 import vgcore as vg
-from vgcore import _extras, consoles
-from vgcore.commands import _show, app
+from vgcore import _extras, consoles, experiments
+from vgcore.commands import app
 from vgcore.experiments import base, demo, time
 from vgcore.experiments.diseases import DENSE
+from vgcore.running import _show
 
 
 def vgcore(*arguments: str | Path) -> Result:
@@ -53,6 +55,28 @@ def test_demo_prints_the_flows_and_writes_the_picture(tmp_path: Path) -> None:
         assert f"{course.accuracy:.1%}" in done.stdout
     assert f"Picture: {out}" in done.stdout
     assert_picture(out)
+
+
+def test_experiments_are_listed() -> None:
+    listed = vgcore("list").stdout
+    assert all(name in listed for name in experiments.NAMES)
+    assert "Nielsen" in listed
+
+
+def test_a_page_and_numbers_are_written_where_asked(tmp_path: Path) -> None:
+    where = {name: tmp_path / f"demo.{name}" for name in ("html", "json")}
+    options = [part for name, path in where.items() for part in (f"--{name}", path)]
+    done = vgcore("run", "demo", "--epochs", "1", "--out", tmp_path / "demo.png", *options)
+    assert done.exit_code == 0, done.output
+    for what, path in (("Page", where["html"]), ("Numbers", where["json"])):
+        assert f"{what}: {path}" in done.stdout
+    numbers = json.loads(where["json"].read_text(encoding="utf-8"))
+    assert numbers["options"] == {"epochs": 1, "seed": 0}
+    assert numbers["verdict"] in done.stdout
+    assert "A sigmoid" in where["html"].read_text(encoding="utf-8")
+    refused = vgcore("run", "demo", "--json", tmp_path / "none" / "demo.json")
+    assert refused.exit_code == 1
+    assert "none" in refused.stderr and "it/s" not in refused.stderr
 
 
 def test_progress_goes_to_stderr_and_results_to_stdout(tmp_path: Path) -> None:
@@ -170,7 +194,7 @@ def test_help_lists_commands_and_options() -> None:
     assert all(name in listed for name in ("nielsen", "time", "text", "cures"))
     assert "[required]" in vgcore("run", "text", "--help").stdout
     help_text = vgcore("demo", "--help").stdout
-    for option in ("--epochs", "--seed", "--out", "vgcore.png"):
+    for option in ("--epochs", "--seed", "--out", "demo.png"):
         assert option in help_text
     assert "--meter" not in help_text
 
@@ -182,15 +206,22 @@ def test_a_missing_file_is_named() -> None:
 def test_what_a_model_writes_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     written = "to :heart: or not [b]to[/b]\n\n:man: 1 + 2"
 
-    class Written:
+    class Written(base.Result):
+        def claims(self) -> list[base.Claim]:
+            return [base.Claim("it writes", "something", "a heart", base.IN_KIND, "as it is: [b]")]
+
+        def picture(self) -> Figure:
+            raise NotImplementedError
+
         def tables(self) -> list[base.Table]:
             return []
 
         def notes(self) -> list[str]:
             return [written]
 
-    _show(cast(base.Result, Written()))
-    assert capsys.readouterr().out == written + "\n"
+    _show(Written())
+    told = "it writes: in kind\n  published: something\n  measured:  a heart\n  why: as it is: [b]"
+    assert capsys.readouterr().out == f"{written}\n\n{told}\n\nVerdict: in kind\n"
 
 
 def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:

@@ -52,6 +52,16 @@ def lasting() -> Iterator[None]:
         sys.exit(1)
 
 
+@contextmanager
+def failing_readably() -> Iterator[None]:
+    """Say in a line what was wrong with what was asked for, and exit with 1."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, ImportError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
 class Forgiving:
     """A stream that may fail: what cannot be written to it is lost, and nothing else."""
 

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.data import digits, mnist, train_test_split
-from vgcore.experiments.base import Meter, Table, names, silent
+from vgcore.experiments import base, diseases
+from vgcore.experiments.base import About, Claim, Meter, Table, names, silent, verdict
 from vgcore.experiments.diseases import CLASSES, CONVOLUTIONAL, DENSE, Cure, Disease
 from vgcore.layers import Conv2d, Dense, Highway
 from vgcore.model import Sequential
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Parts = tuple[Array, Array, Array, Array]
 """Samples to train on and their labels, and those held out."""
+
+ABOUT = About(
+    "Fifty layers that do not learn, and every known cure of them side by side",
+    "K. He et al., CVPR 2016, section 4.2 (plain networks and skips); S. Ioffe, C. Szegedy, ICML 2015 "
+    "(BatchNorm); and the papers of docs/cures.md",
+)
 
 DISEASES = {"dense": DENSE, "conv": CONVOLUTIONAL}
 """The diseases to choose from."""
@@ -108,10 +115,14 @@ def ratio(norms: NDArray[np.float64]) -> float:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(base.Result):
     """A `Comparison` a disease."""
 
     comparisons: list[Comparison]
+
+    def claims(self) -> list[Claim]:
+        """That the plain networks do not learn, and that what the papers say makes them learn."""
+        return [claim for comparison in self.comparisons for claim in _claims(comparison)]
 
     def tables(self) -> list[Table]:
         """A table a disease, a row a cure."""
@@ -149,8 +160,9 @@ def run(
         Path | None, "Folder with MNIST's IDX files, for conv; left out, they are downloaded."
     ] = None,
     images: Annotated[int, "Images of MNIST to train on."] = 2_000,
-    dense_epochs: Annotated[int, "Passes over the digits."] = 30,
-    conv_epochs: Annotated[int, "Passes over the images."] = 5,
+    dense_epochs: Annotated[int | None, "Passes over the digits: 12; with full, 30."] = None,
+    conv_epochs: Annotated[int | None, "Passes over the images: 2; with full, 5."] = None,
+    full: Annotated[bool, "Train as long as for the picture in README."] = False,
     seed: Annotated[int, "Seeds the first weights and the order of the samples."] = 0,
     meter: Meter = silent,
 ) -> Result:
@@ -162,8 +174,11 @@ def run(
     chosen = names("disease", disease, DISEASES)
     _validate.integer("seed", seed, minimum=0)
     epochs = {
-        "dense": _validate.integer("dense_epochs", dense_epochs, minimum=1),
-        "conv": _validate.integer("conv_epochs", conv_epochs, minimum=1),
+        name: usual if given is None else _validate.integer(f"{name}_epochs", given, minimum=1)
+        for name, given, usual in (
+            ("dense", dense_epochs, 30 if full else 12),
+            ("conv", conv_epochs, 5 if full else 2),
+        )
     }
     images = _validate.integer("images", images, minimum=_BATCH_SIZE)
     sources = {"dense": lambda: _digits(seed), "conv": lambda: _mnist(data, images)}
@@ -283,6 +298,31 @@ def _table(comparison: Comparison) -> Table:
         ("cure", "δ start", "δ end", "rate", "loss", "right", "s"),
         rows,
     )
+
+
+def _claims(comparison: Comparison) -> list[Claim]:
+    right = {course.cure: course.accuracy for course in comparison.courses}
+    plain, chance = right["no cure"], 1 / CLASSES
+    title = comparison.disease.title
+    claims = [
+        Claim(
+            f"{title}: too deep to learn",
+            f"{chance:.0%} right (chance)",
+            f"{plain:.1%}",
+            verdict(plain < 1.5 * chance, plain < 3 * chance),
+        )
+    ]
+    for cure, name in (("skip connections", "SKIP"), ("BatchNorm", "BATCH_NORM")):
+        best = max((share for each, share in right.items() if getattr(diseases, name).name in each))
+        claims.append(
+            Claim(
+                f"{title}: learned with {cure}",
+                "most are right",
+                f"{best:.1%}, with the best of those that have it",
+                verdict(best > 0.5, best > 0.5),
+            )
+        )
+    return claims
 
 
 def _number(value: float, form: str) -> str:

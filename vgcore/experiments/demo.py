@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
-from vgcore.experiments.base import Meter, Table, fit_callback, silent
+from vgcore.experiments import base
+from vgcore.experiments.base import About, Claim, Meter, Table, fit_callback, silent, verdict
 from vgcore.flow import GradientFlow
 from vgcore.layers import Dense
 from vgcore.model import Sequential
@@ -33,6 +34,11 @@ from vgcore.plot.curves import name_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+ABOUT = About(
+    "A deep sigmoid network that hardly learns, and its twin that does",
+    "X. Glorot, Y. Bengio, AISTATS 2010, eq. 12 (Xavier's start); K. He et al., ICCV 2015, eq. 10 (He's)",
+)
 
 _HIDDEN_LAYERS, _UNITS, _CLASSES = 4, 30, 10
 _LEARNING_RATE, _BATCH_SIZE = 0.1, 32
@@ -79,7 +85,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(base.Result):
     """What the demo found: the course of each network, and on how many digits."""
 
     sick: Course
@@ -87,6 +93,33 @@ class Result:
     trained_on: int
     held_out: int
     epochs: int
+
+    def claims(self) -> list[Claim]:
+        """What the slopes and the starts say of the error signal, and what comes of it."""
+        sick, cured = (float(course.start.rate().factor[0]) for course in (self.sick, self.cured))
+        chance = 1 / _CLASSES
+        learned = self.sick.accuracy < 2 * chance and self.cured.accuracy > 9 * chance
+        return [
+            Claim(
+                "A sigmoid's slope is at most 1/4: after Xavier's start that is what a layer lets through",
+                "0.25 of the error signal",
+                f"{sick:.3f}",
+                verdict(abs(sick - 0.25) < 0.05, sick < 0.5),
+            ),
+            Claim(
+                "He's start keeps the error signal's size through ReLUs",
+                "1",
+                f"{cured:.3f}",
+                verdict(0.8 < cured < 1.25, cured > 0.5),
+            ),
+            Claim(
+                "Where the error signal does not arrive, next to nothing is learned in the same steps",
+                f"{chance:.0%} right (chance), its twin most",
+                f"{self.sick.accuracy:.1%}, its twin {self.cured.accuracy:.1%}",
+                verdict(learned, self.sick.accuracy < self.cured.accuracy),
+                "" if learned else f"after {self.epochs} epochs; by default they are 30",
+            ),
+        ]
 
     def tables(self) -> list[Table]:
         """The gradients before training, one table a network, then what was learned."""

@@ -21,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import _validate, plot
-from vgcore.data import mnist, one_hot
-from vgcore.experiments.base import Meter, Table, fit_callback, silent
+from vgcore.data import one_hot
+from vgcore.experiments import base
+from vgcore.experiments.base import About, Claim, Meter, Table, fit_callback, silent, verdict
+from vgcore.experiments.images import images
 from vgcore.flow import GradientFlow
 from vgcore.layers import Dense
 from vgcore.model import Sequential
@@ -30,6 +32,11 @@ from vgcore.optimizers import SGD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+ABOUT = About(
+    "The speed of learning of each layer of deep sigmoid networks on MNIST",
+    "M. Nielsen, Neural Networks and Deep Learning, Determination Press 2015, chapter 5",
+)
 
 PUBLISHED = {
     2: (0.0657, 0.3092),
@@ -79,11 +86,35 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(base.Result):
     """What was measured: a `Network` a depth, and the images it was measured on."""
 
     networks: list[Network]
     images: str
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which of the published values lie where 90 % of the draws do, of all networks."""
+        return np.concatenate(
+            [
+                (network.middle[0] <= network.published) & (network.published <= network.middle[1])
+                for network in self.networks
+            ]
+        )
+
+    def claims(self) -> list[Claim]:
+        """A claim a depth, and one of the course of training."""
+        deepest = self.networks[-1]
+        speeds = np.median(deepest.flow.bias_grad[:, :-1], axis=0)
+        return [
+            *map(_claim, self.networks),
+            Claim(
+                "In training, too, earlier layers learn more slowly (4 hidden layers)",
+                "the first about 100 times slower than the last",
+                f"{speeds[-1] / speeds[0]:.0f} times (medians over {len(deepest.flow):,} steps)",
+                verdict(30 < speeds[-1] / speeds[0] < 300, bool(np.all(np.diff(speeds) > 0))),
+            ),
+        ]
 
     def tables(self) -> list[Table]:
         """Norms before training beside the published ones, a table a depth."""
@@ -91,17 +122,10 @@ class Result:
 
     def notes(self) -> list[str]:
         """Where the published values lie among the draws, and on what images."""
-        inside = np.concatenate(
-            [
-                (low <= network.published) & (network.published <= high)
-                for network in self.networks
-                for low, high in [network.middle]
-            ]
-        )
         return [
             f"Images: {self.images}.",
             "Published: M. Nielsen, Neural Networks and Deep Learning, chapter 5; one random "
-            f"network each. Of these {inside.size} values, {inside.sum()} lie where 90 % of the "
+            f"network each. Of these {self.inside.size} values, {self.inside.sum()} lie where 90 % of the "
             "draws do.",
         ]
 
@@ -135,7 +159,8 @@ def run(
     _validate.integer("draws", draws, minimum=1)
     _validate.integer("epochs", epochs, minimum=1)
     _validate.integer("seed", seed, minimum=0)
-    x, y, images = _images(data)
+    given = images(data, IMAGES)
+    x, y = given.x, one_hot(given.y, 10)
     networks = []
     for depth in PUBLISHED:
         rows = []
@@ -144,26 +169,7 @@ def run(
             meter(f"{depth} hidden layers: draws", number + 1, draws)
         flow = _train(network(depth, seed), x, y, epochs, meter)
         networks.append(Network(np.array(rows), flow))
-    return Result(networks, images)
-
-
-def _images(directory: Path | None) -> tuple[NDArray[np.float32], NDArray[np.float32], str]:
-    """The first 1,000 images, their labels one-hot, and which they are."""
-    try:
-        split, (x, y) = "train", mnist(directory, "train")
-    except FileNotFoundError:
-        split = "test"
-        try:
-            x, y = mnist(directory, split)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(
-                "data: expected a folder that holds MNIST's files (train-images-idx3-ubyte.gz and "
-                f"train-labels-idx1-ubyte.gz, or those of t10k), got {directory}"
-            ) from error
-    about = f"the first {min(IMAGES, len(x)):,} of MNIST's {split} split"
-    if split == "test":
-        about += " (the folder lacks the train split, from which the published values are)"
-    return x[:IMAGES], one_hot(y[:IMAGES], 10), about
+    return Result(networks, given.about)
 
 
 def network(depth: int, seed: int) -> Sequential:
@@ -195,6 +201,19 @@ def _train(
     report = fit_callback(meter, f"{len(model.layers) - 1} hidden layers: training")
     model.fit(x, y, epochs=epochs, batch_size=len(x), track=flow, callbacks=[report], verbose=0)
     return flow
+
+
+def _claim(network: Network) -> Claim:
+    low, high = network.middle
+    inside = (low <= network.published) & (network.published <= high)
+    slower = np.all(np.diff(network.median) > 0)
+    return Claim(
+        f"Earlier layers learn more slowly: ‖dL/db‖ of {len(network.hidden)} hidden layers",
+        ", ".join(f"{value:g}" for value in network.published),
+        ", ".join(f"{value:.3g}" for value in network.median)
+        + f" (medians; {inside.sum()} of {inside.size} published values within 90 % of the draws)",
+        verdict(bool(inside.all()), bool(slower)),
+    )
 
 
 def _norms(network: Network) -> Table:

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
-from vgcore.experiments.base import Meter, Table, silent
+from vgcore.experiments import base
+from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
 from vgcore.flow import GradientFlow
 from vgcore.layers import LSTM, Dense, Embedding
 from vgcore.model import Sequential
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+ABOUT = About(
+    "A character model: how far back in a text its gradient reaches, and what it writes",
+    "A. Karpathy, The unreasonable effectiveness of recurrent neural networks (2015)",
+)
+
 STREAMS, WINDOW = 32, 64
 SAMPLE = 500
 _EMBEDDED, _LEARNING_RATE, _WEIGHT_DECAY, _CLIP_NORM = 64, 5e-3, 4e-5, 1.0
@@ -44,7 +50,7 @@ _TINY = float(np.finfo(np.float32).tiny)  # stands for a probability that has ro
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(base.Result):
     """What was learned.
 
     Attributes
@@ -76,6 +82,18 @@ class Result:
     sample: str
     temperature: float
     complete: bool
+
+    def claims(self) -> list[Claim]:
+        """That it learns to tell the next character."""
+        chance = math.log2(self.vocabulary)
+        return [
+            Claim(
+                "The next character of a text it has not seen",
+                f"{chance:.2f} bits by equal odds",
+                f"{self.held_out[-1]:.2f} bits",
+                verdict(self.held_out[-1] < chance / 2, self.held_out[-1] < chance),
+            )
+        ]
 
     def tables(self) -> list[Table]:
         """Bits per character, epoch by epoch, and by chance."""

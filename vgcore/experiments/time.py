@@ -23,7 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
-from vgcore.experiments.base import Meter, Table, fit_callback, names, silent
+from vgcore.experiments import base
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    Meter,
+    Table,
+    fit_callback,
+    names,
+    silent,
+    verdict,
+)
 from vgcore.flow import GradientFlow
 from vgcore.layers import GRU, LSTM, RNN, Dense
 from vgcore.layers.recurrent import Recurrent
@@ -36,6 +46,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = NDArray[Any]
+
+ABOUT = About(
+    "The adding problem: what the gradient of an RNN, an LSTM and a GRU carries back",
+    "S. Hochreiter, J. Schmidhuber, Neural Computation 9 (1997), experiment 4; Q. V. Le, N. Jaitly, "
+    "G. E. Hinton, arXiv:1504.00941 (2015), section 4.1",
+)
 
 CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 """The cells to choose from."""
@@ -71,12 +87,35 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(base.Result):
     """What was measured: a `Course` a cell, and on what."""
 
     courses: list[Course]
     length: int
     steps: int
+
+    def claims(self) -> list[Claim]:
+        """What each cell learns, beside chance."""
+        chance = data.chance.adding_problem()
+        gated = {"lstm": True, "gru": True, "rnn": False}
+        return [
+            Claim(
+                f"{course.cell.upper()}: {'solves it' if gated[course.cell] else 'stays at chance'}",
+                "MSE near 0" if gated[course.cell] else f"{chance:.3f}",
+                f"{course.mse:.4f}",
+                verdict(
+                    *(
+                        [
+                            course.mse < chance / 10
+                            if gated[course.cell]
+                            else course.mse > chance / 2
+                        ]
+                        * 2
+                    )
+                ),
+            )
+            for course in self.courses
+        ]
 
     def tables(self) -> list[Table]:
         """What was learned, then the decay of the gradient before and after."""

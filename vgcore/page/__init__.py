@@ -1,4 +1,4 @@
-"""What draws in a browser: scripts and a style, written by hand, that pages take in as they are.
+"""What pages are made of: scripts and a style, written by hand, that they take in as they are; templates.
 
 Each script is a part of one: `script` puts those that are asked for into one scope.
 
@@ -11,7 +11,11 @@ Each script is a part of one: `script` puts those that are asked for into one sc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
+from typing import Any
+
+from vgcore import _extras
 
 DRAWING = ("scale.js", "draw.js")
 EXPLORING = (
@@ -30,5 +34,23 @@ def style() -> str:
     return _text("page.css")
 
 
-def _text(name: str) -> str:
-    return resources.files(__name__).joinpath(name).read_text(encoding="utf-8")
+def template(package: str, name: str, **filters: Callable[..., Any]) -> Any:
+    """A template of jinja2 in a package, as are those that it includes; ImportError without jinja2."""
+    try:
+        import jinja2
+    except ImportError as error:
+        raise ModuleNotFoundError(_extras.missing("jinja2", "report", "reports need")) from error
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(lambda name: _text(name, package)),
+    )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    environment.filters.update(filters)
+    return environment.get_template(name)
+
+
+def _text(name: str, package: str = __name__) -> str:
+    return resources.files(package).joinpath(name).read_text(encoding="utf-8")

@@ -192,7 +192,7 @@ class _Cell(Screen):
         self._still = base64.b64encode(self._png()).decode()
 
     def _display(self, data: dict[str, Any]) -> None:
-        from IPython.display import display  # type: ignore[import-not-found]
+        from IPython.display import display
 
         if self._handle is None:
             self._handle = display(data, raw=True, display_id=True)

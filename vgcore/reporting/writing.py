@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
-from vgcore import _extras, _files, _json, _validate, page
+from vgcore import _files, _json, _validate, page
 from vgcore._files import Path
 from vgcore.diagnosis import Diagnosis
 from vgcore.flow import GradientFlow
@@ -22,7 +21,7 @@ def write(path: Path, model: Any, flow: Any, diagnosis: Any) -> None:
     """See `vgcore.report`."""
     name = _validate.path("path", path)
     named = _checked(model, flow, diagnosis)
-    template = _template()
+    template = page.template("vgcore.reporting", "report.html", short=verdict.short)
     _files.check_writable(name)
     history = None if model is None else model.history
     data = {
@@ -72,27 +71,6 @@ def _checked(model: Any, flow: Any, diagnosis: Any) -> dict[str, GradientFlow]:
         if not len(each):
             raise ValueError(f"{argument}: expected a record of at least one step, got none")
     return dict(flow)
-
-
-def _template() -> Any:
-    try:
-        import jinja2
-    except ImportError as error:
-        raise ModuleNotFoundError(_extras.missing("jinja2", "report", "reports need")) from error
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        loader=jinja2.FunctionLoader(_text),
-    )
-    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    environment.filters["short"] = verdict.short
-    return environment.get_template("report.html")
-
-
-def _text(name: str) -> str:
-    return resources.files("vgcore.reporting").joinpath(name).read_text(encoding="utf-8")
 
 
 def _title(model: Sequential | None, named: Mapping[str, GradientFlow]) -> str:

@@ -1,0 +1,186 @@
+"""What all experiments keep to: claims, verdicts, folders that a run goes on from, records and pages."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import vgcore as vg
+from vgcore import experiments
+from vgcore.experiments import base, keep, records
+
+
+@dataclasses.dataclass
+class Measured(base.Result):
+    number: float
+    values: np.ndarray
+    flow: vg.GradientFlow
+
+    def claims(self) -> list[base.Claim]:
+        kind = self.number > 0
+        return [
+            base.Claim("it is 1", "1", f"{self.number:g}", base.verdict(self.number == 1, kind)),
+            base.Claim("<it> is", "something", "a number", base.REPRODUCES),
+        ]
+
+    def tables(self) -> list[base.Table]:
+        return [base.Table("Values", ("place", "value"), [("0", f"{self.values[0]:g}")])]
+
+    def notes(self) -> list[str]:
+        return ["That is <all>."]
+
+    def picture(self) -> Figure:
+        figure = vg.plot.blank(3, 2)
+        figure.subplots().plot(self.values)
+        return figure
+
+
+def recorded() -> vg.GradientFlow:
+    flow = vg.GradientFlow()
+    flow.declare(["one", "two"])
+    flow.add(0, loss=1.0, delta=[0.5, 2.0])
+    return flow
+
+
+@pytest.mark.parametrize("name", experiments.NAMES)
+def test_every_experiment_keeps_the_contract(name: str) -> None:
+    module = experiments.module(name)
+    about = experiments.about(name)
+    assert about == module.ABOUT and 20 < len(about.shows) < 110 and len(about.source) > 20
+    assert issubclass(module.Result, base.Result)
+    parameters = inspect.signature(module.run).parameters
+    hints = get_type_hints(module.run, include_extras=True)
+    assert {"seed", "meter"} <= parameters.keys()
+    for key in parameters.keys() - {"meter"}:
+        assert get_origin(hints[key]) is Annotated, key
+        assert get_args(hints[key])[1].endswith("."), key
+    with pytest.raises(ValueError, match="seed: expected an integer of at least 0"):
+        module.run(seed=-1, **({"file": Path(__file__)} if name == "text" else {}))
+
+
+def test_names_that_are_none_are_answered() -> None:
+    with pytest.raises(ValueError, match=r"name: expected one of demo, .* did you mean 'nielsen'"):
+        experiments.run("nilsen")
+    with pytest.raises(TypeError, match="name: expected a name"):
+        experiments.about(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("number", "verdict"), [(1, "reproduces"), (2, "in kind"), (-1, "does not")]
+)
+def test_the_verdict_is_the_worst_of_the_claims(number: float, verdict: str) -> None:
+    result = Measured(number, np.arange(2.0), recorded())
+    assert result.verdict == verdict
+    assert str(result).startswith(f"it is 1: {verdict}\n  published: 1\n  measured:  {number}")
+    assert f"Verdict: {verdict}" in result._repr_html_()
+    assert "&lt;it&gt;" in result._repr_html_()
+
+
+def test_a_part_is_done_once(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def work() -> Measured:
+        calls.append(1)
+        return Measured(2.5, np.array([[1.0, np.nan]]), recorded())
+
+    settings: dict[str, Any] = {"seed": 3, "full": True}
+    for _ in range(2):
+        part = keep.Keep(tmp_path / "kept", "some", **settings).part("a.b-1", Measured, work)
+        assert part.number == 2.5
+        np.testing.assert_array_equal(part.values, [[1, np.nan]])
+        np.testing.assert_array_equal(part.flow.delta, [[0.5, 2]])
+    assert len(calls) == 1 == keep.finished(tmp_path / "kept")
+    keep.Keep(None, "some", **settings).part("a.b-1", Measured, work)
+    assert len(calls) == 2
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
+    keep.Keep(tmp_path / "kept", "some", seed=3)
+    with pytest.raises(ValueError, match=r"keep: .* seed 3 \(now 4\)"):
+        keep.Keep(tmp_path / "kept", "some", seed=4)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").touch()
+    with pytest.raises(ValueError, match="keep: expected a new folder or one of an earlier run"):
+        keep.Keep(tmp_path / "other", "some", seed=3)
+    with pytest.raises(FileExistsError):
+        keep.Keep(tmp_path / "other" / "file", "some", seed=3)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "settings.json").write_text("{")
+    with pytest.raises(ValueError, match="keep: expected a folder of an earlier run"):
+        keep.Keep(tmp_path / "broken", "some", seed=3)
+    with pytest.raises(TypeError, match="keep: expected a path"):
+        keep.Keep(3, "some", seed=3)
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_a_training_that_was_stopped_goes_on_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tracked: bool
+) -> None:
+    monkeypatch.setattr(keep, "_SECONDS", 0)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 3)), rng.normal(size=(40, 1))
+
+    def train(folder: Path | None, until: int) -> keep.Trained:
+        model = vg.Sequential([vg.Dense(4, "tanh"), vg.Dense(1)], input_shape=3, seed=0)
+        model.compile("mse", "adam")
+
+        def stop(epoch: int, logs: Any) -> None:
+            if epoch == until:
+                raise StoppedError
+
+        kept = keep.Keep(folder, "some", seed=0)
+        flow = vg.GradientFlow() if tracked else None
+        return kept.fit("net", model, x, y, epochs=5, batch_size=8, track=flow, callbacks=[stop])
+
+    whole = train(None, 9)
+    for until in (1, 3):
+        with pytest.raises(StoppedError):
+            train(tmp_path, until)
+    again = train(tmp_path, 9)
+    for each in (whole, again):
+        assert min(each.history.pop("seconds")) > 0
+    assert again.history == whole.history and len(again.history["loss"]) == 5
+    for name, value in whole.model.state_dict().items():
+        np.testing.assert_array_equal(again.model.state_dict()[name], value)
+    if tracked:
+        assert whole.flow is not None and again.flow is not None
+        np.testing.assert_array_equal(again.flow.step, np.arange(25))
+        np.testing.assert_array_equal(again.flow.delta, whole.flow.delta)
+    else:
+        assert again.flow is None
+    third = train(tmp_path, 9)  # nothing is left to do
+    assert third.history["loss"] == whole.history["loss"]
+    part = Measured(1, np.ones(1), recorded())
+    keep.Keep(tmp_path, "some", seed=0).part("net", Measured, lambda: part)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("settings.json", "net.part.npz", "net.flow.flow.npz")
+    }
+
+
+def test_a_record_and_a_page_hold_the_run(tmp_path: Path) -> None:
+    result = Measured(2.0, np.array([1.0, np.inf]), recorded())
+    about = base.About("What <it> shows", "Whose it is")
+    record = records.record("some", about, result, {"seed": 1, "data": Path("here")}, 1.234)
+    records.write_json(tmp_path / "some.json", record)
+    read = json.loads((tmp_path / "some.json").read_text(encoding="utf-8"))
+    assert read["verdict"] == "in kind" and read["seconds"] == 1.23
+    assert read["options"] == {"seed": 1, "data": "here"}
+    assert read["measured"] == {"number": 2.0, "values": [1.0, None]}
+    assert [claim["verdict"] for claim in read["claims"]] == ["in kind", "reproduces"]
+    assert read["machine"]["CPU level"] == vg.cpu_level
+    records.write_page(tmp_path / "some.html", record, records.png(result))
+    page = (tmp_path / "some.html").read_text(encoding="utf-8")
+    assert "What &lt;it&gt; shows" in page and "That is &lt;all&gt;." in page
+    assert page.count("data:image/png;base64,iVBOR") == 1
+    assert "http" not in page.replace("http-equiv", "")
