@@ -75,10 +75,10 @@ def write_page(path: Path, record: Mapping[str, Any], picture: bytes) -> None:
     _files.replace(path, lambda file: file.write(text.encode()))
 
 
-def png(result: Result) -> bytes:
+def png(result: Result, dpi: int = _DPI) -> bytes:
     """The picture of a result."""
     file = io.BytesIO()
-    result.picture().savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+    result.picture().savefig(file, format="png", dpi=dpi, metadata={"Software": None})
     return file.getvalue()
 
 
