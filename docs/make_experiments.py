@@ -4,7 +4,8 @@
     python docs/make_experiments.py --data MNIST --file TEXT --check
 
 MNIST is a folder of MNIST's files, TEXT an English text of about a megabyte, for the experiments that read
-them. What stands in front of the table is left as it is. What a run came to is kept in docs/experiments/NAME.json, so that one experiment can be run by itself.
+them. What stands in front of the table is left as it is. What a run came to is kept in
+docs/experiments/NAME.json, so that one experiment can be run by itself.
 With --check nothing is written: as many experiments run side by side as there are CPUs, with a thread each,
 and it fails where a claim's verdict is another than the one that is kept.
 """
