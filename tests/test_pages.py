@@ -1,0 +1,48 @@
+"""The code of README and of the tour runs from top to bottom, and says of itself what is so."""
+
+import os
+import re
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+matplotlib.use("Agg")
+ROOT = Path(__file__).parents[1]
+
+
+def run(page, folder, monkeypatch):
+    """What the blocks of a page leave behind."""
+    from matplotlib import pyplot
+
+    monkeypatch.chdir(folder)
+    names = {"__name__": "__main__"}
+    text = page.read_text(encoding="utf-8")
+    for found in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S):
+        source = "\n" * text[: found.start(1)].count("\n") + found[1]  # a traceback tells the line
+        exec(compile(source, str(page), "exec"), names)
+        pyplot.close("all")
+    return names
+
+
+def test_readme_is_short_and_runs(tmp_path, monkeypatch, capsys):
+    page = ROOT / "README.md"
+    assert len(page.read_text(encoding="utf-8").splitlines()) < 150
+    names = run(page, tmp_path, monkeypatch)
+    assert names["history"]["val_accuracy"][-1] < 0.15
+    assert names["diagnosis"].findings[0].symptom == "vanishing_gradient"
+    assert "The gradient vanishes on its way back" in capsys.readouterr().out
+    assert (tmp_path / "run.html").stat().st_size > 10_000
+
+
+def test_tour_runs(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "tour.md", tmp_path, monkeypatch)
+    assert len(names["histories"]) == 20
+    assert {"model.npz", "best.npz", "flow.npz"} <= set(os.listdir(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/tour.md"])
+def test_what_pages_link_to_is_there(name):
+    page = ROOT / name
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
