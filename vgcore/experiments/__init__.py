@@ -19,6 +19,8 @@ NAMES = (
     "time",
     "text",
     "cures",
+    "pascanu",
+    "cliff",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
