@@ -21,6 +21,7 @@ NAMES = (
     "cures",
     "pascanu",
     "cliff",
+    "amplification",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
