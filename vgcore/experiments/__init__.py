@@ -22,6 +22,7 @@ NAMES = (
     "pascanu",
     "cliff",
     "amplification",
+    "hanin",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
