@@ -23,6 +23,7 @@ NAMES = (
     "cliff",
     "amplification",
     "hanin",
+    "shattered",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
