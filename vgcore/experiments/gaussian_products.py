@@ -19,7 +19,7 @@ are within three standard errors of theory.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, pi, sqrt
+from math import log, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from vgcore import _validate, plot
 from vgcore.experiments import base
 from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.gamma import digamma, trigamma
 from vgcore.experiments.keep import Keep
 from vgcore.initializers import Normal
 from vgcore.layers import Dense
@@ -125,7 +126,7 @@ class Result(base.Result):
             ),
             _agreement(
                 "That logarithm's variance grows by ψ'(n/2) / 4 a matrix",
-                _trigamma(SIZE) / 4,
+                trigamma(SIZE) / 4,
                 self.spread,
             ),
             self._spectrum(),
@@ -211,7 +212,7 @@ class Result(base.Result):
 
     def _draw_lengths(self, ax: Axes) -> None:
         count = np.arange(1, self._matrices + 1)
-        mean, spread = rates(SIZE)[0] * count, 1.645 * np.sqrt(_trigamma(SIZE) / 4 * count)
+        mean, spread = rates(SIZE)[0] * count, 1.645 * np.sqrt(trigamma(SIZE) / 4 * count)
         for variance, shift, colour in (
             ("1", 0.0, palette.hue(1)),
             ("1/n", log(SIZE) / 2, palette.hue(0)),
@@ -270,7 +271,7 @@ def run(
 
 def rates(size: int) -> list[float]:
     """Growth of the logarithm of each singular value by a Gaussian matrix, largest first."""
-    return [(log(2) + _digamma(size - place)) / 2 for place in range(size)]
+    return [(log(2) + digamma(size - place)) / 2 for place in range(size)]
 
 
 def _products(draws: int, seed: int, first: int, meter: Meter, whole: int) -> Products:
@@ -322,15 +323,3 @@ def _agreement(statement: str, theory: float, measured: tuple[float, float]) -> 
 
 def _mean(values: Array) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / sqrt(len(values)))
-
-
-def _digamma(twice: int) -> float:
-    """ψ(twice / 2)."""
-    start = -np.euler_gamma - (2 * log(2) if twice % 2 else 0)
-    return start + sum(2 / n for n in range(2 - twice % 2, twice, 2))
-
-
-def _trigamma(twice: int) -> float:
-    """ψ'(twice / 2)."""
-    start = pi**2 / (2 if twice % 2 else 6)
-    return start - sum(4 / n**2 for n in range(2 - twice % 2, twice, 2))
