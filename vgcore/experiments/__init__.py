@@ -24,6 +24,8 @@ NAMES = (
     "amplification",
     "hanin",
     "shattered",
+    "gaussian_products",
+    "relu_variance",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
