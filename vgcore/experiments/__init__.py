@@ -26,6 +26,7 @@ NAMES = (
     "shattered",
     "gaussian_products",
     "relu_variance",
+    "glorot",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
