@@ -27,6 +27,7 @@ NAMES = (
     "gaussian_products",
     "relu_variance",
     "glorot",
+    "saxe",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
