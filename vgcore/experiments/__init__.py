@@ -28,6 +28,7 @@ NAMES = (
     "relu_variance",
     "glorot",
     "saxe",
+    "he",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 

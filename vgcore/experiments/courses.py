@@ -94,6 +94,14 @@ def train(
     return kept.part(name, Course, course)
 
 
+def standardized(given: Images) -> Images:
+    """Each pixel with mean 0 and standard deviation 1 over what is trained on; 0 where all are alike."""
+    mean, std = given.x.mean(axis=0), given.x.std(axis=0)
+    scale = np.where(std > 0, std, 1)
+    x, held_out_x = ((each - mean) / scale for each in (given.x, given.held_out_x))
+    return given._replace(x=x.astype(np.float32), held_out_x=held_out_x.astype(np.float32))
+
+
 def count(updates: int | None) -> str:
     """How many updates something took, in words; None: there were not enough."""
     return "more than all" if updates is None else f"{updates:,}"
