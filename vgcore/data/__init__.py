@@ -7,11 +7,14 @@ from vgcore.data import chance
 from vgcore.data.mnist_files import mnist
 from vgcore.data.padding import pad_sequences
 from vgcore.data.prepare import one_hot, train_test_split
+from vgcore.data.sentence_pairs import Pairs, SentencePairs, sentence_pairs
 from vgcore.data.sequences import adding_problem, copy_memory, sequential_mnist, temporal_order
 from vgcore.data.sklearn_digits import digits
 from vgcore.data.text_files import Text, split_tail, streams, text, windows
 
 __all__ = [
+    "Pairs",
+    "SentencePairs",
     "Text",
     "adding_problem",
     "chance",
@@ -20,6 +23,7 @@ __all__ = [
     "mnist",
     "one_hot",
     "pad_sequences",
+    "sentence_pairs",
     "sequential_mnist",
     "split_tail",
     "streams",

@@ -18,6 +18,7 @@ NAMES = (
     "nielsen",
     "time",
     "text",
+    "translation",
     "cures",
     "pascanu",
     "cliff",

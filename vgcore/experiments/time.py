@@ -56,7 +56,7 @@ ABOUT = About(
 CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 """The cells to choose from."""
 
-_COLOURS = {"rnn": "#d55e00", "lstm": "#0072b2", "gru": "#009e73"}  # of Okabe and Ito
+COLOURS = {"rnn": "#d55e00", "lstm": "#0072b2", "gru": "#009e73"}  # of Okabe and Ito
 _DASHES = {"h": "-", "c": "--"}
 _SEQUENCES, _HELD_OUT, _BATCH_SIZE = 32_000, 2_048, 32
 _MEASURED = 128  # held-out sequences that a gradient is measured on
@@ -167,7 +167,7 @@ class Result(base.Result):
                     norms = getattr(flow, field)[course.cell][0]
                     label = f"{course.cell.upper()}: {course.mse:.2g}"
                     label = label if state == "h" else r"its $\|\partial L/\partial c_t\|_2$"
-                    look = {"color": _COLOURS[course.cell], "linestyle": _DASHES[state]}
+                    look = {"color": COLOURS[course.cell], "linestyle": _DASHES[state]}
                     lines.append(Curve(norms, np.full(norms.shape, True), label, look))
             draw(ax, TIME_FIELDS["time"], np.arange(self.length, dtype=float), lines, empty="")
             ax.set(title=title, xlabel="timestep $t$")
