@@ -30,6 +30,7 @@ NAMES = (
     "glorot",
     "saxe",
     "he",
+    "forget_bias",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
