@@ -2,8 +2,8 @@
 
 An initializer is called as ``init(shape, rng, dtype)`` and returns a new array of that shape and
 dtype. It draws in float64 and casts once, so that a float32 and a float64 model of one seed start
-alike. Shapes follow PyTorch's layouts: a weight is (out, in, *kernel), a bias is (out,). fan_in is
-the number of inputs that one unit sums over, fan_out the number of units that one input reaches.
+alike. Shapes follow PyTorch's layouts: a weight is ``(out, in, *kernel)``, a bias is ``(out,)``. fan_in
+is the number of inputs that one unit sums over, fan_out the number of units that one input reaches.
 Defaults are those of ``torch.nn.init``.
 """
 
@@ -155,7 +155,7 @@ class TruncatedNormal(Normal):
 
 @dataclass(frozen=True)
 class VarianceScaling(Initializer):
-    """``Var[w] = gain² / n``, zero mean, where n is a fan of the weight (out, in, *kernel).
+    """``Var[w] = gain² / n``, zero mean, where n is a fan of the weight ``(out, in, *kernel)``.
 
     Parameters
     ----------
@@ -205,9 +205,9 @@ class VarianceScaling(Initializer):
 class Orthogonal(Initializer):
     """``w = gain Q`` with Q Haar distributed: every orthogonal matrix is equally likely.
 
-    A weight (out, in, *kernel) is one matrix of (out, in * kernel): its rows are orthonormal when
-    it is wide, its columns when it is tall. ``gain`` is a number or an activation's, ``Orthogonal("tanh")``;
-    by the name "orthogonal" it is 1, as in PyTorch.
+    A weight ``(out, in, *kernel)`` is one matrix of ``(out, in * kernel)``: its rows are orthonormal
+    when it is wide, its columns when it is tall. ``gain`` is a number or an activation's,
+    ``Orthogonal("tanh")``; by the name "orthogonal" it is 1, as in PyTorch.
 
     References
     ----------
@@ -278,7 +278,7 @@ class Sparse(Initializer):
 
 @dataclass(frozen=True)
 class Nielsen(Initializer):
-    """``w ~ N(0, 1/fan_in)`` for a weight (out, in, *kernel), ``b ~ N(0, 1)`` for a bias (out,).
+    """``w ~ N(0, 1/fan_in)`` for a weight ``(out, in, *kernel)``, ``b ~ N(0, 1)`` for a bias ``(out,)``.
 
     References
     ----------

@@ -194,7 +194,7 @@ class Sequential:
         clip_norm : float, > 0, optional
             Scale the gradient g of all parameters to this L2 norm c where it is larger:
             ``g *= min(1, c / (norm(g) + 1e-6))`` (Pascanu, Mikolov and Bengio 2013, arXiv 1211.5063,
-            algorithm 1, as torch.nn.utils.clip_grad_norm_ has it).
+            algorithm 1, as ``torch.nn.utils.clip_grad_norm_`` has it).
         clip_value : float, > 0, optional
             Cut each element of the gradient to [-clip_value, clip_value].
         clip_layer_norm : float, > 0, optional

@@ -34,7 +34,8 @@ def history(
     history : History
         Or another mapping from names to a number per epoch; None is NaN.
     name : str
-        "loss", "accuracy", "gradient_norm", ...; with "val_" before it, that of the validation data alone.
+        "loss", "accuracy", "gradient_norm", ...; with ``"val_"`` before it, that of the validation
+        data alone.
     ax : matplotlib.axes.Axes, optional
         Where to draw; several trainings may share it.
     label : str, optional

@@ -42,7 +42,7 @@ def input_jacobian(
     Parameters
     ----------
     model : Sequential
-    x : array_like, (n, *input_shape)
+    x : array_like, ``(n, *input_shape)``
     layer : str, optional
         The layer, or block, whose outputs are derived; by default the last.
     alone : bool

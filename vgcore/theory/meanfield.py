@@ -26,7 +26,6 @@ References
    through transient chaos", NIPS 2016, arXiv:1606.05340.
 .. [2] Schoenholz, Gilmer, Ganguli, Sohl-Dickstein, "Deep information propagation", ICLR 2017,
    arXiv:1611.01232.
-.. [3] Roberts, Yaida, Hanin, "The Principles of Deep Learning Theory", 2022, arXiv:2106.10165, Chapter 5.
 """
 
 from __future__ import annotations
@@ -102,17 +101,21 @@ def critical(activation: str | Activation, sigma_b: float = 0.0) -> CriticalPoin
     TypeError, ValueError
         If there is no such point. Relu, leaky_relu and the identity have theirs at σb = 0 alone. Gelu and
         silu need a σb of 0.4159 and 0.7451, mish, hard_swish and snake one of 0.3074, 0.7121 and 0.1309:
-        below, the length map runs away from its fixed point (Roberts, Yaida, Hanin 2022).
+        below, the length map runs away from its fixed point [1]_.
         Softplus has none.
+
+    See Also
+    --------
+    vgcore.initializers.Critical : draws weights and biases so.
+
+    References
+    ----------
+    .. [1] Roberts, Yaida, Hanin, "The Principles of Deep Learning Theory", 2022, arXiv:2106.10165, Chapter 5.
 
     Examples
     --------
     >>> vg.critical("tanh", sigma_b=0.3)
     CriticalPoint(sigma_w=1.3955..., sigma_b=0.3, q=0.7634...)
-
-    See Also
-    --------
-    vgcore.initializers.Critical : draws weights and biases so.
     """
     chosen, _, sigma_b = _network(activation, 0.0, sigma_b)
     return _critical(chosen, sigma_b)
