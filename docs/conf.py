@@ -23,13 +23,14 @@ extensions = [
     "myst_nb",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    "anchors",
+    "commands",
+    "links",
     "mathml",
     "names",
 ]
-exclude_patterns = ["_build", "gallery", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "gallery", "jupyter_execute", "**.ipynb_checkpoints"]
 exclude_patterns += [
-    f"generated/gallery/*.{kind}" for kind in ("ipynb", "json", "md5", "py", "zip")
+    f"generated/gallery/**.{kind}" for kind in ("ipynb", "json", "md5", "py", "zip")
 ]
 templates_path = ["_templates"]
 nitpicky = True

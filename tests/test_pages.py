@@ -6,23 +6,10 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from code_blocks import run
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).parents[1]
-
-
-def run(page, folder, monkeypatch):
-    """What the blocks of a page leave behind."""
-    from matplotlib import pyplot
-
-    monkeypatch.chdir(folder)
-    names = {"__name__": "__main__"}
-    text = page.read_text(encoding="utf-8")
-    for found in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S):
-        source = "\n" * text[: found.start(1)].count("\n") + found[1]  # a traceback tells the line
-        exec(compile(source, str(page), "exec"), names)
-        pyplot.close("all")
-    return names
 
 
 def test_readme_is_short_and_runs(tmp_path, monkeypatch, capsys):

@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+from code_blocks import run
+
 from vgcore.diagnosis import SYMPTOMS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -22,10 +24,8 @@ def test_the_list_is_made_from_the_rules():
         assert f"`{name}`" in page
 
 
-def test_the_code_runs(capsys):
-    pages = module("make_pictures")
-    for block in pages.blocks((DOCS / "diagnosis.md").read_text(encoding="utf-8")):
-        exec(block.code, {})
+def test_the_code_runs(tmp_path, monkeypatch, capsys):
+    run(DOCS / "diagnosis.md", tmp_path, monkeypatch)
     assert "The gradient vanishes on its way back" in capsys.readouterr().out
 
 

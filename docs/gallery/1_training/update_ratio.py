@@ -3,8 +3,9 @@ Update ratios over the training
 ===============================
 
 How far a step moves the weights of each layer, as a part of their size. About one in a thousand
-is the rule of thumb, drawn as a guide; a layer far below it stands still, one far above it
-forgets. Lines are running medians, bands hold eight tenths of the steps.
+is a rule of thumb, drawn as a guide; a layer far below it stands still. These layers make larger
+steps, all of about the same size. Lines are running medians, bands hold eight tenths of the steps
+around.
 """
 
 import vgcore as vg

@@ -2,9 +2,8 @@
 The error signal of all layers at one step
 ==========================================
 
-One lane for each layer. Zeros stand beside the bins, on the same axis of shares: behind a ReLU
-about half of the error signal is exactly 0, and what is left is smaller the nearer it is to the
-input.
+Zeros stand beside the bins, on the same axis of shares: of the output layer hardly any number is
+0, behind ReLUs three quarters are, and only the rest are histograms.
 """
 
 import vgcore as vg

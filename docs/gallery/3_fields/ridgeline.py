@@ -2,9 +2,9 @@
 The distribution of a layer's error signal over the training
 ============================================================
 
-Each ridge is a histogram at a step, over the powers of two: the whole distribution moves, and how
-wide it is stays hidden in a norm. Zeros, which no log axis can show, stand at the side. The same
-in colours has room for every step.
+Each ridge is a histogram at a step, over the powers of two. It becomes flat and wide as the
+network learns, which a norm would hide. Zeros, which no log axis can show, stand at the side:
+there are more and more of them. The same in colours has room for every step.
 """
 
 import vgcore as vg

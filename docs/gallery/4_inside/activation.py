@@ -2,8 +2,9 @@
 Where on its activation a layer works
 =====================================
 
-tanh, its slope, and below a histogram of the pre-activations of one layer. Where the histogram
-lies beside the slope's hill, units are saturated and send no gradient on.
+tanh, its slope, and below them a histogram of the pre-activations of one layer after training. In
+the grey the slope is below a twentieth of its largest: what lies there, a third of this layer's
+values, sends next to no gradient on.
 """
 
 import vgcore as vg

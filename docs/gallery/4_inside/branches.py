@@ -2,8 +2,9 @@
 What comes through skips, and what through bodies
 =================================================
 
-In a residual network the gradient takes two ways around each block, and they are recorded apart.
-Through the skip it comes whole; what the body adds is smaller, and both are the block's gradient.
+In a residual network the gradient takes two ways back around each block, and they are recorded
+apart. Through the skip it comes as it is; the body adds to it. So it grows a little with each
+block, and cannot vanish.
 """
 
 import vgcore as vg

@@ -2,8 +2,9 @@
 The error signal of every sample and unit
 =========================================
 
-A column for each unit of the first layer, a row for each sample. Pale rows are samples that the
-network is sure of and that teach it nothing more; pale columns are units that hear little.
+A row for each sample, a column for each unit of the first layer. It is rows that differ, by many
+orders of magnitude: a few samples that the network is not sure of make nearly all of the
+gradient.
 """
 
 import vgcore as vg

@@ -2,8 +2,9 @@
 How far back the gradient of two cells reaches
 ==============================================
 
-The norm of dL/dh at each timestep, before any training: an RNN's falls on a straight line on its
-way back from the last timestep, an LSTM's falls more slowly.
+The norm of dL/dh at each timestep, before any training. On its way back from the last timestep
+that of the RNN falls on a straight line, by the same factor each time; that of the LSTM falls
+steeply at first, through the output gate, and then less and less, along the cell's state.
 """
 
 import vgcore as vg

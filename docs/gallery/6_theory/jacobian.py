@@ -2,8 +2,9 @@
 Singular values of the input-output Jacobian
 ============================================
 
-The whole network as one linear map around each of fifty samples. Where all values are about 1 the
-network is an isometry; here, after training, they span several orders of magnitude.
+The whole network as a linear map around each of fifty samples. Were all values about 1, it would
+keep every direction of the gradient; after training they span four orders of magnitude, a few
+directions are stretched and the others lost.
 """
 
 import vgcore as vg

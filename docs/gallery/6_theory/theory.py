@@ -2,8 +2,9 @@
 A measured error signal over what theory predicts
 =================================================
 
-Twenty tanh layers at the edge of chaos, before any training. The line is measured; the band below
-it is what mean-field theory expects of a network of this width, nineteen times out of twenty.
+Twenty tanh layers at the edge of chaos, before any training. The dashed line is mean-field
+theory; within the band around it lie nine of ten networks of this width, and so does the one that
+is measured.
 """
 
 import vgcore as vg

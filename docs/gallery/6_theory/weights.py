@@ -2,8 +2,9 @@
 Singular values of the weights
 ==============================
 
-By what each layer's matrix stretches the directions of its input, largest first. A gradient that
-lies in the directions on the right is lost, however large the first value is.
+By what each layer's matrix stretches the directions of its input, the largest first. A few
+directions grow by more than three, which is what the layers have learned; the last are all but
+lost.
 """
 
 import vgcore as vg

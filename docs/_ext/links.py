@@ -1,15 +1,30 @@
-"""Links of Markdown pages that hold on a plain Git host, in the site as well.
+"""Markdown pages that hold on a plain Git host, in the site as well.
 
-`<a id="name"></a>` is a target; a file outside of docs is the page of the site that shows it, or its path.
+`<a id="name"></a>` is a target; what lies outside of the site is the page that shows it; pages that a
+command writes have a place in the navigation.
 """
 
+import os
 import re
+from pathlib import Path
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 
 TARGET = re.compile(r'<a id="([^"]+)">')
-PAGES = {"bench/README": "fast", "README": "index"}
+SHOWN = {
+    "README": "index",
+    "bench": "fast",
+    "bench/README": "fast",
+    "docs/gallery": "generated/gallery/index",
+}
+CHILDREN = {"experiments": "experiments/*"}
+
+
+def grow(app, name, text):
+    """Give a page its children."""
+    if name in CHILDREN:
+        text[0] += f"\n```{{toctree}}\n:hidden:\n:glob:\n\n{CHILDREN[name]}\n```\n"
 
 
 def collect(app, document):
@@ -25,23 +40,23 @@ def collect(app, document):
 
 
 def redirect(app, document):
-    """Point links to pages outside of docs at those that show them; a folder is not linked."""
-    page = app.srcdir / app.env.docname
+    """Point links to what lies outside of the site at what shows it; other folders are no links."""
+    root, page = app.srcdir.parent, Path(app.srcdir, app.env.docname)
     for link in list(document.findall(pending_xref)):
         if link["reftype"] != "myst":
             continue
-        target = page.parent / link["reftarget"]
-        if link.get("refdomain") == "doc":
-            outside = target.is_relative_to(app.srcdir.parent) and target.relative_to(
-                app.srcdir.parent
-            )
-            link["reftarget"] = PAGES.get(str(outside), link["reftarget"])
+        target = Path(os.path.normpath(page.parent / link["reftarget"]))
+        name = SHOWN.get(os.path.relpath(target, root))
+        if name is not None:
+            link.attributes |= {"refdomain": "doc", "reftarget": name}
+            link.setdefault("reftargetid", None)
         elif target.is_dir():
             link.replace_self(link.children)
 
 
 def setup(app):
     """Tell Sphinx."""
+    app.connect("source-read", grow)
     app.connect("doctree-read", collect)
     app.connect("doctree-read", redirect)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
