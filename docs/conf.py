@@ -74,16 +74,28 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = "vgcore"
+html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
-html_sidebars = {"index": [], "start": [], "keras_pytorch": [], "guarantees": []}
+LEAVES = (
+    "index",
+    "start",
+    "tour",
+    "keras_pytorch",
+    "architecture",
+    "cures",
+    "diagnosis",
+    "fast",
+    "guarantees",
+)
+html_sidebars = {page: [] for page in LEAVES}  # they have no pages below them
 html_theme_options = {
     "navbar_start": ["navbar-logo"],
     "navbar_persistent": ["search-button"],
     "navbar_end": ["theme-switcher"],
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 7,
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],

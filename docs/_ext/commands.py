@@ -1,6 +1,5 @@
 """The page of the command line: what `--help` says of every command."""
 
-import click
 import typer
 
 from vgcore.commands import app as program
@@ -13,25 +12,24 @@ def sections(command, context):
     name = context.command_path
     yield f"## `{name}`\n" if " " in name else "## The program\n"
     arguments = [each for each in command.params if each.param_type_name == "argument"]
-    words = [each.human_readable_name.upper() for each in arguments]
-    below = isinstance(command, click.Group)
+    words = [each.name.upper() for each in arguments]
+    below = hasattr(command, "list_commands")
     yield f"```sh\n{' '.join([name, '[OPTIONS]', *words, *['COMMAND ...'] * below])}\n```\n"
     yield f"{command.help or ''}\n"
-    rows = [(param, param.get_help_record(context)) for param in command.params]
-    for param, record in rows:
-        called, about = record or (param.human_readable_name.upper(), param.help)
+    for param in command.params:
+        called, about = param.get_help_record(context) or (param.name.upper(), param.help)
         yield f"`{called}`\n: {about}\n"
     if below:
         for each in command.list_commands(context):
             inner = command.get_command(context, each)
-            yield from sections(inner, click.Context(inner, info_name=each, parent=context))
+            yield from sections(inner, inner.context_class(inner, info_name=each, parent=context))
 
 
 def write(app, name, text):
     """Put the commands below what the page says."""
     if name == PAGE:
         command = typer.main.get_command(program)
-        context = click.Context(command, info_name="vgcore")
+        context = command.context_class(command, info_name="vgcore")
         text[0] += "\n" + "\n".join(sections(command, context))
 
 

@@ -33,6 +33,10 @@ def collect(app, document):
     slugs = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
     for name in names:
         slugs.setdefault(name, (None, name, name))
+    for title in document.findall(nodes.title):  # which is copied to tables of contents
+        for raw in list(title.findall(nodes.raw)):
+            title.parent["ids"] += TARGET.findall(raw.astext())
+            title.remove(raw)
     for link in list(document.findall(pending_xref)):
         if link["reftype"] == "myst" and link["reftarget"] in names:
             found = nodes.reference("", "", *link.children, refid=link["reftarget"], internal=True)
@@ -57,6 +61,6 @@ def redirect(app, document):
 def setup(app):
     """Tell Sphinx."""
     app.connect("source-read", grow)
-    app.connect("doctree-read", collect)
+    app.connect("doctree-read", collect, priority=400)  # before contents are gathered
     app.connect("doctree-read", redirect)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

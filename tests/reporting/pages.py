@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -76,28 +74,3 @@ def synthetic(
     arrays |= {"layers": np.array([f"dense{i}" for i in range(layers)]), "every": np.array([1])}
     np.savez(folder / "flow.npz", step=np.arange(steps), loss=rng.uniform(1, 2, steps), **arrays)
     return vg.GradientFlow.load(folder / "flow.npz")
-
-
-def chromium() -> str:
-    """Where Chromium is; a test that asks for it is skipped where there is none."""
-    found = (
-        shutil.which("chromium")
-        or shutil.which("chromium-browser")
-        or shutil.which("google-chrome")
-    )
-    if found is None:
-        pytest.skip("no Chromium on PATH, which pages are looked at with")
-    return found
-
-
-@contextmanager
-def browser() -> Iterator[Any]:
-    """Chromium, driven by Playwright."""
-    sync = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    path = chromium()
-    with sync.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        try:
-            yield running
-        finally:
-            running.close()

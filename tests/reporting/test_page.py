@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pages import browser, synthetic
+from browsers import browser
+from pages import synthetic
 
 import vgcore as vg
 
