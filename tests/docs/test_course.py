@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import symtable
 import sys
 from pathlib import Path
 
@@ -33,6 +34,20 @@ def test_there_are_notebooks():
 def test_outputs_are_not_stored(path):
     for cell in cells(path, "code"):
         assert cell["outputs"] == [] and cell["execution_count"] is None
+
+
+@every_notebook
+def test_each_global_name_is_of_one_cell(path):
+    """As marimo asks, to which names that begin with an underscore are a cell's own."""
+    owner = {}
+    for place, cell in enumerate(cells(path, "code")):
+        symbols = symtable.symtable("".join(cell["source"]), path.name, "exec").get_symbols()
+        defined = {each.get_name() for each in symbols if each.is_assigned() or each.is_imported()}
+        used = {each.get_name() for each in symbols if each.is_referenced()}
+        assert not {name for name in used - defined if name.startswith("_")}
+        for name in defined:
+            if not name.startswith("_"):
+                assert owner.setdefault(name, place) == place, name
 
 
 @every_notebook
