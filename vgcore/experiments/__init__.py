@@ -25,6 +25,7 @@ NAMES = (
     "amplification",
     "hanin",
     "shattered",
+    "norm_explosion",
     "gaussian_products",
     "relu_variance",
     "glorot",
