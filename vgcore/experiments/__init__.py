@@ -32,6 +32,7 @@ NAMES = (
     "saxe",
     "he",
     "forget_bias",
+    "selu",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
