@@ -33,6 +33,7 @@ NAMES = (
     "he",
     "forget_bias",
     "selu",
+    "latching",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
