@@ -19,6 +19,7 @@ NAMES = (
     "time",
     "text",
     "translation",
+    "copy_memory",
     "cures",
     "pascanu",
     "cliff",
