@@ -6,8 +6,8 @@ mean cross-entropy of 10 ln 8 / (T + 20), the baseline. Over T = 100, 200, 300 a
 get below it, an LSTM at 100 alone, and their unitary network solved all of them in few steps. Cells had about
 6,500 parameters: 80 tanh units, 40 of an LSTM; RMSProp at 1e-3 with a decay of 0.9, minibatches of 20.
 
-Here are the same sizes, rule and minibatches, on sequences of which by default none is seen twice; the rate falls along
-half a cosine, for at a constant one losses leap to the end. There is no unitary network, but what Henaff,
+Here are the same sizes, rule and minibatches, on sequences of which by default none is seen twice; the rate falls
+along half a cosine, for at a constant one losses leap to the end. There is no unitary network, but what Henaff,
 Szlam and LeCun (2016) found to do: a linear recurrence that starts orthogonal, at a third of the rate. It
 keeps norms as a unitary one does, and needs no constraint for it in so few steps. The same start of a tanh
 does not help.
@@ -259,7 +259,7 @@ def measured(scale: Scale, seed: int, keep: Path | None, meter: Meter) -> Result
     kept = Keep(keep, "copy_memory", seed=seed, scale=str(tuple(scale)))
     courses = [
         kept.part(
-            f"{cell}-{delay}", Course, partial(_course, cell, delay, scale.steps, seed, kept, meter)
+            f"{cell}-{delay}", Course, partial(_course, cell, delay, scale, seed, kept, meter)
         )
         for delay, cells in scale.cells.items()
         for cell in cells
