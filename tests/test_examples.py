@@ -1,14 +1,11 @@
 """The examples run as they are, and print what they promise."""
 
-import doctest
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-import vgcore as vg
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -66,9 +63,3 @@ def test_resume(tmp_path):
     for _ in range(2):
         run("resume.py", str(tmp_path / "killed.npz"), "--die", code=9)
     assert run("resume.py", str(tmp_path / "killed.npz")).split("loss")[1] == whole.split("loss")[1]
-
-
-def test_the_example_of_a_docstring():
-    tests = doctest.DocTestFinder().find(vg.Sequential.gradient_flow, globs={})
-    assert sum(len(each.examples) for each in tests) == 9
-    assert all(doctest.DocTestRunner().run(each).failed == 0 for each in tests)

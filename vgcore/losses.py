@@ -166,7 +166,9 @@ class Custom:
     --------
     The order is Keras's, targets first; mse, a loss for each sample:
 
+    >>> import vgcore as vg
     >>> f = lambda y, h: (((h - y) ** 2).mean(axis=1), 2 * (h - y) / h.shape[1])
+    >>> model = vg.Sequential([vg.Dense(1)], input_shape=3)
     >>> model.compile(vg.losses.Custom(f))
     """
 

@@ -114,20 +114,22 @@ def fit_many(
 
     Examples
     --------
+    >>> import vgcore as vg
+    >>> x, y = vg.data.digits()
     >>> models = [
     ...     vg.Sequential([vg.Dense(30, "tanh"), vg.Dense(10, "softmax")], input_shape=64, seed=seed)
-    ...     for seed in range(20)
+    ...     for seed in range(5)
     ... ]
     >>> for model in models:
     ...     model.compile("sparse_categorical_crossentropy", "adam")
     >>> flows = [vg.GradientFlow(every=10) for _ in models]
-    >>> histories = vg.fit_many(models, x, y, epochs=30, track=flows)
+    >>> histories = vg.fit_many(models, x, y, epochs=10, track=flows)
 
     When each model has stopped:
 
     >>> stoppings = [vg.callbacks.EarlyStopping(patience=3) for _ in models]
     >>> own = [[stopping] for stopping in stoppings]
-    >>> histories = vg.fit_many(models, x, y, epochs=30, validation_split=0.1, callbacks=own)
+    >>> histories = vg.fit_many(models, x, y, epochs=10, validation_split=0.1, callbacks=own)
     >>> epochs = [stopping.stopped_epoch for stopping in stoppings]
     """
     begin = time.monotonic()
