@@ -27,6 +27,7 @@ NAMES = (
     "hanin",
     "shattered",
     "norm_explosion",
+    "temporal_order_6a",
     "gaussian_products",
     "relu_variance",
     "glorot",

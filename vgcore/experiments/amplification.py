@@ -21,12 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
-from vgcore.experiments import base
+from vgcore.experiments import base, side_by_side
 from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
 from vgcore.layers import Dense
 from vgcore.model import Sequential
 from vgcore.optimizers import SGD
-from vgcore.sweeps import fit_many
 from vgcore.treatment import Amplification
 
 if TYPE_CHECKING:
@@ -174,18 +173,16 @@ def run(
     x, y, held_out_x, held_out_y = data.train_test_split(*data.digits(), seed=seed)
     accuracies = np.empty((len(RATES), len(FACTORS), starts))
     losses = np.empty((*accuracies.shape, epochs))
-    for place, (row, column) in enumerate(np.ndindex(accuracies.shape[:2])):
+    for row, column in np.ndindex(accuracies.shape[:2]):
         models = [
             network(RATES[row], FACTORS[column], epochs // 2, seed + start)
             for start in range(starts)
         ]
-        histories = fit_many(models, x, y, epochs=epochs)
-        for start, (model, history) in enumerate(zip(models, histories, strict=True)):
-            if isinstance(history, BaseException):
-                raise history
-            losses[row, column, start] = history["loss"]
+        part = f"rate {RATES[row]:g}, times {FACTORS[column]:g}"
+        histories = side_by_side.train(models, x, y, part=part, meter=meter, epochs=epochs)
+        losses[row, column] = [history["loss"] for history in histories]
+        for start, model in enumerate(models):
             accuracies[row, column, start] = model.evaluate(held_out_x, held_out_y).accuracy
-        meter("networks", (place + 1) * starts, accuracies.size)
     return Result(accuracies, losses, epochs // 2)
 
 

@@ -27,12 +27,11 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, activations, data, initializers, plot
 from vgcore._slopes import evaluate
-from vgcore.experiments import base
+from vgcore.experiments import base, side_by_side
 from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
 from vgcore.layers import BatchNorm, Dense, Layer
 from vgcore.model import Sequential
 from vgcore.optimizers import SGD
-from vgcore.sweeps import fit_many
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -261,12 +260,18 @@ def _train(starts: int, epochs: int, seed: int, meter: Meter) -> Array:
     accuracies = np.empty((len(DEPTHS), len(RATES), starts))
     for place, depth in enumerate(DEPTHS):
         models = [network(depth, rate, seed + start) for rate in RATES for start in range(starts)]
-        histories = fit_many(models, x, y, epochs=epochs, batch_size=_TRAINED_BATCH, drop_last=True)
-        for number, history in enumerate(histories):
-            if isinstance(history, BaseException):
-                raise history
-            accuracies[place].flat[number] = history["accuracy"][-1]
-        meter("depths trained", place + 1, len(DEPTHS))
+        histories = side_by_side.train(
+            models,
+            x,
+            y,
+            part=f"{depth} layers",
+            meter=meter,
+            epochs=epochs,
+            batch_size=_TRAINED_BATCH,
+            drop_last=True,
+        )
+        ends = [history["accuracy"][-1] for history in histories]
+        accuracies[place] = np.reshape(ends, accuracies.shape[1:])
     return accuracies
 
 
