@@ -15,7 +15,7 @@ from vgcore.experiments.base import DOES_NOT, IN_KIND, REPRODUCES, Meter, silent
 from vgcore.experiments.courses import Training
 from vgcore.experiments.keep import Keep
 
-TINY = selu.Scale(60, 6, 3, 1, Training(images=128, held_out=300, epochs=1, batch_size=32, every=2))
+TINY = selu.Scale(60, 6, 2, 1, Training(images=128, held_out=300, epochs=1, batch_size=32, every=2))
 
 
 def measured(data: Path, folder: Path | None = None, meter: Meter = silent) -> selu.Result:

@@ -8,7 +8,7 @@ that larger variances fall and smaller ones rise. Géron's notebook sends 500 in
 Fashion MNIST, where SELU after LeCun's start gets 73 % of the held-out images right after one epoch and 84 %
 after five, ReLU after He's start 38 % and 70 %.
 
-Here the map is measured, on the activation alone and in networks of 500 units; the 1,000 layers are drawn
+Here the map is measured, on the activation alone and in networks of 1,000 units; the 1,000 layers are drawn
 many times over. The training is shorter, by default, and on MNIST, unless ``data`` holds Fashion MNIST, whose
 files have the same names. With any of the seeds 0 to 4 constants, map and the notebook's numbers come out,
 and the SELU networks learn much faster. Behind 100 layers of ReLU all inputs look nearly the same.
@@ -85,7 +85,7 @@ class Scale(NamedTuple):
     training: Training
 
 
-DEFAULT = Scale(500, 30, 10, 3, Training(9_000, 1_000, epochs=5, batch_size=32, every=5))
+DEFAULT = Scale(1_000, 30, 10, 3, Training(9_000, 1_000, epochs=5, batch_size=32, every=5))
 FULL = Scale(4_000, 30, 100, 3, Training(60_000, 10_000, epochs=5, batch_size=32, every=20))
 
 
