@@ -81,7 +81,7 @@ def test_claims_can_fail(seen: selu.Result) -> None:
         moments[:, -1] = np.stack([mean + 0.01 * steps, variance + 0.02 * steps], axis=1)
         return replace(seen, paths=normalizing.Paths(moments)).claims()[2].verdict
 
-    assert [ends(0, 1), ends(0, 1.1), ends(0, 2)] == [REPRODUCES, IN_KIND, DOES_NOT]
+    assert [ends(0, 1), ends(0.1, 1.1), ends(0, 3)] == [REPRODUCES, IN_KIND, DOES_NOT]
 
     def drawn(shift: float) -> str:
         draws = np.array(selu.PRINTED)[:, None] + 0.02 * np.array([-1, 0, 1])[:, None] + shift

@@ -17,7 +17,6 @@ and the SELU networks learn much faster. Behind 100 layers of ReLU all inputs lo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -72,7 +71,10 @@ PRINTED = (
 RIGHT = {"SELU": 0.8358, "ReLU": 0.7032}
 """Share of held-out images that are right in the notebook, after five epochs of Fashion MNIST."""
 
-_SPREAD = 3.0  # standard deviations that a printed number may be off by; standard errors of a mean
+DOMAIN = (-0.03106, 0.06773), (0.80009, 1.48617)
+"""Where theorem 1 has the fixed points of weights that are nearly normalized, as random ones are."""
+
+_SPREAD = 3.0  # standard deviations that a printed number may be off by
 
 
 class Scale(NamedTuple):
@@ -125,15 +127,17 @@ class Result(base.Result):
 
     def _attracts(self) -> Claim:
         ends = self.paths.moments[:, -1]
-        (mean, variance), errors = ends.mean(axis=0), ends.std(axis=0, ddof=1) / sqrt(len(ends))
-        near = abs(mean) < _SPREAD * errors[0] and abs(variance - 1) < _SPREAD * errors[1]
-        closer = np.abs(ends[:, 1] - 1).max() < 0.2  # the nearest start's
+        low, high = ends.min(axis=0), ends.max(axis=0)
+        inside = all(
+            bottom <= least and most <= top
+            for (bottom, top), least, most in zip(DOMAIN, low, high, strict=True)
+        )
         return Claim(
             f"Networks go to mean 0 and variance 1 from {len(FROM)} starts, variances of 0.02 to 16",
-            "0 and 1",
-            f"{mean:.3f} ± {errors[0]:.3f} and {variance:.3f} ± {errors[1]:.3f} after "
+            f"0 and 1; {_range(DOMAIN[0])} and {_range(DOMAIN[1])} where weights are nearly normalized",
+            f"{_range((low[0], high[0]))} and {_range((low[1], high[1]))} after "
             f"{self.paths.moments.shape[1] - 1} layers",
-            verdict(bool(near), bool(closer)),
+            verdict(inside, bool(low[1] > 0.5 and high[1] < 2)),
         )
 
     @property
@@ -314,6 +318,10 @@ def measure(data: Any, scale: Scale, seed: int, kept: Keep, meter: Meter) -> Res
             part = f"{name}-{place}"
             courses[name].append(train(part, model, given, scale.training, kept, meter))
     return Result(ways, thousand, courses, alike, given.about)
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.3f} to {ends[1]:.3f}"
 
 
 def _constants() -> Claim:
