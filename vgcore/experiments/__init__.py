@@ -36,6 +36,7 @@ NAMES = (
     "forget_bias",
     "selu",
     "latching",
+    "forget_gate",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
