@@ -136,7 +136,7 @@ CUT_OFF = """() => [...document.querySelectorAll("main *")].filter(each => {
 
 def test_pages_fit_a_phone_and_a_desk_and_complain_of_nothing(chrome, pages):
     page = chrome.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
     said, asked = [], []
     page.on("console", lambda message: said.append((message.type, page.url, message.text)))
     page.on("pageerror", lambda error: said.append(("error", page.url, str(error))))
@@ -158,7 +158,7 @@ def test_pages_fit_a_phone_and_a_desk_and_complain_of_nothing(chrome, pages):
 
 def test_search_finds(chrome):
     page = chrome.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(60_000)
     page.goto(f"{(SITE / 'search.html').as_uri()}?q=gradient_flow")
     page.locator("ul.search li").first.wait_for()
     assert "gradient_flow" in page.locator("ul.search").inner_text()
