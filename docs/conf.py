@@ -5,6 +5,10 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
+if not any(
+    DOCS.parent.glob("vgcore/_core/*.so")
+):  # `python -m sphinx` would find the sources first
+    sys.path[:] = [each for each in sys.path if Path(each).resolve() != DOCS.parent.resolve()]
 sys.path.insert(0, str(DOCS / "_ext"))
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a kernel says on stderr that it is frozen
@@ -26,6 +30,7 @@ extensions = [
     "commands",
     "links",
     "mathml",
+    "members",
     "names",
 ]
 exclude_patterns = ["_build", "gallery", "jupyter_execute", "**.ipynb_checkpoints"]
@@ -58,6 +63,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "generated/gallery",
     "filename_pattern": r"\.py",
     "image_scrapers": ("matplotlib", "scrapers.moving"),
+    "within_subsection_order": "scrapers.Order",
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

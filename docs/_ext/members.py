@@ -1,0 +1,34 @@
+"""What of a class is told: not again what its public base tells of every class."""
+
+import inspect
+import sys
+
+import vgcore as vg
+
+BASES = (
+    vg.callbacks.Callback,
+    vg.initializers.Initializer,
+    vg.layers.Layer,
+    vg.losses.Loss,
+    vg.metrics.Metric,
+    vg.optimizers.Optimizer,
+    vg.schedules.Schedule,
+)
+
+
+def skip(app, what, name, member, skipped, options):
+    """Leave out what a base has by this name."""
+    function = member.fget if isinstance(member, property) else inspect.unwrap(member)
+    owner = getattr(function, "__qualname__", "").partition(".")[0]
+    held = getattr(sys.modules.get(getattr(function, "__module__", "")), owner, None)
+    if inspect.isclass(held) and any(
+        issubclass(held, base) and held is not base and hasattr(base, name) for base in BASES
+    ):
+        return True
+    return None
+
+
+def setup(app):
+    """Tell Sphinx."""
+    app.connect("autodoc-skip-member", skip)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
