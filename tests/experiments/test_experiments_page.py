@@ -1,0 +1,62 @@
+"""The pages of experiments are made from what is kept of their runs; what has changed is found."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from vgcore.experiments import NAMES
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def command() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("make_experiments", DOCS / "make_experiments.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def kept(command: ModuleType) -> dict[str, dict[str, Any]]:
+    records: dict[str, dict[str, Any]] = command.read()
+    return records
+
+
+def test_every_experiment_was_run(kept: dict[str, Any]) -> None:
+    assert list(kept) == list(NAMES)
+
+
+def test_the_table_is_made_of_the_records(command: ModuleType, kept: dict[str, Any]) -> None:
+    text = command.INDEX.read_text(encoding="utf-8")
+    by_hand, _, _ = text.partition(command.MARK)
+    assert text == by_hand + command.index(kept)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_is_made_of_its_record(name: str, command: ModuleType, kept: dict[str, Any]) -> None:
+    page = (command.PAGES / f"{name}.md").read_text(encoding="utf-8")
+    assert page == "\n".join(command.page(kept[name])) + "\n"
+    assert (command.IMAGES / f"{name}.png").stat().st_size > 5_000
+    assert kept[name]["seconds"] < 75
+    for claim in kept[name]["claims"]:
+        assert claim["why"] or claim["verdict"] == "reproduces", claim["statement"]
+
+
+def test_a_verdict_that_changes_is_told(command: ModuleType, kept: dict[str, Any]) -> None:
+    now = copy.deepcopy(kept["nielsen"])
+    assert command.changed(kept["nielsen"], now) == []
+    now["claims"][1]["verdict"] = "does not"
+    (told,) = command.changed(kept["nielsen"], now)
+    assert "3 hidden layers: reproduces -> does not (0.01" in told
+    del now["claims"][1]
+    (told,) = command.changed(kept["nielsen"], now)
+    assert "reproduces -> None" in told
+    assert len(command.changed({}, now)) == len(now["claims"])
