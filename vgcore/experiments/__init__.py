@@ -37,6 +37,8 @@ NAMES = (
     "selu",
     "latching",
     "forget_gate",
+    "latching",
+    "temporal_order",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
