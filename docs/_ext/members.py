@@ -21,10 +21,11 @@ def skip(app, what, name, member, skipped, options):
     function = member.fget if isinstance(member, property) else inspect.unwrap(member)
     owner = getattr(function, "__qualname__", "").partition(".")[0]
     held = getattr(sys.modules.get(getattr(function, "__module__", "")), owner, None)
-    if inspect.isclass(held) and any(
-        issubclass(held, base) and held is not base and hasattr(base, name) for base in BASES
-    ):
-        return True
+    page = app.env.docname.rpartition(".")[2]
+    for base in BASES:
+        related = inspect.isclass(held) and (issubclass(held, base) or issubclass(base, held))
+        if related and hasattr(base, name) and page != base.__name__:
+            return True
     return None
 
 
