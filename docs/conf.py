@@ -47,6 +47,7 @@ myst_heading_anchors = 4
 nb_execution_mode = "auto"  # whatever comes without outputs is run
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_execution_in_temp = True  # what pages write is not left behind
 nb_merge_streams = True
 
 # Reference
