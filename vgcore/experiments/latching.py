@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -286,7 +287,7 @@ def run(
     full: Annotated[
         bool, "As many runs of every setting as in the paper, and finer grids."
     ] = False,
-    keep: Annotated[Any, "Folder to keep finished parts in."] = None,
+    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
     meter: Meter = silent,
 ) -> Result:
     """Train a unit to latch a bit against noise, and measure what holding it costs.
