@@ -38,6 +38,9 @@ NAMES = (
     "copy_memory",
     "text",
     "translation",
+    "copy_memory",
+    "irnn",
+    "cures",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
