@@ -45,9 +45,8 @@ def test_at_the_identity_start_units_that_are_on_pass_the_error_on_as_it_is() ->
     odds = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     odds[np.arange(20), y] -= 1
     last = odds @ v
-    np.testing.assert_allclose(
-        found[:-1] / found[-1], np.linalg.norm(last[:, on]) / np.linalg.norm(last), rtol=1e-4
-    )
+    share = np.linalg.norm(last[:, on]) / np.linalg.norm(last)
+    np.testing.assert_allclose(found[:-1] / found[-1], share, rtol=1e-4)
 
 
 def test_the_better_rate_is_shown(measured: irnn.Result) -> None:
@@ -69,9 +68,7 @@ def test_claims_can_come_out_both_ways(measured: irnn.Result) -> None:
             dataclasses.replace(
                 each,
                 accuracy=accuracies[each.cell],
-                start=np.linspace(kept, 1, each.steps)
-                if each.cell == "irnn"
-                else np.geomspace(0.01, 1, each.steps),
+                start=np.geomspace(kept if each.cell == "irnn" else 0.01, 1, each.steps),
             )
             for each in measured.courses
         ]

@@ -208,8 +208,8 @@ class Result(base.Result):
             "The baseline is the mean cross-entropy of blanks for certain, then equal odds on eight symbols: "
             "10 ln 8 / (T + 20).",
             "Gradient that gets back: before training, ‖dL/dh_t‖ where the symbols are read over that of the "
-            "last step; L is the loss of the ten steps where they are to be repeated. What vanishes there need not "
-            "after training: gates can learn to let it through.",
+            "last step; L is the loss of the ten steps where they are to be repeated. What vanishes there "
+            "need not after training: gates can learn to let it through.",
         ]
 
     def picture(self) -> Figure:

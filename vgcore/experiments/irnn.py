@@ -9,8 +9,8 @@ Here an image is read row by row (28 steps), and pixel by pixel after 2 x 2 pixe
 from few images and by Adam, at the better of two rates by the training loss. Inputs' weights start by
 Glorot's rule: at the source's 0.001 Adam's first steps turn their signs, and all ReLUs die.
 
-With any of the seeds 0 to 4: by rows all cells learn. Pixel by pixel the tanh cell falls far behind, as in the
-source, and the IRNN, whose gradient is carried whole from where ink is, learns. An LSTM, trained by Adam,
+With any of the seeds 0 to 4: by rows all cells learn. Pixel by pixel the tanh cell falls far behind, as in
+the source, and the IRNN, whose gradient is carried whole from where ink is, learns. An LSTM, trained by Adam,
 learns more than the IRNN in as many steps: that it is worse does not come out.
 """
 
@@ -185,7 +185,7 @@ class Result(base.Result):
         return [
             f"Images: {self.images}; {self.held_out:,} others are held out.",
             "Gradient back: ‖dL/dh‖ a quarter of the way over that at three quarters, before training and "
-            "after. An IRNN's is zero in front of the first ink: its states are 0 there, where a ReLU is off.",
+            "after. An IRNN's is 0 in front of the first ink: its states are 0 there, where a ReLU is off.",
         ]
 
     def picture(self) -> Figure:
