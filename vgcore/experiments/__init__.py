@@ -35,6 +35,7 @@ NAMES = (
     "temporal_order_6a",
     "forget_bias",
     "forget_gate",
+    "critical_cells",
     "copy_memory",
     "text",
     "translation",
