@@ -178,8 +178,8 @@ def sentence_pairs(
     Examples
     --------
     >>> pairs = vg.data.sentence_pairs([("Go!", "Va !"), ("I see.", "Je vois.")], held_out=0.5)
-    >>> pairs.train.x.shape, pairs.decode(pairs.train.y[0])
-    ((1, 6), ('<sep>', 'je', 'vois', '.'))
+    >>> pairs.decode(pairs.train.y[0])
+    ('see', '.', '<sep>', 'je', 'vois', '.')
     """
     most = None if most is None else integer("most", most, minimum=2)
     longest = integer("longest", longest, minimum=1)
