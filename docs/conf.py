@@ -10,7 +10,7 @@ if not any(
 ):  # `python -m sphinx` would find the sources first
     sys.path[:] = [each for each in sys.path if Path(each).resolve() != DOCS.parent.resolve()]
 sys.path.insert(0, str(DOCS / "_ext"))
-os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.pop("MPLBACKEND", None)  # kernels draw into their pages
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a kernel says on stderr that it is frozen
 
 from vgcore import __version__ as release  # noqa: E402
