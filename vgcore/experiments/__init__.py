@@ -36,12 +36,10 @@ NAMES = (
     "forget_bias",
     "forget_gate",
     "critical_cells",
+    "irnn",
     "copy_memory",
     "text",
     "translation",
-    "copy_memory",
-    "irnn",
-    "cures",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
