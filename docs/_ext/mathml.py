@@ -8,14 +8,16 @@ from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
-# What docutils does not read: sizes, which brackets have by themselves, and arguments without braces
+# What docutils does not read: sizes, which brackets have by themselves, arguments without braces, and dots
 SIZES = re.compile(r"\\[bB]igg?[lrm]?(?![a-zA-Z])")
 FRACTIONS = re.compile(r"\\([dt]?frac)\s*(\d)\s*(\d)")
+DOTS = re.compile(r"\\dots(?![a-zA-Z])")
 
 
 def converted(node, as_block):
     """The MathML of a formula; what cannot be read is a warning, and left as it is."""
     code = FRACTIONS.sub(r"\\\1{\2}{\3}", SIZES.sub("", node.astext()))
+    code = DOTS.sub(r"\\ldots", code)
     try:
         return tex2mathml(code, as_block=as_block)
     except MathError as error:
