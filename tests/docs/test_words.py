@@ -95,7 +95,7 @@ def test_names_exist():
     for _, ours, line in ROWS:
         for name in ours:
             assert exists(name), line
-    for name in re.findall(r"`((?:vg|model)\.[A-Za-z_.]+)", TEXT):
+    for name in re.findall(r"`((?:vg|model)\.[A-Za-z0-9_.]+)", TEXT):
         assert exists(name), name
 
 
