@@ -40,6 +40,9 @@ NAMES = (
     "copy_memory",
     "text",
     "translation",
+    "amplification",
+    "hanin",
+    "depth_scale",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
