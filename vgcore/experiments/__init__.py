@@ -43,6 +43,7 @@ NAMES = (
     "amplification",
     "hanin",
     "depth_scale",
+    "ioffe",
     "resnet",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
