@@ -71,6 +71,39 @@ def test_time_prints_the_numbers_of_the_flows(compared: time.Result) -> None:
         assert list(row[1:]) == [f"{number[0]:.4f}" for number in (*before, *after)]
 
 
+def test_time_claims_come_out_both_ways(compared: time.Result) -> None:
+    def verdicts(mse: float, wrong: int) -> list[str]:
+        courses = [dataclasses.replace(each, mse=mse, wrong=wrong) for each in compared.courses]
+        return [claim.verdict for claim in dataclasses.replace(compared, courses=courses).claims()]
+
+    assert verdicts(1e-4, 1) == ["does not", "reproduces", "reproduces"]
+    assert verdicts(1e-3, 9) == ["does not", "in kind", "reproduces"]
+    assert verdicts(CHANCE, 2_500) == ["reproduces", "does not", "does not"]
+    for (
+        course
+    ) in compared.courses:  # as the error of a sequence that is right is 0.08 here, squared
+        assert course.wrong <= 2_560 * course.mse / 0.08**2
+
+
+def test_time_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(part: str, done: int, whole: int) -> None:
+        if part == "GRU" and done > 1_000:
+            raise StoppedError
+
+    monkeypatch.setattr("vgcore.experiments.keep._SECONDS", 0)
+    options: dict[str, Any] = {"cell": "rnn,gru", "length": 2, "units": 2, "epochs": 2}
+    with pytest.raises(StoppedError):
+        time.run(**options, keep=tmp_path / "kept", meter=stop)
+    whole, again = time.run(**options), time.run(**options, keep=tmp_path / "kept")
+    for one, other in zip(whole.courses, again.courses, strict=True):
+        assert (one.cell, one.mse, one.wrong) == (other.cell, other.mse, other.wrong)
+        np.testing.assert_array_equal(one.flow.loss, other.flow.loss)
+        np.testing.assert_array_equal(one.end.time[one.cell], other.end.time[one.cell])
+
+
 def test_time_draws_before_and_after_on_one_log_axis(compared: time.Result) -> None:
     figure = compared.picture()
     before, after = figure.axes
