@@ -22,9 +22,12 @@ NAMES = (
     "saxe",
     "he",
     "selu",
+    "depth_scale",
     "hanin",
     "shattered",
+    "ioffe",
     "norm_explosion",
+    "resnet",
     "amplification",
     "cures",
     "pascanu",
@@ -40,11 +43,6 @@ NAMES = (
     "copy_memory",
     "text",
     "translation",
-    "amplification",
-    "hanin",
-    "depth_scale",
-    "ioffe",
-    "resnet",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
