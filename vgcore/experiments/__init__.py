@@ -43,6 +43,15 @@ NAMES = (
     "copy_memory",
     "text",
     "translation",
+    "amplification",
+    "hanin",
+    "depth_scale",
+    "ioffe",
+    "resnet",
+    "copy_memory",
+    "irnn",
+    "makemore",
+    "cures",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 
