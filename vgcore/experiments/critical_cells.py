@@ -234,7 +234,7 @@ class Result(base.Result):
             ylim=(1, 3e3),
             title="how long it is remembered",
         )
-        scale.legend(loc="upper left", fontsize="small", title="theory; dots: measured")
+        scale.legend(loc="lower right", fontsize="small", title="theory; dots: measured")
         scale.grid(alpha=0.3)
         for ax, (cell, title) in zip(maps, CELLS.items(), strict=True):
             places = np.arange(len(self.sigma)), np.arange(len(self.lengths))
