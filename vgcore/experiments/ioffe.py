@@ -8,8 +8,8 @@ both in mean and in variance, without a norm, and are much more stable with it.
 
 The figure's curves are all that is published: neither the learning rate (here 0.1) nor the standard deviation
 of the weights (here 0.1) is given. Shown are units of median movement; what is claimed is of the median over
-all of them. By default 5,985 updates are made on 8,000 images, of three networks of each kind. From any of
-the seeds 0, 1 and 3 nine tenths of the held-out images are right after 399 updates with norms and after
+all of them. By default 5,985 updates are made on 8,000 images, of three networks of each kind. With any of
+the seeds 0 to 4 nine tenths of the held-out images are right after 399 updates with norms and after
 some 3,500 without; a typical unit's median moves by 0.2 and by 0.7, its spread grows by 1.6 and by 30.
 """
 
