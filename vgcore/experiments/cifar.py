@@ -52,4 +52,4 @@ def _read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     labels = rows[:, 0].astype(np.int64)
     if labels.max() >= _CLASSES:
         raise ValueError(f"{path}: expected labels from 0 to 9, got {labels.max()}")
-    return np.divide(rows[:, 1:], 255, dtype=np.float32), labels
+    return (rows[:, 1:] / 255).astype(np.float32), labels
