@@ -41,17 +41,9 @@ NAMES = (
     "critical_cells",
     "irnn",
     "copy_memory",
+    "makemore",
     "text",
     "translation",
-    "amplification",
-    "hanin",
-    "depth_scale",
-    "ioffe",
-    "resnet",
-    "copy_memory",
-    "irnn",
-    "makemore",
-    "cures",
 )
 """The experiments, in the order in which they are read; each is a module of this name."""
 

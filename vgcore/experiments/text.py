@@ -7,8 +7,8 @@ hidden state is the sum of what all later characters send back, and at its end t
 
 The score is the cross-entropy in bits per character of the text's last tenth, which is not trained on,
 read in the same way. Equal odds on a vocabulary of V have log2 V. Forty thousand lines of Shakespeare
-(1.1 million characters, 65 different ones: 6.02 bits by chance) come to 2.09 bits in ten epochs, about
-five minutes on two cores.
+(1.1 million characters, 65 different ones: 6.02 bits by chance) come to 2.09 bits in ten epochs of 256
+units (``full``), about five minutes on two cores.
 """
 
 from __future__ import annotations
@@ -134,9 +134,12 @@ class Result(base.Result):
 
 def run(
     file: Annotated[Path, "The text, in UTF-8."],
-    epochs: Annotated[int, "Passes over the text; the learning rate falls over them."] = 10,
+    epochs: Annotated[
+        int | None, "Passes over the text, over which the rate falls: 2; with full, 10."
+    ] = None,
     minutes: Annotated[float, "Train no longer than this."] = 10.0,
-    units: Annotated[int, "Units of each LSTM."] = 256,
+    units: Annotated[int | None, "Units of each LSTM: 96; with full, 256."] = None,
+    full: Annotated[bool, "Train a larger model for longer."] = False,
     temperature: Annotated[float, "Of the sample: below 1 it sticks to what is likely."] = 0.8,
     seed: Annotated[int, "Seeds the first weights and the sample."] = 0,
     meter: Meter = silent,
@@ -146,7 +149,9 @@ def run(
     What it takes and raises is said in `vgcore.experiments.base`; ``minutes``
     and ``temperature`` are above 0.
     """
-    epochs = _validate.integer("epochs", epochs, minimum=1)
+    usual_epochs, usual_units = (10, 256) if full else (2, 96)
+    epochs = usual_epochs if epochs is None else _validate.integer("epochs", epochs, minimum=1)
+    units = usual_units if units is None else _validate.integer("units", units, minimum=1)
     deadline = monotonic() + 60 * _validate.real("minutes", minutes, above=0)
     temperature = _validate.real("temperature", temperature, above=0)
     seed = _validate.integer("seed", seed, minimum=0)
