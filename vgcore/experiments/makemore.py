@@ -223,8 +223,8 @@ class Result(base.Result):
         return [
             f"Words: {self.words:,} {self.about}; {self.examples:,} letters to train on, those of four "
             "words in five.",
-            "Saturated: share of the tanh units' outputs that are, before training. Update over data: medians "
-            "over it.",
+            "Saturated: share of the tanh units' outputs that are, before training. Update over data: "
+            "medians over it.",
         ]
 
     def picture(self) -> Figure:

@@ -70,7 +70,7 @@ class Scale(NamedTuple):
     held_out: int
 
 
-DEFAULT = Scale(("smart tanh",), (10, 20, 30, 50), 50, 4, 10_000, 1_000, 2_000)
+DEFAULT = Scale(("smart tanh",), (10, 20, 50), 50, 4, 10_000, 1_000, 2_000)
 FULL = Scale(tuple(STARTS), (10, 20, 50, 100, 150, 200, 250), 50, 5, 200_000, 2_000, 10_000)
 
 
