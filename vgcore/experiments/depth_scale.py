@@ -67,7 +67,7 @@ class Scale(NamedTuple):
     epochs: int
 
 
-DEFAULT = Scale(100, (5, 10, 20, 30, 40, 60, 80), (1.0, 1.4, 1.76, 2.25, 3.0, 4.0), 1000, 30)
+DEFAULT = Scale(100, (5, 10, 20, 30, 40, 60, 80), (1.0, 1.4, 1.76, 2.5, 3.2, 4.0), 1000, 30)
 FULL = Scale(
     300,
     (10, *range(20, 301, 20)),
@@ -155,7 +155,7 @@ class Result(base.Result):
         where = _MULTIPLE * self.scales < self.depths[-1]
         share, early = (self.trainable(epoch)[where] / self.scales[where] for epoch in self._shown)
         steps = self.steps * self.accuracies.shape[2]
-        mean, before = (float(np.exp(np.log(each.clip(0.01)).mean())) for each in (share, early))
+        typical, before = float(np.median(share)), float(np.median(early))
         return Claim(
             f"Networks are trainable up to about {_MULTIPLE} ξ_c",
             f"{_MULTIPLE} ξ_c",
@@ -163,13 +163,13 @@ class Result(base.Result):
                 f"{part:.1f} ξ_c at {variance:g}"
                 for part, variance in zip(share, self.variances[where], strict=True)
             )
-            + f"; {mean:.1f} ξ_c on (geometric) average",
+            + f"; median {typical:.1f} ξ_c",
             verdict(
-                steps >= _PAPER and abs(mean - _MULTIPLE) < 1,
+                steps >= _PAPER and abs(typical - _MULTIPLE) < 1,
                 bool(share.min() > _MULTIPLE / 2 and share.max() < _MULTIPLE * 2),
             ),
-            f"the number grows with the steps of training: {before:.1f} after "
-            f"{self.steps * (self._shown[1] + 1):,}, {mean:.1f} after {steps:,}; the paper's are {_PAPER:,}",
+            f"it grows with training: {before:.1f} after {self.steps * (self._shown[1] + 1):,} steps, "
+            f"{typical:.1f} after {steps:,}; the paper's are {_PAPER:,}",
         )
 
     @property
@@ -206,7 +206,7 @@ class Result(base.Result):
         """Depth against σw², early in training and at its end, with 6 ξ_c."""
         figure = plot.blank(10, 4.2)
         axes = figure.subplots(1, 2, sharey=True)
-        fine = np.linspace(self.variances[0], self.variances[-1], 121)
+        fine = np.linspace(self.variances[0], self.variances[-1], 49)
         bound = [_MULTIPLE * _scale(variance) for variance in fine]
         for ax, epoch in zip(axes, self._shown[::-1], strict=True):
             cells = ax.pcolormesh(
