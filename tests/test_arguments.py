@@ -630,10 +630,12 @@ def test_everything_public_is_tried():
         "Text",
         "Loss",
         "Lyapunov",
+        "Pairs",
+        "SentencePairs",
     }  # what functions give
     nothing_to_give = {"get_num_threads", "digits", "names"}
     nothing_to_give |= {"Accuracy", "MeanAbsoluteError", "R2", "ConfusionMatrix"}
-    files = {"from_config"}  # whose contents are tried by the tests of files
+    files = {"from_config", "sentence_pairs"}  # that tests of files try, with what is in them
     assert public - tried == bases | results | nothing_to_give | files | figures
     verbs = {name for name in vars(vg.Sequential) if not name.startswith("_")}
     verbs = {name for name in verbs if inspect.isfunction(getattr(vg.Sequential, name))}
