@@ -9,9 +9,10 @@ each convolution, and that vanishing gradients are not the cause.
 
 Here networks are those of the paper, by default with half of its filters, on MNIST's digits averaged to
 7 x 7 pixels: 19 epochs at a fifth of the paper's learning rate, which falls at half and three quarters of
-them as the paper's does. From either of the seeds 0 and 1 plain-56 leaves 43 % to 51 % of the images wrong
-that it is trained on, plain-20 some 1 %, and both residual networks at most 0.2 %; of the held-out images
-the two get as many wrong, within the error of that. Gradients of plain-56 do not vanish: they explode.
+them as the paper's does. With any of the seeds 0 to 4 plain-56 has 38 % to 51 % of the images wrong that it
+is trained on, plain-20 1.1 % to 1.3 %, and residual networks at most 0.2 %, of either depth; of the held-out
+images these have some 4 % wrong, and neither depth is better beyond the error of that: there is no gain from
+depth to be seen, but no loss. The gradient of plain-56 does not vanish: it explodes, a hundredfold or more.
 
 In full, on CIFAR-10's files, all is as in the paper: its filters and rate, mirrored and shifted
 images, 64,124 updates, for they are whole epochs, where the paper makes 64,000.
@@ -64,7 +65,7 @@ _KINDS = {"plain": zoo.plain, "resnet": zoo.resnet}
 _NAMES = {"plain": "plain", "resnet": "ResNet"}
 _MEASURED = 300  # held-out images that gradients are measured on
 _ERRORS = 2.0  # standard deviations that a difference must exceed
-_STARTS = 8e-4  # that of what two residual networks have wrong in training, over the seeds 0 to 4
+_STARTS = 7e-4  # that of what two residual networks have wrong in training, over the seeds 0 to 4
 _HEALTHY = 10.0  # from layer to layer
 
 
