@@ -244,6 +244,8 @@ class Result(base.Result):
         )
         right.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         right.legend(loc="lower right")
+        bottom, top = inputs[0].get_ylim()
+        inputs[0].set_ylim(bottom - (top - bottom) / 8, top)  # room for the legends
         inputs[0].set_ylabel("input of a typical sigmoid, last hidden layer")
         return figure
 
