@@ -8,9 +8,10 @@ from there shrinks by a factor of e in ξ_c layers. ξ_c diverges on the edge of
 
 Here networks of 5 to 80 layers of 100 units are trained on 1,000 images of MNIST by gradient descent, for
 1,200 steps by default; the paper takes up to 300 layers and 14,000 steps. From all of the seeds 0 to 4 the
-deepest learn at the edge of chaos alone, and elsewhere they learn up to about 4 to 8 ξ_c. The factor is
-of the training as well: it grows with the steps, slowly, and another optimizer has another one. RMSProp at
-a rate of 1e-4 gets 12 ξ_c at σw² = 1, where gradients vanish, and 4 ξ_c at σw² = 4, where they explode.
+deepest learn best at the edge of chaos, and elsewhere networks learn up to about 4 to 8 ξ_c. The factor is
+of the training as well: it grows with the steps, and another optimizer has another one. From the seed 0
+RMSProp at a rate of 1e-4 gets 12 ξ_c at σw² = 1, where gradients vanish, and 4 ξ_c at σw² = 4, where they
+explode.
 """
 
 from __future__ import annotations
