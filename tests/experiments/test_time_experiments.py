@@ -11,7 +11,7 @@ import pytest
 
 import vgcore as vg
 from vgcore import data
-from vgcore.experiments import text, time
+from vgcore.experiments import keep, text, time
 from vgcore.experiments.base import silent
 
 CHANCE = data.chance.adding_problem()
@@ -242,6 +242,26 @@ def test_bits_are_those_of_streams_that_are_never_broken() -> None:
     streams = data.streams(codes, text.WINDOW, text.STREAMS)
     for _ in range(2):  # from fresh states each time
         assert text.bits(model, *streams) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_text_goes_on_where_it_was_stopped(
+    written: text.Result, passage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep, "_SECONDS", 0)
+
+    def stop(part: str, done: int, whole: int) -> None:
+        if part == "training" and done > whole // 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        text.run(passage, epochs=3, units=16, keep=tmp_path / "kept", meter=stop)
+    some = text.run(passage, epochs=3, units=16, minutes=1e-6, keep=tmp_path / "kept")
+    assert len(some.training) == 2 and not some.complete
+    again = text.run(passage, epochs=3, units=16, keep=tmp_path / "kept")
+    assert (again.training, again.held_out) == (written.training, written.held_out)
+    assert again.sample == written.sample and again.complete
+    np.testing.assert_array_equal(again.flow.loss, written.flow.loss)
+    assert (tmp_path / "kept" / "model.fit.json").exists()
 
 
 def test_a_cold_sample_is_what_is_likeliest_after_all_that_was_written() -> None:

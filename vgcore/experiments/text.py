@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from vgcore import _validate, data, plot
 from vgcore.experiments import base
 from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.keep import Keep
 from vgcore.flow import GradientFlow
 from vgcore.layers import LSTM, Dense, Embedding
 from vgcore.model import Sequential
-from vgcore.model.callbacks import OnProgress
+from vgcore.model.callbacks import Callback
 from vgcore.model.history import Progress
 from vgcore.optimizers import Adam
 
@@ -137,11 +138,14 @@ def run(
     epochs: Annotated[
         int | None, "Passes over the text, over which the rate falls: 2; with full, 10."
     ] = None,
-    minutes: Annotated[float, "Train no longer than this."] = 10.0,
+    minutes: Annotated[
+        float, "Train no longer; with a folder to keep, to the end of the epoch."
+    ] = 10.0,
     units: Annotated[int | None, "Units of each LSTM: 96; with full, 256."] = None,
     full: Annotated[bool, "Train a larger model for longer."] = False,
     temperature: Annotated[float, "Of the sample: below 1 it sticks to what is likely."] = 0.8,
     seed: Annotated[int, "Seeds the first weights and the sample."] = 0,
+    keep: Annotated[Path | None, "A folder to keep the training in as it stands."] = None,
     meter: Meter = silent,
 ) -> Result:
     """Train a character model on a text, measure it on the text's end, and let it write.
@@ -149,50 +153,94 @@ def run(
     What it takes and raises is said in `vgcore.experiments.base`; ``minutes``
     and ``temperature`` are above 0.
     """
-    usual_epochs, usual_units = (10, 256) if full else (2, 96)
+    usual_epochs, usual_units = (10, 256) if _validate.boolean("full", full) else (2, 96)
     epochs = usual_epochs if epochs is None else _validate.integer("epochs", epochs, minimum=1)
     units = usual_units if units is None else _validate.integer("units", units, minimum=1)
-    deadline = monotonic() + 60 * _validate.real("minutes", minutes, above=0)
+    minutes = _validate.real("minutes", minutes, above=0)
     temperature = _validate.real("temperature", temperature, above=0)
     seed = _validate.integer("seed", seed, minimum=0)
     text, training, tail = _read(file)
     vocabulary = len(text.characters)
-    model = network(vocabulary, units, seed)
     steps = len(training[0]) // STREAMS
-    flow = GradientFlow(every=max(1, epochs * steps // _RECORDS))
-    trained, held_out = [], []
-    for epoch in range(epochs):
-
-        def report(progress: Progress, before: int = epoch * steps) -> bool:
-            meter("training", before + progress.step, epochs * steps)
-            return monotonic() > deadline
-
-        model.optimizer.learning_rate = _LEARNING_RATE * (1 - epoch / epochs)
-        model.reset_states()
-        history = model.fit(
-            *training,
-            batch_size=STREAMS,
-            shuffle=False,
-            track=flow,
-            callbacks=[OnProgress(report)],
-            verbose=0,
-        )
-        trained.append(history.history["loss"][0] / math.log(2))
-        held_out.append(bits(model, *tail))
-        if monotonic() > deadline:
-            break
+    kept = Keep(keep, "text", file=str(file), seed=seed, epochs=epochs, units=units)
+    reading = _Reading(
+        kept, tail, epochs, steps, monotonic() + 60 * minutes, keep is not None, meter
+    )
+    trained = kept.fit(
+        "model",
+        network(vocabulary, units, seed),
+        *training,
+        epochs=epochs,
+        batch_size=STREAMS,
+        shuffle=False,
+        track=GradientFlow(every=max(1, epochs * steps // _RECORDS)),
+        callbacks=[reading],
+    )
+    model, flow = trained.model, trained.flow
+    assert flow is not None
     newline = max(0, text.characters.find("\n"))
     return Result(
         flow,
         list(flow.time),
-        trained,
-        held_out,
+        [loss / math.log(2) for loss in trained.history["loss"]],
+        [reading.held_out(epoch) for epoch in range(len(trained.history["loss"]))],
         vocabulary,
         (training[0].size, tail[0].size),
         text.decode(sample(model, newline, temperature, np.random.default_rng(seed), meter)),
         temperature,
         model.step == epochs * steps,
     )
+
+
+@dataclass(frozen=True)
+class _Score:
+    """Bits per held-out character."""
+
+    bits: float
+
+
+class _Reading(Callback):
+    """An epoch: at a lower rate, the text from its beginning, then its end, while there is time."""
+
+    every_steps = 0
+
+    def __init__(
+        self,
+        kept: Keep,
+        tail: tuple[Array, Array],
+        epochs: int,
+        steps: int,
+        deadline: float,
+        whole: bool,
+        meter: Meter,
+    ) -> None:
+        self._kept, self._tail, self._meter = kept, tail, meter
+        self._whole = whole  # epochs: what is kept is no part of one
+        self._epochs, self._steps, self._deadline = epochs, steps, deadline
+        self._scores: dict[int, float] = {}
+
+    def on_train_begin(self, model: Sequential) -> None:
+        self._model = model
+
+    def on_epoch_begin(self, epoch: int, logs: Any) -> None:
+        self._model.optimizer.learning_rate = _LEARNING_RATE * (1 - epoch / self._epochs)
+        self._model.reset_states()
+
+    def on_progress(self, progress: Progress) -> bool:
+        self._meter("training", self._model.step, self._epochs * self._steps)
+        return not self._whole and monotonic() > self._deadline
+
+    def on_epoch_end(self, epoch: int, logs: Any) -> bool:
+        self._scores[epoch] = self._kept.part(
+            f"held-out-{epoch + 1}", _Score, lambda: _Score(bits(self._model, *self._tail))
+        ).bits
+        return monotonic() > self._deadline
+
+    def held_out(self, epoch: int) -> float:
+        """The score after an epoch, which may be one of an earlier run."""
+        if epoch not in self._scores:
+            self.on_epoch_end(epoch, {})  # is read: it was kept before the training was
+        return self._scores[epoch]
 
 
 def _read(file: Path) -> tuple[data.Text, tuple[Array, Array], tuple[Array, Array]]:
