@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from vgcore import _html, _validate
 from vgcore.model.callbacks import OnProgress
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 
 Meter = Callable[[str, int, int], object]
 """Called with the name of a part of the work, what is done of it, and its whole."""
+
+MnistFolder = Annotated[
+    Path | None, "Folder of MNIST's files. Left out, they are downloaded once and kept."
+]
+"""The ``data`` of a ``run``, with its help."""
+
+KeepFolder = Annotated[Path | None, "Folder to keep what is finished in."]
+"""The ``keep`` of a ``run``, with its help."""
 
 REPRODUCES, IN_KIND, DOES_NOT = VERDICTS = "reproduces", "in kind", "does not"
 """From the best to the worst."""

@@ -31,7 +31,16 @@ from numpy.typing import NDArray
 from vgcore import _validate, plot
 from vgcore.data import chance, copy_memory
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, fit_callback, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    KeepFolder,
+    Meter,
+    Table,
+    fit_callback,
+    silent,
+    verdict,
+)
 from vgcore.experiments.keep import Keep
 from vgcore.flow import GradientFlow
 from vgcore.layers import GRU, LSTM, RNN, Dense, Embedding, Layer
@@ -242,7 +251,7 @@ class Result(base.Result):
 def run(
     seed: Annotated[int, "Seeds the sequences and the first weights."] = 0,
     full: Annotated[bool, "All cells at 100, 200, 300 and 500 steps, 20,000 steps each."] = False,
-    keep: Annotated[Path | None, "A folder to keep finished parts in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train recurrent cells on the copy memory task, beside the loss of the best answer without memory.

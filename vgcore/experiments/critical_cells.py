@@ -23,7 +23,6 @@ how much of the timescale can be learned depends on how long one trains.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -32,7 +31,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
 from vgcore.experiments import base, side_by_side
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.keep import Keep
 from vgcore.initializers import Normal, Orthogonal
 from vgcore.layers import GRU, RNN, Dense
@@ -267,7 +266,7 @@ class Result(base.Result):
 
 def run(
     full: Annotated[bool, "More starts, longer sequences, wider cells, more steps: hours."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     seed: Annotated[int, "Seeds the digits, the noise and the first weights."] = 0,
     meter: Meter = silent,
 ) -> Result:

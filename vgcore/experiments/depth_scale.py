@@ -27,7 +27,16 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    KeepFolder,
+    Meter,
+    MnistFolder,
+    Table,
+    silent,
+    verdict,
+)
 from vgcore.experiments.images import images
 from vgcore.experiments.keep import Keep
 from vgcore.initializers import Normal, VarianceScaling
@@ -238,12 +247,10 @@ class Result(base.Result):
 
 
 def run(
-    data: Annotated[
-        Path | None, "Folder of MNIST's files. Left out, they are downloaded once and kept."
-    ] = None,
+    data: MnistFolder = None,
     seed: Annotated[int, "Seeds weights and the order of images."] = 0,
     full: Annotated[bool, "The paper's widths, depths and steps: days of one core."] = False,
-    keep: Annotated[Path | None, "Folder for what is finished."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train tanh networks of many depths and weights, and draw where they learn.

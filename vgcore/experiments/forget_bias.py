@@ -20,7 +20,6 @@ that vanishes as fast as that of the LSTM with a bias of 0: what the start lets 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
 from vgcore.experiments import base, side_by_side
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.keep import Keep
 from vgcore.flow import GradientFlow
 from vgcore.initializers import Uniform
@@ -219,7 +218,7 @@ class Result(base.Result):
 
 def run(
     full: Annotated[bool, "Longer sequences and wider cells, for some hours."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     seed: Annotated[int, "Seeds the sequences and the first weights."] = 0,
     meter: Meter = silent,
 ) -> Result:

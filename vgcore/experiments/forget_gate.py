@@ -26,7 +26,6 @@ for words of more than 50 symbols come up, which were hardly trained on; with si
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -34,7 +33,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base, reber, side_by_side
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.keep import Keep
 from vgcore.layers import LSTM, Dense
 from vgcore.model import Sequential
@@ -266,7 +265,7 @@ class Result(base.Result):
 
 def run(
     full: Annotated[bool, "As many networks as in the paper, trained for longer."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     seed: Annotated[int, "Seeds the streams and the first weights."] = 0,
     meter: Meter = silent,
 ) -> Result:

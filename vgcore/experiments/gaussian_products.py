@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log, sqrt
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.gamma import digamma, trigamma
 from vgcore.experiments.keep import Keep
 from vgcore.initializers import Normal
@@ -238,7 +237,7 @@ def run(
     ] = None,
     seed: Annotated[int, "Seeds the matrices."] = 0,
     full: Annotated[bool, "Draw a hundred times as many."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Multiply Gaussian matrices, and hold the product against the book's and against theory.

@@ -28,7 +28,16 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    KeepFolder,
+    Meter,
+    MnistFolder,
+    Table,
+    silent,
+    verdict,
+)
 from vgcore.experiments.courses import MEASURED, Course, Training, count, train
 from vgcore.experiments.images import images
 from vgcore.experiments.keep import Keep
@@ -301,12 +310,10 @@ class Result(base.Result):
 
 
 def run(
-    data: Annotated[
-        Path | None, "Folder of MNIST's files. Left out, they are downloaded once and kept."
-    ] = None,
+    data: MnistFolder = None,
     seed: Annotated[int, "Seeds the first weights and the order of the images."] = 0,
     full: Annotated[bool, "Train on all images, 20 times over: hours."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Watch signals and gradients of deep tanh networks from two starts, and a sigmoid network saturate.

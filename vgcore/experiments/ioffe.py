@@ -16,7 +16,6 @@ some 3,500 without; a typical unit's median moves by 0.2 and by 0.7, its spread 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -24,7 +23,16 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    KeepFolder,
+    Meter,
+    MnistFolder,
+    Table,
+    silent,
+    verdict,
+)
 from vgcore.experiments.courses import count
 from vgcore.experiments.images import Images, images
 from vgcore.experiments.keep import Keep
@@ -267,12 +275,10 @@ class Result(base.Result):
 
 
 def run(
-    data: Annotated[
-        Path | None, "Folder of MNIST's files. Left out, they are downloaded once and kept."
-    ] = None,
+    data: MnistFolder = None,
     seed: Annotated[int, "Seeds the first weights and the order of the images."] = 0,
     full: Annotated[bool, "The paper's 50,000 updates on all images."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train sigmoid networks without and with batch norms, and look at what goes into the last sigmoids.

@@ -28,7 +28,17 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, fit_callback, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    KeepFolder,
+    Meter,
+    MnistFolder,
+    Table,
+    fit_callback,
+    silent,
+    verdict,
+)
 from vgcore.experiments.images import Images, images
 from vgcore.experiments.keep import Keep
 from vgcore.flow import GradientFlow
@@ -215,12 +225,10 @@ class Result(base.Result):
 
 
 def run(
-    data: Annotated[
-        Path | None, "Folder of MNIST's files. Left out, they are downloaded once and kept."
-    ] = None,
+    data: MnistFolder = None,
     seed: Annotated[int, "Seeds the first weights and the order of the images."] = 0,
     full: Annotated[bool, "All images, every pixel, minibatches of 16."] = False,
-    keep: Annotated[Path | None, "A folder to keep finished parts in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train recurrent cells to tell digits that they read row by row and pixel by pixel.

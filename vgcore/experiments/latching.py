@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.keep import Keep
 from vgcore.layers import RNN
 from vgcore.model import Sequential
@@ -287,7 +286,7 @@ def run(
     full: Annotated[
         bool, "As many runs of every setting as in the paper, and finer grids."
     ] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train a unit to latch a bit against noise, and measure what holding it costs.

@@ -34,7 +34,16 @@ from numpy.typing import NDArray
 from vgcore import _validate, plot
 from vgcore.data import text
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, fit_callback, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    KeepFolder,
+    Meter,
+    Table,
+    fit_callback,
+    silent,
+    verdict,
+)
 from vgcore.experiments.keep import Keep
 from vgcore.flow import GradientFlow
 from vgcore.initializers import Normal
@@ -270,7 +279,7 @@ def run(
     ] = None,
     seed: Annotated[int, "Seeds which words are held out, and the first weights."] = 0,
     full: Annotated[bool, "200,000 steps for each start."] = False,
-    keep: Annotated[Path | None, "A folder to keep finished parts in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train a small character model from five starts, each with one more fix than the one before.

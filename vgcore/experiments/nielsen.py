@@ -14,7 +14,6 @@ The book's images are the first 1,000 to train on. Where a folder holds only the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -23,7 +22,16 @@ from numpy.typing import NDArray
 from vgcore import _validate, plot
 from vgcore.data import one_hot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, fit_callback, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    Meter,
+    MnistFolder,
+    Table,
+    fit_callback,
+    silent,
+    verdict,
+)
 from vgcore.experiments.images import images
 from vgcore.flow import GradientFlow
 from vgcore.layers import Dense
@@ -144,9 +152,7 @@ class Result(base.Result):
 
 
 def run(
-    data: Annotated[
-        Path | None, "Folder of MNIST's files. Left out, they are downloaded once and kept."
-    ] = None,
+    data: MnistFolder = None,
     draws: Annotated[int, "Random networks to take the median of."] = 100,
     epochs: Annotated[int, "Steps of training, each on all the images."] = 500,
     seed: Annotated[int, "Seeds the network that is trained; the draws count up from it."] = 0,

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import comb, exp, log, sqrt
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.gamma import digamma
 from vgcore.experiments.keep import Keep
 from vgcore.initializers import Normal
@@ -228,7 +227,7 @@ def run(
     ] = None,
     seed: Annotated[int, "Seeds the networks."] = 0,
     full: Annotated[bool, "Draw ten times as many."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Measure variances in random deep ReLU networks beside what the book says of them.

@@ -30,7 +30,17 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot, zoo
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, fit_callback, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    KeepFolder,
+    Meter,
+    MnistFolder,
+    Table,
+    fit_callback,
+    silent,
+    verdict,
+)
 from vgcore.experiments.cifar import SHAPE, cifar10
 from vgcore.experiments.images import images
 from vgcore.experiments.keep import Keep
@@ -284,15 +294,13 @@ def above(one: float, other: float, count: int) -> bool:
 
 
 def run(
-    data: Annotated[
-        Path | None, "Folder of MNIST's files. Left out, they are downloaded once and kept."
-    ] = None,
+    data: MnistFolder = None,
     cifar: Annotated[
         Path | None, "Folder of CIFAR-10's binary version, to train on that instead."
     ] = None,
     seed: Annotated[int, "Seeds the first weights and the order of the images."] = 0,
     full: Annotated[bool, "As in the paper, on all images: days."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train plain and residual networks of 20 and of 56 layers.

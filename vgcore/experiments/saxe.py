@@ -23,7 +23,6 @@ starts of strength 0.001.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -31,7 +30,16 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    KeepFolder,
+    Meter,
+    MnistFolder,
+    Table,
+    silent,
+    verdict,
+)
 from vgcore.experiments.images import images
 from vgcore.experiments.keep import Keep
 from vgcore.experiments.linear import (
@@ -280,12 +288,10 @@ class Result(base.Result):
 
 
 def run(
-    data: Annotated[
-        Path | None, "Folder of MNIST's files. Left out, they are downloaded once and kept."
-    ] = None,
+    data: MnistFolder = None,
     seed: Annotated[int, "Seeds the features and the first weights."] = 0,
     full: Annotated[bool, "Compare depths at the paper's width, on all images: hours."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train linear networks beside the exact solution of their course, and from two starts by depth.

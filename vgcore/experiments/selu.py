@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.courses import GUESSING, Course, Training, count, standardized, train
 from vgcore.experiments.images import images
 from vgcore.experiments.keep import Keep
@@ -289,7 +289,7 @@ def run(
     ] = None,
     seed: Annotated[int, "Seeds networks, inputs and the order of the images."] = 0,
     full: Annotated[bool, "Five epochs of all images, as in the notebook, and more draws."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Watch SELU networks normalize themselves, and train a hundred layers of SELU and of ReLU.

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from numpy.typing import NDArray
 from vgcore import _validate, plot
 from vgcore.data import temporal_order
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.endless import Practised, practise
 from vgcore.experiments.keep import Keep
 from vgcore.layers import RNN, Dense
@@ -197,7 +196,7 @@ class Result(base.Result):
 def run(
     seed: Annotated[int, "Seeds the first weights and the sequences."] = 0,
     full: Annotated[bool, "All three starts, and lengths up to 250."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train recurrent networks on the temporal order task with and without clipping and Ω.

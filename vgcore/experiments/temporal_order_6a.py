@@ -18,7 +18,6 @@ simple network leaves chance.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.keep import Keep
 from vgcore.flow import GradientFlow
 from vgcore.layers import LSTM, RNN, Dense, Layer
@@ -204,7 +203,7 @@ class Result(base.Result):
 def run(
     seed: Annotated[int, "Seeds the sequences; the networks' seeds count up from it."] = 0,
     full: Annotated[bool, "10 trials, and more sequences for the simple network."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train LSTMs and simple recurrent networks to tell the order of two distant symbols.

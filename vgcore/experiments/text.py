@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.keep import Keep
 from vgcore.flow import GradientFlow
 from vgcore.layers import LSTM, Dense, Embedding
@@ -145,7 +145,7 @@ def run(
     full: Annotated[bool, "Train a larger model for longer."] = False,
     temperature: Annotated[float, "Of the sample: below 1 it sticks to what is likely."] = 0.8,
     seed: Annotated[int, "Seeds the first weights and the sample."] = 0,
-    keep: Annotated[Path | None, "A folder to keep the training in as it stands."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train a character model on a text, measure it on the text's end, and let it write.

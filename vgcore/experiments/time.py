@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from vgcore.experiments import base
 from vgcore.experiments.base import (
     About,
     Claim,
+    KeepFolder,
     Meter,
     Table,
     fit_callback,
@@ -225,7 +225,7 @@ def run(
     ] = None,
     seed: Annotated[int, "Seeds the sequences and the first weights."] = 0,
     full: Annotated[bool, "The paper's longest sequences, and as many as it took."] = False,
-    keep: Annotated[Path | None, "Folder to keep what is finished in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train recurrent cells on the adding problem, and compare their gradients through time.

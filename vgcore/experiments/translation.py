@@ -35,7 +35,16 @@ from vgcore import _validate, plot
 from vgcore.data import Pairs, SentencePairs, sentence_pairs
 from vgcore.data.sentence_pairs import END, PADDING
 from vgcore.experiments import base, numerals
-from vgcore.experiments.base import About, Claim, Meter, Table, fit_callback, silent, verdict
+from vgcore.experiments.base import (
+    About,
+    Claim,
+    KeepFolder,
+    Meter,
+    Table,
+    fit_callback,
+    silent,
+    verdict,
+)
 from vgcore.experiments.keep import Keep
 from vgcore.experiments.time import CELLS, COLOURS
 from vgcore.layers import Dense, Embedding
@@ -297,7 +306,7 @@ def run(
     full: Annotated[
         bool, "100,000 numbers, or all of a file's pairs of up to 30 words; 256 units."
     ] = False,
-    keep: Annotated[Path | None, "A folder to keep finished parts in."] = None,
+    keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
     """Train an RNN, an LSTM and a GRU to translate, the source forwards and in reverse.
