@@ -50,7 +50,7 @@ def run(name: str, data: Path | None, file: Path | None) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     record = records.record(name, experiment.ABOUT, result, {}, seconds)
     del record["measured"]
-    return record | {"picture": records.png(result, DPI)}
+    return record | {"picture": records.png(result.picture(), DPI)}
 
 
 def write(name: str, record: dict[str, Any]) -> None:

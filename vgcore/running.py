@@ -58,11 +58,12 @@ def command(name: str, experiment: ModuleType) -> Callable[..., None]:
                 if path is not None:
                     _files.check_writable(path)
             result, seconds = _run(name, run, given)
-            result.picture().savefig(out)  # before a console may fail
+            figure = result.picture()
+            figure.savefig(out)  # before a console may fail
             if html is not None or json is not None:
                 record = records.record(name, experiment.ABOUT, result, given, seconds)
             if html is not None:
-                records.write_page(html, record, records.png(result))
+                records.write_page(html, record, records.png(figure))
             if json is not None:
                 records.write_json(json, record)
         with consoles.lasting():

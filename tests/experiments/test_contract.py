@@ -179,7 +179,7 @@ def test_a_record_and_a_page_hold_the_run(tmp_path: Path) -> None:
     assert read["measured"] == {"number": 2.0, "values": [1.0, None]}
     assert [claim["verdict"] for claim in read["claims"]] == ["in kind", "reproduces"]
     assert read["machine"]["CPU level"] == vg.cpu_level
-    records.write_page(tmp_path / "some.html", record, records.png(result))
+    records.write_page(tmp_path / "some.html", record, records.png(result.picture()))
     page = (tmp_path / "some.html").read_text(encoding="utf-8")
     assert "What &lt;it&gt; shows" in page and "That is &lt;all&gt;." in page
     assert page.count("data:image/png;base64,iVBOR") == 1

@@ -92,6 +92,12 @@ class Network:
         """The 5th and the 95th percentile of the draws, (2, hidden layers)."""
         return np.percentile(self.draws, (5, 95), axis=0)
 
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which of the published values lie where 90 % of the draws do, (hidden layers,)."""
+        low, high = self.middle
+        return (low <= self.published) & (self.published <= high)
+
 
 @dataclass(frozen=True)
 class Result(base.Result):
@@ -103,12 +109,7 @@ class Result(base.Result):
     @property
     def inside(self) -> NDArray[np.bool_]:
         """Which of the published values lie where 90 % of the draws do, of all networks."""
-        return np.concatenate(
-            [
-                (network.middle[0] <= network.published) & (network.published <= network.middle[1])
-                for network in self.networks
-            ]
-        )
+        return np.concatenate([network.inside for network in self.networks])
 
     def claims(self) -> list[Claim]:
         """A claim a depth, and one of the course of training."""
@@ -210,8 +211,7 @@ def _train(
 
 
 def _claim(network: Network) -> Claim:
-    low, high = network.middle
-    inside = (low <= network.published) & (network.published <= high)
+    inside = network.inside
     slower = np.all(np.diff(network.median) > 0)
     return Claim(
         f"Earlier layers learn more slowly: ‖dL/db‖ of {len(network.hidden)} hidden layers",

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from vgcore import _files, _json, page
 from vgcore.experiments.base import CLAIM_COLUMNS, About, Result
 from vgcore.flow import GradientFlow
 from vgcore.reporting.making import of_machine
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DPI = 110
 
@@ -75,10 +78,10 @@ def write_page(path: Path, record: Mapping[str, Any], picture: bytes) -> None:
     _files.replace(path, lambda file: file.write(text.encode()))
 
 
-def png(result: Result, dpi: int = _DPI) -> bytes:
-    """The picture of a result."""
+def png(figure: Figure, dpi: int = _DPI) -> bytes:
+    """A result's picture as a file holds it."""
     file = io.BytesIO()
-    result.picture().savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+    figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
     return file.getvalue()
 
 
