@@ -96,7 +96,8 @@ class Network:
     def inside(self) -> NDArray[np.bool_]:
         """Which of the published values lie where 90 % of the draws do, (hidden layers,)."""
         low, high = self.middle
-        return (low <= self.published) & (self.published <= high)
+        inside: NDArray[np.bool_] = (low <= self.published) & (self.published <= high)
+        return inside
 
 
 @dataclass(frozen=True)
