@@ -206,6 +206,16 @@ def test_callback_is_told_the_progress():
     assert len(history.epoch) == 3
 
 
+def test_callback_is_told_the_end_of_each_epoch_of_minibatches():
+    model = classifier()
+    x, y = samples(model, 10)
+    seen = []
+    batches = [(x[:4], y[:4]), (x[4:8], y[4:8]), (x[8:], y[8:])]
+    model.fit(batches, epochs=2, callbacks=[vg.callbacks.OnProgress(seen.append)])
+    ends = [(p.epoch, p.step) for p in seen if p.epoch * 3 == p.step]
+    assert ends == [(1, 3), (2, 6)]
+
+
 @pytest.mark.parametrize("answer", [True, np.True_], ids=repr)
 def test_callback_stops_training(answer):
     stopped, short = classifier(), classifier()

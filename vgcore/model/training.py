@@ -251,7 +251,7 @@ class Fit:
                 return True
         if data is None:
             raise ValueError("x: expected at least one minibatch, got none")
-        return False
+        return self._tell_progress(epoch + 1, self.before, float(self.losses[-1]))
 
     def _part(self, epoch: int) -> bool:
         """The steps of all samples, or of one minibatch of an iterable; whether they were stopped."""
@@ -311,15 +311,19 @@ class Fit:
         """Tell callbacks; whether one wants to stop."""
         loss = float(self.losses[self.done - 1])
         stop = self.hooks.call_step(self.session.step, lambda: self._step_logs(epoch, loss))
-        over = self.done == len(self.losses) and isinstance(self.source, Samples)
-        if self.hooks.wants("on_progress") and (over or time.monotonic() > self.told + _BREATH):
-            self.told = time.monotonic()
-            stop |= self.hooks.call(
-                "on_progress",
-                Progress(epoch + over, self.epochs.stop, self.before + self.done, self.whole, loss),
-            )
+        within = self.done < len(self.losses) or isinstance(self.source, Stream)
+        if within and time.monotonic() > self.told + _BREATH:
+            stop |= self._tell_progress(epoch, self.before + self.done, loss)
         self._check_compiled()
         return stop
+
+    def _tell_progress(self, epochs: int, steps: int, loss: float) -> bool:
+        """Tell how many epochs and steps are done; whether somebody wants to stop."""
+        if not self.hooks.wants("on_progress"):
+            return False
+        self.told = time.monotonic()
+        progress = Progress(epochs, self.epochs.stop, steps, self.whole, loss)
+        return self.hooks.call("on_progress", progress)
 
     def _step_logs(self, epoch: int, loss: float) -> dict[str, Any]:
         return {
