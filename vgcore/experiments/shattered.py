@@ -3,14 +3,14 @@ each other.
 
 Balduzzi et al. 2017: the gradient of a rectifier network as a function of its input resembles brown noise
 where there is one layer, white noise where there are 24, and lies between the two in a residual network of
-50 layers with batch normalisation (figures 1 and 3: 256 inputs from -2 to 2, 200 units a layer). Their
-theorems take it that at two different inputs a quarter of the units is active at both: then the correlation
-of gradients falls as 2^-L in plain networks (theorem 1), and as a power of depth alone, 1 / sqrt(L), in
-residual ones with batch normalisation (theorem 3).
+50 layers; scaling its blocks by a β below 1 brings it near to brown noise again (figures 1 and 2, of inputs
+on a grid). Their theorems take it that at two different inputs a quarter of the units is active at both:
+then the correlation of gradients falls as 2^-L in plain networks (theorem 1), and as a power of depth alone,
+1 / (β sqrt(L)), in residual ones with batch normalisation (theorem 3).
 
-Here both are measured: the autocorrelation over the inputs of figure 1, and the correlation of gradients at
-independent random inputs, against depth. Plain networks are batch-normalised, too, where the paper only
-centres them, which is the same to a rectifier; statistics are those of the inputs that are measured. A
+Here both are measured: the autocorrelation over 256 inputs from -2 to 2, and the correlation of gradients at
+independent random inputs, against depth, 200 units a layer. Plain networks are batch-normalised, too; to a
+rectifier that is no more than to centre its inputs. Statistics are those of the inputs that are measured. A
 block of the residual networks is x + β W relu(BN(x)), for which the theorem's product can be written out:
 the correlation is the product of 1 + β²/2 / (1 + β² l) over the blocks, over that of 1 + β² / (1 + β² l),
 which falls as 1 / sqrt(L). Both laws hold from all of the seeds 0 to 4.
@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 ABOUT = About(
     "Gradients at neighbouring inputs: brown noise of shallow networks, white noise of deep ones",
     "D. Balduzzi, M. Frean, L. Leary, J. P. Lewis, K. W.-D. Ma, B. McWilliams, ICML 2017, arXiv:1702.08591, "
-    "figures 1 and 3, theorems 1 and 3",
+    "figures 1 and 2, theorems 1 and 3",
 )
 
 CURVES = {
@@ -47,7 +47,7 @@ CURVES = {
     "plain, 24 layers": (24, None),
     "residual, 50 blocks": (50, 0.1),
 }
-"""Depth and β of the networks of figure 1; β is None of plain ones."""
+"""Depth and β of the networks whose gradients are drawn; β is None of plain ones."""
 DEPTHS: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 16, 32)
 
 _UNITS = 200
@@ -101,7 +101,7 @@ class Result(base.Result):
             ),
             Claim(
                 "50 residual blocks with batch normalisation, β = 0.1: between the two",
-                "between",
+                "between, and with a small β near to brown noise",
                 f"autocorrelation {residual[1]:.2f} at the next input, {residual[-1]:.2f} at the 15th",
                 verdict(between, bool(residual[1] > deep[1])),
             ),
