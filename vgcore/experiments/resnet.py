@@ -5,7 +5,7 @@ Plain networks of 56 layers have a higher training error on CIFAR-10 than those 
 8.75 % of the test images are wrong from ResNet-20, 6.97 % from ResNet-56 (table 6; figure 6, middle). Of
 plain networks there are curves alone, and that of 110 layers, beyond 60 %, is not shown. Section 4.1 says of
 plain networks of 34 layers on ImageNet that gradients have healthy norms, for batch normalisation follows
-each convolution, and that vanishing gradients are not the cause.
+each convolution, and that vanishing gradients are unlikely to be the cause.
 
 Here networks are those of the paper, by default with half of its filters, on MNIST's digits averaged to
 7 x 7 pixels: 19 epochs at a fifth of the paper's learning rate, which falls at half and three quarters of
