@@ -11,7 +11,7 @@ shapes, MNIST and others, from the start that was standard then, U[-1/sqrt(n), 1
 - of four sigmoid layers the top one is quickly pushed to 0 while the others stay above 0.5 (figure 2).
 
 Here networks are of the paper's size, on MNIST, for the shapes are no public data; the default makes 600
-updates at a given learning rate, the paper up to five million, each network at its best. That is enough for
+updates at a given learning rate, the paper five million, each network at its best. That is enough for
 all of the above, with any of the seeds 0 to 4, but not for final errors (table 1), nor for the desaturation
 that figure 2 shows around epoch 100.
 """
@@ -56,7 +56,7 @@ Array = NDArray[np.float64]
 ABOUT = About(
     "Gradients shrink from the start that was standard, and not from Xavier's; a top sigmoid layer saturates",
     "X. Glorot, Y. Bengio, Understanding the difficulty of training deep feedforward neural networks, "
-    "AISTATS 2010, sections 3.1, 4.2 and 4.3, figures 2, 6, 7 and 8, table 1",
+    "AISTATS 2010, sections 3.1, 4.2, 4.3 and 5, figures 2, 6, 7 and 8, table 1",
 )
 
 NAME = "glorot"
@@ -172,7 +172,7 @@ class Result(base.Result):
         late = float(np.median(ratio[len(ratio) // 2 :]))
         return Claim(
             "In training from the standard start that trend is reversed very quickly",
-            "larger gradients in lower layers",
+            "reversed very quickly (of weight gradients, figure 9: larger in lower layers)",
             f"first over last hidden layer: {ratio[0]:.2f} at first, {late:.2f} in the second half of "
             f"{self._updates:,} updates",
             verdict(late > 1, late > 3 * float(ratio[0])),
@@ -194,7 +194,7 @@ class Result(base.Result):
             verdict(near, slower),
             ""
             if near
-            else f"{self._updates:,} updates at a given rate; there, up to 5 million at the best",
+            else f"{self._updates:,} updates at a given rate; there, 5 million at the best",
         )
 
     def _saturates(self) -> Claim:

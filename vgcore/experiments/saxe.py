@@ -8,11 +8,12 @@ patterns with 1,000 features from a tree of five levels whose branches flip a fe
 grows of a mode has strength u0 in the mean: of variance 2 u0 / 32.
 
 Figure 6 A has the updates until a linear network has learned MNIST, at the best of twenty learning rates, by
-its depth up to 100: flat from random orthogonal weights, growing from scaled random ones that keep the norm.
-The paper's layers have 1,000 units; by default they have 64 here, for which the singular values of a product
-of Gaussian matrices spread as far at a sixteenth of the depth. What is learned is 1,000 images in their
-first 32 principal components: full-batch descent of a linear network sees their correlations alone, so 32
-inputs that have the same ones stand in for the images.
+its depth up to 100: flat from random orthogonal weights, growing from scaled random ones that keep the norm
+(Gaussian by the text, uniform by the figure's caption; here Gaussian). The paper's layers have 1,000 units;
+by default they have 64 here, for which the singular values of a product of Gaussian matrices spread as far
+at a sixteenth of the depth. What is learned is 1,000 images in their first 32 principal components:
+full-batch descent of a linear network sees their correlations alone, so 32 inputs that have the same ones
+stand in for the images.
 
 With any of the seeds 0 to 4, decoupled modes follow equation 12 to within the size of a step; from random
 weights modes come a few percent late, the weakest more; the orthogonal start's time is flat, and the Gaussian
