@@ -1,7 +1,8 @@
 """The product of many Gaussian matrices: "Dive into Deep Learning", section 5.4.
 
-The book draws a 4 x 4 matrix of N(0, 1), multiplies it by 100 more, and prints the product: it explodes. Its
-printed entries reach 4.7e23 in size. It is one draw; here there are many, and what theory says of them:
+The book draws a 4 x 4 matrix of N(0, 1), multiplies it by 100 more, and prints the product: it explodes. The
+entries that an edition of it printed (an early one, with MXNet) reach 4.7e23 in size. It is one draw; here
+there are many, and what theory says of them:
 
 - a product of k Gaussian matrices lengthens a fixed vector by a factor whose logarithm is a sum of k
   independent ln chi(n) (Cohen and Newman 1984): (ln 2 + psi(n/2)) / 2 a matrix in the mean, psi'(n/2) / 4 in
@@ -50,7 +51,7 @@ ABOUT = About(
 NAME = "gaussian_products"
 SIZE, MATRICES = 4, 100
 PRINTED = 4.66338554e23
-"""The largest entry, in size, of the product that the book prints: of the first matrix and 100 more."""
+"""The largest entry, in size, of the product that the book printed: of the first matrix and 100 more."""
 
 _CHUNK = 250  # draws at once
 _ERRORS = 3  # standard errors that an agreement may be off by

@@ -11,8 +11,8 @@ parameters start N(0, 1); 200,000 steps of plain gradient descent at 0.1, then 0
 - W1 by 5/3 / sqrt(fan in) instead of a number found by trying, 2.04 and 2.11;
 - BatchNorm in front of the tanh, 2.07 and 2.10.
 
-The fifth is a measure: a step's update over what it updates should be about 1e-3; a hundred times below, the
-rate is too low.
+The fifth is a measure: a step's update over what it updates should be about 1e-3; far below, the rate is too
+low.
 
 Here the words are those of a text: of a file, or by default of Python's own reference (``pydoc_data``), three
 thousand different ones, and steps are fewer. Such words are other than names, so losses are not the

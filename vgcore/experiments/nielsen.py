@@ -2,7 +2,7 @@
 
 Sigmoid networks [784, 30, ..., 30, 10] of two, three and four hidden layers, weights
 N(0, 1/fan_in), biases N(0, 1), on the first 1,000 images of MNIST, with the cross-entropy summed
-over the outputs and averaged over the images. The book prints the norm of dL/db ("speed of
+over the outputs and averaged over the images. The book gives the norm of dL/db ("speed of
 learning") of each hidden layer of one random network before training, and draws its course over 500
 epochs of gradient descent on all 1,000 images at once, with eta = 0.1 and lambda = 5.
 
@@ -51,7 +51,7 @@ PUBLISHED = {
     3: (0.01184, 0.05997, 0.28314),
     4: (0.002975, 0.01708, 0.06954, 0.28514),
 }
-"""Norm of dL/db of each hidden layer before training, as printed, by how many there are."""
+"""Norm of dL/db of each hidden layer before training, by how many there are; the book's text rounds them."""
 
 IMAGES = 1000
 _ETA, _LAMBDA = 0.1, 5.0
