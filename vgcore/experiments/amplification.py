@@ -1,8 +1,8 @@
 """Gradient amplification: the gradients of early layers, multiplied in the first epochs.
 
 Basodi, Ji, Zhang and Pan 2020 multiply the gradients of chosen layers of VGG-19, ResNet-18 and ResNet-34 by
-a factor in some epochs of their training on CIFAR-10, and train on without: the networks get better, at
-high learning rates, too, and so in less time.
+a factor in some epochs of their training on CIFAR-10, and not in others: the networks get better, at high
+learning rates, too, and so in less time.
 
 Here it is tried where gradients do vanish: four sigmoid layers on scikit-learn's digits, at three learning
 rates, with the gradients of the four times 1, 2, 5 and 10 in the first half of the epochs. At the small and
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 ABOUT = About(
     "Gradients of early layers, multiplied for some epochs",
-    "S. Basodi, C. Ji, H. Zhang, Y. Pan, Big Data Mining and Analytics 3 (2020), arXiv:2006.10560, "
-    "section 4",
+    "S. Basodi, C. Ji, H. Zhang, Y. Pan, Big Data Mining and Analytics 3 (2020), arXiv:2006.10560",
 )
 
 RATES = 0.03, 0.1, 0.3

@@ -2,7 +2,7 @@
 
 Hanin 2018: in a ReLU network with He's weights the mean of the squared entries of the input-output Jacobian
 stays the same at every depth, but their spread, over random networks, grows exponentially in β, the sum of
-1 / n over the widths n of the hidden layers, and depends on the shape by β alone (theorem 1). So deep,
+1 / n over the widths n of the hidden layers: exponentials of β bound it from below and above. So deep,
 narrow networks have gradients that vary wildly: most vanish, a few explode, and the mean says nothing.
 Hanin and Nica 2018 sharpen it: the logarithm of the squared gradient is about normal, with a variance of 5
 β and a mean of -5/2 β.
@@ -35,8 +35,8 @@ Array = NDArray[np.float64]
 
 ABOUT = About(
     "The sum of 1/width tells how widely a network's gradients are spread",
-    "B. Hanin, NeurIPS 2018, arXiv:1801.03744, theorem 1; B. Hanin, M. Nica, Communications in "
-    "Mathematical Physics 376 (2020), arXiv:1812.05994, theorem 1",
+    "B. Hanin, NeurIPS 2018, arXiv:1801.03744; B. Hanin, M. Nica, Communications in Mathematical Physics "
+    "376 (2020), arXiv:1812.05994",
 )
 
 SHAPES = (
