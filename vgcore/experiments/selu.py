@@ -288,7 +288,9 @@ def run(
         "Folder of MNIST's files, or of Fashion MNIST's. Left out, MNIST's are downloaded once and kept.",
     ] = None,
     seed: Annotated[int, "Seeds networks, inputs and the order of the images."] = 0,
-    full: Annotated[bool, "Five epochs of all images, as in the notebook, and more draws."] = False,
+    full: Annotated[
+        bool, "Five epochs of all images (the notebook's: 55,000), more draws."
+    ] = False,
     keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
