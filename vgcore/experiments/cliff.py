@@ -5,9 +5,10 @@ a target after 50 steps has an error surface over (w, b) with a wall of high cur
 descent on the wall is thrown far away; where the gradient's norm is rescaled to a threshold (section 3.2,
 algorithm 1) it stays near, and goes on into the valley at the foot of the wall.
 
-The figure shows one surface and sketches two paths. Here the unit starts in the middle, h_0 = 1/2, and is
-to end at 0.7: for w > 4 two states are stable, and the wall stands where 1/2 lies between them, at b = -w /
-2. Gradient descent with a rate of 0.1 begins at many places above the wall, without clipping and with the
+The figure shows the surface of (σ(x_50) - 0.7)^2 from x_0 = 0.5, so σ(x_0) = 0.62, and sketches paths that
+gradient descent might take. Here the state is h = σ(x), is to end at 0.7, too, and starts in the middle, h_0
+= 1/2: for w > 4 two states are stable, and the wall stands where 1/2 lies between them, at b = -w / 2.
+Gradient descent with a rate of 0.1 begins at many places above the wall, without clipping and with the
 threshold 1. From any of the seeds 0 to 4 all of the clipped ones end in the valley, and a third of the
 others at most.
 """

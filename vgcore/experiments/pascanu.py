@@ -3,7 +3,8 @@
 Pascanu, Mikolov and Bengio 2013, section 2.1: a step back in time multiplies the gradient by dh_t/dh_{t-1}
 = diag(f'(z_t)) W, whose norm is at most γ λ, where γ is the steepest slope of f (1 of tanh, 1/4 of the
 sigmoid) and λ the largest singular value of W. So k steps leave at most (γ λ)^k of it (eq. 6 and 7): λ <
-1/γ is sufficient for the gradient to vanish, λ > 1/γ necessary for it to explode.
+1/γ is sufficient for the gradient to vanish, λ > 1/γ necessary for it to explode. (The paper's states are
+those before f, which its footnote 1 shows to be equivalent.)
 
 The paper proves this and shows no numbers. Here recurrent weights are drawn from a normal distribution and
 scaled to a γ λ below, at and above 1; for each draw ‖dh_T/dh_{T-k}‖ is measured along random inputs. That
