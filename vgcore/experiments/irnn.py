@@ -1,9 +1,10 @@
 """The identity start of Le, Jaitly and Hinton (2015): ReLUs whose recurrent matrix begins as the identity.
 
 Section 4.2: MNIST's images are read pixel by pixel, 784 steps, and told at the end. 100 units, stochastic
-gradient descent at the best of several rates with clipped gradients, minibatches of 16, a million of them: an
-IRNN gets 97 % of the test images right, an LSTM 65 %; simple cells fail. "When the error derivatives for the
-hidden units are backpropagated through time they remain constant" at the identity start.
+gradient descent at the best of several rates with clipped gradients, for a million steps: an IRNN gets 97 %
+of the test images right, an LSTM fewer; simple cells fail. The reason given is that, at the identity start,
+"when the error derivatives for the hidden units are backpropagated through time they remain constant provided
+no extra error-derivatives are added".
 
 Here an image is read row by row (28 steps), and pixel by pixel after 2 x 2 pixels were made one (196 steps),
 from few images and by Adam, at the better of two rates by the training loss. The recurrent weights of the
@@ -62,8 +63,8 @@ ABOUT = About(
 NAMES = {"rnn": "RNN, tanh", "irnn": "IRNN", "lstm": "LSTM"}
 """The cells, by the name of their layer."""
 
-PUBLISHED = {"irnn": 0.97, "lstm": 0.65}
-"""Shares of MNIST's test images that are right, read pixel by pixel."""
+PUBLISHED = 0.97
+"""Share of MNIST's test images that an IRNN has right, read pixel by pixel."""
 
 _COLOURS = {"rnn": "#d55e00", "irnn": "black", "lstm": "#0072b2"}
 _STANDARD = VarianceScaling(1 / np.sqrt(3), "fan_in", "uniform")  # ±1/sqrt(units), of the tanh cell
@@ -138,6 +139,7 @@ class Result(base.Result):
             float(each.start[quarter] / each.start[-quarter]) for each in (irnn, rnn, lstm)
         )
         error = np.sqrt(2 * irnn.accuracy * (1 - irnn.accuracy) / self.held_out)
+        better = bool(irnn.accuracy - lstm.accuracy > 3 * error)
         smaller = f"{irnn.steps} steps, {self.images}; Adam in {len(irnn.loss)} epochs"
         return [
             Claim(
@@ -148,22 +150,19 @@ class Result(base.Result):
             ),
             Claim(
                 "Pixel by pixel an IRNN learns where a simple cell fails (by three standard errors)",
-                f"{PUBLISHED['irnn']:.0%} right; simple cells fail",
+                f"{PUBLISHED:.0%} right; simple cells fail",
                 f"{irnn.accuracy:.1%}, tanh {rnn.accuracy:.1%}",
                 verdict(
-                    irnn.accuracy > PUBLISHED["irnn"] - 0.01 and rnn.accuracy < 0.5,
+                    irnn.accuracy > PUBLISHED - 0.01 and rnn.accuracy < 0.5,
                     bool(irnn.accuracy - rnn.accuracy > 3 * error),
                 ),
                 smaller,
             ),
             Claim(
                 "and better than an LSTM (by three standard errors, too)",
-                f"{PUBLISHED['irnn']:.0%}, LSTM {PUBLISHED['lstm']:.0%}",
+                f"{PUBLISHED:.0%}, LSTM fewer",
                 f"{irnn.accuracy:.1%}, LSTM {lstm.accuracy:.1%}",
-                verdict(
-                    abs(lstm.accuracy - PUBLISHED["lstm"]) < 0.02,
-                    bool(irnn.accuracy - lstm.accuracy > 3 * error),
-                ),
+                verdict(irnn.accuracy > PUBLISHED - 0.01 and better, better),
                 f"{smaller}, which suits an LSTM better than the source's plain gradient descent",
             ),
         ]
