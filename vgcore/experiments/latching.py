@@ -3,8 +3,8 @@
 Bengio, Simard and Frasconi 1994, section III: of two classes of sequences only the first L = 3 inputs
 differ, and are learned; noise with the variance s follows up to T; the net is one unit x_t = tanh(w x_{t-1}
 + u_t) that has to end at 0.8 or -0.8. For w > 1 the unit has two attractors and can latch. Figure 3 shows
-that gradient descent converges the less often, the smaller the first weight w_0 and the larger s (T = 20),
-and the longer the sequences (w_0 = 1.25, s = 0.2), of 18 runs each; its numbers are in the picture alone.
+that gradient descent converges the less often, the smaller the first weight w_0 and the larger s (T = 20, a
+share of 18 runs), and the longer the sequences (w_0 = 1.25, s = 0.2); its numbers are in the picture alone.
 Section IV proves why: where a state is kept robustly, |dx_t/dx_{t-1}| < 1, so that dx_T/dx_t vanishes
 exponentially.
 
@@ -283,9 +283,7 @@ class Result(base.Result):
 
 def run(
     seed: Annotated[int, "Seeds the noise and the first inputs."] = 0,
-    full: Annotated[
-        bool, "As many runs of every setting as in the paper, and finer grids."
-    ] = False,
+    full: Annotated[bool, "18 runs of every setting, finer grids, and longer training."] = False,
     keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
