@@ -1,6 +1,6 @@
 """Copy memory: ten symbols to be kept for a long time, and who beats the answer without memory.
 
-Arjovsky, Shah and Bengio (2016), section 4.1 and figure 2: ten symbols of eight, a delay of T steps, a
+Arjovsky, Shah and Bengio (2016), the copying memory problem: ten symbols of eight, a delay of T steps, a
 delimiter, upon which they are to be repeated. Who remembers nothing does best with blanks, then equal odds: a
 mean cross-entropy of 10 ln 8 / (T + 20), the baseline. Over T = 100, 200, 300 and 500 a simple cell did not
 get below it, an LSTM at 100 alone, and their unitary network solved all of them in few steps. Cells had about
@@ -55,7 +55,7 @@ Array = NDArray[Any]
 
 ABOUT = About(
     "Copy memory: who beats the answer without memory, and whose gradient reaches back to what was read",
-    "M. Arjovsky, A. Shah, Y. Bengio, ICML 2016, arXiv:1511.06464, section 4.1, figure 2; M. Henaff, "
+    "M. Arjovsky, A. Shah, Y. Bengio, ICML 2016, arXiv:1511.06464, the copying memory problem; M. Henaff, "
     "A. Szlam, Y. LeCun, ICML 2016, arXiv:1602.06662 (linear recurrences)",
 )
 

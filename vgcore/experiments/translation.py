@@ -2,7 +2,7 @@
 
 Sutskever, Vinyals and Le (2014) had an LSTM read a sentence and write its translation, English to French
 (WMT'14, 12 million pairs, four layers of 1,000 units). Reading the source from its last word to its first
-lowered the perplexity of held-out sentences from 5.8 to 4.7 and raised BLEU from 25.9 to 30.6 (section 3.3):
+lowered the perplexity of test sentences from 5.8 to 4.7 and raised BLEU from 25.9 to 30.6 (section 3.3):
 the first words of both sentences come to stand close together, so that "backpropagation has an easier time".
 What was read in reverse did much better on long sentences. Cho et al. (2014) saw an encoder and decoder of
 gated units get worse with the length of the source.
@@ -61,7 +61,7 @@ Array = NDArray[Any]
 ABOUT = About(
     "Translation by one stack: which source words an output word's gradient reaches, and what is learned",
     "I. Sutskever, O. Vinyals, Q. V. Le, NIPS 2014, arXiv:1409.3215, sections 3.3 and 3.7; K. Cho et al., "
-    "arXiv:1409.1259 (2014), section 4",
+    "arXiv:1409.1259 (2014)",
 )
 
 _EMBEDDED, _LEARNING_RATE, _CLIP_NORM, _BATCH_SIZE = 32, 5e-3, 1.0, 64
