@@ -1,9 +1,10 @@
 """A character model: it reads a text, one character at a time, and learns to tell the next one.
 
-Embedding, two LSTMs, softmax, as in Karpathy's char-rnn (2015), trained with truncated backpropagation
-through time (Williams and Peng 1990): the text is read as streams side by side, window by window; states
-are carried from one window to the next, gradients are not. So within a window, the gradient of an early
-hidden state is the sum of what all later characters send back, and at its end that of the last alone.
+Two LSTMs and a softmax, as in Karpathy's char-rnn (2015), behind an embedding where that has one-hot
+characters, trained with truncated backpropagation through time (Williams and Peng 1990): the text is read as
+streams side by side, window by window; states are carried from one window to the next, gradients are not. So
+within a window, the gradient of an early hidden state is the sum of what all later characters send back, and
+at its end that of the last alone.
 
 The score is the cross-entropy in bits per character of the text's last tenth, which is not trained on,
 read in the same way. Equal odds on a vocabulary of V have log2 V. Forty thousand lines of Shakespeare
