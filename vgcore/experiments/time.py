@@ -13,7 +13,7 @@ dL/dc_t, too, for its memory is c.
 Hochreiter and Schmidhuber call a sequence right whose error is below 0.04 of the targets' range (table 7,
 means of 10 trials): after 74,000 sequences of at least 100 timesteps an LSTM had 1 of 2,560 wrong, and after
 853,000 of 1,000 as many; never were more than 3 wrong. Theirs differ in length, by up to a tenth, both marks
-stand in the first six tenths of them, and their LSTM has no forget gate.
+stand in their first half, one of them in the first ten timesteps, and their LSTM has no forget gate.
 With 100 timesteps and any of the seeds 0 to 4, the simple cell ends at chance and LSTM and GRU at less than
 a hundredth of it. The GRU learns first, and its gradient was the one that vanished fastest: gates are no gift
 of a gradient, they can learn to let it through.
