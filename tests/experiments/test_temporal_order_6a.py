@@ -14,7 +14,7 @@ from vgcore.experiments import temporal_order_6a as order
 from vgcore.experiments.base import DOES_NOT, IN_KIND, REPRODUCES, silent
 from vgcore.experiments.keep import Keep
 
-SMALL = order.Scale(units=3, trials=2, rounds=1)
+SMALL = order.Scale(units=3, trials=2, lots=(1, 1))
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,21 @@ def test_right_is_what_is_sure(measured: order.Result) -> None:
 
 
 def test_a_training_ends_where_all_of_a_lot_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    x, y = data.temporal_order(3 * 2000 + 2560, 105, "6a", 0)
     answers = iter([7, 3, 0, 1])
     monkeypatch.setattr(order, "_wrong", lambda *_: next(answers))
-    trial = order.train(order.network("LSTM", 2, 0), x, y)
+    trial = order.train(order.network("LSTM", 2, 0), 0, lots=3)
     np.testing.assert_array_equal(trial.wrong, [7, 3, 0])
     assert (trial.learned, trial.tested_wrong) == (4000, 1)
 
 
+def test_no_lot_is_another() -> None:
+    lots = [order.lot(seed, number) for seed in (0, 1) for number in (0, 1)]
+    assert len({x.tobytes() for x, _ in lots}) == 4
+    np.testing.assert_array_equal(order.lot(0, 1)[0], lots[1][0])
+
+
 def test_claims_can_fail(measured: order.Result) -> None:
-    assert measured.claims()[0].verdict == DOES_NOT  # three units for one round learn nothing
+    assert measured.claims()[0].verdict == DOES_NOT  # three units learn nothing of one lot
     trial = measured.trials["LSTM"][0]
     solved = dataclasses.replace(trial, learned=30_000, tested_wrong=1, accuracy=1.0)
     good = dataclasses.replace(measured, trials=measured.trials | {"LSTM": [solved, solved]})
@@ -49,6 +54,9 @@ def test_claims_can_fail(measured: order.Result) -> None:
     early = dataclasses.replace(solved, learned=8_000)
     sooner = dataclasses.replace(measured, trials=measured.trials | {"LSTM": [early]})
     assert sooner.claims()[1].verdict == IN_KIND
+    careless = dataclasses.replace(solved, tested_wrong=4)
+    worse = dataclasses.replace(measured, trials=measured.trials | {"LSTM": [careless, trial]})
+    assert [claim.verdict for claim in worse.claims()][::2] == [DOES_NOT, IN_KIND]
     swapped = dataclasses.replace(measured, trials={"LSTM": [trial], "RNN": [solved]})
     assert swapped.claims()[3].verdict == DOES_NOT
 

@@ -3,16 +3,18 @@ symbols.
 
 Sequences of 100 to 110 random symbols hold two that matter, each X or Y, the first between steps 10 and 20,
 the second between 50 and 60; at the end the network tells which of the four pairs it was. In the paper
-(section 5.6, table 9) an LSTM of two blocks of two cells learns it in all of 10 trials, after 31,390
-sequences on average, and then processes one of 2,560 test sequences wrongly; a sequence is right where
-every output is within 0.3 of its target, and a training ends when 2,000 sequences in a row are. Other
-recurrent networks are said to fail for the long time lags.
+(section 5.6, table 9, means of 20 trials) an LSTM of two blocks of two cells learns it after 31,390
+sequences, and then processes 1 of 2,560 test sequences wrongly, never more than 3; a sequence is right where
+every output is within 0.3 of its target, and a training ends when 2,000 sequences in a row are, with a mean
+error below 0.1. Tasks of this kind, it says, no earlier recurrent network has solved.
 
-Here sequences have 105 symbols, an LSTM of today (64 units, forget gates that start open, Adam with 0.001,
-clipping) is trained on new sequences until 2,000 of them that it has not seen give the right class a
-probability of 0.7 at least, and a simple recurrent network of as many units gets as many sequences as the
-paper's LSTM needed. From the seeds 0 to 4 all LSTMs learn it, in half as many sequences or less, and no
-simple network leaves chance.
+Here sequences have 105 symbols, and an LSTM of today (64 units, forget gates with a bias of 1, Adam with
+0.001, clipping) is trained on new sequences until 2,000 of them that it has not seen give the right class a
+probability of 0.7 at least, or 100,000 are used up. A simple recurrent network of as many units gets as many
+as the paper's LSTM needed. From the seeds 0 to 4, at each of three CPU levels, 44 of 45 LSTMs learned it,
+after 8,000 to 13,333 sequences in the mean of three, and one stayed at chance; all simple networks did.
+(LSTMs whose forget gates start with a bias of 3 or 5, closer to the paper's, which has no such gates, learned
+later, or not at all.)
 """
 
 from __future__ import annotations
@@ -53,15 +55,15 @@ _COLOURS = {"LSTM": "#0072b2", "RNN": "#d55e00"}  # of Okabe and Ito
 
 
 class Scale(NamedTuple):
-    """Units of a cell, trials of each, and how many thousands of sequences they get at most, by two."""
+    """Units of a cell, trials of each, and how many lots of 2,000 sequences each of `CELLS` gets at most."""
 
     units: int
     trials: int
-    rounds: int
+    lots: tuple[int, int]
 
 
-DEFAULT = Scale(units=64, trials=3, rounds=16)
-FULL = Scale(units=64, trials=10, rounds=100)
+DEFAULT = Scale(units=64, trials=3, lots=(50, 16))
+FULL = Scale(units=64, trials=20, lots=(100, 100))
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ class Trial:
 
     Attributes
     ----------
-    wrong : ndarray of int, (rounds,)
-        Of the 2,000 sequences before each round of training on them.
+    wrong : ndarray of int, (lots,)
+        Of the 2,000 sequences of each lot, before training on them.
     learned : int
         Sequences trained on until all 2,000 were right; -1 where they never were.
     tested_wrong : int
@@ -101,14 +103,15 @@ class Result(base.Result):
         lstm, rnn = (self.trials[cell] for cell in CELLS)
         learned = [trial.learned for trial in lstm if trial.learned >= 0]
         mean = float(np.mean(learned)) if learned else np.inf
-        wrong = float(np.mean([trial.tested_wrong for trial in lstm]))
+        wrong = [trial.tested_wrong for trial in lstm if trial.learned >= 0]
+        mean_wrong = float(np.mean(wrong)) if wrong else np.inf
         failed = [trial for trial in rnn if trial.learned < 0]
         chance = 1 / _CLASSES
         best = max(trial.accuracy for trial in rnn)
         return [
             Claim(
                 "The LSTM learns it in every trial",
-                "10 of 10",
+                "20 of 20",
                 f"{len(learned)} of {len(lstm)}",
                 verdict(len(learned) == len(lstm), 2 * len(learned) > len(lstm)),
             ),
@@ -120,14 +123,14 @@ class Result(base.Result):
                 "64 units with forget gates and Adam, not two blocks of two cells and plain descent",
             ),
             Claim(
-                f"Test sequences that it then gets wrong, of {_TESTED:,}",
-                f"{PUBLISHED_WRONG}",
-                f"{wrong:.1f} on average",
-                verdict(wrong <= 3, wrong < 0.01 * _TESTED),
+                f"Test sequences that one that has learned it gets wrong, of {_TESTED:,}",
+                f"{PUBLISHED_WRONG} on average, 3 at most",
+                f"{mean_wrong:.1f} on average, {max(wrong, default=_TESTED)} at most",
+                verdict(max(wrong, default=_TESTED) <= 3, mean_wrong < 0.01 * _TESTED),
             ),
             Claim(
                 "A simple recurrent network does not learn it in as many sequences",
-                "fails",
+                "not solved before",
                 f"{len(failed)} of {len(rnn)} fail; the likeliest class is right in {best:.0%} at best "
                 f"(chance: {chance:.0%})",
                 verdict(len(failed) == len(rnn) and best < 2 * chance, bool(failed)),
@@ -202,7 +205,7 @@ class Result(base.Result):
 
 def run(
     seed: Annotated[int, "Seeds the sequences; the networks' seeds count up from it."] = 0,
-    full: Annotated[bool, "10 trials, and more sequences for the simple network."] = False,
+    full: Annotated[bool, "20 trials, and up to 200,000 sequences."] = False,
     keep: KeepFolder = None,
     meter: Meter = silent,
 ) -> Result:
@@ -218,14 +221,13 @@ def run(
 
 def compare(scale: Scale, seed: int, kept: Keep, meter: Meter) -> Result:
     """Train ``scale.trials`` networks of each cell on the same sequences."""
-    x, y = data.temporal_order(scale.rounds * _IN_A_ROW + _TESTED, _LENGTH, "6a", seed)
     trials: dict[str, list[Trial]] = {cell: [] for cell in CELLS}
-    for cell in CELLS:
+    for cell, lots in zip(CELLS, scale.lots, strict=True):
         for number in range(scale.trials):
             name = f"{cell}-{number}"
 
-            def work(cell: str = cell, number: int = number) -> Trial:
-                return train(network(cell, scale.units, seed + number), x, y)
+            def work(cell: str = cell, lots: int = lots, number: int = number) -> Trial:
+                return train(network(cell, scale.units, seed + number), seed, lots)
 
             trials[cell].append(kept.part(name, Trial, work))
             meter(f"{cell}: trials", number + 1, scale.trials)
@@ -244,19 +246,25 @@ def network(cell: str, units: int, seed: int) -> Sequential:
     return model
 
 
-def train(model: Sequential, x: Array, y: NDArray[np.int64]) -> Trial:
+def lot(seed: int, number: int, size: int = _IN_A_ROW) -> tuple[Array, NDArray[np.int64]]:
+    """The sequences that an experiment's ``seed`` gives to the lot of a ``number``."""
+    own = int(np.random.default_rng((seed, number)).integers(2**31))
+    return data.temporal_order(size, _LENGTH, "6a", own)
+
+
+def train(model: Sequential, seed: int, lots: int) -> Trial:
     """Train on one lot of sequences after the other, until all of the next are right at first sight."""
-    test = x[-_TESTED:], y[-_TESTED:]
+    test = lot(seed, 0, _TESTED)
     measured = test[0][:_MEASURED], test[1][:_MEASURED]
     before = model.gradient_flow(*measured)
     wrong, learned = [], -1
-    for begin in range(0, len(x) - _TESTED, _IN_A_ROW):
-        lot = x[begin : begin + _IN_A_ROW], y[begin : begin + _IN_A_ROW]
-        wrong.append(_wrong(model, *lot))
+    for number in range(lots):
+        new = lot(seed, number + 1)
+        wrong.append(_wrong(model, *new))
         if wrong[-1] == 0:
-            learned = begin
+            learned = number * _IN_A_ROW
             break
-        model.fit(*lot, batch_size=_BATCH_SIZE, verbose=0)
+        model.fit(*new, batch_size=_BATCH_SIZE, verbose=0)
     after = model.gradient_flow(*measured)
     return Trial(
         np.array(wrong),
