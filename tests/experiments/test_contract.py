@@ -17,7 +17,7 @@ from vgcore import experiments
 from vgcore.experiments import base, keep, records
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Measured(base.Result):
     number: float
     values: np.ndarray
@@ -58,6 +58,7 @@ def test_every_experiment_keeps_the_contract(name: str) -> None:
     parameters = inspect.signature(module.run).parameters
     hints = get_type_hints(module.run, include_extras=True)
     assert {"seed", "meter"} <= parameters.keys()
+    assert module.Result.__repr__ is base.Result.__repr__
     for key in parameters.keys() - {"meter"}:
         assert get_origin(hints[key]) is Annotated, key
         assert get_args(hints[key])[1].endswith("."), key

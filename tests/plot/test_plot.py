@@ -194,6 +194,12 @@ def test_a_field_without_values_says_so(ax: Axes) -> None:
     ax.figure.savefig(BytesIO())
 
 
+def test_a_notebook_shows_a_figure_without_pyplot() -> None:
+    figure = vg.plot.blank(3, 2)
+    assert pyplot.get_fignums() == []
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
 def test_without_axes_there_is_a_new_figure_of_pyplot(flow: vg.GradientFlow) -> None:
     axes = flow.plot(), plot.over_training(flow)
     assert len(pyplot.get_fignums()) == 2

@@ -44,7 +44,7 @@ _COLOURS = "0.4", "#56b4e9", "#0072b2", "#d55e00"  # of Okabe and Ito
 _WHY = "four sigmoid layers on digits, not VGG-19 or a ResNet on CIFAR-10"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

@@ -92,7 +92,10 @@ class Table(NamedTuple):
 
 
 class Result(ABC):
-    """What an experiment found, and how it is shown; its numbers are attributes of each experiment's own."""
+    """What an experiment found, and how it is shown; its numbers are attributes of each experiment's own.
+
+    Experiments' are data classes without a ``repr`` of their own, which would show all numbers at a prompt.
+    """
 
     @abstractmethod
     def claims(self) -> list[Claim]:
@@ -115,7 +118,7 @@ class Result(ABC):
         """The worst of the claims'."""
         return max((claim.verdict for claim in self.claims()), key=VERDICTS.index)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """The claims, a paragraph each."""
         return "\n\n".join(map(_told, self.claims()))
 

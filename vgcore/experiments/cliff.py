@@ -75,7 +75,7 @@ class Descents:
         return steps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

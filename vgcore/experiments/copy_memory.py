@@ -131,7 +131,7 @@ class Course:
         return self.held_out / chance.copy_memory(self.delay)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: a `Course` for each cell and delay, and how many steps each took."""
 

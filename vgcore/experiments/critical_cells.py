@@ -91,7 +91,7 @@ class Measured:
     factor: Float64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

@@ -115,7 +115,7 @@ def ratio(norms: NDArray[np.float64]) -> float:
     return float(norms[0] / norms[-1])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """A `Comparison` a disease."""
 

@@ -84,7 +84,7 @@ class Course:
         return self.bias_grad[:-1] / self.bias_grad[1:]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What the demo found: the course of each network, and on how many digits."""
 

@@ -95,7 +95,7 @@ class _Row:
     accuracies: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

@@ -104,7 +104,7 @@ class Cell:
         return int(np.sum(self.mse < data.chance.adding_problem() / 10))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: a `Cell` a bias, in the order of `BIASES`, and the GRU; on how long sequences."""
 

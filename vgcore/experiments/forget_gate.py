@@ -132,7 +132,7 @@ class Kind:
         return cell, self.inside[rows, cell], self.between[rows, cell]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: a `Kind` each, the streams they were judged on, and how long these are."""
 

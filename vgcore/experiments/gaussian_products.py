@@ -81,7 +81,7 @@ class Products:
     gradients: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: `Products`."""
 

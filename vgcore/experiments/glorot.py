@@ -84,7 +84,7 @@ DEFAULT = Scale(1000, Training(images=6_000, held_out=1_000, epochs=1, batch_siz
 FULL = Scale(1000, Training(images=60_000, held_out=10_000, epochs=20, batch_size=10, every=100))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

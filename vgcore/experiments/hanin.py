@@ -51,7 +51,7 @@ _COLOURS = {10: "#d55e00", 20: "#009e73", 50: "#0072b2"}  # of Okabe and Ito
 _ERRORS = 4  # standard errors that a measured variance may be from the closed form's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

@@ -109,7 +109,7 @@ class Cell(NamedTuple):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: a `Cell` by depth and start; the units of a layer; on what."""
 

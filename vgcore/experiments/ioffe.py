@@ -112,7 +112,7 @@ class Course:
         return np.asarray(self.inputs[..., unit])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

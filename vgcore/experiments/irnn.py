@@ -117,7 +117,7 @@ class Course:
     end: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: a `Course` a cell, by rows and by pixels; on which images, and how many held out."""
 

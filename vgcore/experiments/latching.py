@@ -116,7 +116,7 @@ class Held:
         return np.exp(slopes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

@@ -130,7 +130,7 @@ class Course:
     held_out: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: a `Course` a start, one of the fourth at a rate too low, and on which words."""
 

@@ -100,7 +100,7 @@ class Network:
         return inside
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: a `Network` a depth, and the images it was measured on."""
 

@@ -60,7 +60,7 @@ _TRAINED_UNITS, _CLASSES, _TRAINED_BATCH = 64, 10, 128
 _COLOURS = "#d55e00", "#e69f00", "#0072b2", "0.4"  # of Okabe and Ito
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

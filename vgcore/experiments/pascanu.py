@@ -45,7 +45,7 @@ _COLOURS = "#0072b2", "#009e73", "#e69f00", "#d55e00"  # of Okabe and Ito
 _LAGS = np.arange(1, _STEPS + 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

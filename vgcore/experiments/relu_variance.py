@@ -96,7 +96,7 @@ class Draws:
         return np.stack([forward, backward])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: `Draws` of each setting of `FIGURE`, and of each of `NOTEBOOK`."""
 

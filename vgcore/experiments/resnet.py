@@ -126,7 +126,7 @@ class Course:
         return self.start.delta_skip[0, blocks], self.start.delta_body[0, blocks]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

@@ -91,7 +91,7 @@ DEFAULT = Scale(2_000, 1_000, 32, 64, (2, 5, 10, 20, 40), 20, 2_000)
 FULL = Scale(2_000, 60_000, 256, 1_000, (2, 5, 10, 20, 50, 99), 20, 5_000)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

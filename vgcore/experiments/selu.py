@@ -91,7 +91,7 @@ DEFAULT = Scale(1_000, 30, 10, 3, Training(9_000, 1_000, epochs=5, batch_size=32
 FULL = Scale(4_000, 30, 100, 3, Training(60_000, 10_000, epochs=5, batch_size=32, every=20))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

@@ -61,7 +61,7 @@ _FITTED = slice(3, len(DEPTHS))  # depths of the power law
 _COLOURS = "#0072b2", "#d55e00", "#009e73", "#cc79a7"  # of Okabe and Ito
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

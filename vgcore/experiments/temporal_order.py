@@ -76,7 +76,7 @@ DEFAULT = Scale(("smart tanh",), (10, 20, 50), 50, 4, 10_000, 1_000, 2_000)
 FULL = Scale(tuple(STARTS), (10, 20, 50, 100, 150, 200, 250), 50, 5, 200_000, 2_000, 10_000)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

@@ -92,7 +92,7 @@ class Trial:
     after: GradientFlow
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """The trials of each of `CELLS`."""
 

@@ -51,7 +51,7 @@ _RECORDS = 200  # of the training's steps, about
 _TINY = float(np.finfo(np.float32).tiny)  # stands for a probability that has rounded to 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was learned.
 

@@ -106,7 +106,7 @@ class Course:
     wrong: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured: a `Course` a cell, and on what."""
 

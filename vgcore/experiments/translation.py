@@ -124,7 +124,7 @@ class Course:
         return f"{self.cell.upper()}, {_ORDERS[self.reverse]}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result(base.Result):
     """What was measured.
 

@@ -40,9 +40,9 @@ def blank(width: float, height: float) -> Figure:
         If matplotlib is not installed.
     """
     require_matplotlib()
-    from matplotlib.figure import Figure
+    from vgcore.plot.notebook import Shown
 
-    return Figure(figsize=(width, height), dpi=120, layout="constrained")
+    return Shown(figsize=(width, height), dpi=120, layout="constrained")
 
 
 def panels(columns: int, *, width: float = 4.6, height: float = 4.2) -> tuple[Figure, list[Axes]]:
