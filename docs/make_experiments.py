@@ -32,6 +32,8 @@ from vgcore.experiments import NAMES, module, records
 DOCS = Path(__file__).parent
 INDEX, PAGES, IMAGES = DOCS / "experiments.md", DOCS / "experiments", DOCS / "images/experiments"
 DPI = 72
+GIVEN = {"data": "a folder of MNIST's files", "file": "an English text of a megabyte"}
+"""What the files are that experiments are given, by the option."""
 
 MARK = "<!-- From here on docs/make_experiments.py writes. -->\n"
 
@@ -48,7 +50,8 @@ def run(name: str, data: Path | None, file: Path | None) -> dict[str, Any]:
     start = time.perf_counter()
     result = experiment.run(**options)
     seconds = time.perf_counter() - start
-    record = records.record(name, experiment.ABOUT, result, {}, seconds)
+    called = {key: path.name for key, path in options.items()}
+    record = records.record(name, experiment.ABOUT, result, called, seconds)
     del record["measured"]
     return record | {"picture": records.png(result.picture(), DPI)}
 
@@ -69,8 +72,13 @@ def page(record: dict[str, Any]) -> Iterator[str]:
     name = record["experiment"]
     yield f"# {record['shows']}\n"
     yield f"{record['source']}.\n"
-    yield f'```python\nimport vgcore as vg\n\nresult = vg.experiments.run("{name}")\n```\n'
-    yield f"On the command line: `vgcore run {name}`. Verdict: **{record['verdict']}**.\n"
+    options = record["options"]
+    call = ", ".join([f'"{name}"', *(f'{key}="{value}"' for key, value in options.items())])
+    command = " ".join([name, *(f"--{key} {value}" for key, value in options.items())])
+    yield f"```python\nimport vgcore as vg\n\nresult = vg.experiments.run({call})\n```\n"
+    yield f"On the command line: `vgcore run {command}`. Verdict: **{record['verdict']}**.\n"
+    for key, value in options.items():
+        yield f"Here `{value}` was {GIVEN[key]}.\n"
     yield f"![{record['shows']}](../images/experiments/{name}.png)\n"
     yield from table(("statement", "published", "measured", "verdict", "why"), claims(record))
     yield "## What is done\n"

@@ -84,13 +84,15 @@ def _run(
     """Run with bars of progress; a run of the source's scale keeps what is finished."""
     if given.get("full") and "keep" in given:
         given["keep"] = given["keep"] or Path(f"{name}.parts")
-        done = keep.finished(given["keep"])
-        going = f", going on with the {done} that are finished" if done else ""
-        print(f"Finished parts are kept in {given['keep']}{going}.", file=sys.stderr)
+        print(f"{keep.told(given['keep'])}.", file=sys.stderr)
     bars = _Bars()
     start = perf_counter()
     try:
         result = run(**given, meter=bars)
+    except KeyboardInterrupt:
+        if given.get("keep") is not None:
+            print(f"Stopped: {keep.told(given['keep'])}.", file=sys.stderr)
+        raise
     finally:
         bars.end()
     return result, perf_counter() - start

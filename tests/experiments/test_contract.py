@@ -97,13 +97,20 @@ def test_a_part_is_done_once(tmp_path: Path) -> None:
         assert part.number == 2.5
         np.testing.assert_array_equal(part.values, [[1, np.nan]])
         np.testing.assert_array_equal(part.flow.delta, [[0.5, 2]])
-    assert len(calls) == 1 == keep.finished(tmp_path / "kept")
+    assert len(calls) == 1
+    assert keep.told(tmp_path / "kept").endswith("(parts: 1) and what has begun (trainings: 0)")
     keep.Keep(None, "some", **settings).part("a.b-1", Measured, work)
     assert len(calls) == 2
 
 
+@dataclasses.dataclass
+class Done:
+    number: int
+
+
 def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
-    keep.Keep(tmp_path / "kept", "some", seed=3)
+    keep.Keep(tmp_path / "kept", "some", seed=2)  # that failed before anything was done
+    keep.Keep(tmp_path / "kept", "some", seed=3).part("a", Done, lambda: Done(1))
     with pytest.raises(ValueError, match=r"keep: .* seed 3 \(now 4\)"):
         keep.Keep(tmp_path / "kept", "some", seed=4)
     (tmp_path / "other").mkdir()
@@ -113,9 +120,10 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         keep.Keep(tmp_path / "other" / "file", "some", seed=3)
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "settings.json").write_text("{")
-    with pytest.raises(ValueError, match="keep: expected a folder of an earlier run"):
-        keep.Keep(tmp_path / "broken", "some", seed=3)
+    for text, what in (("{", "an earlier"), ('{"theme": "dark"}', "the same")):
+        (tmp_path / "broken" / "settings.json").write_text(text)
+        with pytest.raises(ValueError, match=f"keep: expected a folder of {what} run"):
+            keep.Keep(tmp_path / "broken", "some", seed=3)
     with pytest.raises(TypeError, match="keep: expected a path"):
         keep.Keep(3, "some", seed=3)
 

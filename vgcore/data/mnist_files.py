@@ -121,7 +121,7 @@ def _download(name: str) -> Path:
     except ImportError as error:
         raise ImportError(
             f"{_extras.missing('pooch', 'data', 'downloading MNIST needs')}; "
-            "for files already at hand, pass their folder as directory="
+            "for files already at hand, pass their folder: directory= here, --data of commands"
         ) from error
 
     failures: list[tuple[str, Exception]] = []
@@ -140,5 +140,5 @@ def _download(name: str) -> Path:
     tried = "\n".join(f"  {url}: {error}" for url, error in failures)
     raise ConnectionError(
         f"could not download {name} of MNIST; tried\n{tried}\n"
-        "For files already at hand, pass their folder as directory="
+        "For files already at hand, pass their folder: directory= here, --data of commands"
     ) from failures[-1][1]

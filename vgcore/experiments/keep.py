@@ -1,7 +1,7 @@
 """What is finished of an experiment, kept in a folder, so that a run that was stopped goes on.
 
 An experiment is made of parts, such as one network's training, each of which is done once; within a part, a
-training is kept as it stands, at most once a minute, and goes on with the same bits.
+training is kept as it stands, at most every ten seconds, and goes on with the same bits.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from vgcore.model.storage import load
 Part = TypeVar("Part")
 
 _SETTINGS = "settings.json"
-_SECONDS = 60  # from one file of a training to the next
+_PART, _FIT = ".part.npz", ".fit.json"
+_SECONDS = 10  # from one file of a training to the next
 
 
 class Trained(NamedTuple):
@@ -76,7 +77,7 @@ class Keep:
         """
         if self._folder is None:
             return work()
-        path = self._folder / f"{name}.part.npz"
+        path = self._folder / f"{name}{_PART}"
         flows = {
             field.name: self._folder / f"{name}.{field.name}.flow.npz"
             for field in fields(kind)  # type: ignore[arg-type]
@@ -140,28 +141,29 @@ class Keep:
         return Trained(model, track, training.history)
 
 
-def finished(folder: Path) -> int:
-    """How many parts a folder holds."""
-    return len(list(folder.glob("*.part.npz")))
+def told(folder: Path) -> str:
+    """What a folder holds, in words."""
+    parts, begun = (len(list(folder.glob(f"*{end}"))) for end in (_PART, _FIT))
+    return f"{folder} keeps what is finished (parts: {parts}) and what has begun (trainings: {begun})"
 
 
 def _open(folder: Path, settings: dict[str, Any]) -> None:
-    """Make the folder, or see that it is this run's."""
+    """Make the folder, or see that it is this run's, or another's that failed before anything was done."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / _SETTINGS
-    if not path.exists():
-        if any(folder.iterdir()):
-            raise ValueError(f"keep: expected a new folder or one of an earlier run, got {folder}")
-        _files.replace(path, lambda file: file.write(json.dumps(settings, indent=1).encode()))
-        return
+    kept = set(folder.iterdir())
+    if kept and path not in kept:
+        raise ValueError(f"keep: expected a new folder or one of an earlier run, got {folder}")
     try:
-        there = dict(json.loads(path.read_text(encoding="utf-8")))
+        there = dict(json.loads(path.read_text(encoding="utf-8"))) if kept else {}
     except (ValueError, TypeError) as error:
         raise ValueError(f"keep: expected a folder of an earlier run, got {folder}") from error
     other = [key for key in settings if there.get(key) != settings[key]]
-    if other:
+    if other and (kept > {path} or there.keys() - settings.keys()):
         what = ", ".join(f"{key} {there.get(key)!r} (now {settings[key]!r})" for key in other)
         raise ValueError(f"keep: expected a folder of the same run, got {folder} with {what}")
+    if other:
+        _files.replace(path, lambda file: file.write(json.dumps(settings, indent=1).encode()))
 
 
 @dataclass
@@ -172,7 +174,7 @@ class _Training:
     name: str
 
     def __post_init__(self) -> None:
-        self._state = self.folder / f"{self.name}.fit.json"
+        self._state = self.folder / f"{self.name}{_FIT}"
         kept = json.loads(self._state.read_text()) if self._state.exists() else {}
         self.epochs: int = kept.get("epochs", 0)
         self.history: dict[str, list[float]] = kept.get("history", {})
@@ -210,7 +212,7 @@ class _Training:
 
 
 class _Keeping(Callback):
-    """Keeps a training behind an epoch, where a minute has passed."""
+    """Keeps a training behind an epoch, where ten seconds have passed."""
 
     every_steps = 0
 

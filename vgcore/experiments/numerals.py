@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vgcore import _extras
+from vgcore.experiments.base import Meter, silent
 
 _JOINTS = "ein", "eine", "und", "hundert", "tausend", "Million", "Millionen"
 
@@ -21,7 +22,7 @@ def english(number: int) -> str:
     return re.sub("-|, ", " ", _num2words()(number))
 
 
-def pairs(count: int, digits: int, seed: int) -> list[tuple[str, str]]:
+def pairs(count: int, digits: int, seed: int, meter: Meter = silent) -> list[tuple[str, str]]:
     """So many numbers in English and in German, in order.
 
     Parameters
@@ -38,10 +39,12 @@ def pairs(count: int, digits: int, seed: int) -> list[tuple[str, str]]:
         length = int(rng.integers(1, digits, endpoint=True))
         drawn[int(rng.integers(10 ** (length - 1) if length > 1 else 0, 10**length))] = None
     german, parts = _num2words(), _parts()
-    return [
-        (english(number), " ".join(parts.findall(german(number, lang="de"))))
-        for number in sorted(drawn)
-    ]
+    written = []
+    for number in sorted(drawn):
+        written.append((english(number), " ".join(parts.findall(german(number, lang="de")))))
+        if len(written) % 1_000 == 0 or len(written) == count:
+            meter("numbers in words", len(written), count)
+    return written
 
 
 def _parts() -> re.Pattern[str]:

@@ -323,7 +323,7 @@ def measured(
 ) -> Result:
     """What `run` does, of any scale."""
     kept = Keep(keep, "translation", pairs=str(pairs), seed=seed, scale=str(tuple(scale)))
-    given: Any = numerals.pairs(scale.pairs, scale.digits, seed) if pairs is None else pairs
+    given: Any = numerals.pairs(scale.pairs, scale.digits, seed, meter) if pairs is None else pairs
     options: dict[str, Any] = {
         "longest": 4 * scale.digits if pairs is None else scale.longest,
         "most": scale.pairs,
