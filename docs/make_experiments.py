@@ -146,11 +146,17 @@ def read() -> dict[str, dict[str, Any]]:
 
 
 def changed(kept: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """The claims whose verdict is another now, in words; those that are new or gone, too."""
+    """The verdicts that are others now, in words; those of claims that are new or gone, too."""
     before = {claim["statement"]: claim["verdict"] for claim in kept.get("claims", [])}
     after = {claim["statement"]: claim["verdict"] for claim in now["claims"]}
     measured = {claim["statement"]: claim["measured"] for claim in now["claims"]}
-    return [
+    whole = kept.get("verdict"), now["verdict"]
+    told = (
+        []
+        if whole[0] == whole[1]
+        else ["{}, on the whole: {} -> {}".format(now["experiment"], *whole)]
+    )
+    return told + [
         f"{now['experiment']}: {statement}: {before.get(statement)} -> {after.get(statement)} "
         f"({measured.get(statement)})"
         for statement in before | after

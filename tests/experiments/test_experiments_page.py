@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from vgcore.experiments import NAMES
+from vgcore.experiments.base import VERDICTS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -46,6 +47,8 @@ def test_a_page_is_made_of_its_record(name: str, command: ModuleType, kept: dict
     assert page == "\n".join(command.page(kept[name])) + "\n"
     assert (command.IMAGES / f"{name}.png").stat().st_size > 5_000
     assert kept[name]["seconds"] < 75
+    verdicts = [claim["verdict"] for claim in kept[name]["claims"]]
+    assert kept[name]["verdict"] == max(verdicts, key=VERDICTS.index)
     for claim in kept[name]["claims"]:
         assert claim["why"] or claim["verdict"] == "reproduces", claim["statement"]
 
@@ -56,7 +59,12 @@ def test_a_verdict_that_changes_is_told(command: ModuleType, kept: dict[str, Any
     now["claims"][1]["verdict"] = "does not"
     (told,) = command.changed(kept["nielsen"], now)
     assert "3 hidden layers: reproduces -> does not (0.01" in told
+    now["claims"][1]["verdict"], now["verdict"] = "reproduces", "does not"
+    assert command.changed(kept["nielsen"], now) == [
+        "nielsen, on the whole: reproduces -> does not"
+    ]
+    now["verdict"] = "reproduces"
     del now["claims"][1]
     (told,) = command.changed(kept["nielsen"], now)
     assert "reproduces -> None" in told
-    assert len(command.changed({}, now)) == len(now["claims"])
+    assert len(command.changed({}, now)) == 1 + len(now["claims"])

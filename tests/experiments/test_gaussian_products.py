@@ -12,6 +12,7 @@ import pytest
 
 from vgcore.experiments import gaussian_products
 from vgcore.experiments.base import DOES_NOT, IN_KIND, REPRODUCES
+from vgcore.experiments.streams import stream
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def test_rates_are_means_of_ln_chi() -> None:
 
 def test_lengths_and_largest_are_of_plain_products(drawn: gaussian_products.Result) -> None:
     """The first draw, multiplied in one go from the same numbers."""
-    rng = np.random.default_rng([0, 0])
+    rng = stream(0, 0)
     product = rng.normal(size=(250, 4, 4))[0]
     vector = np.eye(4)[0]
     grown = np.eye(4)

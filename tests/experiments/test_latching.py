@@ -13,6 +13,7 @@ import pytest
 from vgcore.experiments import latching
 from vgcore.experiments.base import DOES_NOT, REPRODUCES, silent
 from vgcore.experiments.keep import Keep
+from vgcore.experiments.streams import stream
 
 TINY = latching.Scale((4, 30), (0.5, 2.0), (0.01, 0.5), 3, 2, 60)
 
@@ -65,7 +66,7 @@ def test_the_unit_is_trained_by_gradient_descent_and_its_noise_is_not() -> None:
 
 def test_what_is_left_is_the_product_of_slopes() -> None:
     right, left = latching.hold(1.5, 20, (4, 2))
-    x, y = latching.sequences(20, 0.2, 500, np.random.default_rng((4, 2)))
+    x, y = latching.sequences(20, 0.2, 500, stream(4, 2))
     inputs = x[:, :, :-1] @ np.repeat([2.0, -2.0], latching.FIRST) + x[:, :, -1] * 1e6
     states = [np.zeros(len(x))]
     for t in range(20):

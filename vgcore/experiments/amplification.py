@@ -158,7 +158,7 @@ class Result(base.Result):
 def run(
     epochs: Annotated[int, "Passes over the digits; the first half of them is amplified."] = 40,
     starts: Annotated[int, "Networks of each rate and factor."] = 15,
-    seed: Annotated[int, "Seeds the split; the networks' seeds count up from it."] = 0,
+    seed: Annotated[int, "Seeds the split and the networks."] = 0,
     meter: Meter = silent,
 ) -> Result:
     """Train sigmoid networks with amplified gradients, and without.
@@ -174,7 +174,7 @@ def run(
     losses = np.empty((*accuracies.shape, epochs))
     for row, column in np.ndindex(accuracies.shape[:2]):
         models = [
-            network(RATES[row], FACTORS[column], epochs // 2, seed + start)
+            network(RATES[row], FACTORS[column], epochs // 2, starts * seed + start)
             for start in range(starts)
         ]
         part = f"rate {RATES[row]:g}, times {FACTORS[column]:g}"

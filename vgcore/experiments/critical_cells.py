@@ -34,6 +34,7 @@ from vgcore import _validate, data, plot
 from vgcore.experiments import base, side_by_side
 from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.keep import Keep
+from vgcore.experiments.streams import stream
 from vgcore.initializers import Normal, Orthogonal
 from vgcore.layers import GRU, RNN, Dense
 from vgcore.model import Sequential
@@ -356,7 +357,7 @@ def _factors(cell: str, scale: _Scale, seed: int, meter: Meter) -> Float64:
     settled = scale.settled if cell == "vanilla" else 4 * scale.settled  # its gate is slow
     rows = []
     for draw in range(scale.draws):
-        rng = np.random.default_rng((seed, draw))
+        rng = stream(seed, draw)
         noise = _NOISE * rng.standard_normal((8, settled + lags, _INPUTS))
         row = []
         for sigma in scale.sigma:
@@ -391,7 +392,7 @@ def _sequences(count: int, length: int, seed: int) -> tuple[NDArray[np.float32],
     """A digit, then noise; those at the end are of other digits than the rest."""
     x, y, held_x, held_y = data.train_test_split(*data.digits(), seed=seed)
     mean, size = x.mean(axis=0), np.sqrt(np.mean((x - x.mean(axis=0)) ** 2))
-    rng = np.random.default_rng((seed, length))
+    rng = stream(seed, length)
     chosen = rng.integers(len(x), size=count - _HELD_OUT), rng.integers(len(held_x), size=_HELD_OUT)
     sequences = _NOISE * rng.standard_normal((count, length, _INPUTS), dtype=np.float32)
     sequences[:, 0] = (np.concatenate([x[chosen[0]], held_x[chosen[1]]]) - mean) / size

@@ -31,6 +31,7 @@ from vgcore.experiments import base
 from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.gamma import digamma, trigamma
 from vgcore.experiments.keep import Keep
+from vgcore.experiments.streams import stream
 from vgcore.initializers import Normal
 from vgcore.layers import Dense
 from vgcore.model import Sequential
@@ -275,7 +276,7 @@ def rates(size: int) -> list[float]:
 
 
 def _products(draws: int, seed: int, first: int, meter: Meter, whole: int) -> Products:
-    rng = np.random.default_rng([seed, first])
+    rng = stream(seed, first)
     vector = np.tile(np.eye(SIZE)[:, :1], (draws, 1, 1))
     product = rng.normal(size=(draws, SIZE, SIZE))
     frame = np.tile(np.eye(SIZE), (draws, 1, 1))

@@ -144,7 +144,9 @@ class Keep:
 def told(folder: Path) -> str:
     """What a folder holds, in words."""
     parts, begun = (len(list(folder.glob(f"*{end}"))) for end in (_PART, _FIT))
-    return f"{folder} keeps what is finished (parts: {parts}) and what has begun (trainings: {begun})"
+    return (
+        f"{folder} keeps what is finished (parts: {parts}) and what has begun (trainings: {begun})"
+    )
 
 
 def _open(folder: Path, settings: dict[str, Any]) -> None:

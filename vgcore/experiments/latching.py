@@ -28,6 +28,7 @@ from vgcore import _validate, plot
 from vgcore.experiments import base
 from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.keep import Keep
+from vgcore.experiments.streams import stream
 from vgcore.layers import RNN
 from vgcore.model import Sequential
 from vgcore.optimizers import SGD
@@ -350,7 +351,7 @@ def train(
     length: int, weight: float, noise: float, runs: int, steps: int, seed: tuple[int, ...]
 ) -> Trained:
     """Gradient descent, some times, each on sequences of its own."""
-    rng = np.random.default_rng(seed)
+    rng = stream(*seed)
     models = [unit(weight, rng.uniform(-_NEAR_ZERO, _NEAR_ZERO, 2 * FIRST)) for _ in range(runs)]
     data = [sequences(length, noise, _EACH, rng) for _ in models]
     xs, ys = ([pair[place] for pair in data] for place in (0, 1))
@@ -365,7 +366,7 @@ def hold(weight: float, length: int, seed: tuple[int, ...]) -> tuple[float, Arra
     """Set a unit by hand: the share of sequences that it ends right, and what is left of its gradient."""
     first = np.repeat([2.0, -2.0], FIRST)
     model = unit(weight, first)
-    x, y = sequences(length, _NOISE, 500, np.random.default_rng(seed))
+    x, y = sequences(length, _NOISE, 500, stream(*seed))
     lags = range(0, length - FIRST - 1, _APART)
     left: Array = np.median(model.state_jacobian(x[::10], "unit", lags).spectral, axis=0)
     return _right(model, x, y), left

@@ -376,7 +376,7 @@ def _course(
     steps = scale.slow if slow else scale.steps
     epochs = -(-steps // -(-len(train[0]) // _BATCH_SIZE))
     rate = _SLOW if slow else MultiStep(_RATE, (steps // 2,))
-    models = [network(start, seed + draw) for draw in range(scale.draws)]
+    models = [network(start, scale.draws * seed + draw) for draw in range(scale.draws)]
     for model in models:
         model.compile("sparse_categorical_crossentropy", SGD(rate))
     before = [model.gradient_flow(*train) for model in models]

@@ -157,7 +157,7 @@ def run(
     data: MnistFolder = None,
     draws: Annotated[int, "Random networks to take the median of."] = 100,
     epochs: Annotated[int, "Steps of training, each on all the images."] = 500,
-    seed: Annotated[int, "Seeds the network that is trained; the draws count up from it."] = 0,
+    seed: Annotated[int, "Seeds the networks; no two seeds share one."] = 0,
     meter: Meter = silent,
 ) -> Result:
     """Measure the speed of learning in deep sigmoid networks on MNIST, beside Nielsen's values.
@@ -173,9 +173,9 @@ def run(
     for depth in PUBLISHED:
         rows = []
         for number in range(draws):
-            rows.append(network(depth, seed + number).gradient_flow(x, y).bias_grad[0, :-1])
+            rows.append(network(depth, draws * seed + number).gradient_flow(x, y).bias_grad[0, :-1])
             meter(f"{depth} hidden layers: draws", number + 1, draws)
-        flow = _train(network(depth, seed), x, y, epochs, meter)
+        flow = _train(network(depth, draws * seed), x, y, epochs, meter)
         networks.append(Network(np.array(rows), flow))
     return Result(networks, given.about)
 

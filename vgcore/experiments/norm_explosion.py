@@ -263,7 +263,9 @@ def _train(starts: int, epochs: int, seed: int, meter: Meter) -> Array:
     x, y, *_ = data.train_test_split(*data.digits(), seed=seed)
     accuracies = np.empty((len(DEPTHS), len(RATES), starts))
     for place, depth in enumerate(DEPTHS):
-        models = [network(depth, rate, seed + start) for rate in RATES for start in range(starts)]
+        models = [
+            network(depth, rate, starts * seed + start) for rate in RATES for start in range(starts)
+        ]
         histories = side_by_side.train(
             models,
             x,

@@ -32,6 +32,7 @@ from vgcore.experiments import base
 from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.endless import Practised, practise
 from vgcore.experiments.keep import Keep
+from vgcore.experiments.streams import stream
 from vgcore.layers import RNN, Dense
 from vgcore.model import Sequential
 from vgcore.optimizers import SGD
@@ -236,7 +237,7 @@ def _train(
     meter: Meter,
 ) -> Practised:
     model = network(method, start, scale.units, numbers)
-    own = int(np.random.default_rng(numbers).integers(2**31))
+    own = int(stream(*numbers).integers(2**31))
     x, y = temporal_order(scale.held_out, length, seed=own)
 
     def wrong(model: Sequential) -> float:

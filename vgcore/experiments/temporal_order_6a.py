@@ -204,7 +204,7 @@ class Result(base.Result):
 
 
 def run(
-    seed: Annotated[int, "Seeds the sequences; the networks' seeds count up from it."] = 0,
+    seed: Annotated[int, "Seeds the sequences and the networks."] = 0,
     full: Annotated[bool, "20 trials, and up to 200,000 sequences."] = False,
     keep: KeepFolder = None,
     meter: Meter = silent,
@@ -227,7 +227,7 @@ def compare(scale: Scale, seed: int, kept: Keep, meter: Meter) -> Result:
             name = f"{cell}-{number}"
 
             def work(cell: str = cell, lots: int = lots, number: int = number) -> Trial:
-                return train(network(cell, scale.units, seed + number), seed, lots)
+                return train(network(cell, scale.units, scale.trials * seed + number), seed, lots)
 
             trials[cell].append(kept.part(name, Trial, work))
             meter(f"{cell}: trials", number + 1, scale.trials)
