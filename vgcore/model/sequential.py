@@ -43,8 +43,8 @@ class Sequential:
         leaves it to each call.
     dtype : {"float32", "float64"}
     seed : int, None, numpy.random.SeedSequence or numpy.random.Generator
-        Of the initial weights and of shuffling, as `numpy.random.default_rng` takes it. Inputs are better drawn
-        from another seed: those of the same one are made of the numbers that the weights are made of.
+        Of the initial weights and of shuffling, as `numpy.random.default_rng` takes it. Inputs are better
+        drawn from another seed: those of the same one are made of the numbers that the weights are made of.
 
     Attributes
     ----------
