@@ -161,7 +161,7 @@ class Result(base.Result):
                 "the root of chi, of vanilla and gated cells",
                 f"off by at most {off['vanilla']:.1%} (vanilla), {off['minimal']:.1%} (minimalRNN), over sw",
                 verdict(max(off.values()) < 0.01, max(off.values()) < 0.05),
-                f"most at sw = {self.sigma[worst]:g}: {vanilla[worst]:.3f}, theory {theory[worst]:.3f}, for it is of "
+                f"most at sw = {self.sigma[worst]:g}: {vanilla[worst]:.3f}, theory {theory[worst]:.3f}, for "
                 "infinitely many units; the minimalRNN's is its gate's bias, the same at every sw",
             ),
             Claim(
