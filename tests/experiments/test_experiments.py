@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from vgcore.data import mnist, one_hot
 from vgcore.experiments import demo, nielsen
+from vgcore.experiments.base import DOES_NOT, IN_KIND, REPRODUCES
 from vgcore.flow import GradientFlow
 
 
@@ -163,6 +166,39 @@ def test_nielsen_follows_the_book_step_by_step(mnist_directory: Path) -> None:
                 weights[layer] = (1 - 0.1 * 5 / 1000) * w - 0.1 * dw
                 biases[layer] = biases[layer] - 0.1 * db
             np.testing.assert_allclose(network.flow.bias_grad[step], norms[::-1], rtol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("speeds", "verdict", "why"),
+    [
+        ((1, 4, 20, 51), REPRODUCES, ""),
+        ((1, 4, 20, 48), IN_KIND, "0.48 of 100"),
+        ((1, 4, 20, 201), IN_KIND, "2 of 100"),
+        ((1, 4, 20, 100), REPRODUCES, ""),
+        ((1, 20, 4, 100), DOES_NOT, ""),
+        ((1, 2, 4, 9), DOES_NOT, "0.09 of 100"),
+    ],
+)
+def test_about_100_times_slower_is_up_to_twice_or_half(
+    measured: nielsen.Result, speeds: tuple[int, ...], verdict: str, why: str
+) -> None:
+    class Flow(SimpleNamespace):
+        def __len__(self) -> int:
+            return 2
+
+    flow = Flow(bias_grad=np.array([[*speeds, 1], [*speeds, 1]]))
+    deepest = replace(measured.networks[-1], flow=cast(Any, flow))
+    claim = replace(measured, networks=[deepest])._in_training()
+    assert claim.verdict == verdict
+    assert claim.why.startswith(why) and bool(claim.why) == bool(why)
+
+
+def test_nielsen_says_which_published_values_are_no_likely_draws(measured: nielsen.Result) -> None:
+    network = measured.networks[0]
+    off = replace(network, draws=network.draws * [1, 4])
+    claim = replace(measured, networks=[off, *measured.networks[1:]]).claims()[0]
+    assert claim.verdict == IN_KIND
+    assert claim.why.startswith("outside of 90 % of the draws: hidden2's, 0.2")
 
 
 def test_nielsen_prefers_the_images_to_train_on(mnist_directory: Path, tmp_path: Path) -> None:

@@ -146,6 +146,11 @@ def verdict(number: bool, kind: bool) -> str:
     return REPRODUCES if number else IN_KIND
 
 
+def near(measured: float, published: float) -> tuple[bool, bool]:
+    """Whether a number is about a published one, and whether it is of its order: by at most 2, and by 10."""
+    return published / 2 <= measured <= 2 * published, published / 10 < measured < 10 * published
+
+
 def _told(claim: Claim) -> str:
     lines = [
         f"{claim.statement}: {claim.verdict}",

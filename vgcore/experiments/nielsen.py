@@ -8,7 +8,8 @@ epochs of gradient descent on all 1,000 images at once, with eta = 0.1 and lambd
 
 The book's images are the first 1,000 to train on. Where a folder holds only the images to test on, the first
 1,000 of those stand in. Its regularisation, w -> (1 - eta lambda / n) w, spares the biases
-(``decay="weights"``); without that the curves come out up to 40 % higher.
+(``decay="weights"``); without that the curves come out up to 40 % higher. In training the first of four
+hidden layers is 48 to 101 times slower than the last with the seeds 0 to 4, where the book has about 100.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from vgcore.experiments.base import (
     MnistFolder,
     Table,
     fit_callback,
+    near,
     silent,
     verdict,
 )
@@ -55,6 +57,7 @@ PUBLISHED = {
 
 IMAGES = 1000
 _ETA, _LAMBDA = 0.1, 5.0
+_SLOWER = 100  # times, in training: the first of four hidden layers than the last
 
 
 @dataclass(frozen=True)
@@ -114,17 +117,20 @@ class Result(base.Result):
 
     def claims(self) -> list[Claim]:
         """A claim a depth, and one of the course of training."""
-        deepest = self.networks[-1]
-        speeds = np.median(deepest.flow.bias_grad[:, :-1], axis=0)
-        return [
-            *map(_claim, self.networks),
-            Claim(
-                "In training, too, earlier layers learn more slowly (4 hidden layers)",
-                "the first about 100 times slower than the last",
-                f"{speeds[-1] / speeds[0]:.0f} times (medians over {len(deepest.flow):,} steps)",
-                verdict(30 < speeds[-1] / speeds[0] < 300, bool(np.all(np.diff(speeds) > 0))),
-            ),
-        ]
+        return [*map(_claim, self.networks), self._in_training()]
+
+    def _in_training(self) -> Claim:
+        flow = self.networks[-1].flow
+        speeds = np.median(flow.bias_grad[:, :-1], axis=0)
+        slower = float(speeds[-1] / speeds[0])
+        about, of_its_order = near(slower, _SLOWER)
+        return Claim(
+            "In training, too, earlier layers learn more slowly (4 hidden layers)",
+            f"the first about {_SLOWER} times slower than the last (up to twice or half of that)",
+            f"{slower:.0f} times (medians over {len(flow):,} steps)",
+            verdict(about, of_its_order and bool(np.all(np.diff(speeds) > 0))),
+            "" if about else f"{slower / _SLOWER:.2g} of {_SLOWER}; from another random start",
+        )
 
     def tables(self) -> list[Table]:
         """Norms before training beside the published ones, a table a depth."""
@@ -220,6 +226,15 @@ def _claim(network: Network) -> Claim:
         ", ".join(f"{value:.3g}" for value in network.median)
         + f" (medians; {inside.sum()} of {inside.size} published values within 90 % of the draws)",
         verdict(bool(inside.all()), bool(slower)),
+        "" if inside.all() else f"outside of 90 % of the draws: {_outside(network)}",
+    )
+
+
+def _outside(network: Network) -> str:
+    """The published values that are no likely draw."""
+    shares = zip(network.hidden, network.published / network.median, network.inside, strict=True)
+    return ", ".join(
+        f"{name}'s, {share:.2f} of the median" for name, share, inside in shares if not inside
     )
 
 
