@@ -11,7 +11,7 @@ import pytest
 
 from vgcore import data
 from vgcore.experiments import cures, diseases
-from vgcore.experiments.base import silent
+from vgcore.experiments.base import DOES_NOT, IN_KIND, Claim, silent
 from vgcore.experiments.cures import Comparison, Parts
 from vgcore.experiments.diseases import CONVOLUTIONAL, DENSE, Cure, Disease
 from vgcore.layers import BatchNorm, Conv2d, Dense, Highway, Layer, Residual
@@ -157,6 +157,35 @@ def test_courses_are_reproducible_and_report_their_steps(digits: Parts) -> None:
     assert first.loss != other.loss
     assert {call[2] for call in calls} == {4 * 45}
     assert calls[-1] == (DENSE.title, 4 * 45, 4 * 45)
+
+
+@pytest.mark.parametrize("disease", [0, 1], ids=["dense", "conv"])
+def test_a_cure_is_judged_by_itself_and_the_pair_of_them_too(
+    result: cures.Result, disease: int
+) -> None:
+    def claims(**right: float) -> list[Claim]:
+        names = {
+            "plain": "no cure",
+            "skip": "skip",
+            "norm": "BatchNorm",
+            "both": "skip + BatchNorm",
+        }
+        of = {names[name]: share for name, share in right.items()}
+        comparison = result.comparisons[disease]
+        courses = [
+            dataclasses.replace(course, accuracy=of.get(course.cure, 0.99))
+            for course in comparison.courses
+        ]
+        return cures.Result([dataclasses.replace(comparison, courses=courses)]).claims()
+
+    cured = claims(plain=0.1, skip=0.353, norm=0.138, both=0.85)
+    assert [claim.verdict for claim in cured] == [IN_KIND, DOES_NOT, DOES_NOT, IN_KIND]
+    assert "64.7% are wrong" in cured[1].why and "86.2% are wrong" in cured[2].why
+    assert [claim.measured.split()[0] for claim in cured[1:]] == ["35.3%", "13.8%", "85.0%"]
+    assert [claim.verdict for claim in claims(plain=0.2, skip=0.6, norm=0.6, both=0.4)] == (
+        [DOES_NOT, IN_KIND, IN_KIND, DOES_NOT]
+    )
+    assert all(claim.why for claim in cured)
 
 
 def test_tables_hold_the_numbers_of_the_courses(result: cures.Result) -> None:
