@@ -116,19 +116,24 @@ def test_claims_can_fail(learned: saxe.Result) -> None:
         *[IN_KIND] * 2,
     ]
 
-    def times(orthogonal: list[float], gaussian: list[float], scale: saxe.Scale) -> list[str]:
+    def times(
+        orthogonal: list[float], gaussian: list[float], scale: saxe.Scale, power: float = 1
+    ) -> list[str]:
         rates = np.array([1.0])
         searches = {
             start: [
-                linear.Search(rates / d, np.array([t])) for d, t in zip((2, 6), ts, strict=True)
+                linear.Search(rates / d**power, np.array([t]))
+                for d, t in zip((2, 6), ts, strict=True)
             ]
             for start, ts in (("orthogonal", orthogonal), ("Gaussian", gaussian))
         }
         changed = replace(learned, searches=searches, scale=scale)
         return [claim.verdict for claim in changed.claims()][3:]
 
-    assert times([9, 9], [9, 90], TINY) == [REPRODUCES, IN_KIND, REPRODUCES]
-    assert times([9, 9], [9, np.inf], TINY._replace(units=1000)) == [REPRODUCES] * 3
+    assert times([9, 9], [9, 90], TINY) == [REPRODUCES, IN_KIND, *[REPRODUCES] * 2]
+    assert times([9, 9], [9, np.inf], TINY._replace(units=1000)) == [REPRODUCES] * 4
+    assert times([9, 9], [9, 90], TINY, 0.58)[2:] == [REPRODUCES, DOES_NOT]
+    assert times([9, 9], [9, 90], TINY, -0.1)[2:] == [DOES_NOT] * 2
     assert times([9, 18], [9, 90], TINY)[0] == IN_KIND
     assert times([9, 90], [9, 9], TINY)[:2] == [DOES_NOT] * 2
 
