@@ -89,14 +89,36 @@ def test_claims_can_fail(seen: he.Result) -> None:
         return [claim.verdict for claim in replace(seen, cells=cells).claims()][2:]
 
     quick, slow, still = [2.3, 1.0, 0.5], [2.3, 2.0, 0.5], [GUESSING] * 3
-    assert verdicts(quick, slow, quick, still) == [IN_KIND, IN_KIND]
-    assert verdicts(slow, quick, slow, quick) == [DOES_NOT, DOES_NOT]
-    assert verdicts(quick, still, still, still) == [DOES_NOT, DOES_NOT]
+    late = [GUESSING, GUESSING, 0.9]
+    assert verdicts(quick, slow, quick, still) == [IN_KIND] * 3
+    assert verdicts(quick, slow, quick, late) == [IN_KIND, IN_KIND, DOES_NOT]
+    assert verdicts(slow, quick, slow, quick) == [DOES_NOT] * 3
+    assert verdicts(quick, still, still, still) == [DOES_NOT, DOES_NOT, IN_KIND]
     assert verdicts(quick, slow, quick, slow)[1] == DOES_NOT
     same = seen.cells[30]["He"]
     swapped = replace(seen, cells=seen.cells | {30: {"He": same, "Xavier": same}})
     assert [claim.verdict for claim in swapped.claims()][:2] == [DOES_NOT] * 2
     assert seen.claims()[0].verdict in (REPRODUCES, IN_KIND)
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        ([], "none of 5 left guessing, of 20"),
+        ([1820], "1 of 5 left guessing, after 1,820 updates, of 20"),
+        ([1820, 900, 1065], "3 of 5 left guessing, after 900, 1,065 and 1,820 updates, of 20"),
+    ],
+)
+def test_networks_that_leave_the_plateau_are_counted(
+    seen: he.Result, left: list[int], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    courses = seen.cells[30]["Xavier"].courses
+    of = dict(zip(map(id, courses), left, strict=False))
+    monkeypatch.setattr(Course, "learned", lambda course, loss: of.get(id(course)))
+    claim = seen._stalls()
+    assert claim.measured == told
+    assert claim.verdict == (DOES_NOT if left else IN_KIND)
+    assert f"ends for {len(left)} of 5" in claim.why if left else claim.why.startswith("dense")
 
 
 def test_it_is_shown(seen: he.Result) -> None:
