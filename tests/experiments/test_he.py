@@ -104,9 +104,9 @@ def test_claims_can_fail(seen: he.Result) -> None:
 @pytest.mark.parametrize(
     ("left", "told"),
     [
-        ([], "none of 5 left guessing, of 20"),
-        ([1820], "1 of 5 left guessing, after 1,820 updates, of 20"),
-        ([1820, 900, 1065], "3 of 5 left guessing, after 900, 1,065 and 1,820 updates, of 20"),
+        ([], "none of 5 left guessing in 20 updates"),
+        ([1820], "1 of 5 left guessing in 20 updates: after 1,820"),
+        ([1820, 900, 1065], "3 of 5 left guessing in 20 updates: after 900, 1,065 and 1,820"),
     ],
 )
 def test_networks_that_leave_the_plateau_are_counted(

@@ -156,11 +156,9 @@ class Result(base.Result):
         return Claim(
             f"{DEPTHS[-1]} layers converge from He's start, while Xavier's are still guessing",
             "He's converges, Xavier's stalls",
-            f"loss halved after {count(he.learned)} updates from He's; from Xavier's "
+            f"loss halved after {count(he.learned)} updates from He's"
             + (
-                f"{then:.2f} then, of {GUESSING:.2f} by guessing"
-                if he.learned
-                else "it is not asked"
+                f"; {then:.3f} from Xavier's then, {GUESSING:.3f} by guessing" if he.learned else ""
             ),
             verdict(False, he.learned is not None and then > _STALLED),
             self._differs,
@@ -169,12 +167,12 @@ class Result(base.Result):
     def _stalls(self) -> Claim:
         courses = self.cells[DEPTHS[-1]]["Xavier"].courses
         left = [each for course in courses if (each := course.learned(_STALLED)) is not None]
-        after = f", after {_listed(left)} updates" if left else ""
-        told = f"{len(left) or 'none'} of {len(courses)} left guessing{after}"
+        after = f": after {_listed(left)}" if left else ""
         return Claim(
             "and from Xavier's they do not leave guessing to the end",
             "completely stalled to the end of figure 3",
-            f"{told}, of {courses[0].updates:,}",
+            f"{len(left) or 'none'} of {len(courses)} left guessing in {courses[0].updates:,} updates"
+            f"{after}",
             verdict(False, not left),
             f"at this scale the plateau ends for {len(left)} of {len(courses)}: {self._differs}"
             if left
