@@ -122,12 +122,19 @@ def test_claims_come_out_both_ways(result: temporal_order.Result) -> None:
 
     solved = {"SGD": shares(0, 0.5, 0.5), "SGD-C": shares(0, 0.5, 0.7), "SGD-CR": shares(0, 0, 0)}
     paper = dataclasses.replace(result, lengths=np.array([10, 100, 200]), wrong=solved)
-    assert [claim.verdict for claim in paper.claims()] == [REPRODUCES] * 3
+    assert [claim.verdict for claim in paper.claims()] == [REPRODUCES] * 4
     shorter = dataclasses.replace(paper, lengths=np.array([10, 30, 50]))
-    assert [claim.verdict for claim in shorter.claims()] == [IN_KIND, REPRODUCES, IN_KIND]
+    assert [claim.verdict for claim in shorter.claims()] == [REPRODUCES, *[IN_KIND] * 3]
+    half = solved | {"SGD-CR": solved["SGD-CR"] + [[[0, 0], [0, 0], [0, 0.5]]]}
+    missed = dataclasses.replace(shorter, wrong=half)
+    assert [claim.verdict for claim in missed.claims()] == [
+        *(REPRODUCES, DOES_NOT, IN_KIND, IN_KIND)
+    ]
+    assert "50% of the runs do not at 50; sequences of at most 50 steps" in missed.claims()[1].why
+    assert all(claim.why for claim in missed.claims()[1:])
     other = {"SGD": solved["SGD-CR"], "SGD-C": solved["SGD-CR"], "SGD-CR": solved["SGD-C"] + 0.5}
     assert [claim.verdict for claim in dataclasses.replace(paper, wrong=other).claims()] == (
-        [DOES_NOT] * 3
+        [DOES_NOT] * 4
     )
 
 
