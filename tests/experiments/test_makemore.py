@@ -89,8 +89,32 @@ def test_all_starts_are_shown(measured: makemore.Result) -> None:
     for each in (*measured.courses.values(), measured.slow):
         assert each.firsts.shape == (3,) and len(each.step) == len(each.loss) == len(each.saturated)
         assert each.ratio.shape == (len(each.step), 2)
-    assert len(measured.tables()[0].rows) == 5 and "some.txt" in measured.notes()[0]
-    measured.picture().savefig(io.BytesIO())
+    assert [len(table.rows) for table in measured.tables()] == [5, 5]
+    assert "some.txt" in measured.notes()[0]
+    figure = measured.picture()
+    figure.savefig(io.BytesIO())
+    losses, ends, *_ = figure.axes
+    for line, each in zip(losses.get_lines(), measured.courses.values(), strict=False):
+        assert len(line.get_xdata()) < len(each.step)
+        assert each.loss.min() <= np.min(line.get_ydata()) < np.max(line.get_ydata())
+    here, published = ends.collections
+    expected = [each.held_out for each in measured.courses.values()]
+    np.testing.assert_allclose(np.array(here.get_offsets())[:, 0], expected)
+    np.testing.assert_allclose(
+        np.array(published.get_offsets())[:, 0], list(makemore.PUBLISHED.values())
+    )
+
+
+def test_all_columns_fit_into_80(measured: makemore.Result) -> None:
+    for table in measured.tables():
+        longest = zip(table.columns, *table.rows, strict=True)
+        assert sum(3 + max(map(len, column)) for column in longest) <= 80
+
+
+def test_losses_are_averaged_over_tenths_of_decades() -> None:
+    step, loss = makemore._smooth(np.array([1, 10, 11, 12, 13]), np.array([9.0, 1, 2, 3, 5]))
+    np.testing.assert_allclose(step, [1, 11, 13])
+    np.testing.assert_allclose(loss, [9, 2, 5])
 
 
 def test_claims_can_come_out_both_ways(measured: makemore.Result) -> None:
@@ -118,6 +142,8 @@ def test_claims_can_come_out_both_ways(measured: makemore.Result) -> None:
 
     good = verdicts([25.0, 28.0, 23.3], [2.2, 2.1, 2.0, 2.01, 2.01], 1e-3, 1e-5)
     assert good == ["reproduces", *["in kind"] * 4, "reproduces"]
+    for ratio, expected in ((1.9e-3, "reproduces"), (2.3e-3, "in kind"), (1.1e-2, "does not")):
+        assert verdicts([25.0], [2.2, 2.1, 2.0, 2.0, 2.0], ratio, 1e-5)[-1] == expected
     bad = verdicts([5.0, 6.0, 30.0], [2.0, 2.1, 2.0, 2.2, 1.9], 1e-1, 1e-3)
     assert bad == ["does not", "does not", "in kind", "does not", "does not", "does not"]
     worse = verdicts([20.0, 24.0, 23.3], [2.2, 2.1, 2.3, 2.3, 2.3], 5e-3, 1e-5)
