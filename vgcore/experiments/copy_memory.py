@@ -150,6 +150,7 @@ class Result(base.Result):
     def claims(self) -> list[Claim]:
         """Who beats the baseline, and at which delays."""
         short, *longer = self.delays
+        told, be = " and ".join(map(str, longer)), "is" if len(longer) == 1 else "are"
         rnn = self.course("rnn", short)
         lstms, solved = (
             [self.course(cell, delay) for delay in self.delays] for cell in ("lstm", "linear")
@@ -171,15 +172,16 @@ class Result(base.Result):
                 f"and at {short} steps alone (at others within a hundredth of it)",
                 "baseline at 200, 300, 500",
                 _shares(lstms[1:]),
-                verdict(*[all(abs(each.share - 1) < 0.01 for each in lstms[1:])] * 2),
-                "" if len(longer) == 3 else f"of these delays {longer} are run by default",
+                verdict(len(longer) == 3, all(abs(each.share - 1) < 0.01 for each in lstms[1:])),
+                "" if len(longer) == 3 else f"of these delays only {told} {be} run by default",
             ),
             Claim(
                 "What keeps norms on its way back solves it (less than a tenth of the baseline)",
                 "a unitary network at 100, 200, 300 and 500 steps",
                 _shares(solved),
                 verdict(False, all(each.share < 0.1 for each in solved)),
-                "a linear recurrence that starts orthogonal stands for the unitary network",
+                "a linear recurrence that starts orthogonal stands for the unitary network"
+                + ("" if len(longer) == 3 else f"; delays of {short} and {told} steps alone"),
             ),
         ]
 
@@ -346,4 +348,4 @@ def _smooth(step: Array, loss: Array) -> tuple[Array, Array]:
 
 
 def _shares(courses: list[Course]) -> str:
-    return ", ".join(f"{each.share:.3g} of it at {each.delay}" for each in courses)
+    return ", ".join(f"{each.share:.3f} of it at {each.delay}" for each in courses)

@@ -1,7 +1,7 @@
 """He's start and Xavier's in deep ReLU networks: He et al. 2015, section 2.2.
 
 A ReLU halves the mean square of what reaches it, so weights must have variance 2/n (equation 10) and not 1/n,
-as Xavier's have in the form that the paper compares with: that is 1/sqrt(2) of the signal a layer. The paper
+as Xavier's have in the form that the paper compares with: that is 1/sqrt(2) of the signal per layer. The paper
 trains convolutional networks on ImageNet: of 22 layers (figure 2) both starts converge, and He's starts to
 reduce the error earlier; of 30 (figure 3) He's converges, and Xavier's stalls completely, with gradients that
 diminish.
@@ -120,7 +120,7 @@ class Result(base.Result):
     def claims(self) -> list[Claim]:
         """The factor of the starts, forward and backward, then figures 2 and 3."""
         return [
-            self._factor("activation_std", "signal is 1/√2 a layer of that from He's start"),
+            self._factor("activation_std", "signal is 1/√2 per layer of that from He's start"),
             self._factor("delta", "gradient diminishes as much on its way back"),
             self._both(),
             self._alone(),
@@ -196,7 +196,7 @@ class Result(base.Result):
             for name, cell in cells.items()
         ]
         updates = self.cells[DEPTHS[0]]["He"].courses[0].updates
-        columns = "network", "signal a layer", "gradient a layer", "loss halved after", "wrong"
+        columns = "network", "signal per layer", "gradient per layer", "loss halved after", "wrong"
         return [Table(f"Medians of {_DRAWS} networks, {updates:,} updates", columns, rows)]
 
     def notes(self) -> list[str]:
@@ -219,7 +219,7 @@ class Result(base.Result):
             if name == "Xavier":
                 theory = middle[0] * sqrt(0.5) ** (layers - 1)
         signal.plot(
-            layers, theory, color=palette.ink(), ls=":", lw=1, label=r"$1/\sqrt{2}$ a layer"
+            layers, theory, color=palette.ink(), ls=":", lw=1, label=r"$1/\sqrt{2}$ per layer"
         )
         signal.set(
             title=f"{DEPTHS[-1]} ReLU layers before training",

@@ -160,7 +160,7 @@ class Result(base.Result):
         return Claim(
             "Where a bit is held robustly, dx_T/dx_t vanishes exponentially",
             "a factor below 1 at every step",
-            f"{shown} a step, with the {robust.sum()} of {robust.size} weights that hold {_HELD:.0%}",
+            f"{shown} per step, with the {robust.sum()} of {robust.size} weights that hold {_HELD:.0%}",
             verdict(vanishes, vanishes),
         )
 
@@ -216,7 +216,7 @@ class Result(base.Result):
             ),
             Table(
                 "A unit of weight w that holds a bit",
-                ("w", f"held for {_HELD_FOR} steps", "factor a step", "gradient left after 50"),
+                ("w", f"held for {_HELD_FOR} steps", "factor per step", "gradient left after 50"),
                 units,
             ),
         ]
@@ -264,7 +264,7 @@ class Result(base.Result):
         )
         course.legend(loc="center right")
         figure.suptitle(
-            "What is held robustly sends no gradient back: descent learns to hold it not for long"
+            "What is held robustly sends no gradient back: descent does not learn to hold it for long"
         )
         return figure
 
