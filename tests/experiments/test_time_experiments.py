@@ -12,7 +12,7 @@ import pytest
 import vgcore as vg
 from vgcore import data
 from vgcore.experiments import keep, text, time
-from vgcore.experiments.base import silent
+from vgcore.experiments.base import DOES_NOT, REPRODUCES, silent
 
 CHANCE = data.chance.adding_problem()
 
@@ -183,25 +183,59 @@ def test_text_tracks_both_layers_in_every_window(written: text.Result) -> None:
 
 
 def test_text_prints_its_score_beside_chance_and_the_sample(written: text.Result) -> None:
-    (table,) = written.tables()
-    assert [row[0] for row in table.rows] == ["1", "2", "3", "equal odds (chance)"]
-    assert [row[2] for row in table.rows[:-1]] == [f"{score:.3f}" for score in written.held_out]
+    table, reaches = written.tables()
+    assert [row[0] for row in table.rows] == ["1", "2", "3", "frequencies", "equal odds (chance)"]
+    assert [row[2] for row in table.rows[:3]] == [f"{score:.3f}" for score in written.held_out]
     assert table.rows[-1][1] == f"{np.log2(written.vocabulary):.3f}"
-    about, sample = written.notes()
+    assert [row[0] for row in reaches.rows] == [
+        f"{layer}, {moment} training" for layer in written.layers for moment in ("before", "after")
+    ]
+    about, _, sample = written.notes()
     assert "2,048" in about
     assert written.sample in sample
     assert "temperature 0.8" in sample
 
 
+def test_an_errors_gradient_is_that_of_the_windows_last_character_alone(passage: Path) -> None:
+    model, (_, _, (x, y)) = text.network(61, 8, 2), text._read(passage)
+    x, y = x[: text.STREAMS] % 61, y[: text.STREAMS] % 61
+    found = text.reach(model, x, y)
+    odds = model.predict(x)[:, -1].astype(float)
+    odds[np.arange(len(odds)), y[:, -1]] -= 1
+    delta = odds @ np.asarray(model.layers[-1].weight, float)
+    assert found["lstm2"][-1] == pytest.approx(np.linalg.norm(delta) / x.size, rel=1e-4)
+    y[:, :-1] = 0  # what is to be told before does not matter
+    for layer, norms in text.reach(model, x, y).items():
+        np.testing.assert_array_equal(norms, found[layer])
+        assert norms.shape == (text.WINDOW,) and norms[0] < norms[-1]
+
+
+def test_how_far_back_is_where_a_gradient_falls_below_a_share() -> None:
+    assert text._back(np.array([0.001, 0.05, 0.2, 1.0]), 0.1) == "2"
+    assert text._back(np.array([0.05, 0.2, 1.0]), 0.01) == "over 2"
+
+
+def test_frequencies_are_those_of_what_was_trained_on() -> None:
+    training, tail = np.array([[0, 0, 0], [1, 1, 0]]), np.array([[0, 1, 2, 2]])
+    odds = np.array([5, 3, 1, 1]) / 9
+    assert text._frequencies(training, tail, 3) == pytest.approx(-np.log2(odds).mean())
+
+
+def test_a_model_must_beat_the_frequencies(written: text.Result) -> None:
+    for held_out, verdict in ((written.frequencies - 0.1, REPRODUCES), (5.5, DOES_NOT)):
+        (claim,) = dataclasses.replace(written, held_out=[held_out]).claims()
+        assert claim.verdict == verdict and bool(claim.why) == (verdict == DOES_NOT)
+    assert 4 < written.frequencies < 5.5 < np.log2(written.vocabulary)
+
+
 def test_text_draws_both_layers(written: text.Result) -> None:
     figure = written.picture()
-    titles = [ax.get_title() for ax in figure.axes[:4]]
+    titles = [ax.get_title() for ax in figure.axes]
     assert [title.split(":")[0] for title in titles] == ["lstm1", "lstm1", "lstm2", "lstm2"]
-    np.testing.assert_array_equal(
-        figure.axes[3].get_lines()[0].get_ydata(), written.flow.time["lstm2"][0]
-    )
-    (legend,) = figure.legends
-    assert [entry.get_text() for entry in legend.get_texts()] == ["0", "19", "38", "direct part"]
+    norms = written.end["lstm2"]
+    np.testing.assert_array_equal(figure.axes[2].get_lines()[1].get_ydata(), norms / norms[-1])
+    whole = written.flow.time["lstm2"][-1]
+    np.testing.assert_array_equal(figure.axes[3].get_lines()[0].get_ydata(), whole / whole[-1])
     assert f"{written.held_out[-1]:.2f} bits" in figure.get_suptitle()
     figure.canvas.draw()
 
