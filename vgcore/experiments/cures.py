@@ -10,7 +10,8 @@ Two networks so deep that the error signal hardly reaches the first layer (see `
 
 All networks of a disease see the same samples, are made from the same seed and take as many steps. They
 differ in the learning rates they bear: each is trained at a large and at a small one, and the run with the
-lower training loss is shown. What is held out has no say in it.
+lower training loss is shown. What is held out has no say in it. Of the sigmoid layers, skips and BatchNorm
+each teach most of the digits; of the convolutions neither does alone in so few steps, and both together do.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 A ReLU halves the mean square of what reaches it, so weights must have variance 2/n (equation 10) and not 1/n,
 as Xavier's have in the form that the paper compares with: that is 1/sqrt(2) of the signal per layer. The
 paper trains convolutional networks on ImageNet: of 22 layers (figure 2) both starts converge, and He's starts
-to reduce the error earlier; of 30 (figure 3) He's converges, and Xavier's stalls completely, with gradients that
-diminish.
+to reduce the error earlier; of 30 (figure 3) He's converges, and Xavier's stalls completely, with gradients
+that diminish.
 
 Here layers are dense, on MNIST, with the paper's momentum (0.9) and weight decay (0.0005); five networks of
 each kind, whose starts differ in the scale of the weights alone. The factor of 1/sqrt(2) comes out as it is

@@ -168,7 +168,7 @@ class Result(base.Result):
             one.axhline(_SHARES[-1], color="0.5", linewidth=0.8, linestyle=":")
             one.set(title=f"{layer}: of the last character's error alone", yscale="log")
             for name, field, dashes in (
-                ("all later ones'", self.flow.time, "-"),
+                ("its own and all later ones'", self.flow.time, "-"),
                 ("its own", self.flow.time_direct, "--"),
             ):
                 norms = field[layer][-1] / self.flow.time[layer][-1, -1]
