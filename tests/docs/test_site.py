@@ -110,6 +110,30 @@ def test_nothing_is_loaded_from_outside(pages):
             assert urlsplit(link).scheme in ("", "data") and not urlsplit(link).netloc, (path, link)
 
 
+def test_papers_and_pages_that_are_named_are_links(pages):
+    def links(name):
+        return pages[SITE / f"{name}.html"].links
+
+    assert "https://arxiv.org/abs/1502.01852" in links("cures")
+    assert "https://arxiv.org/abs/1611.01232" in links("experiments/depth_scale")
+    assert "https://arxiv.org/abs/2302.06675" in links("generated/reference/vgcore.Lion")
+    assert "../cures.html" in links("experiments/cures")
+    assert "norm_explosion.html" in links("experiments/resnet")
+    assert "../experiments/depth_scale.html" in links("howto/sweep")
+
+
+def test_pictures_lead_to_their_full_size(pages):
+    for name in ("experiments/cures", "course/4_recurrence", "howto/sweep"):
+        page = pages[SITE / f"{name}.html"]
+        pictures = [each for each in page.loaded if "_images/" in each]
+        assert pictures and set(pictures) <= set(page.links)
+
+
+def test_pages_show_what_a_cell_draws_and_not_its_name(pages):
+    for path in pages:
+        assert "&lt;Axes" not in path.read_text(encoding="utf-8"), path
+
+
 @pytest.fixture(scope="module")
 def chrome():
     with browser() as running:
@@ -134,6 +158,22 @@ CUT_OFF = """() => [...document.querySelectorAll("main *")].filter(each => {
 }).map(each => `${each.tagName} ${each.className}: ${each.textContent.slice(0, 60)}`)"""
 
 
+BROKEN = """() => {
+  const broken = [];
+  for (const head of document.querySelectorAll("main th")) {
+    const texts = document.createTreeWalker(head, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode())
+      for (const word of texts.currentNode.data.matchAll(/[^\\s-]+/g)) {
+        const range = document.createRange();
+        range.setStart(texts.currentNode, word.index);
+        range.setEnd(texts.currentNode, word.index + word[0].length);
+        if (new Set([...range.getClientRects()].map(each => each.top)).size > 1) broken.push(word[0]);
+      }
+  }
+  return broken;
+}"""
+
+
 def test_pages_fit_a_phone_and_a_desk_and_complain_of_nothing(chrome, pages):
     page = chrome.new_page()
     page.set_default_timeout(60_000)
@@ -150,10 +190,19 @@ def test_pages_fit_a_phone_and_a_desk_and_complain_of_nothing(chrome, pages):
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 wide.append(f"{name} scrolls sideways")
             wide += [f"{name}: {each}" for each in page.evaluate(CUT_OFF)[:2]]
+            wide += [f"{name}: {each} broken in a header" for each in page.evaluate(BROKEN)[:2]]
     page.close()
     assert not wide
     assert not [each for each in said if each[0] in ("warning", "error")]
     assert all(urlsplit(url).scheme in ("file", "data", "blob") for url in asked)
+
+
+def test_what_it_is_called_here_is_in_view_on_a_phone(chrome):
+    page = chrome.new_page(viewport={"width": 390, "height": 900})
+    page.goto((SITE / "keras_pytorch.html").as_uri())
+    here = page.locator("td", has_text="vg.Dense").first.bounding_box()
+    assert here["x"] >= 0 and here["x"] + here["width"] <= 390
+    page.close()
 
 
 def test_search_finds(chrome):
