@@ -105,9 +105,15 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str
     """The lines of a table."""
     columns = list(columns)
     for row in (columns, ["---"] * len(columns), *rows):
-        cells = (re.sub(r"([|*_<])", r"\\\1", cell).replace("\n", " ") for cell in row)
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {' | '.join(map(_cell, row))} |"
     yield ""
+
+
+def _cell(text: str) -> str:
+    """A cell's text, as Markdown shows it: within code only a bar is of a table."""
+    parts = re.split(r"(`[^`]*`)", text.replace("\n", " "))
+    marks = (r"[|*_<]", r"\|")  # of text, and of the code at every second place
+    return "".join(re.sub(marks[place % 2], r"\\\g<0>", part) for place, part in enumerate(parts))
 
 
 def index(kept: dict[str, dict[str, Any]]) -> str:

@@ -53,6 +53,11 @@ def test_a_page_is_made_of_its_record(name: str, command: ModuleType, kept: dict
         assert claim["why"] or claim["verdict"] == "reproduces", claim["statement"]
 
 
+def test_a_cell_is_shown_as_it_is(command: ModuleType) -> None:
+    (_, _, row, _) = command.table(("a", "b"), [("a_b | *c*", "see `a_b`, `c|d` and e_f")])
+    assert row == r"| a\_b \| \*c\* | see `a_b`, `c\|d` and e\_f |"
+
+
 def test_a_verdict_that_changes_is_told(command: ModuleType, kept: dict[str, Any]) -> None:
     now = copy.deepcopy(kept["nielsen"])
     assert command.changed(kept["nielsen"], now) == []

@@ -1,6 +1,6 @@
 """The cures side by side: one disease, many cures, the same data and the same number of steps.
 
-Two networks so deep that the error signal hardly reaches the first layer (see `diseases`):
+Two networks so deep that the error signal hardly reaches the first layer:
 
 - 50 sigmoid layers of 64 units on scikit-learn's digits: a sigmoid's slope is at most 1/4, so each layer
   takes three quarters of what is left;
