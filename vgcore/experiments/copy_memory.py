@@ -14,8 +14,9 @@ a tanh does not help.
 
 The gradient is that of the loss of the last ten steps, where the symbols are to be repeated, at every hidden
 state on the way back to where they were read. With any of the seeds 0 to 4 the LSTM ends 2 to 4 % below the
-baseline at 100 steps and on it at 200, the linear recurrence below a tenth of it at both. A GRU, whose
-gradient vanished fastest before training, gets farther than the LSTM.
+baseline at 100 steps and on it at 200, the linear recurrence below a tenth of it at both. From the seed 5 the
+LSTM ends 2 % below it at 200 steps, too, and from 6 the simple cell gets as far below as the LSTM. A GRU,
+whose gradient vanished fastest before training, gets farther than the LSTM.
 """
 
 from __future__ import annotations
@@ -157,10 +158,11 @@ class Result(base.Result):
         )
         return [
             Claim(
-                f"A simple cell stays at the baseline ({short} steps; within a tenth of it)",
+                f"A simple cell stays at the baseline ({short} steps; within a hundredth of it)",
                 "baseline",
                 _shares([rnn]),
-                verdict(*[abs(rnn.share - 1) < 0.1] * 2),
+                verdict(abs(rnn.share - 1) < 0.01, rnn.share > lstms[0].share),
+                "" if abs(rnn.share - 1) < 0.01 else f"an LSTM: {_shares(lstms[:1])}",
             ),
             Claim(
                 f"An LSTM gets below it at {short} steps (by more than a hundredth)",
