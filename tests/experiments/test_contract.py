@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import struct
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -126,6 +127,60 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
             keep.Keep(tmp_path / "broken", "some", seed=3)
     with pytest.raises(TypeError, match="keep: expected a path"):
         keep.Keep(3, "some", seed=3)
+
+
+def test_a_folder_knows_its_data_by_their_content(tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in "abc")
+    for path, content in ((first, b"1"), (second, b"2"), (third, b"1")):
+        path.write_bytes(content)
+
+    def opened(*data: Path) -> keep.Keep:
+        return keep.Keep(tmp_path / "kept", "some", data=data, seed=0)
+
+    opened(first).part("a", Done, lambda: Done(1))
+    assert opened(third).part("a", Done, lambda: Done(2)).number == 1
+    for other in ((second,), (), (first, third)):
+        with pytest.raises(ValueError, match=r"keep: expected a folder .* with other data"):
+            opened(*other)
+    with pytest.raises(FileNotFoundError):
+        opened(tmp_path / "none")
+    keep.Keep(None, "some", data=[tmp_path / "none"], seed=0)  # nobody asks
+
+
+@pytest.mark.parametrize("name", ["depth_scale", "glorot", "he", "ioffe", "irnn", "saxe", "selu"])
+def test_an_experiment_on_other_images_is_not_gone_on_with(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ("some", "others"):
+        write_images(tmp_path / folder, rng)
+    module = experiments.module(name)
+    monkeypatch.setattr(module, "images", stop)  # they are read behind the look at the folder
+    with pytest.raises(StoppedError):
+        module.run(tmp_path / "some", keep=tmp_path / "kept")
+    (tmp_path / "kept" / "some.part.npz").touch()
+    with pytest.raises(ValueError, match=r"keep: expected a folder .* with other data"):
+        module.run(tmp_path / "others", keep=tmp_path / "kept")
+    with pytest.raises(StoppedError):
+        module.run(tmp_path / "some", keep=tmp_path / "kept")
+
+
+def write_images(folder: Path, rng: np.random.Generator) -> None:
+    """Noise in MNIST's files."""
+    folder.mkdir()
+    for split, count in (("train", 300), ("t10k", 200)):
+        pixels = rng.integers(0, 256, (count, 784), np.uint8)
+        labels = rng.integers(0, 10, count, np.uint8)
+        for kind, values, shape in (
+            ("images-idx3", pixels, (count, 28, 28)),
+            ("labels-idx1", labels, (count,)),
+        ):
+            header = b"\0\0\x08" + struct.pack(f">B{len(shape)}I", len(shape), *shape)
+            (folder / f"{split}-{kind}-ubyte").write_bytes(header + values.tobytes())
+
+
+def stop(*arguments: Any) -> None:
+    raise StoppedError
 
 
 class StoppedError(Exception):

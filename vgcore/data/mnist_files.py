@@ -62,14 +62,7 @@ def mnist(
     ConnectionError
         If no address delivers the files.
     """
-    prefix = _PREFIXES[one_of("split", split, _PREFIXES)]
-    if directory is None:
-        images_path = _download(f"{prefix}-images-idx3-ubyte.gz")
-        labels_path = _download(f"{prefix}-labels-idx1-ubyte.gz")
-    else:
-        images_path = _find(directory, f"{prefix}-images", "idx3-ubyte")
-        labels_path = _find(directory, f"{prefix}-labels", "idx1-ubyte")
-
+    images_path, labels_path = files(directory, split)
     images = idx.read(images_path)
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
         raise ValueError(
@@ -97,20 +90,47 @@ def mnist(
     return x, labels.astype(np.int64)
 
 
-def _find(directory: str | os.PathLike[str], stem: str, suffix: str) -> Path:
+def files(
+    directory: str | os.PathLike[str] | None, split: str, argument: str = "directory"
+) -> tuple[Path, Path]:
+    """The files of a split, images and labels; errors speak of ``directory`` as ``argument``."""
+    stems = _stems(split)
+    if directory is None:
+        images_path, labels_path = (_download(f"{stem}-ubyte.gz") for stem in stems)
+    else:
+        images_path, labels_path = (_find(directory, stem, argument) for stem in stems)
+    return images_path, labels_path
+
+
+def begun(directory: str | os.PathLike[str], split: str) -> bool:
+    """Whether a folder holds any of a split's files."""
+    folder = Path(directory)
+    return any((folder / name).is_file() for stem in _stems(split) for name in _spellings(stem))
+
+
+def _stems(split: str) -> tuple[str, str]:
+    prefix = _PREFIXES[one_of("split", split, _PREFIXES)]
+    return f"{prefix}-images-idx3", f"{prefix}-labels-idx1"
+
+
+def _spellings(stem: str) -> list[str]:
+    stem, _, rank = stem.rpartition("-")
+    return [f"{stem}{joint}{rank}-ubyte{end}" for joint in "-." for end in ("", ".gz")]
+
+
+def _find(directory: str | os.PathLike[str], stem: str, argument: str) -> Path:
     """Return the first of the usual spellings of a file that exists in ``directory``."""
     if not isinstance(directory, (str, os.PathLike)):
         raise TypeError(
-            f"directory: expected a path (str or PathLike), got {type(directory).__name__}"
+            f"{argument}: expected a path (str or PathLike), got {type(directory).__name__}"
         )
-    folder = Path(directory)
-    names = [f"{stem}{joint}{suffix}{end}" for joint in "-." for end in ("", ".gz")]
+    folder, names = Path(directory), _spellings(stem)
     for name in names:
         if (folder / name).is_file():
             return folder / name
     lack = "none of these files in it" if folder.is_dir() else "no such directory"
     raise FileNotFoundError(
-        f"directory: expected a folder that holds one of {', '.join(names)}; got {folder}: {lack}"
+        f"{argument}: expected a folder that holds one of {', '.join(names)}; got {folder}: {lack}"
     )
 
 

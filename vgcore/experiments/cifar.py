@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ def cifar10(folder: Any, count: int, held_out: int) -> Images:
     count, held_out : int
         How many to train on, and how many to test on.
     """
+    *train, test = map(_read, files(folder))
+    x, y = (np.concatenate(parts) for parts in zip(*train, strict=True))
+    about = f"the first {min(count, len(x)):,} of CIFAR-10's images to train on"
+    return Images(x[:count], y[:count], test[0][:held_out], test[1][:held_out], about)
+
+
+def files(folder: Any) -> Iterator[Path]:
+    """The files of CIFAR-10, those to test on last; they are looked for when they are asked for."""
     folder = Path(_validate.path("cifar", folder))
     missing = [name for name in (*_TRAIN, _TEST) if not (folder / name).is_file()]
     if missing:
@@ -35,11 +44,7 @@ def cifar10(folder: Any, count: int, held_out: int) -> Images:
             "cifar: expected a folder that holds CIFAR-10's binary version, data_batch_1.bin to "
             f"data_batch_5.bin and {_TEST}; {', '.join(missing)} not found in {folder}"
         )
-    read = [_read(folder / name) for name in _TRAIN]
-    x, y = (np.concatenate(parts) for parts in zip(*read, strict=True))
-    test_x, test_y = _read(folder / _TEST)
-    about = f"the first {min(count, len(x)):,} of CIFAR-10's images to train on"
-    return Images(x[:count], y[:count], test_x[:held_out], test_y[:held_out], about)
+    yield from (folder / name for name in (*_TRAIN, _TEST))
 
 
 def _read(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

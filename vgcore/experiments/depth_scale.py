@@ -38,7 +38,7 @@ from vgcore.experiments.base import (
     silent,
     verdict,
 )
-from vgcore.experiments.images import images
+from vgcore.experiments.images import files, images
 from vgcore.experiments.keep import Keep
 from vgcore.initializers import Normal, VarianceScaling
 from vgcore.layers import Dense
@@ -260,9 +260,8 @@ def run(
     """
     _validate.integer("seed", seed, minimum=0)
     full = _validate.boolean("full", full)
-    return measure(
-        FULL if full else DEFAULT, data, seed, Keep(keep, NAME, seed=seed, full=full), meter
-    )
+    kept = Keep(keep, NAME, data=files(data), seed=seed, full=full)
+    return measure(FULL if full else DEFAULT, data, seed, kept, meter)
 
 
 def measure(

@@ -39,7 +39,7 @@ from vgcore.experiments.base import (
     verdict,
 )
 from vgcore.experiments.courses import MEASURED, Course, Training, count, train
-from vgcore.experiments.images import images
+from vgcore.experiments.images import files, images
 from vgcore.experiments.keep import Keep
 from vgcore.initializers import VarianceScaling
 from vgcore.layers import Dense
@@ -322,9 +322,8 @@ def run(
     """
     seed = _validate.integer("seed", seed, minimum=0)
     full = _validate.boolean("full", full)
-    return measure(
-        data, FULL if full else DEFAULT, seed, Keep(keep, NAME, seed=seed, full=full), meter
-    )
+    kept = Keep(keep, NAME, data=files(data), seed=seed, full=full)
+    return measure(data, FULL if full else DEFAULT, seed, kept, meter)
 
 
 def measure(data: Path | None, scale: Scale, seed: int, kept: Keep, meter: Meter) -> Result:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.data import mnist
+from vgcore import _validate
+from vgcore.data import mnist, mnist_files
+
+_SPLITS = "train", "test"
 
 
 class Images(NamedTuple):
@@ -31,19 +36,12 @@ def images(data: Any, count: int, held_out: int = 0) -> Images:
     count, held_out : int
         How many to train on, and how many others.
     """
-    try:
-        x, y = mnist(data, "train")
-        test_x, test_y = mnist(data, "test") if held_out else (x[:0], y[:0])
+    if "train" in splits(data):
+        x, y = _read(data, "train")
+        test_x, test_y = _read(data, "test") if held_out else (x[:0], y[:0])
         about = f"the first {min(count, len(x)):,} of MNIST's train split"
         return Images(x[:count], y[:count], test_x[:held_out], test_y[:held_out], about)
-    except FileNotFoundError as error:
-        try:
-            x, y = mnist(data, "test")
-        except FileNotFoundError:
-            raise FileNotFoundError(
-                "data: expected a folder that holds MNIST's files (train-images-idx3-ubyte.gz and "
-                f"train-labels-idx1-ubyte.gz, or those of t10k), got {data}"
-            ) from error
+    x, y = _read(data, "test")
     rest = len(x) - held_out
     if rest < 1:
         raise ValueError(f"data: expected more than {held_out:,} images, got {len(x):,} in {data}")
@@ -51,3 +49,28 @@ def images(data: Any, count: int, held_out: int = 0) -> Images:
         f"the first {min(count, rest):,} of MNIST's test split (the folder lacks the train split)"
     )
     return Images(x[:rest][:count], y[:rest][:count], x[rest:], y[rest:], about)
+
+
+def splits(data: Any) -> list[str]:
+    """The splits that are there, in whole or in part: what is there in part is not passed over."""
+    if data is None:
+        return list(_SPLITS)
+    folder = Path(_validate.path("data", data))
+    there = [split for split in _SPLITS if mnist_files.begun(folder, split)]
+    if not there:
+        raise FileNotFoundError(
+            "data: expected a folder that holds MNIST's files (train-images-idx3-ubyte.gz and "
+            f"train-labels-idx1-ubyte.gz, or those of t10k), got {data}"
+        )
+    return there
+
+
+def files(data: Any) -> Iterator[Path]:
+    """The files of MNIST that are there, for `Keep`; they are looked for when they are asked for."""
+    for split in splits(data):
+        yield from mnist_files.files(data, split, "data")
+
+
+def _read(data: Any, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    mnist_files.files(data, split, "data")  # what is missing is said of the argument that was given
+    return mnist(data, split)

@@ -34,7 +34,7 @@ from vgcore.experiments.base import (
     verdict,
 )
 from vgcore.experiments.courses import count
-from vgcore.experiments.images import Images, images
+from vgcore.experiments.images import Images, files, images
 from vgcore.experiments.keep import Keep
 from vgcore.initializers import Normal
 from vgcore.layers import BatchNorm, Dense, Layer
@@ -287,9 +287,8 @@ def run(
     """
     seed = _validate.integer("seed", seed, minimum=0)
     full = _validate.boolean("full", full)
-    return measure(
-        data, FULL if full else DEFAULT, seed, Keep(keep, NAME, seed=seed, full=full), meter
-    )
+    kept = Keep(keep, NAME, data=files(data), seed=seed, full=full)
+    return measure(data, FULL if full else DEFAULT, seed, kept, meter)
 
 
 def measure(data: Any, scale: Scale, seed: int, kept: Keep, meter: Meter = silent) -> Result:

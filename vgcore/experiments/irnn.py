@@ -40,7 +40,7 @@ from vgcore.experiments.base import (
     silent,
     verdict,
 )
-from vgcore.experiments.images import Images, images
+from vgcore.experiments.images import Images, files, images
 from vgcore.experiments.keep import Keep
 from vgcore.flow import GradientFlow
 from vgcore.initializers import VarianceScaling
@@ -241,8 +241,8 @@ def run(
 
 def measured(data: Path | None, scale: Scale, seed: int, keep: Path | None, meter: Meter) -> Result:
     """What `run` does, of any scale."""
+    kept = Keep(keep, "irnn", seed=seed, scale=str(tuple(scale)), data=files(data))
     given = images(data, scale.images, scale.held_out)
-    kept = Keep(keep, "irnn", seed=seed, scale=str(tuple(scale)), images=given.about)
     courses = []
     for side, width in ((_SIDE, _SIDE), (scale.side, 1)):
         for cell in NAMES:

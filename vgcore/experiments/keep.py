@@ -6,9 +6,10 @@ training is kept as it stands, at most every ten seconds, and goes on with the s
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -26,6 +27,7 @@ from vgcore.model.storage import load
 Part = TypeVar("Part")
 
 _SETTINGS = "settings.json"
+_DATA = "data"
 _PART, _FIT = ".part.npz", ".fit.json"
 _SECONDS = 10  # from one file of a training to the next
 
@@ -46,21 +48,26 @@ class Keep:
     folder : path-like or None
         Made, where there is none; None: nothing is kept.
     experiment : str
+    data : iterable of path-likes
+        Files that are read. Their content is what must be the same, wherever they lie; where nothing is
+        kept, they are not asked for.
     **settings
-        All that the outcome depends on: numbers and strings.
+        All else that the outcome depends on: numbers and strings.
 
     Raises
     ------
     ValueError
-        If the folder holds something else, or another run.
+        If the folder holds something else, or another run, or one on other data.
     OSError
         If it cannot be made, read or written.
     """
 
-    def __init__(self, folder: Any, experiment: str, **settings: Any) -> None:
+    def __init__(
+        self, folder: Any, experiment: str, *, data: Iterable[Any] = (), **settings: Any
+    ) -> None:
         self._folder = None if folder is None else Path(_validate.path("keep", folder))
         if self._folder is not None:
-            whose = {"experiment": experiment, **settings}
+            whose = {"experiment": experiment, **settings, _DATA: _digest(data)}
             _open(self._folder, {**whose, "vgcore": __version__, "cpu_level": level})
 
     def part(self, name: str, kind: type[Part], work: Callable[[], Part]) -> Part:
@@ -149,6 +156,12 @@ def told(folder: Path) -> str:
     )
 
 
+def _digest(files: Iterable[Any]) -> str | None:
+    """Tells files of other content apart; None without any."""
+    parts = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
+    return hashlib.sha256("".join(parts).encode()).hexdigest() if parts else None
+
+
 def _open(folder: Path, settings: dict[str, Any]) -> None:
     """Make the folder, or see that it is this run's, or another's that failed before anything was done."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -162,7 +175,12 @@ def _open(folder: Path, settings: dict[str, Any]) -> None:
         raise ValueError(f"keep: expected a folder of an earlier run, got {folder}") from error
     other = [key for key in settings if there.get(key) != settings[key]]
     if other and (kept > {path} or there.keys() - settings.keys()):
-        what = ", ".join(f"{key} {there.get(key)!r} (now {settings[key]!r})" for key in other)
+        what = ", ".join(
+            "other data (the content of the files differs)"
+            if key == _DATA
+            else f"{key} {there.get(key)!r} (now {settings[key]!r})"
+            for key in other
+        )
         raise ValueError(f"keep: expected a folder of the same run, got {folder} with {what}")
     if other:
         _files.replace(path, lambda file: file.write(json.dumps(settings, indent=1).encode()))

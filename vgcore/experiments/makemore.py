@@ -343,7 +343,8 @@ def measured(file: Path | None, scale: Scale, seed: int, keep: Path | None, mete
     order = np.random.default_rng(seed).permutation(len(found))
     mixed = [found[place] for place in order]
     train, held_out = examples(mixed[: len(mixed) * 4 // 5]), examples(mixed[len(mixed) * 4 // 5 :])
-    kept = Keep(keep, "makemore", seed=seed, scale=str(tuple(scale)), file=str(file))
+    read = [] if file is None else [file]
+    kept = Keep(keep, "makemore", seed=seed, scale=str(tuple(scale)), data=read)
     work = partial(
         _course, train=train, held_out=held_out, scale=scale, seed=seed, kept=kept, meter=meter
     )

@@ -42,7 +42,8 @@ from vgcore.experiments.base import (
     verdict,
 )
 from vgcore.experiments.cifar import SHAPE, cifar10
-from vgcore.experiments.images import images
+from vgcore.experiments.cifar import files as cifar_files
+from vgcore.experiments.images import files, images
 from vgcore.experiments.keep import Keep
 from vgcore.experiments.shifting import Shifted
 from vgcore.flow import GradientFlow
@@ -309,7 +310,8 @@ def run(
     """
     seed = _validate.integer("seed", seed, minimum=0)
     full = _validate.boolean("full", full)
-    kept = Keep(keep, NAME, seed=seed, full=full, images="MNIST" if cifar is None else "CIFAR-10")
+    read = files(data) if cifar is None else cifar_files(cifar)
+    kept = Keep(keep, NAME, data=read, seed=seed, full=full)
     return measure(data, cifar, FULL if full else DEFAULT, seed, kept, meter)
 
 

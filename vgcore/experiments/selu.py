@@ -27,7 +27,7 @@ from vgcore import _validate, plot
 from vgcore.experiments import base
 from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
 from vgcore.experiments.courses import GUESSING, Course, Training, count, standardized, train
-from vgcore.experiments.images import images
+from vgcore.experiments.images import files, images
 from vgcore.experiments.keep import Keep
 from vgcore.experiments.normalizing import (
     EVERY,
@@ -300,9 +300,8 @@ def run(
     """
     seed = _validate.integer("seed", seed, minimum=0)
     full = _validate.boolean("full", full)
-    return measure(
-        data, FULL if full else DEFAULT, seed, Keep(keep, NAME, seed=seed, full=full), meter
-    )
+    kept = Keep(keep, NAME, data=files(data), seed=seed, full=full)
+    return measure(data, FULL if full else DEFAULT, seed, kept, meter)
 
 
 def measure(data: Any, scale: Scale, seed: int, kept: Keep, meter: Meter) -> Result:

@@ -219,7 +219,7 @@ def run(
     steps = len(training[0]) // STREAMS
     model = network(vocabulary, units, seed)
     start = reach(model, *tail)
-    kept = Keep(keep, "text", file=str(file), seed=seed, epochs=epochs, units=units)
+    kept = Keep(keep, "text", data=[file], seed=seed, epochs=epochs, units=units)
     reading = _Reading(
         kept, tail, epochs, steps, monotonic() + 60 * minutes, keep is not None, meter
     )

@@ -328,7 +328,8 @@ def measured(
     pairs: Path | None, scale: Scale, seed: int, keep: Path | None, meter: Meter
 ) -> Result:
     """What `run` does, of any scale."""
-    kept = Keep(keep, "translation", pairs=str(pairs), seed=seed, scale=str(tuple(scale)))
+    read = [] if pairs is None else [pairs]
+    kept = Keep(keep, "translation", data=read, seed=seed, scale=str(tuple(scale)))
     given: Any = numerals.pairs(scale.pairs, scale.digits, seed, meter) if pairs is None else pairs
     options: dict[str, Any] = {
         "longest": 4 * scale.digits if pairs is None else scale.longest,
