@@ -1,13 +1,50 @@
-"""Locks that a forked child finds free: the thread that held one is not there."""
+"""Locks of threads, which a forked child finds free, and of processes, which end with theirs."""
 
 from __future__ import annotations
 
 import os
 import threading
+import weakref
 from contextlib import AbstractContextManager
-from weakref import WeakKeyDictionary
+from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+class FolderLock:
+    """Held by a process for a folder, until the object is gone or the process ends.
+
+    BlockingIOError where another process holds it. Where the system cannot lock folders, nobody is refused.
+    """
+
+    def __init__(self, folder: str) -> None:
+        if fcntl is None:
+            return
+        place = os.open(folder, os.O_RDONLY)
+        weakref.finalize(self, os.close, place)
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # some file systems of networks
+            return
+
+
+def lock_folder(folder: Any) -> FolderLock:
+    """The lock of this process for a folder, which all of its threads share."""
+    name = os.path.realpath(folder)
+    held = _folders.get(name)
+    if held is None:
+        held = _folders[name] = FolderLock(name)
+    return held
+
 
 _attributes: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+_folders: WeakValueDictionary[str, FolderLock] = WeakValueDictionary()
 
 
 def lock_of(owner: object, attribute: str) -> AbstractContextManager[bool]:

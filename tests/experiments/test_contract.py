@@ -6,6 +6,8 @@ import dataclasses
 import inspect
 import json
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -127,6 +129,26 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
             keep.Keep(tmp_path / "broken", "some", seed=3)
     with pytest.raises(TypeError, match="keep: expected a path"):
         keep.Keep(3, "some", seed=3)
+
+
+def test_a_folder_is_one_process_s_at_a_time(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    code = (
+        "import sys; from vgcore.experiments.keep import Keep\n"
+        "try: Keep(sys.argv[1], 'some', seed=0)\n"
+        "except BlockingIOError as error: print(error)"
+    )
+
+    def other() -> str:
+        command = [sys.executable, "-c", code, str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    held = keep.Keep(tmp_path, "some", seed=0)
+    again = keep.Keep(tmp_path, "some", seed=0)  # as in a notebook where a run was stopped
+    del held
+    assert "keep: expected a folder that no other run is using, got" in other()
+    del again
+    assert other() == ""
 
 
 def test_a_folder_knows_its_data_by_their_content(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from vgcore import _files, _npz, _validate
+from vgcore import _files, _locks, _npz, _validate
 from vgcore._core.simd import level
 from vgcore._version import __version__
 from vgcore.flow import GradientFlow
@@ -59,7 +59,7 @@ class Keep:
     ValueError
         If the folder holds something else, or another run, or one on other data.
     OSError
-        If it cannot be made, read or written.
+        If it cannot be made, read or written; BlockingIOError if another process uses it.
     """
 
     def __init__(
@@ -68,6 +68,8 @@ class Keep:
         self._folder = None if folder is None else Path(_validate.path("keep", folder))
         if self._folder is not None:
             whose = {"experiment": experiment, **settings, _DATA: _digest(data)}
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self._folder)  # as long as this is there
             _open(self._folder, {**whose, "vgcore": __version__, "cpu_level": level})
 
     def part(self, name: str, kind: type[Part], work: Callable[[], Part]) -> Part:
@@ -162,9 +164,17 @@ def _digest(files: Iterable[Any]) -> str | None:
     return hashlib.sha256("".join(parts).encode()).hexdigest() if parts else None
 
 
+def _locked(folder: Path) -> _locks.FolderLock:
+    try:
+        return _locks.lock_folder(folder)
+    except BlockingIOError as error:
+        raise BlockingIOError(
+            f"keep: expected a folder that no other run is using, got {folder}, which another process uses"
+        ) from error
+
+
 def _open(folder: Path, settings: dict[str, Any]) -> None:
-    """Make the folder, or see that it is this run's, or another's that failed before anything was done."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """See that the folder is new, or this run's, or another's that failed before anything was done."""
     path = folder / _SETTINGS
     kept = set(folder.iterdir())
     if kept and path not in kept:
@@ -215,12 +225,12 @@ class _Training:
         state = json.dumps({"epochs": epochs, "history": self.history})
         _files.replace(self._state, lambda file: file.write(state.encode()))
         for path in before:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def forget(self) -> None:
         self._state.unlink(missing_ok=True)
         for path in self._files():
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def _file(self, what: str) -> Path:
         return self.folder / f"{self.name}.{what}-{self.epochs}.npz"
