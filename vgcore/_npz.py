@@ -65,7 +65,7 @@ def read(path: str) -> dict[str, Array]:
 
 
 @contextlib.contextmanager
-def refusing(path: str, expected: str) -> Iterator[None]:
+def refusing(path: str, expected: str, argument: str = "path") -> Iterator[None]:
     """Say what was expected of a file where its content makes anything go wrong."""
     try:
         yield
@@ -74,7 +74,7 @@ def refusing(path: str, expected: str) -> Iterator[None]:
     except Exception as error:
         reason = error.args[0] if isinstance(error, KeyError) else error
         raise ValueError(
-            f"path: expected {expected}, got {path!r}: {str(reason) or type(error).__name__}"
+            f"{argument}: expected {expected}, got {path!r}: {str(reason) or type(error).__name__}"
         ) from error
 
 

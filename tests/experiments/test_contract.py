@@ -131,6 +131,24 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
         keep.Keep(3, "some", seed=3)
 
 
+def test_what_was_kept_and_is_damaged_is_named(tmp_path: Path) -> None:
+    kept = keep.Keep(tmp_path, "some", seed=0)
+    path = tmp_path / "a.part.npz"
+    kept.part("a", Done, lambda: Done(1))
+    whole = path.read_bytes()
+    with pytest.raises(ValueError, match=r"keep: .*a\.part\.npz': it differs .* in flow, values"):
+        kept.part("a", Measured, lambda: pytest.fail("is there"))
+    for content, what in ((whole[:-9], "it is truncated or damaged"), (b"", "it is empty")):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"keep: expected a part .*a\.part\.npz': {what}"):
+            kept.part("a", Done, lambda: Done(1))
+    model = vg.Sequential([vg.Dense(1)], input_shape=1)
+    for text in ("{", "{}"):
+        (tmp_path / "net.fit.json").write_text(text)
+        with pytest.raises(ValueError, match=r"keep: expected a training .*net\.fit\.json'"):
+            kept.fit("net", model, [[1.0]], [[1.0]], epochs=1)
+
+
 def test_a_folder_is_one_process_s_at_a_time(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     code = (

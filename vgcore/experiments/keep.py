@@ -92,12 +92,20 @@ class Keep:
             for field in fields(kind)  # type: ignore[arg-type]
         }
         if path.exists():
-            values: dict[str, Any] = {
-                key: value if value.ndim else value.item()
-                for key, value in _npz.read(str(path)).items()
-            }
-            kept = {key: GradientFlow.load(file) for key, file in flows.items() if file.exists()}
-            return kind(**values, **kept)
+            values: dict[str, Any]
+            with _npz.refusing(
+                str(path), "a part that was kept (delete it: it is done again)", "keep"
+            ):
+                values = {
+                    key: value if value.ndim else value.item()
+                    for key, value in _npz.read(str(path)).items()
+                }
+                for key, file in flows.items():
+                    if file.exists():
+                        values[key] = GradientFlow.load(file)
+                if other := values.keys() ^ flows.keys():
+                    raise ValueError(f"it differs from such a part in {_npz.some(other)}")
+            return kind(**values)
         part = work()
         values = {key: getattr(part, key) for key in flows}
         for key, value in values.items():
@@ -205,9 +213,13 @@ class _Training:
 
     def __post_init__(self) -> None:
         self._state = self.folder / f"{self.name}{_FIT}"
-        kept = json.loads(self._state.read_text()) if self._state.exists() else {}
-        self.epochs: int = kept.get("epochs", 0)
-        self.history: dict[str, list[float]] = kept.get("history", {})
+        self.epochs: int = 0
+        self.history: dict[str, list[float]] = {}
+        if self._state.exists():
+            expected = "a training that was kept (delete it: it begins again)"
+            with _npz.refusing(str(self._state), expected, "keep"):
+                kept = json.loads(self._state.read_text(encoding="utf-8"))
+                self.epochs, self.history = kept["epochs"], kept["history"]
 
     def restored(
         self, model: Sequential, flow: GradientFlow | None
