@@ -199,6 +199,24 @@ def test_help_lists_commands_and_options() -> None:
     assert "--meter" not in help_text
 
 
+@pytest.mark.parametrize(
+    ("options", "both"),
+    [
+        (["--out", "a.png", "--html", "a.png"], "html: expected another file than --out"),
+        (["--html", "a", "--json", "./a"], "json: expected another file than --html"),
+        (["--file", "text", "--json", "text"], "json: expected another file than --file"),
+    ],
+)
+def test_no_file_is_written_over_another(
+    options: list[str], both: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text").write_text("a text")
+    done = vgcore("run", "makemore" if "--file" in options else "demo", *options)
+    assert done.exit_code == 1 and both in done.stderr
+    assert os.listdir() == ["text"] and Path("text").read_text() == "a text"
+
+
 def test_a_missing_file_is_named() -> None:
     assert "Missing option '--file'" in vgcore("run", "text").stderr
 

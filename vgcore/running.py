@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import perf_counter
 from types import ModuleType
@@ -53,6 +54,7 @@ def command(name: str, experiment: ModuleType) -> Callable[..., None]:
     def work(out: Path, html: Path | None, json: Path | None, **arguments: Any) -> None:
         given = {key: value for key, value in arguments.items() if key in own}
         with consoles.failing_readably():
+            _check_apart({**arguments, "out": out, "html": html, "json": json})
             plot.check_path(out)
             for path in (html, json):
                 if path is not None:
@@ -76,6 +78,18 @@ def command(name: str, experiment: ModuleType) -> Callable[..., None]:
     what = (inspect.getdoc(run) or "").partition("\n\n")[0]
     work.__doc__ = f"{what}\n\nAfter {experiment.ABOUT.source}."
     return work
+
+
+def _check_apart(arguments: Mapping[str, Any]) -> None:
+    """ValueError where what is written would replace what is read, or what is written before it."""
+    paths: dict[str, str] = {}
+    for key, path in arguments.items():
+        if isinstance(path, Path) and (path.is_file() or not path.exists()):
+            other = paths.setdefault(os.path.realpath(path), key)
+            if other != key:
+                raise ValueError(
+                    f"{key}: expected another file than --{other}, got {path} for both"
+                )
 
 
 def _run(
