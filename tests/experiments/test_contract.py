@@ -120,8 +120,11 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "file").touch()
     with pytest.raises(ValueError, match="keep: expected a new folder or one of an earlier run"):
         keep.Keep(tmp_path / "other", "some", seed=3)
-    with pytest.raises(FileExistsError):
-        keep.Keep(tmp_path / "other" / "file", "some", seed=3)
+    for place in ("file", "file/in"):
+        with pytest.raises(OSError, match=r"keep: expected a folder, got .*, where a file is"):
+            keep.Keep(tmp_path / "other" / place, "some", seed=3)
+    with pytest.raises(ValueError, match="keep: expected a folder, got ''"):
+        keep.Keep("", "some", seed=3)
     (tmp_path / "broken").mkdir()
     for text, what in (("{", "an earlier"), ('{"theme": "dark"}', "the same")):
         (tmp_path / "broken" / "settings.json").write_text(text)

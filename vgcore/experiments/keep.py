@@ -65,10 +65,10 @@ class Keep:
     def __init__(
         self, folder: Any, experiment: str, *, data: Iterable[Any] = (), **settings: Any
     ) -> None:
-        self._folder = None if folder is None else Path(_validate.path("keep", folder))
+        self._folder = None if folder is None else _path(folder)
         if self._folder is not None:
             whose = {"experiment": experiment, **settings, _DATA: _digest(data)}
-            self._folder.mkdir(parents=True, exist_ok=True)
+            _make(self._folder)
             self._lock = _locked(self._folder)  # as long as this is there
             _open(self._folder, {**whose, "vgcore": __version__, "cpu_level": level})
 
@@ -164,6 +164,20 @@ def told(folder: Path) -> str:
     return (
         f"{folder} keeps what is finished (parts: {parts}) and what has begun (trainings: {begun})"
     )
+
+
+def _path(folder: Any) -> Path:
+    name = _validate.path("keep", folder)
+    if not name:
+        raise ValueError("keep: expected a folder, got ''")
+    return Path(name)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise type(error)(f"keep: expected a folder, got {folder}, where a file is") from error
 
 
 def _digest(files: Iterable[Any]) -> str | None:
