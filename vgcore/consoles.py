@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-_PLAIN = {"‖": "||", "δ": "delta", "σ": "sigma", "²": "2", "–": "-", "→": "->", "×": "x", "−": "-"}
+_PLAIN = {
+    "‖": "||",
+    "–": "-",
+    "−": "-",
+    "→": "->",
+    "×": "x",
+    "·": "*",
+    "±": "+-",
+    "∓": "-+",
+    "√": "sqrt ",
+}
+_PLAIN |= {"∂": "d", "∫": "integral ", "∞": "infinity", "’": "'", "…": "...", "≤": "<=", "≥": ">="}
+_GREEK = re.compile(r"GREEK (SMALL|CAPITAL) LETTER (?:FINAL )?(\w+)")
 
 
 def prepare() -> None:
@@ -28,10 +42,24 @@ def spell(text: str, encoding: str) -> str:
         try:
             character.encode(encoding)
         except UnicodeEncodeError:
-            return _PLAIN.get(character, "?")
+            plain = _plain(character)
+            return plain if plain.isascii() else "?"
         return character
 
     return "".join(map(one, text))
+
+
+def _plain(character: str) -> str:
+    """Another spelling: a Greek letter's name, what a raised or accented letter is without that."""
+    if character in _PLAIN:
+        return _PLAIN[character]
+    if greek := _GREEK.fullmatch(unicodedata.name(character, "")):
+        name = greek[2].replace("LAMDA", "LAMBDA")
+        return name.lower() if greek[1] == "SMALL" else name.capitalize()
+    apart = unicodedata.normalize("NFKD", character)
+    if not apart[0].isalnum():  # a stroke through a sign makes it another, as in ≠
+        return "?"
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
 
 
 @contextmanager
