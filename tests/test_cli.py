@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -9,20 +10,22 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from processes import run_python
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 import vgcore as vg
-from vgcore import _extras, consoles, experiments
+from vgcore import _extras, consoles, diagnosis, experiments
 from vgcore.commands import app
 from vgcore.experiments import base, demo, time
 from vgcore.experiments.diseases import DENSE
-from vgcore.running import _show
+from vgcore.running import _print_table, _show
 
 
 def vgcore(*arguments: str | Path) -> Result:
@@ -302,9 +305,31 @@ def test_a_narrow_console_that_can_do_nothing(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout.decode() + done.stderr.decode()
 
 
+@pytest.mark.parametrize("width", [80, 40, 20])
+def test_a_narrow_table_is_folded_and_not_cut(width: int) -> None:
+    columns = ("start", "largest share of updates", "updates to the least")
+    row = ("kaiming_normal", "0.0123456789", "12,345,678")
+    console = Console(width=width, file=io.StringIO())
+    _print_table(console, base.Table("Updates of each start", columns, [row]))
+    printed = console.file.getvalue()
+    assert max(map(len, printed.splitlines())) <= width
+    assert "…" not in printed
+    for number in row[1:]:
+        assert number in printed
+
+
 def test_what_has_no_other_spelling_is_a_question_mark() -> None:
-    assert consoles.spell("δ ≠ ‖é‖²", "ascii") == "delta ? ||?||2"
+    assert consoles.spell("δ ≠ ‖é‖²", "ascii") == "delta ? ||e||2"
+    assert consoles.spell("α λ ξ ψ Ω: √2 ± ∂", "ascii") == "alpha lambda xi psi Omega: sqrt 2 +- d"
+    assert consoles.spell("γ₁² √2 ○", "cp1252") == "gamma1² sqrt 2 ?"
     assert consoles.spell("δ ≠ ‖é‖²", "utf-8") == "δ ≠ ‖é‖²"
+
+
+@pytest.mark.parametrize("package", [experiments, diagnosis])
+def test_all_that_is_printed_has_a_plain_spelling(package: ModuleType) -> None:
+    folder = Path(str(package.__file__)).parent
+    written = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    assert "?" not in consoles.spell("".join(set(written) - set("?○")), "ascii")
 
 
 def test_version_and_module() -> None:

@@ -18,6 +18,7 @@ from typing import Any, get_args, get_type_hints
 import typer
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -163,14 +164,29 @@ def _console() -> Console:
 
 
 def _print_table(console: Console, content: base.Table, numbers: bool = True) -> None:
-    """Print a table; ``numbers``: all columns but the first stand to the right."""
+    """Print a table; ``numbers``: all columns but the first stand to the right.
+
+    Where the console is too narrow for the words of a row side by side, they stand below each other.
+    """
     title = _spelled(console, content.title, "bold") if content.title else None
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for place, name in enumerate(content.columns):
-        table.add_column(_spelled(console, name), justify="right" if numbers and place else "left")
+        justify: Any = "right" if numbers and place else "left"
+        table.add_column(_spelled(console, name), justify=justify, overflow="fold")  # never cut
     for row in content.rows:
         table.add_row(*(_spelled(console, cell) for cell in row))
-    console.print(table)
+    table.show_header = False
+    unbound = console.options.update_width(10_000)
+    narrow = Measurement.get(console, unbound, table).minimum > console.width
+    table.show_header = True
+    if not narrow:
+        console.print(table)
+        return
+    if title:
+        console.print(title)
+    for row in content.rows:
+        lines = [f"{name}: {cell}" for name, cell in zip(content.columns, row, strict=True)]
+        console.print(_spelled(console, "\n".join([*lines, ""])), overflow="fold")
 
 
 def _spelled(console: Console, text: str, style: str = "") -> Text:
