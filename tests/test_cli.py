@@ -153,7 +153,7 @@ def test_cures_prints_a_row_for_each(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["run", "cures", "--disease", "dense,cnv"], "disease: expected one of .* got 'cnv'"),
-        (["run", "cures", "--data", "no-such-folder"], "directory: .* got no-such-folder"),
+        (["run", "cures", "--data", "no-such-folder"], "data: .* got no-such-folder"),
         (["run", "nielsen", "--data", "no-such-folder"], "data: .* got no-such-folder"),
         (["demo", "--epochs", "0"], "epochs: expected an integer of at least 1, got 0"),
         (["demo", "--seed", "-1"], "seed: expected an integer of at least 0, got -1"),
@@ -163,6 +163,8 @@ def test_cures_prints_a_row_for_each(tmp_path: Path) -> None:
         ),
         (["run", "time", "--length", "1"], "length: expected an integer of at least 2, got 1"),
         (["run", "text", "--file", "no-such-file"], "file: expected a text .* got no-such-file"),
+        (["run", "makemore", "--file", "none"], "file: expected a text .* got none .No such file"),
+        (["run", "translation", "--pairs", "none"], "pairs: expected .* got none .No such file"),
         (["run", "text", "--file", "a", "--minutes", "0"], "minutes: expected .* above 0, got 0"),
         (["demo", "--out", "picture.pgn"], "out: expected a name ending in .* got picture.pgn"),
         (["demo", "--out", "no-such-folder/a.png"], "out: expected a folder .* no-such-folder"),

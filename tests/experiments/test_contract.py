@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 
 import vgcore as vg
 from vgcore import experiments
-from vgcore.experiments import base, keep, records
+from vgcore.experiments import base, cures, keep, records
+from vgcore.experiments.images import images
 
 
 @dataclasses.dataclass(repr=False)
@@ -206,6 +207,20 @@ def test_an_experiment_on_other_images_is_not_gone_on_with(
         module.run(tmp_path / "others", keep=tmp_path / "kept")
     with pytest.raises(StoppedError):
         module.run(tmp_path / "some", keep=tmp_path / "kept")
+
+
+def test_images_that_are_there_in_part_are_not_passed_over(tmp_path: Path) -> None:
+    write_images(tmp_path / "some", np.random.default_rng(0))
+    assert images(tmp_path / "some", 9, 5).about == "the first 9 of MNIST's train split"
+    with pytest.raises(ValueError, match="data: expected more than 1,000 images, got 200"):
+        cures.run(disease="conv", data=tmp_path / "some")
+    (tmp_path / "some" / "train-labels-idx1-ubyte").unlink()
+    with pytest.raises(FileNotFoundError, match=r"data: expected .* train-labels-idx1-ubyte,"):
+        images(tmp_path / "some", 9, 5)
+    (tmp_path / "some" / "train-images-idx3-ubyte").unlink()
+    assert "the folder lacks the train split" in images(tmp_path / "some", 9, 5).about
+    with pytest.raises(TypeError, match="data: expected a path"):
+        images(3, 9, 5)
 
 
 def write_images(folder: Path, rng: np.random.Generator) -> None:

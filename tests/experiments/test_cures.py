@@ -245,7 +245,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
 
 def test_missing_images_show_before_any_work(tmp_path: Path, mnist_directory: Path) -> None:
     calls: list[tuple[str, int, int]] = []
-    with pytest.raises(FileNotFoundError, match="directory: expected a folder"):
+    with pytest.raises(FileNotFoundError, match="data: expected a folder"):
         cures.run(data=tmp_path, meter=lambda *part: calls.append(part))
     with pytest.raises(ValueError, match=r"images: expected at most 9,000, .* got 9,001"):
         cures.run(data=mnist_directory, images=9001, meter=lambda *part: calls.append(part))

@@ -19,9 +19,10 @@ goes on. ``meter``, the last one, is a `Meter`. What every ``run`` raises, befor
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from vgcore import _html, _validate
 from vgcore.model.callbacks import OnProgress
@@ -172,6 +173,18 @@ def fit_callback(meter: Meter, part: str) -> OnProgress:
         meter(part, progress.step, progress.steps)
 
     return OnProgress(report)
+
+
+@contextmanager
+def reading(argument: str, path: Any) -> Iterator[None]:
+    """Have what goes wrong where a text file is read speak of the argument."""
+    _validate.path(argument, path)
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(
+            f"{argument}: expected a text file that can be read, got {path} ({error.strerror})"
+        ) from error
 
 
 def names(argument: str, given: str, options: Iterable[str]) -> list[str]:

@@ -27,8 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import _validate, plot
-from vgcore.data import digits, mnist, train_test_split
+from vgcore.data import digits, train_test_split
 from vgcore.experiments import base, diseases
+from vgcore.experiments import images as mnist_images
 from vgcore.experiments.base import About, Claim, Meter, Table, names, silent, verdict
 from vgcore.experiments.diseases import CLASSES, CONVOLUTIONAL, DENSE, Cure, Disease
 from vgcore.layers import Conv2d, Dense, Highway
@@ -272,7 +273,9 @@ def _digits(seed: int) -> Parts:
 
 def _mnist(directory: Path | None, images: int) -> Parts:
     """Images of the test split, averaged to 14 x 14: the first to train on, the last held out."""
-    x, y = mnist(directory, "test")
+    x, y = mnist_images.read(directory, "test")
+    if len(x) <= _HELD_OUT:
+        raise ValueError(f"data: expected more than {_HELD_OUT:,} images, got {len(x):,}")
     if images > len(x) - _HELD_OUT:
         raise ValueError(
             f"images: expected at most {len(x) - _HELD_OUT:,}, for {_HELD_OUT:,} are held out; got "

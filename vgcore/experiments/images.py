@@ -37,11 +37,11 @@ def images(data: Any, count: int, held_out: int = 0) -> Images:
         How many to train on, and how many others.
     """
     if "train" in splits(data):
-        x, y = _read(data, "train")
-        test_x, test_y = _read(data, "test") if held_out else (x[:0], y[:0])
+        x, y = read(data, "train")
+        test_x, test_y = read(data, "test") if held_out else (x[:0], y[:0])
         about = f"the first {min(count, len(x)):,} of MNIST's train split"
         return Images(x[:count], y[:count], test_x[:held_out], test_y[:held_out], about)
-    x, y = _read(data, "test")
+    x, y = read(data, "test")
     rest = len(x) - held_out
     if rest < 1:
         raise ValueError(f"data: expected more than {held_out:,} images, got {len(x):,} in {data}")
@@ -71,6 +71,7 @@ def files(data: Any) -> Iterator[Path]:
         yield from mnist_files.files(data, split, "data")
 
 
-def _read(data: Any, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    mnist_files.files(data, split, "data")  # what is missing is said of the argument that was given
+def read(data: Any, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """A split; what is missing is said of the argument that was given."""
+    mnist_files.files(data, split, "data")
     return mnist(data, split)

@@ -42,6 +42,7 @@ from vgcore.experiments.base import (
     Table,
     fit_callback,
     near,
+    reading,
     silent,
     verdict,
 )
@@ -361,7 +362,8 @@ def words(file: Path | None) -> list[str]:
 
         whole = " ".join(topics.values())
     else:
-        read = text(file)
+        with reading("file", file):
+            read = text(file)
         whole = read.decode(read.codes)
     return sorted(set(re.findall("[a-z]{2,}", whole.lower())))
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate, data, plot
 from vgcore.experiments import base
-from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, reading, silent, verdict
 from vgcore.experiments.keep import Keep
 from vgcore.flow import GradientFlow
 from vgcore.layers import LSTM, Dense, Embedding
@@ -305,12 +305,8 @@ class _Reading(Callback):
 
 def _read(file: Path) -> tuple[data.Text, tuple[Array, Array], tuple[Array, Array]]:
     """The text, and its beginning and its end as streams."""
-    try:
+    with reading("file", file):
         text = data.text(file)
-    except OSError as error:
-        raise type(error)(
-            f"file: expected a text file that can be read, got {file} ({error.strerror})"
-        ) from error
     shortest = 10 * (STREAMS * WINDOW + 1)
     if len(text.codes) < shortest:
         raise ValueError(

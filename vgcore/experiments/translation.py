@@ -42,6 +42,7 @@ from vgcore.experiments.base import (
     Meter,
     Table,
     fit_callback,
+    reading,
     silent,
     verdict,
 )
@@ -329,6 +330,9 @@ def measured(
 ) -> Result:
     """What `run` does, of any scale."""
     read = [] if pairs is None else [pairs]
+    for path in read:
+        with reading("pairs", path), open(path, "rb"):
+            pass
     kept = Keep(keep, "translation", data=read, seed=seed, scale=str(tuple(scale)))
     given: Any = numerals.pairs(scale.pairs, scale.digits, seed, meter) if pairs is None else pairs
     options: dict[str, Any] = {
