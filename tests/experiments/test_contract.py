@@ -66,13 +66,17 @@ def test_every_experiment_keeps_the_contract(name: str) -> None:
     for key in parameters.keys() - {"meter"}:
         assert get_origin(hints[key]) is Annotated, key
         assert get_args(hints[key])[1].endswith("."), key
+    file: dict[str, Any] = {"file": Path(__file__)} if name == "text" else {}
     with pytest.raises(ValueError, match="seed: expected an integer of at least 0"):
-        module.run(seed=-1, **({"file": Path(__file__)} if name == "text" else {}))
+        module.run(seed=-1, **file)
+    for seed in (None, 1.5):
+        with pytest.raises(TypeError, match="seed: expected an integer"):
+            module.run(seed=seed, **file)
 
 
 def test_names_that_are_none_are_answered() -> None:
     with pytest.raises(ValueError, match=r"name: expected one of demo, .* did you mean 'nielsen'"):
-        experiments.run("nilsen")
+        experiments.run("nielson")
     with pytest.raises(TypeError, match="name: expected a name"):
         experiments.about(3)  # type: ignore[arg-type]
 

@@ -180,6 +180,7 @@ def run(
     What it takes and raises is said in `vgcore.experiments.base`.
     """
     epochs = _validate.integer("epochs", epochs, minimum=1)
+    seed = _validate.integer("seed", seed, minimum=0)
     parts = data.train_test_split(*data.digits(), seed=seed)
     sick, cured = (
         _train(name, activation, start, parts, epochs, seed, meter)
