@@ -65,5 +65,5 @@ def test_it_draws_and_refuses(measured: hanin.Result) -> None:
     measured.picture().savefig(io.BytesIO())
     assert len(measured.tables()[0].rows) == 9
     assert "networks had a layer" in measured.notes()[0]
-    with pytest.raises(ValueError, match="draws: expected an integer of at least 2"):
-        hanin.run(draws=1)
+    with pytest.raises(ValueError, match="draws: expected an integer of at least 10"):
+        hanin.run(draws=9)

@@ -233,9 +233,9 @@ def run(
     """Measure how the gradients of random ReLU networks are spread, by the networks' shape.
 
     What it takes and raises is said in `vgcore.experiments.base`; ``draws`` is at
-    least 2.
+    least 10.
     """
-    _validate.integer("draws", draws, minimum=2)
+    _validate.integer("draws", draws, minimum=10)
     rng = np.random.default_rng(_validate.integer("seed", seed, minimum=0))
     logs = np.empty((len(SHAPES), len(SHAPES[0]), draws))
     for done, (row, column) in enumerate(np.ndindex(logs.shape[:2])):
