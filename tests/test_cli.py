@@ -339,6 +339,30 @@ def test_version_and_module() -> None:
     assert (done.returncode, done.stdout) == (0, f"vgcore {vg.__version__}\n")
 
 
+def test_a_command_imports_its_own_experiment_alone() -> None:
+    code = (
+        "import sys; from vgcore.cli import main; sys.argv = ['vgcore', 'run', 'demo', '--help']\n"
+        "try: main()\n"
+        "finally: print([name for name in sys.modules if name.startswith('vgcore.experiments.')])"
+    )
+    done = run_python("-c", code)
+    assert done.returncode == 0, done.stderr
+    imported = set(re.findall(r"vgcore\.experiments\.(\w+)", done.stdout.splitlines()[-1]))
+    assert imported & set(experiments.NAMES) == {"demo"}
+
+
+def test_a_program_that_is_stopped_while_it_starts_says_nothing() -> None:
+    code = (
+        "import sys, builtins; from vgcore import cli; there = builtins.__import__\n"
+        "def stopped(name, *rest):\n"
+        "    if name == 'vgcore.commands': raise KeyboardInterrupt\n"
+        "    return there(name, *rest)\n"
+        "builtins.__import__ = stopped; cli.main()"
+    )
+    done = run_python("-c", code)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_without_its_libraries_the_program_names_the_extra(missing: str) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None; from vgcore.cli import main; main()"

@@ -18,4 +18,6 @@ def main() -> None:
         about = _extras.missing(error.name, "cli", "the command line needs")
         print(f"error: {about}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)  # as typer ends, once it is there
     app(prog_name="vgcore")

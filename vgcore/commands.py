@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from vgcore import _files, consoles, running
 from vgcore._version import __version__
@@ -17,9 +19,37 @@ from vgcore.model import Sequential
 from vgcore.reporting import report
 from vgcore.reporting.files import arrays_of, opened
 
+
+class _Commands(Mapping[str, Any]):
+    """The commands of experiments: one is imported where it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in NAMES:
+            raise KeyError(name)
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(running.command(name, module(name)))
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+class _Experiments(TyperGroup):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = _Commands()  # type: ignore[assignment]
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-experiments = typer.Typer(no_args_is_help=True, help="Run an experiment.")
-app.add_typer(experiments, name="run")
+app.add_typer(
+    typer.Typer(cls=_Experiments, no_args_is_help=True, help="Run an experiment."), name="run"
+)
 
 
 def _version(wanted: bool) -> None:
@@ -118,5 +148,3 @@ def _print(text: str) -> None:
 
 app.command("list")(running.listing)
 app.command("demo")(running.command("demo", module("demo")))
-for _name in NAMES:
-    experiments.command(_name)(running.command(_name, module(_name)))
