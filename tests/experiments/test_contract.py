@@ -6,14 +6,13 @@ import dataclasses
 import inspect
 import json
 import struct
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from processes import run_python
 
 import vgcore as vg
 from vgcore import experiments
@@ -166,8 +165,7 @@ def test_a_folder_is_one_process_s_at_a_time(tmp_path: Path) -> None:
     )
 
     def other() -> str:
-        command = [sys.executable, "-c", code, str(tmp_path)]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return str(run_python("-c", code, str(tmp_path)).stdout)
 
     held = keep.Keep(tmp_path, "some", seed=0)
     again = keep.Keep(tmp_path, "some", seed=0)  # as in a notebook where a run was stopped
