@@ -62,6 +62,21 @@ def test_claims_hold_of_the_published_law_and_not_of_others() -> None:
     assert [claim.verdict for claim in half.claims()] == [DOES_NOT, REPRODUCES, DOES_NOT]
 
 
+def test_the_deepest_that_were_trained_are_a_lower_bound() -> None:
+    law = {1.0: 20, 1.25: 40, 1.76: 100, 2.5: 100, 3.0: 53, 4.0: 41}
+    _, falls, multiple = of_depths(law).claims()
+    assert falls.measured == "20 at 1, 40 at 1.25, ≥ 100 at 1.76, ≥ 100 at 2.5, 54 at 3, 42 at 4"
+    scale = of_depths(law).scales[3]
+    assert f", ≥ {100 / scale:.1f} ξ_c at 2.5" in multiple.measured
+    assert "median 5.9 ξ_c" in multiple.measured  # that bound is above the middle
+    assert multiple.verdict == REPRODUCES
+    middle = of_depths(law | {1.0: 40, 4.0: 70}).claims()[2]
+    assert "; median ≥ 8." in middle.measured and middle.verdict == IN_KIND
+    assert "instead of 6" in middle.why
+    rows = of_depths(law).tables()[0].rows
+    assert rows[-1] == ("trainable depth", "20", "40", "≥ 100", "≥ 100", "54", "42")
+
+
 def test_a_run_that_was_stopped_goes_on(
     measured: depth_scale.Result, tmp_path: Path, mnist_directory: Path
 ) -> None:
