@@ -57,6 +57,19 @@ def test_claims_can_fail(measured: amplification.Result) -> None:
     assert good.claims()[2].measured.startswith("after 1 of 4 epochs, times 10")
 
 
+def test_what_factors_do_at_the_largest_rate_is_told_as_measured(
+    measured: amplification.Result,
+) -> None:
+    accuracies = np.full((3, 4, 2), 0.5)
+    accuracies[:, 1:] = 0.9
+    each = dataclasses.replace(measured, accuracies=accuracies)
+    assert "every factor helps: 50.0% without, 90.0% times 2, 90.0%" in each.claims()[1].why
+    accuracies[2, 3] = 0.1
+    assert "not every factor helps: 50.0% without" in each.claims()[1].why
+    assert each.claims()[1].why.endswith("10.0% times 10")
+    assert each.claims()[0].measured == "90.0% at the rate 0.03 (times 2), without 50.0%"
+
+
 def test_it_draws_and_refuses(measured: amplification.Result) -> None:
     measured.picture().savefig(io.BytesIO())
     assert len(measured.tables()[0].rows) == 3
