@@ -125,6 +125,18 @@ def test_claims_come_out_both_ways(measured: forget_gate.Result) -> None:
     assert of((0, 0, 0), 0, (0.5, 0.5)) == ["does not"] * 5
 
 
+def test_the_share_that_is_drawn_falls_at_errors_and_not_where_the_streams_end(
+    measured: forget_gate.Result,
+) -> None:
+    right = np.full((4, 10), 60)
+    right[0, 3], right[1, 5] = 7, 20
+    kinds = [replace(kind, right=right) for kind in measured.kinds]
+    line = replace(measured, kinds=kinds).picture().axes[0].lines[0]
+    np.testing.assert_array_equal(line.get_xdata(), [1, 7, 20, 60])
+    np.testing.assert_array_equal(line.get_ydata(), [1, 0.75, 0.5, 0.5])
+    assert "50% to the end" in line.get_label()
+
+
 def test_it_is_drawn_and_told(measured: forget_gate.Result) -> None:
     measured.picture().savefig(io.BytesIO())
     (table,) = measured.tables()

@@ -222,8 +222,8 @@ class Result(base.Result):
         return [
             f"{self.about}; σb² = {BIAS:g}.",
             f"Trainable: more than {_LEARNED:.0%} of the images are right in the last epoch, which is "
-            f"half-way between guessing and all of them. ≥ stands where even networks of {self.depths[-1]:.0f} "
-            "layers are, the deepest that were trained.",
+            "half-way between guessing and all of them. ≥ stands where the deepest networks are, of "
+            f"{self.depths[-1]:.0f} layers.",
         ]
 
     def picture(self) -> Figure:
