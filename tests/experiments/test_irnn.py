@@ -62,6 +62,24 @@ def test_the_better_rate_is_shown(measured: irnn.Result) -> None:
     measured.picture().savefig(io.BytesIO())
 
 
+def test_the_picture_names_the_timesteps_whose_gradient_it_does_not_show(
+    measured: irnn.Result,
+) -> None:
+    starts = {"rnn": np.geomspace(1e-30, 1, 49), "irnn": np.ones(49), "lstm": np.ones(49)}
+    starts["irnn"][:18] = 0
+    courses = [
+        dataclasses.replace(each, start=starts[each.cell]) for each in measured.pixels.values()
+    ]
+    lines = dataclasses.replace(measured, courses=courses).picture().axes[0].lines
+    assert [line.get_label() for line in lines] == [
+        "RNN, tanh: below $10^{-15}$ up to step 24",
+        "IRNN: 0 up to step 18, no ink yet (ReLUs are off)",
+        "LSTM",
+    ]
+    drawn = np.asarray(lines[1].get_ydata(), float)
+    assert np.isnan(drawn[:18]).all() and (drawn[18:] == 1).all()
+
+
 def test_claims_can_come_out_both_ways(measured: irnn.Result) -> None:
     def verdicts(accuracies: dict[str, float], kept: float) -> list[str]:
         courses = [
