@@ -100,7 +100,18 @@ def test_cliff_claims_can_fail(descended: cliff.Result) -> None:
     assert flat.claims()[0].verdict == DOES_NOT
 
 
+def test_the_picture_draws_what_the_paths_share_once(descended: cliff.Result) -> None:
+    without, clipped = descended._drawn
+    (_, _, _, shared), (_, _, first, thrown), (_, _, same, kept) = descended._parts()
+    assert first == same == len(shared) - 1
+    np.testing.assert_array_equal(np.concatenate([shared, thrown[1:]]), without)
+    np.testing.assert_allclose(np.concatenate([shared, kept[1:]]), clipped, atol=1e-9)
+    assert np.abs(thrown[1] - kept[1]).max() > 1e-9
+
+
 def test_cliff_draws_and_refuses(descended: cliff.Result) -> None:
+    alike = dataclasses.replace(descended, clipped=descended.without)
+    assert [len(path) for *_, path in alike._parts()] == [301, 1, 1]
     descended.picture().savefig(io.BytesIO())
     assert [row[0] for row in descended.tables()[0].rows] == ["without", "with"]
     for name in ("starts", "steps"):

@@ -45,7 +45,8 @@ _TIME = 50
 _SOLVED = 1e-3  # of the squared error
 _W, _B = (3.5, 7.0), (-3.6, -1.6)  # of the surface that is drawn
 _GRID = 300
-_WITHOUT, _WITH = "#d55e00", "#0072b2"
+_ALIKE = 1e-9  # by which paths that are alike differ at most
+_BOTH, _WITHOUT, _WITH = "#009e73", "#d55e00", "#0072b2"  # of Okabe and Ito
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class Result(base.Result):
             Claim(
                 "The error surface has walls",
                 "slopes that are much steeper than elsewhere",
-                f"{steepest:.1e} times the median slope",
+                f"{steepest:,.0f} times the median slope",
                 verdict(steepest > 100, steepest > 10),
             ),
             Claim(
@@ -160,34 +161,48 @@ class Result(base.Result):
         ]
 
     def picture(self) -> Figure:
-        """The surface with a path each, and the loss along them."""
-        figure = plot.blank(11, 4.4)
+        """The surface with a path each, which part at the wall, and the loss along them."""
+        figure = plot.blank(11, 4.8)
         surface, course = figure.subplots(1, 2)
-        place = int(np.argmin(np.abs(self.without.paths[:, 0, 0] - 5.5)))
-        self._draw_surface(surface, place)
-        for name, each, colour in (
-            ("without clipping", self.without, _WITHOUT),
-            ("clipped", self.clipped, _WITH),
-        ):
-            losses = error(*each.paths[place].T)[0]
-            course.plot(np.arange(1, len(losses) + 1), losses, color=colour, label=name)
-        course.set(xscale="log", yscale="log", xlabel="step, from 1", ylabel="squared error")
+        _draw_surface(surface)
+        for label, colour, first, path in self._parts():
+            surface.plot(*path.T, color=colour, marker=".", markersize=4, linewidth=1)
+            losses = error(*path.T)[0]
+            steps = np.arange(first, first + len(path))
+            course.plot(steps, losses, color=colour, linewidth=1, label=label)
+        surface.plot(*self._drawn[0][0], "o", color="black", markerfacecolor="white", zorder=3)
+        course.set(yscale="log", xlabel="steps taken", ylabel="squared error")
         course.set_title("the error along the two paths")
-        course.legend()
+        handles, labels = course.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
         figure.suptitle("A step on the cliff is thrown off, unless it is rescaled")
         return figure
 
-    def _draw_surface(self, ax: Axes, place: int) -> None:
-        w, b = np.meshgrid(np.linspace(*_W, _GRID), np.linspace(*_B, _GRID))
-        mesh = ax.pcolormesh(w, b, error(w, b)[0], cmap="Greys", rasterized=True)
-        ax.figure.colorbar(mesh, ax=ax, label="squared error after 50 steps")
-        for each, colour, marker in ((self.without, _WITHOUT, "x"), (self.clipped, _WITH, ".")):
-            ax.plot(*each.paths[place].T, color=colour, marker=marker, markersize=4, linewidth=1)
-        ax.plot(
-            *self.without.paths[place, 0], "o", color="black", markerfacecolor="white", zorder=3
-        )
-        ax.set(xlim=_W, ylim=_B, xlabel="recurrent weight $w$", ylabel="bias $b$")
-        ax.set_title("error surface, and two paths from one start (○)")
+    @property
+    def _drawn(self) -> tuple[Array, Array]:
+        """The paths that are drawn, without clipping and with it."""
+        place = int(np.argmin(np.abs(self.without.paths[:, 0, 0] - 5.5)))
+        return self.without.paths[place], self.clipped.paths[place]
+
+    def _parts(self) -> list[tuple[str, str, int, Array]]:
+        """What the two paths share, and each of them from there on: label, colour, first step, path."""
+        without, clipped = self._drawn
+        apart = np.flatnonzero(np.abs(without - clipped).max(axis=1) > _ALIKE)
+        last = int(apart[0]) - 1 if apart.size else len(without) - 1
+        longest = np.linalg.norm(np.diff(without, axis=0), axis=1).max()
+        return [
+            (f"both, alike for {last} steps", _BOTH, 0, without[: last + 1]),
+            (f"without clipping: a step of length {longest:.3g}", _WITHOUT, last, without[last:]),
+            (f"clipped: {RATE * THRESHOLD:g} at most", _WITH, last, clipped[last:]),
+        ]
+
+
+def _draw_surface(ax: Axes) -> None:
+    w, b = np.meshgrid(np.linspace(*_W, _GRID), np.linspace(*_B, _GRID))
+    mesh = ax.pcolormesh(w, b, error(w, b)[0], cmap="Greys", rasterized=True)
+    ax.figure.colorbar(mesh, ax=ax, label="squared error after 50 steps")
+    ax.set(xlim=_W, ylim=_B, xlabel="recurrent weight $w$", ylabel="bias $b$")
+    ax.set_title("error surface, and two paths from one start (○)")
 
 
 def error(w: Array, b: Array) -> tuple[Array, Array]:
