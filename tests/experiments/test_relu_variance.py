@@ -80,6 +80,9 @@ def test_it_is_shown(drawn: relu_variance.Result) -> None:
     line = forward.get_lines()[0]
     np.testing.assert_allclose(line.get_ydata(), np.median(drawn.figure[0].forward, axis=0))
     assert near.get_yscale() == "log"
+    for ax in drawn.picture().axes[:2]:
+        exponents = np.log10(ax.get_yticks())
+        assert len(exponents) > 2 and np.all(np.round(exponents, 6) % 50 == 0)
     drawn.picture().savefig(BytesIO())
     (table,) = drawn.tables()
     assert len(table.rows) == 7

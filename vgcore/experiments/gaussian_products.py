@@ -121,12 +121,12 @@ class Result(base.Result):
                 verdict(low <= np.log10(PRINTED) <= high, bool(low > 0)),
             ),
             _agreement(
-                "A vector's length grows by (ln 2 + ψ(n/2)) / 2 a matrix, in its logarithm",
+                "A vector's length grows by (ln 2 + ψ(n/2)) / 2 per matrix, in its logarithm",
                 rates(SIZE)[0],
                 self.rate,
             ),
             _agreement(
-                "That logarithm's variance grows by ψ'(n/2) / 4 a matrix",
+                "That logarithm's variance grows by ψ'(n/2) / 4 per matrix",
                 trigamma(SIZE) / 4,
                 self.spread,
             ),
@@ -173,8 +173,8 @@ class Result(base.Result):
         shrink = rates(SIZE)[0] - log(SIZE) / 2
         return [
             f"With variance 1/{SIZE} the mean square of the length stays 1, and the typical length still "
-            f"vanishes: by {shrink:.3f} a matrix in its logarithm. A few draws hold up the mean. Wider "
-            "matrices lose less: about 1/(2n) a matrix.",
+            f"vanishes: by {shrink:.3f} per matrix in its logarithm. A few draws hold up the mean. Wider "
+            "matrices lose less: about 1/(2n) per matrix.",
             f"Draws: {len(self.products.lengths):,}; linear networks: {len(self.products.gradients):,}. The "
             "rates hold at any number of matrices, not in the limit alone, for a Gaussian matrix looks the "
             "same from every direction.",
@@ -193,7 +193,7 @@ class Result(base.Result):
             ylabel=f"draws, of {len(self.products.largest):,}",
         )
         draws.set_ylim(0, 1.25 * draws.get_ylim()[1])
-        draws.legend(loc="upper left")
+        draws.legend(loc="upper right")
         places = np.arange(1, SIZE + 1)
         measured = [_mean(column) for column in self.products.rates.T]
         spectrum.plot(
@@ -204,7 +204,7 @@ class Result(base.Result):
         spectrum.set(
             title="Growth rate of each singular value",
             xlabel="singular value",
-            ylabel="growth of its logarithm by a matrix",
+            ylabel="growth of its logarithm per matrix",
             xticks=places,
             xlim=(0.5, SIZE + 0.5),
         )

@@ -138,7 +138,7 @@ class Result(base.Result):
     def _shrinks(self) -> Claim:
         factor = self.factor
         return Claim(
-            "The standard start multiplies the variance of back-propagated gradients by n Var[W] a layer",
+            "The standard start multiplies the variance of back-propagated gradients by n Var[W] per layer",
             "1/3 (for small signals, whose tanh is linear)",
             f"{factor:.3f}",
             verdict(abs(3 * factor - 1) < 0.1, factor < 0.5),
@@ -271,7 +271,7 @@ class Result(base.Result):
             "color": palette.ink(),
             "linestyle": ":",
             "linewidth": 1,
-            "label": r"$1/\sqrt{3}$ a layer",
+            "label": r"$1/\sqrt{3}$ per layer",
         }
         forward.plot(layers, self.tanh["standard"].start.activation_std[0, 0] * linear, **dots)
         backward.plot(layers, linear[::-1], **dots)

@@ -150,7 +150,7 @@ class Result(base.Result):
         ]
         return [
             Table(
-                f"Factor of the squared gradient a layer (batch of {_BATCH})",
+                f"Factor of the squared gradient per layer (batch of {_BATCH})",
                 ("network", "measured", "at large batches"),
                 factors,
             ),

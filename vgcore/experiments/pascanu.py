@@ -168,7 +168,8 @@ class Result(base.Result):
             )
             ax.label_outer()
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right upper", title="dashed: the bound")
+        title = "lines: median,\nbands: all draws,\ndashed: the bound"
+        figure.legend(handles, labels, loc="outside right upper", title=title)
         figure.suptitle("What is left of the gradient, and the most that could be")
         return figure
 

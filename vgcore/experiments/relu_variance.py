@@ -18,7 +18,7 @@ width, forward at every variance.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb, exp, log, sqrt
+from math import ceil, comb, exp, floor, log, sqrt
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
@@ -125,7 +125,7 @@ class Result(base.Result):
         ]
         kind = all(trend[place] for place, each in enumerate(FIGURE) if each.factor != 1)
         return Claim(
-            f"{statement}: by Dσ²/2 a layer, for σ² = {', '.join(f'{v:g}' for v in VARIANCES)}",
+            f"{statement}: by Dσ²/2 per layer, for σ² = {', '.join(f'{v:g}' for v in VARIANCES)}",
             ", ".join(f"{each.factor:g}" for each in FIGURE),
             ", ".join(f"{factor:.3g}" for factor in factors)
             + f" (geometric means; 5/(2D) = {2.5 / FIGURE[0].width:.1%} less is expected of this width)",
@@ -139,7 +139,7 @@ class Result(base.Result):
         theory = 5 / FIGURE[0].width
         error = variance * sqrt(2 / (logs.size - len(self.figure)))
         return Claim(
-            "Draws differ: the variance of the logarithm grows by 5/D a layer (Hanin and Nica)",
+            "Draws differ: the variance of the logarithm grows by 5/D per layer (Hanin and Nica)",
             f"{theory:.3f}",
             f"{variance:.4f} ± {error:.4f}",
             verdict(abs(variance - theory) < _ERRORS * error, 0.5 < variance / theory < 2),
@@ -187,7 +187,7 @@ class Result(base.Result):
 
     def picture(self) -> Figure:
         """The book's two panels, and the stable variance from near."""
-        figure = plot.blank(14, 4.4)
+        figure = plot.blank(14, 4.8)
         forward, backward, near = figure.subplots(1, 3)
         layers = np.arange(1, DEPTH + 1)
         looks = palette.looks(len(FIGURE))
@@ -199,7 +199,7 @@ class Result(base.Result):
             theory = {"color": palette.ink(), "linestyle": ":", "linewidth": 1}
             forward.plot(layers, start * setting.factor ** (layers - 1), **theory)
             backward.plot(layers, end * setting.factor ** (DEPTH - layers), **theory)
-        forward.plot([], [], label=r"$(D\sigma^2/2)^{layer}$", **theory)
+        forward.plot([], [], label=r"$D\sigma^2/2$ per layer", **theory)
         forward.set(title="Forward", xlabel="layer", ylabel="mean square of activations")
         backward.set(title="Backward", xlabel="layer", ylabel=r"$\|\partial L/\partial z\|^2$")
         he = VARIANCES.index(0.02)
@@ -212,12 +212,17 @@ class Result(base.Result):
             mean = np.exp(typical(setting) * (layers - 1))
             near.plot(layers, mean, **theory)
         near.plot([], [], label="theory of this width", **theory)
-        near.set(title=r"Stable: $\sigma^2 = 2/D$", xlabel="layer", ylabel="of the first layer's")
+        near.set(title=r"Stable: $\sigma^2 = 2/D$", xlabel="layer")
+        near.set_ylabel("mean square, over the first layer's")
         for ax in (forward, backward, near):
             ax.set_yscale("log")
-        forward.legend()
-        near.legend()
-        figure.suptitle(f"{DEPTH} layers of {FIGURE[0].width} ReLUs: medians, and 90 % of draws")
+        for ax in (forward, backward):
+            _tick_by(ax, 50)
+            ax.grid(axis="y", alpha=0.3)
+        handles, labels = forward.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower left", ncols=len(labels))
+        near.legend(loc="lower left")
+        figure.suptitle(f"{DEPTH} layers of ReLUs: lines are medians, bands hold 90 % of draws")
         return figure
 
 
@@ -299,11 +304,19 @@ def _stable(setting: Setting, draws: Draws) -> Claim:
     change = draws.growth[0].mean() * (DEPTH - 1)
     return Claim(
         f"{DEPTH} x {setting.width} ReLUs are stable with σ² = 2/D = {setting.variance:g}",
-        "1 a layer",
-        f"{exp(draws.growth[0].mean()):.3f} a layer (geometric mean); {low:.2g} to {high:.2g} over "
+        "1 per layer",
+        f"{exp(draws.growth[0].mean()):.3f} per layer (geometric mean); {low:.2g} to {high:.2g} over "
         f"{DEPTH - 1} layers in 90 % of draws",
         verdict(_agrees(draws.growth[0], setting), abs(change) < log(_STABLE)),
     )
+
+
+def _tick_by(ax: Axes, decades: int) -> None:
+    """Ticks of a log axis at round powers of ten."""
+    low, high = np.log10(ax.get_ylim())
+    first, last = ceil(low / decades), floor(high / decades)
+    ax.set_yticks(10.0 ** (decades * np.arange(first, last + 1)))
+    ax.minorticks_off()
 
 
 def _band(ax: Axes, x: Array | NDArray[np.int_], rows: Array, colour: str, label: str) -> None:
