@@ -148,7 +148,9 @@ class Result(base.Result):
         grows, stays = (float(np.median(kind.growth)) for kind in (standard, gated))
         _, inside, between = gated.resetting
         within, at_ends = float(np.median(inside)), float(np.median(between))
-        otherwise = f"trained otherwise (the full gradient, Adam); {count} networks of each kind, not 100"
+        otherwise = (
+            f"trained otherwise (the full gradient, Adam); {count} networks of each kind, not 100"
+        )
         if self.judged < _PUBLISHED_ON:
             otherwise += (
                 f", judged on {self.judged:,} symbols a stream, not {_PUBLISHED_ON:,}, in which more "
