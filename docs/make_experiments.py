@@ -7,7 +7,8 @@ MNIST is a folder of MNIST's files, TEXT an English text of about a megabyte, fo
 them. What stands in front of the table is left as it is. What a run came to is kept in
 docs/experiments/NAME.json, so that one experiment can be run by itself.
 With --check nothing is written: as many experiments run side by side as there are CPUs, with a thread each,
-and it fails where a claim's verdict is another than the one that is kept.
+and it fails where a claim's verdict is another than the one that is kept, where a statement is made twice,
+and where something is kept of an experiment that is none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import date
@@ -170,16 +172,36 @@ def changed(kept: dict[str, Any], now: dict[str, Any]) -> list[str]:
     ]
 
 
+def strays() -> list[str]:
+    """Pages, records and pictures of experiments that there are none of, in words."""
+    return [
+        f"{path.relative_to(DOCS)}: of no experiment"
+        for folder in (PAGES, IMAGES)
+        for path in sorted(folder.iterdir())
+        if path.stem not in NAMES
+    ]
+
+
+def repeated(record: dict[str, Any]) -> list[str]:
+    """Statements that more than one claim makes, of which `changed` would see the last, in words."""
+    counts = Counter(claim["statement"] for claim in record["claims"])
+    return [
+        f"{record['experiment']}: {statement}: stated {count} times"
+        for statement, count in counts.items()
+        if count > 1
+    ]
+
+
 def check(names: list[str], data: Path | None, file: Path | None) -> list[str]:
     """Run experiments side by side; what has changed, in words."""
-    kept, changes = read(), []
+    kept, changes = read(), strays()
     cpus = len(os.sched_getaffinity(0))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cpus, context, vg.set_num_threads, (1,)) as pool:
         jobs = {pool.submit(run, name, data, file): name for name in names}
         for job in as_completed(jobs):
             now = job.result()
-            found = changed(kept.get(jobs[job], {}), now)
+            found = changed(kept.get(jobs[job], {}), now) + repeated(now)
             print(
                 f"{jobs[job]}: {now['verdict']}, {now['seconds']:.0f} s",
                 *found,
@@ -195,13 +217,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="experiments; left out, all")
     parser.add_argument("--data", type=Path, help="folder of MNIST's files")
-    parser.add_argument("--file", type=Path, help="an English text")
+    parser.add_argument("--file", type=Path, help="an English text; the experiment text needs one")
     parser.add_argument("--check", action="store_true", help="only see whether verdicts still hold")
     given = parser.parse_args()
     names = given.names or list(NAMES)
+    if unknown := [name for name in names if name not in NAMES]:
+        parser.error(f"NAME: expected some of {', '.join(NAMES)}; got {', '.join(unknown)}")
+    if given.data is not None and not given.data.is_dir():
+        parser.error(f"--data: expected a folder, got {given.data}")
+    if given.file is None and "text" in names:
+        parser.error("--file: expected a text, which the experiment text reads; got none")
+    if given.file is not None and not given.file.is_file():
+        parser.error(f"--file: expected a file, got {given.file}")
     if given.check:
         changes = check(names, given.data, given.file)
-        sys.exit("Verdicts have changed:\n" + "\n".join(changes) if changes else 0)
+        sys.exit("What is kept does not hold:\n" + "\n".join(changes) if changes else 0)
     for name in names:
         record = run(name, given.data, given.file)
         print(f"{name}: {record['verdict']}, {record['seconds']:.0f} s", flush=True)

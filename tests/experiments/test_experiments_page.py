@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,6 +52,7 @@ def test_a_page_is_made_of_its_record(name: str, command: ModuleType, kept: dict
     assert kept[name]["verdict"] == max(verdicts, key=VERDICTS.index)
     for claim in kept[name]["claims"]:
         assert claim["why"] or claim["verdict"] == "reproduces", claim["statement"]
+    assert command.repeated(kept[name]) == []
 
 
 def test_a_cell_is_shown_as_it_is(command: ModuleType) -> None:
@@ -73,3 +75,44 @@ def test_a_verdict_that_changes_is_told(command: ModuleType, kept: dict[str, Any
     (told,) = command.changed(kept["nielsen"], now)
     assert "reproduces -> None" in told
     assert len(command.changed({}, now)) == 1 + len(now["claims"])
+    now["claims"].append(now["claims"][0])
+    (told,) = command.repeated(now)
+    assert told.endswith(": stated 2 times")
+
+
+def test_what_is_kept_of_no_experiment_is_told(
+    command: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command.strays() == []
+    for folder in ("PAGES", "IMAGES"):
+        monkeypatch.setattr(command, folder, tmp_path / folder)
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(command, "DOCS", tmp_path)
+    (tmp_path / "PAGES" / "nielsen.md").touch()
+    (tmp_path / "PAGES" / "ghost.json").touch()
+    (tmp_path / "IMAGES" / "ghost.png").touch()
+    expected = [f"{place}: of no experiment" for place in ("PAGES/ghost.json", "IMAGES/ghost.png")]
+    assert command.strays() == command.check([], None, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nilsen"], "NAME: expected some of demo, .*; got nilsen"),
+        (["text", "--check"], "--file: expected a text"),
+        (["text", "--file", "none"], "--file: expected a file, got none"),
+        (["nielsen", "--data", "none"], "--data: expected a folder, got none"),
+    ],
+)
+def test_the_command_refuses_what_no_run_could_read(
+    arguments: list[str],
+    message: str,
+    command: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["make_experiments.py", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        command.main()
+    assert stopped.value.code == 2
+    assert re.search(message, capsys.readouterr().err)
