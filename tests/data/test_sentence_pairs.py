@@ -33,7 +33,24 @@ def test_words_are_lower_case_and_punctuation_is_apart() -> None:
     assert split("Don't  stop, «Élan» e\u0301tat well-known!") == (
         *("don't", "stop", ",", "«", "élan", "»", "état", "well-known", "!"),
     )
-    assert split("'Tis over- 3.5") == ("'", "tis", "over", "-", "3", ".", "5")
+    assert split("'Tis over- 3.5") == ("'", "tis", "over", "-", "3.5")
+    assert split("It is 3,5 or 1,000.5, no. 7.") == (
+        *("it", "is", "3,5", "or", "1,000.5", ",", "no", ".", "7", "."),
+    )
+
+
+def test_what_is_not_seen_is_no_word() -> None:
+    assert split("\u200b") == split("\u00ad \ufeff") == ()
+    assert split("co\u00adop\u200bhere\u200e.") == ("coop", "here", ".")
+    assert split("می\u200cخواهم") == ("می\u200cخواهم",)  # where a joiner is part of the spelling
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_as_on_any_system(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "some.tsv"
+    path.write_bytes(end.join(["Go.\tVa !", "", "Who?\tQui ?", ""]).encode())
+    pairs = vg.data.sentence_pairs(path, held_out=0.5)
+    assert {*pairs.train.sources, *pairs.held_out.sources} == {("go", "."), ("who", "?")}
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -114,7 +131,11 @@ def test_a_source_alone_ends_where_a_model_begins(file: Path) -> None:
         (b"Go.\t \n", "line 1: expected two sentences"),
         (b"Go.\tV\xe0\n", "line 1: expected text in UTF-8, got byte 0xe0"),
         (b"Go.\tVa !\n", "held_out: expected a share that leaves sources on both sides; got 0.1"),
-        (b"", "held_out: expected a share"),
+        (b"", "pairs: expected pairs of sentences, got .*bad.tsv, which holds no pairs"),
+        (b"\r\n\n", "pairs: expected pairs of sentences, got .*bad.tsv, which holds no pairs"),
+        (b"Go.\t\xe2\x80\x8b\n", "line 1: expected two sentences"),
+        (b"Go.\tVa !\rWho?\r", "line 2: expected two sentences"),
+        (b"a a a a a a\t" + b"a " * 11, "longest: expected at least 11, the words of .*; got 10"),
     ],
 )
 def test_bad_files_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
@@ -130,6 +151,8 @@ def test_bad_files_are_refused(tmp_path: Path, content: bytes, message: str) -> 
         ({"pairs": 3}, TypeError, "pairs: expected a path, or pairs of sentences, got 3"),
         ({"pairs": ["ab"]}, TypeError, r"pairs\[0\]: expected two sentences, got 'ab'"),
         ({"pairs": "missing.tsv"}, FileNotFoundError, "missing.tsv"),
+        ({"pairs": []}, ValueError, "pairs: expected pairs of sentences, got none"),
+        ({"pairs": [("", "a")]}, ValueError, "pairs: expected pairs of sentences, got none"),
         ({"longest": 0}, ValueError, "longest: expected an integer of at least 1"),
         ({"most": 1}, ValueError, "most: expected an integer of at least 2"),
         ({"least": 0}, ValueError, "least: expected an integer of at least 1"),

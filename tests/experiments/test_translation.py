@@ -152,6 +152,7 @@ def test_pairs_of_a_file_are_translated(tmp_path: Path) -> None:
     path.write_text("\n".join(lines), encoding="utf-8")
     result = translation.run(path)
     assert "pairs of pairs.tsv" in result.about and result.source[-1] == "!"
+    assert all("too few to learn a language from" in claim.why for claim in result.claims()[:4])
 
 
 @pytest.mark.parametrize(

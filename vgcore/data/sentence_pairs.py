@@ -30,7 +30,11 @@ PADDING, SEPARATOR, END, UNKNOWN = range(4)
 target, and for a word that is not in the vocabulary."""
 
 _NAMES = "<pad>", "<sep>", "<end>", "<unk>"
-_INSIDE = re.compile(r"(?<=\w)['’-](?=\w)")  # what joins the parts of a word
+_INSIDE = re.compile(r"(?<=\w)['’-](?=\w)|(?<=\d)[.,](?=\d)")  # what joins the parts of a word
+_ZERO_WIDTH_SPACE, _JOINERS = (
+    "\u200b",
+    "\u200c\u200d",
+)  # which parts words, and what is a part of them
 
 
 class Pairs(NamedTuple):
@@ -136,8 +140,8 @@ def sentence_pairs(
 ) -> SentencePairs:
     r"""Read sentences and their translations, one pair a line, as numbers and their vocabulary.
 
-    Words are lower-case; punctuation is words of its own, but for an apostrophe or a hyphen inside a word. A
-    pair that is there twice counts once.
+    Words are lower-case; punctuation is words of its own, but for an apostrophe or a hyphen inside a word, a
+    point or a comma inside a number. A pair that is there twice counts once.
 
     Parameters
     ----------
@@ -172,8 +176,8 @@ def sentence_pairs(
     OSError
         If the file cannot be read; FileNotFoundError if it is missing.
     ValueError
-        If an argument is out of range, the file is not UTF-8, a line has no two sentences, or no pairs are
-        left for one of the two sides.
+        If an argument is out of range, the file is not UTF-8 or holds no pairs, a line has no two sentences,
+        or no pairs are left for one of the two sides.
 
     Examples
     --------
@@ -190,12 +194,23 @@ def sentence_pairs(
     boolean("reverse", reverse)
     read = _given(pairs) if _are_sentences(pairs) else _lines(_path("pairs", pairs))
     both: dict[tuple[Words, Words], None] = {}
+    shortest: int | None = None
     for one, other in read:
         source, target = split(other if swap else one), split(one if swap else other)
-        if 0 < len(source) <= longest and 0 < len(target) <= longest:
-            both[source, target] = None
+        if source and target:
+            longer = max(len(source), len(target))
+            shortest = min(longer, shortest or longer)
+            if longer <= longest:
+                both[source, target] = None
         if len(both) == most:
             break
+    if shortest is None:
+        where = "none" if _are_sentences(pairs) else f"{pairs!s}, which holds no pairs"
+        raise ValueError(f"pairs: expected pairs of sentences, got {where}")
+    if not both:
+        raise ValueError(
+            f"longest: expected at least {shortest}, the words of the shortest pair; got {longest}"
+        )
     sources = list(dict.fromkeys(source for source, _ in both))
     count = round(share * len(sources))
     if not 0 < count < len(sources):
@@ -229,11 +244,10 @@ def _given(pairs: Any) -> Iterator[Sequence[str]]:
 def _lines(path: str) -> Iterator[Sequence[str]]:
     """The sentences of a file."""
     with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
+        parts = (part for line in file for part in line.rstrip(b"\r\n").split(b"\r"))
+        for number, line in enumerate(parts, 1):
             try:
-                columns = (
-                    line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n").split("\t")
-                )
+                columns = line.decode("utf-8-sig" if number == 1 else "utf-8").split("\t")
             except UnicodeDecodeError as error:
                 raise ValueError(
                     f"{path}, line {number}: expected text in UTF-8, got byte "
@@ -243,12 +257,17 @@ def _lines(path: str) -> Iterator[Sequence[str]]:
                 continue
             if len(columns) == 4 and columns[0].isdecimal() and columns[2].isdecimal():
                 columns = columns[1::2]
-            if len(columns) < 2 or not all(map(str.strip, columns[:2])):
+            if len(columns) < 2 or not all(map(_is_written, columns[:2])):
                 raise ValueError(
                     f"{path}, line {number}: expected two sentences with a tab between them, got "
                     f"{columns[0][:40]!r} and {len(columns) - 1} more columns"
                 )
             yield columns[:2]
+
+
+def _is_written(sentence: str) -> bool:
+    """Whether there is more than spaces, and signs that are not seen."""
+    return any(letter.isprintable() and not letter.isspace() for letter in sentence)
 
 
 def _encoded(
@@ -272,6 +291,12 @@ def _encoded(
 
 def split(sentence: str) -> Words:
     """A sentence's words in lower case, punctuation apart."""
+    if not sentence.isprintable():  # there is what is not seen, such as a soft hyphen
+        sentence = "".join(
+            letter
+            for letter in sentence.replace(_ZERO_WIDTH_SPACE, " ")
+            if letter in _JOINERS or unicodedata.category(letter) != "Cf"
+        )
     normal = unicodedata.normalize("NFC", sentence).lower()
     inside = {match.start() for match in _INSIDE.finditer(normal)}
     apart = (

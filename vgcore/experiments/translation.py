@@ -67,6 +67,7 @@ ABOUT = About(
 
 _EMBEDDED, _LEARNING_RATE, _CLIP_NORM, _BATCH_SIZE = 32, 5e-3, 1.0, 64
 _GROUPS = 7  # of lengths
+_FEW = 1000  # pairs of a language, of which what is measured says little
 _MEASURED = 128  # held-out pairs that a gradient is measured on
 _SHOWN = 8  # words of the source whose gradient is drawn, at most
 _DASHES = {False: "--", True: "-"}
@@ -355,6 +356,7 @@ def measured(
         f"{scale.pairs:,} numbers of up to {scale.digits} digits in words, English to German"
         if pairs is None
         else f"{len(data.train.x):,} pairs of {Path(pairs).name}"
+        + (", too few to learn a language from" if len(data.train.x) < _FEW else "")
     )
     return Result(courses, lengths, list(held_out.sources[row]), list(held_out.targets[row]), about)
 
