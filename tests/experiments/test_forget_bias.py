@@ -66,7 +66,9 @@ def test_claims_come_out_both_ways(measured: forget_bias.Result) -> None:
             replace(cell, mse=np.full(5, one), factor=np.full(5, rate))
             for cell, one, rate in zip(measured.cells, mse, factor, strict=True)
         ]
-        return [claim.verdict for claim in forget_bias.Result(cells, 8).claims()]
+        result = forget_bias.Result(cells, 8)
+        assert f"{mse[2] / mse[4]:.2g} times the GRU's" in result.claims()[3].why
+        return [claim.verdict for claim in result.claims()]
 
     as_published = of([0.16, 0.16, 0.001, 0.001, 0.001], [0.1, 0.53, 0.75, 0.9, 0.5])
     assert as_published == ["reproduces", "reproduces", "reproduces", "in kind"]

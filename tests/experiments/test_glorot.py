@@ -73,6 +73,12 @@ def test_claims_can_fail(seen: glorot.Result) -> None:
         singular={"standard": seen.singular["normalized"], "normalized": seen.singular["standard"]},
     )
     assert [claim.verdict for claim in swapped.claims()][:3] == [DOES_NOT] * 3
+    for left, verdict in ((0.95, REPRODUCES), (0.75, IN_KIND), (0.4, DOES_NOT)):
+        start = SimpleNamespace(delta=np.array([[left, 1, 1, 1, 1, 1]]))
+        course = replace(seen.tanh["normalized"], start=cast(Any, start))
+        claim = replace(seen, tanh=seen.tanh | {"normalized": course}).claims()[2]
+        assert claim.verdict == verdict
+        assert ("25% are lost" in claim.why) == (left == 0.75)
     for top, verdict in ((0.05, REPRODUCES), (0.2, IN_KIND), (0.5, DOES_NOT)):
         pushed = doctored(seen.sigmoid, activation_mean=np.tile([0.5, 0.52, 0.6, top, 0], (9, 1)))
         assert replace(seen, sigmoid=pushed).claims()[6].verdict == verdict
