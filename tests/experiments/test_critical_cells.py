@@ -108,6 +108,12 @@ def test_it_is_drawn_and_told(measured: critical_cells.Result) -> None:
     measured.picture().savefig(io.BytesIO())
     (table,) = measured.tables()
     assert [row[0] for row in table.rows] == ["0.5", "1.1", "2"]
+    right = np.ones((len(measured.lengths), 3))
+    right[-1, 0] = 0
+    trained = dict.fromkeys(critical_cells.CELLS, critical_cells.Trained(right))
+    (table,) = replace(measured, trained=trained).tables()
+    less, most = measured.lengths[-2:]
+    assert [row[-1] for row in table.rows] == [f"{less}", f"≥ {most}", f"≥ {most}"]
     assert measured.notes()
 
 

@@ -135,6 +135,10 @@ def test_the_share_that_is_drawn_falls_at_errors_and_not_where_the_streams_end(
     np.testing.assert_array_equal(line.get_xdata(), [1, 7, 20, 60])
     np.testing.assert_array_equal(line.get_ydata(), [1, 0.75, 0.5, 0.5])
     assert "50% to the end" in line.get_label()
+    (table,) = replace(measured, kinds=kinds).tables()
+    assert table.rows[0][4] == "58"  # of 56 and 60: two make no error
+    right[:3] = 60
+    assert replace(measured, kinds=kinds).tables()[0].rows[0][4] == "none"
 
 
 def test_it_is_drawn_and_told(measured: forget_gate.Result) -> None:

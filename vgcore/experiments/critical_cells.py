@@ -179,8 +179,8 @@ class Result(base.Result):
                 f"rank correlation {self.agreement:.2f} over sw; most is learned with sw = {best:g}, the "
                 f"timescale is longest at {self.sigma[critical]:g}",
                 verdict(False, self.agreement > 0.5),
-                f"{self._unlike}; other data (digits behind noise), {len(self.sigma)} sw and {len(self.lengths)} lengths, a "
-                "network each",
+                f"{self._unlike}; other data (digits behind noise), {len(self.sigma)} sw "
+                f"and {len(self.lengths)} lengths, a network each",
             ),
             Claim(
                 "A gated cell can be trained in a much broader region",
@@ -208,7 +208,9 @@ class Result(base.Result):
             for cell in self.measured:
                 row += [f"{self.theory(cell)[place]:.4f}"]
                 row += [f"{self.measured[cell].factor.mean(axis=0)[place]:.4f}"]
-            row += [f"{self.longest(cell)[place]:.0f}" for cell in CELLS]
+            for cell in CELLS:
+                longest = self.longest(cell)[place]
+                row.append(f"{'≥ ' if longest == self.lengths[-1] else ''}{longest:.0f}")
             rows.append(tuple(row))
         columns = (
             "sw",
@@ -228,7 +230,8 @@ class Result(base.Result):
         """How to read the columns."""
         return [
             f"measured: mean of {len(self.measured['vanilla'].factor)} networks before training. longest "
-            f"sequence learned: more than {_LEARNED:.0%} right; 0: not even the shortest.",
+            f"sequence learned: more than {_LEARNED:.0%} right; 0: not even the shortest; ≥: the longest of "
+            "all.",
             "A minimalRNN whose gate is nearly open carries the gradient whatever its recurrent weights are.",
         ]
 

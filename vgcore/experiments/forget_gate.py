@@ -205,7 +205,7 @@ class Result(base.Result):
                     f"{perfect} of {count}",
                     f"{KINDS[kind.name]} %",
                     f"{kind.good} of {count}",
-                    f"{np.median(firsts):,.0f}",
+                    "none" if np.median(firsts) == self.judged else f"{np.median(firsts):,.0f}",
                     "–" if kind.name == "reset" else f"{np.median(kind.growth):.3f}",
                 )
             )
@@ -216,8 +216,8 @@ class Result(base.Result):
         """How to read the columns."""
         return [
             f"perfect: no error in {_JUDGED_ON} streams; good: more than {_GOOD:,} symbols before the first "
-            "one, mean of the streams. first error: median of the networks. growth: of the largest state, as "
-            "a power of time.",
+            "one, mean of the streams. first error: median of the networks; none: more than half of them have "
+            "none. growth: of the largest state, as a power of time.",
             "Between strings nothing is marked but by the symbols themselves: when to forget is learned.",
         ]
 

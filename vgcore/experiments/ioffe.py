@@ -179,7 +179,9 @@ class Result(base.Result):
             f"{norms.mean():.1%} with ({norms.min():.1%} to {norms.max():.1%}), {without.mean():.1%} without "
             f"({without.min():.1%} to {without.max():.1%})",
             verdict(self.paper and higher, higher),
-            "" if self.paper else f"by {100 * (norms.mean() - without.mean()):.1f} points; {self._differs}",
+            ""
+            if self.paper
+            else f"by {100 * (norms.mean() - without.mean()):.1f} points; {self._differs}",
         )
 
     def _steady(self, what: str, moment: str, told: str) -> Claim:
