@@ -216,7 +216,7 @@ class Result(base.Result):
         """How to read the columns."""
         return [
             f"perfect: no error in {_JUDGED_ON} streams; good: more than {_GOOD:,} symbols before the first "
-            "one, mean of the streams. first error: median of the networks; none: more than half of them have "
+            "one, mean of the streams. first error: median of the networks; none, where more than half have "
             "none. growth: of the largest state, as a power of time.",
             "Between strings nothing is marked but by the symbols themselves: when to forget is learned.",
         ]

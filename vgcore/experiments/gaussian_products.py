@@ -193,7 +193,7 @@ class Result(base.Result):
             ylabel=f"draws, of {len(self.products.largest):,}",
         )
         draws.set_ylim(0, 1.25 * draws.get_ylim()[1])
-        draws.legend(loc="upper right")
+        draws.legend(loc="upper right", fontsize="small")
         places = np.arange(1, SIZE + 1)
         measured = [_mean(column) for column in self.products.rates.T]
         spectrum.plot(
