@@ -227,8 +227,8 @@ class Result(base.Result):
                 f"first over last: {factor:.3g} of {DEPTHS[-1]} layers, "
                 f"{shallow[0] / shallow[1]:.3g} of {DEPTHS[0]}",
                 verdict(healthy, healthy),
-                f"it explodes, by {factor:.0f} over {DEPTHS[-1]} layers, where the paper has 34: a batch norm "
-                "enlarges it at every layer (Yang et al. 2019, norm_explosion)"
+                f"it explodes, by {factor:.0f} over {DEPTHS[-1]} layers, where the paper has 34: a batch "
+                "norm enlarges it at every layer (Yang et al. 2019, norm_explosion)"
                 if factor > _HEALTHY
                 else "",
             ),
