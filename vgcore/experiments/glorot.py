@@ -168,7 +168,7 @@ class Result(base.Result):
             "Weight gradients hardly differ between layers, though the back-propagated ones do",
             "roughly constant across layers",
             f"largest over smallest: {apart:.2f}, of back-propagated ones {whole:.2f} (layers 2 to 5)",
-            verdict(apart < 1 / sqrt(self.factor), apart < whole),
+            verdict(apart < sqrt(whole) and whole > 2, apart < whole and whole > 2),
         )
 
     def _reverses(self) -> Claim:
