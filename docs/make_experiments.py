@@ -125,7 +125,12 @@ def index(kept: dict[str, dict[str, Any]]) -> str:
         for verdict in ("reproduces", "in kind", "does not")
     }
     verdicts = ", ".join(f"{count} *{verdict}*" for verdict, count in counts.items() if count)
-    told = f"{MARK}\nOf {len(kept)} experiments: {verdicts}.\n\n"
+    all_claims = [claim["verdict"] for record in kept.values() for claim in record["claims"]]
+    of_claims = ", ".join(f"{all_claims.count(verdict)} *{verdict}*" for verdict in counts)
+    told = (
+        f"{MARK}\nOf {len(all_claims)} claims of {len(kept)} experiments: {of_claims}. An experiment's "
+        f"verdict is the worst of its claims': {verdicts}.\n\n"
+    )
     summary = ["| experiment | shows | verdict | seconds |", "| --- | --- | --- | ---: |"]
     summary += [
         f"| [{name}](experiments/{name}.md) | {record['shows']} | {record['verdict']} "
