@@ -124,7 +124,7 @@ class Result(base.Result):
     comparisons: list[Comparison]
 
     def claims(self) -> list[Claim]:
-        """That plain networks do not learn, those with skips and BatchNorm do, and better than without skips."""
+        """That plain networks do not learn; with skips and BatchNorm they do, better than without skips."""
         return [claim for comparison in self.comparisons for claim in _claims(comparison)]
 
     def tables(self) -> list[Table]:
