@@ -216,6 +216,30 @@ def test_callback_is_told_the_end_of_each_epoch_of_minibatches():
     assert ends == [(1, 3), (2, 6)]
 
 
+@pytest.mark.parametrize("kind", ["arrays", "minibatches"])
+def test_a_compile_at_the_end_of_the_last_epoch_is_seen(kind):
+    model = classifier()
+    x, y = samples(model, 8)
+    given = (x, y) if kind == "arrays" else ([(x, y)],)
+
+    def compile_again(progress):
+        if progress.epoch == 1:
+            model.compile("mse")
+
+    with pytest.raises(RuntimeError, match="compile"):
+        model.fit(*given, epochs=1, callbacks=[vg.callbacks.OnProgress(compile_again)])
+
+
+def test_the_end_of_an_epoch_is_told_where_its_last_step_stops_training():
+    class Stop(vg.callbacks.Callback):
+        def on_step(self, step, logs):
+            return True
+
+    model, seen = classifier(), []
+    model.fit(*samples(model, 8), callbacks=[Stop(), vg.callbacks.OnProgress(seen.append)])
+    assert [progress.epoch for progress in seen] == [1]
+
+
 @pytest.mark.parametrize("answer", [True, np.True_], ids=repr)
 def test_callback_stops_training(answer):
     stopped, short = classifier(), classifier()

@@ -251,7 +251,11 @@ class Fit:
                 return True
         if data is None:
             raise ValueError("x: expected at least one minibatch, got none")
-        return self._tell_progress(epoch + 1, self.before, float(self.losses[-1]))
+        if isinstance(self.source, Samples):
+            return False  # told with the last step
+        stop = self._tell_progress(epoch + 1, self.before, float(self.losses[-1]))
+        self._check_compiled()
+        return stop
 
     def _part(self, epoch: int) -> bool:
         """The steps of all samples, or of one minibatch of an iterable; whether they were stopped."""
@@ -311,9 +315,9 @@ class Fit:
         """Tell callbacks; whether one wants to stop."""
         loss = float(self.losses[self.done - 1])
         stop = self.hooks.call_step(self.session.step, lambda: self._step_logs(epoch, loss))
-        within = self.done < len(self.losses) or isinstance(self.source, Stream)
-        if within and time.monotonic() > self.told + _BREATH:
-            stop |= self._tell_progress(epoch, self.before + self.done, loss)
+        over = self.done == len(self.losses) and isinstance(self.source, Samples)
+        if over or time.monotonic() > self.told + _BREATH:
+            stop |= self._tell_progress(epoch + over, self.before + self.done, loss)
         self._check_compiled()
         return stop
 
