@@ -14,10 +14,12 @@ from vgcore.experiments import cures, diseases
 from vgcore.experiments.base import DOES_NOT, IN_KIND, Claim, silent
 from vgcore.experiments.cures import Comparison, Parts
 from vgcore.experiments.diseases import CONVOLUTIONAL, DENSE, Cure, Disease
+from vgcore.experiments.keep import Keep
 from vgcore.layers import BatchNorm, Conv2d, Dense, Highway, Layer, Residual
 from vgcore.model import Sequential
 from vgcore.optimizers import Adam, Momentum
 
+NOWHERE = Keep(None, "cures")
 SHAPES = {DENSE.title: (64,), CONVOLUTIONAL.title: (1, 14, 14)}
 ENTRIES = [(disease, cure) for disease in (DENSE, CONVOLUTIONAL) for cure in disease.cures]
 named = pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def treated(
     """The dense disease under some cures, at one learning rate or at all of theirs."""
     sick = DENSE.sick if rate is None else dataclasses.replace(DENSE.sick, rates=(rate,))
     disease = dataclasses.replace(DENSE, cures=chosen, sick=sick)
-    return cures.compare(disease, digits, epochs, seed, silent)
+    return cures.compare(disease, digits, epochs, seed, NOWHERE, silent)
 
 
 def parts(model: Sequential) -> list[Layer]:
@@ -147,7 +149,7 @@ def test_courses_are_reproducible_and_report_their_steps(digits: Parts) -> None:
     cure = diseases.RELU + diseases.SKIP
     disease = dataclasses.replace(DENSE, cures=(diseases.REZERO, cure))
     first, again = (
-        cures.compare(disease, digits, 1, 3, lambda *part: calls.append(part)).courses[0]
+        cures.compare(disease, digits, 1, 3, NOWHERE, lambda *part: calls.append(part)).courses[0]
         for _ in range(2)
     )
     (other,) = treated(digits, diseases.REZERO, seed=4).courses
@@ -190,6 +192,28 @@ def test_skips_and_batch_norm_are_judged_together_and_against_batch_norm_alone(
     alike = claims(plain=0.1, skip=0.8, norm=0.85, both=0.851)
     assert [claim.verdict for claim in alike] == [IN_KIND, IN_KIND, DOES_NOT]
     assert all(claim.why for claim in cured)
+
+
+def test_a_run_that_was_stopped_goes_on(
+    result: cures.Result, mnist_directory: Path, tmp_path: Path
+) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(part: str, done: int, whole: int) -> None:
+        if part == CONVOLUTIONAL.title:
+            raise StoppedError
+
+    scale: dict[str, Any] = {"images": 64, "dense_epochs": 1, "conv_epochs": 1, "keep": tmp_path}
+    with pytest.raises(StoppedError):
+        cures.run(data=mnist_directory, meter=stop, **scale)
+    kept = {path.name: path.read_bytes() for path in tmp_path.glob("50-layers-*")}
+    again = cures.run(data=mnist_directory, **scale)
+    for one, other in zip(result.comparisons, again.comparisons, strict=True):
+        for course, same in zip(one.courses, other.courses, strict=True):
+            for field in {each.name for each in dataclasses.fields(course)} - {"seconds"}:
+                np.testing.assert_array_equal(getattr(course, field), getattr(same, field))
+    assert kept and all((tmp_path / name).read_bytes() == was for name, was in kept.items())
 
 
 def test_tables_hold_the_numbers_of_the_courses(result: cures.Result) -> None:

@@ -20,6 +20,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,11 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import _validate, plot
-from vgcore.data import digits, train_test_split
+from vgcore.data import digits, mnist_files, train_test_split
 from vgcore.experiments import base, diseases
 from vgcore.experiments import images as mnist_images
-from vgcore.experiments.base import About, Claim, Meter, Table, names, silent, verdict
+from vgcore.experiments.base import About, Claim, KeepFolder, Meter, Table, names, silent, verdict
 from vgcore.experiments.diseases import CLASSES, CONVOLUTIONAL, DENSE, Cure, Disease
+from vgcore.experiments.keep import Keep
 from vgcore.layers import Conv2d, Dense, Highway
 from vgcore.model import Sequential
 from vgcore.model.callbacks import OnProgress
@@ -166,6 +168,7 @@ def run(
     dense_epochs: Annotated[int | None, "Passes over the digits: 12; with full, 30."] = None,
     conv_epochs: Annotated[int | None, "Passes over the images: 2; with full, 5."] = None,
     full: Annotated[bool, "Train as long as for the picture in README."] = False,
+    keep: KeepFolder = None,
     seed: Annotated[int, "Seeds the first weights and the order of the samples."] = 0,
     meter: Meter = silent,
 ) -> Result:
@@ -186,12 +189,16 @@ def run(
     images = _validate.integer("images", images, minimum=_BATCH_SIZE)
     sources = {"dense": lambda: _digits(seed), "conv": lambda: _mnist(data, images)}
     samples = {name: sources[name]() for name in chosen}  # what is missing shows before any work
+    read = mnist_files.files(data, "test", "data") if "conv" in chosen else ()
+    kept = Keep(keep, "cures", data=read, disease=disease, images=images, seed=seed, **epochs)
     return Result(
-        [compare(DISEASES[name], samples[name], epochs[name], seed, meter) for name in chosen]
+        [compare(DISEASES[name], samples[name], epochs[name], seed, kept, meter) for name in chosen]
     )
 
 
-def compare(disease: Disease, parts: Parts, epochs: int, seed: int, meter: Meter) -> Comparison:
+def compare(
+    disease: Disease, parts: Parts, epochs: int, seed: int, kept: Keep, meter: Meter
+) -> Comparison:
     """Treat a disease with each of its cures."""
     steps = epochs * math.ceil(len(parts[0]) / _BATCH_SIZE)
     trials = [(cure, rate) for cure in disease.cures for rate in (disease.sick + cure).rates or ()]
@@ -202,7 +209,8 @@ def compare(disease: Disease, parts: Parts, epochs: int, seed: int, meter: Meter
             meter(disease.title, done + progress.step, len(trials) * steps)
             return not math.isfinite(progress.loss)
 
-        course = _train(disease, cure, rate, parts, epochs, seed, report)
+        work = partial(_train, disease, cure, rate, parts, epochs, seed, report)
+        course = kept.part(f"{disease.depth}-layers-{number}", Course, work)
         meter(disease.title, (number + 1) * steps, len(trials) * steps)
         if cure.name not in best or _rank(course) < _rank(best[cure.name]):
             best[cure.name] = course
