@@ -92,6 +92,7 @@ FLOORS = [
     ["diagnosis"],
     ["page"],
     ["reporting"],
+    ["live"],
     ["experiments"],
     ["__init__"],
     ["running"],

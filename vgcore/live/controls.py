@@ -1,0 +1,273 @@
+"""Controls of a live page: each has a name, says what values it has, and checks what the page sends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vgcore import _validate
+
+When = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Control:
+    """What all controls have in common.
+
+    Attributes
+    ----------
+    name : str
+        Of its value among those that a frame is made from.
+    label : str
+        Beside it; left out, the name in words.
+    group : str
+        Heading that it stands under.
+    when : dict of str to sequence
+        Values of other controls with which it is shown; it is hidden with any other.
+    help : str
+        A sentence about it.
+    """
+
+    name: str
+    label: str = field(default="", kw_only=True)
+    group: str = field(default="", kw_only=True)
+    when: When = field(default_factory=dict, kw_only=True)
+    help: str = field(default="", kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check the name, and make a label of it."""
+        _validate.name("name", self.name)
+        if not self.label:
+            object.__setattr__(self, "label", self.name.replace("_", " "))
+
+    @property
+    def default(self) -> Any:
+        """The value that it begins with."""
+        raise NotImplementedError
+
+    def checked(self, value: Any) -> Any:
+        """A value that the page has sent, as frames are made from it; TypeError, ValueError if it has none such."""
+        raise NotImplementedError
+
+    def shown(self) -> dict[str, Any]:
+        """What the page is told of it."""
+        told: dict[str, Any] = {"name": self.name, "label": self.label, "value": self.default}
+        if self.group:
+            told["group"] = self.group
+        if self.when:
+            told["when"] = {name: list(values) for name, values in self.when.items()}
+        if self.help:
+            told["help"] = self.help
+        return told
+
+
+@dataclass(frozen=True)
+class Slider(Control):
+    """A number from ``low`` to ``high``.
+
+    Attributes
+    ----------
+    low, high : float
+        Ends of the slider.
+    value : float
+        Where it begins; left out, at ``low``.
+    step : float, optional
+        Distance between its values; left out, the slider is divided into 200, evenly or, with ``log``, by equal
+        factors.
+    log : bool
+        Whether equal distances are equal factors.
+    integer : bool
+        Whether its values are whole numbers.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+    value: float | None = None
+    step: float | None = field(default=None, kw_only=True)
+    log: bool = field(default=False, kw_only=True)
+    integer: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check that there is room between the ends, with the value in it."""
+        super().__post_init__()
+        low = _validate.real("low", self.low)
+        high = _validate.real("high", self.high, above=low)
+        if _validate.boolean("log", self.log) and low <= 0:
+            raise ValueError(f"low: expected a number above 0 on a logarithmic slider, got {low}")
+        if self.value is not None:
+            _validate.real("value", self.value, minimum=low, maximum=high)
+        if self.step is not None:
+            _validate.real("step", self.step, above=0)
+        _validate.boolean("integer", self.integer)
+
+    @property
+    def default(self) -> float:
+        """The value that it begins with."""
+        return self._kind(self.low if self.value is None else self.value)
+
+    def checked(self, value: Any) -> float:
+        """Return the number, if it is one between the ends."""
+        if self.integer:
+            low, high = math.ceil(self.low), math.floor(self.high)
+            return _validate.integer(self.name, value, minimum=low, maximum=high)
+        return _validate.real(self.name, value, minimum=self.low, maximum=self.high)
+
+    def shown(self) -> dict[str, Any]:
+        """What the page is told of it."""
+        ends = {"low": self._kind(self.low), "high": self._kind(self.high)}
+        told = {**super().shown(), "kind": "slider", **ends, "log": self.log}
+        return {**told, "integer": self.integer, "step": self.step}
+
+    def _kind(self, value: float) -> float:
+        return round(value) if self.integer else float(value)
+
+
+@dataclass(frozen=True)
+class Choice(Control):
+    """One of several.
+
+    Attributes
+    ----------
+    options : sequence of str, or dict of str to str
+        Values; of a dict, with the text that the page shows for each.
+    value : str
+        Which it begins with; left out, the first.
+    """
+
+    options: Iterable[str] = ()
+    value: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check that there are options, and the value is one of them."""
+        super().__post_init__()
+        texts = dict(self.options) if isinstance(self.options, Mapping) else None
+        given = texts or {each: each for each in self.options}
+        if not given:
+            raise ValueError("options: expected at least one, got none")
+        for each in given:
+            _validate.name("options", each)
+        object.__setattr__(self, "options", given)
+        if self.value is not None:
+            _validate.one_of("value", self.value, given)
+
+    @property
+    def default(self) -> str:
+        """The value that it begins with."""
+        return next(iter(self.options)) if self.value is None else self.value
+
+    def checked(self, value: Any) -> str:
+        """Return the value, if it is one of the options."""
+        return _validate.one_of(self.name, value, self.options)
+
+    def shown(self) -> dict[str, Any]:
+        """What the page is told of it."""
+        assert isinstance(self.options, Mapping)
+        return {**super().shown(), "kind": "choice", "options": [*self.options.items()]}
+
+
+@dataclass(frozen=True)
+class Switch(Control):
+    """On or off.
+
+    Attributes
+    ----------
+    value : bool
+        Whether it begins on.
+    """
+
+    value: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the value."""
+        super().__post_init__()
+        _validate.boolean("value", self.value)
+
+    @property
+    def default(self) -> bool:
+        """The value that it begins with."""
+        return self.value
+
+    def checked(self, value: Any) -> bool:
+        """Return the value, if it is a bool."""
+        return _validate.boolean(self.name, value)
+
+    def shown(self) -> dict[str, Any]:
+        """What the page is told of it."""
+        return {**super().shown(), "kind": "switch"}
+
+
+@dataclass(frozen=True)
+class Text(Control):
+    """A line of text.
+
+    Attributes
+    ----------
+    value : str
+        What it begins with.
+    longest : int
+        Characters that it may have.
+    """
+
+    value: str = ""
+    longest: int = field(default=200, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Check the value."""
+        super().__post_init__()
+        _text("value", self.value)
+
+    @property
+    def default(self) -> str:
+        """The value that it begins with."""
+        return self.value
+
+    def checked(self, value: Any) -> str:
+        """Return the text, if it is one that is not too long."""
+        text = _text(self.name, value)
+        if len(text) > self.longest:
+            raise ValueError(
+                f"{self.name}: expected at most {self.longest} characters, got {len(text)}"
+            )
+        return text
+
+    def shown(self) -> dict[str, Any]:
+        """What the page is told of it."""
+        return {**super().shown(), "kind": "text", "longest": self.longest}
+
+
+class InvalidError(ValueError):
+    """A value that a control has not: ``control`` is its name."""
+
+    def __init__(self, control: str, message: str) -> None:
+        super().__init__(message)
+        self.control = control
+
+
+def checked(controls: Iterable[Control], given: Any) -> dict[str, Any]:
+    """The values of controls that a page has sent, defaults where it has sent none.
+
+    Raises
+    ------
+    InvalidError
+        If it has sent something else.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidError("", f"settings: expected names and values, got {_validate.kind(given)}")
+    values = {}
+    for each in controls:
+        try:
+            values[each.name] = each.checked(given.get(each.name, each.default))
+        except (TypeError, ValueError) as error:
+            raise InvalidError(each.name, str(error)) from None
+    unknown = [name for name in given if name not in values]
+    if unknown:
+        raise InvalidError("", f"settings: expected {', '.join(values)}; got {unknown[0]!r:.60}")
+    return values
+
+
+def _text(argument: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{argument}: expected a str, got {value!r:.80} ({type(value).__name__})")
+    return value
