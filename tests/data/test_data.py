@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from processes import run_python
 
 from vgcore._extras import missing
-from vgcore.data import digits, idx, mnist, mnist_files, one_hot, train_test_split
+from vgcore.data import digits, idx, mnist, mnist_files, one_hot, train_test_split, uci_digits
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
 
@@ -382,7 +382,6 @@ class TestDownload:
 
 class TestDigits:
     def test_known_facts(self) -> None:
-        pytest.importorskip("sklearn")
         x, y = digits()
         assert x.shape == (1797, 64) and x.dtype == np.float32 and x.flags.c_contiguous
         assert y.shape == (1797,) and y.dtype == np.int64
@@ -390,12 +389,21 @@ class TestDigits:
         assert y[:10].tolist() == list(range(10))
         assert np.bincount(y).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
-    def test_without_sklearn(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-        with pytest.raises(
-            ImportError, match=re.escape(missing("scikit-learn", "demo", "the digits need"))
-        ):
-            digits()
+    def test_as_scikit_learn_has_them(self) -> None:
+        datasets = pytest.importorskip("sklearn.datasets")
+        pixels, labels = datasets.load_digits(return_X_y=True)
+        x, y = digits()
+        np.testing.assert_array_equal(x, (pixels / 16).astype(np.float32), strict=True)
+        np.testing.assert_array_equal(y, labels.astype(np.int64), strict=True)
+
+    def test_they_are_the_callers(self) -> None:
+        for part in digits():
+            part[:] = 0
+        assert digits()[0].max() == 1 and digits()[1].max() == 9
+
+    def test_they_come_with_their_licence(self) -> None:
+        notice = Path(uci_digits.__file__).with_name("digits.LICENSE").read_text(encoding="utf-8")
+        assert "Alpaydin" in notice and "creativecommons.org/licenses/by/4.0" in notice
 
 
 class TestTrainTestSplit:
@@ -587,6 +595,7 @@ class TestOneHot:
 
 
 def test_import_leaves_the_extras_alone() -> None:
-    code = "import sys, vgcore.data; print({'pooch', 'requests', 'sklearn'} & {*sys.modules})"
+    unwanted = {"pooch", "requests", "scipy", "sklearn"}
+    code = f"import sys, vgcore.data; vgcore.data.digits(); print({unwanted} & {{*sys.modules}})"
     done = run_python("-c", code)
     assert done.stdout.strip() == "set()"

@@ -31,7 +31,6 @@ def run(monkeypatch, capsys):
 
 
 def test_over_layers_guesses_is_understood_and_cured(run):
-    pytest.importorskip("sklearn")
     names, _ = run("dense")
     x, y = names["xv"], names["yv"]
     assert names["deep_model"].evaluate(x, y).accuracy < 0.2

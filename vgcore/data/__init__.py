@@ -9,8 +9,8 @@ from vgcore.data.padding import pad_sequences
 from vgcore.data.prepare import one_hot, train_test_split
 from vgcore.data.sentence_pairs import Pairs, SentencePairs, sentence_pairs
 from vgcore.data.sequences import adding_problem, copy_memory, sequential_mnist, temporal_order
-from vgcore.data.sklearn_digits import digits
 from vgcore.data.text_files import Text, split_tail, streams, text, windows
+from vgcore.data.uci_digits import digits
 
 __all__ = [
     "Pairs",

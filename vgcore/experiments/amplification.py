@@ -4,7 +4,7 @@ Basodi, Ji, Zhang and Pan 2020 multiply the gradients of chosen layers of VGG-19
 a factor in some epochs of their training on CIFAR-10, and not in others: the networks get better, at high
 learning rates, too, and so in less time.
 
-Here it is tried where gradients do vanish: four sigmoid layers on scikit-learn's digits, at three learning
+Here it is tried where gradients do vanish: four sigmoid layers on UCI's 8x8 digits, at three learning
 rates, with the gradients of the four times 1, 2, 5 and 10 in the first half of the epochs. At the small and
 at the middle rate it is what makes the network learn in the time; the large one is nearly too large
 without, and times 10 is too much there. So it is from all of the seeds 0 to 4. Deeper networks get

@@ -2,7 +2,7 @@
 
 Two networks so deep that the error signal hardly reaches the first layer:
 
-- 50 sigmoid layers of 64 units on scikit-learn's digits: a sigmoid's slope is at most 1/4, so each layer
+- 50 sigmoid layers of 64 units on UCI's 8x8 digits: a sigmoid's slope is at most 1/4, so each layer
   takes three quarters of what is left;
 - 55 convolutions with 8 filters and ReLUs on MNIST, and a dense layer: plain, as the 56 layers that He et al.
   2016 (arXiv 1512.03385, section 4.2) trained worse than 20, and narrower, which here does not learn at all

@@ -12,7 +12,7 @@ Var[φ(y)] of y ~ N(0, 1). That is π / (π - 1) of the rectifier, 1 of the iden
 others (by the Poincaré inequality).
 
 Here the factor is measured over 40 layers of 256 units on random inputs, for activations, scales of the
-weights and batch sizes, and rectifier networks of 5 to 80 layers are trained on scikit-learn's digits at
+weights and batch sizes, and rectifier networks of 5 to 80 layers are trained on UCI's 8x8 digits at
 four learning rates; the paper trains on MNIST and CIFAR-10, 384 units a layer, at a rate that is
 proportional to the batch. What depth they bear depends on the width and the batch, too; 80 layers stay at
 chance from all of the seeds 0 to 4.
