@@ -195,6 +195,8 @@ OF_PICTURES = {
     "z": f"None 1.5 -1 0 {SWITCH} nan inf {EMPTY} 0-d array",
     **dict.fromkeys(("sigma_w", "sigma_b"), NONE_AT_ALL),
 }
+SEQUENCE_TASKS = ("adding_problem", "temporal_order", "copy_memory", "parity")
+POINTS = ("spirals", "circles", "moons", "xor", "sine")
 # ... and where it is another
 EXCEPT = {
     **{
@@ -241,8 +243,12 @@ EXCEPT = {
     ("leaky_relu", "alpha"): NOT_NEGATIVE,
     ("lyapunov", "k"): OPTIONAL,
     **{(name, "layer"): OPTIONAL for name in ("input_jacobian", "singular_values")},
-    **{(f"data.{name}", "seed"): "0" for name in ("adding_problem", "copy_memory")},
-    ("data.temporal_order", "seed"): "0",
+    **{(f"data.{name}", "seed"): "0" for name in (*SEQUENCE_TASKS, *POINTS)},
+    **{(f"data.{name}", "noise"): NOT_NEGATIVE for name in POINTS},
+    ("data.circles", "factor"): SHARE,
+    ("data.spirals", "classes"): NONE_AT_ALL,
+    ("data.spirals", "turns"): NOT_NEGATIVE,
+    ("data.sine", "periods"): POSITIVE,
     **{("data.train_test_split", name): "None 0" for name in ("seed", "random_state")},
     ("data.train_test_split", "test"): OPTIONAL,
     ("data.train_test_split", "test_size"): OPTIONAL,
@@ -523,6 +529,8 @@ CALLS = [
     Call("data.adding_problem", data.adding_problem, n=lambda: 3, length=lambda: 9),
     Call("data.temporal_order", data.temporal_order, n=lambda: 3, length=lambda: 9),
     Call("data.copy_memory", data.copy_memory, n=lambda: 3, delay=lambda: 4),
+    Call("data.parity", data.parity, n=lambda: 3, length=lambda: 9),
+    *(Call(f"data.{name}", getattr(data, name), n=lambda: 9) for name in POINTS),
     Call("data.train_test_split", data.train_test_split, **xs()),
     Call("data.one_hot", data.one_hot, y=lambda: Y),
     Call("data.pad_sequences", data.pad_sequences, sequences=lambda: [[0.5], [1.5, 2.5]]),

@@ -94,6 +94,9 @@ ATTRIBUTES = {
     "tocategorical": "vg.data.one_hot",
     "onehotencoder": "vg.data.one_hot",
     "traintestsplit": "vg.data.train_test_split",
+    "makecircles": "vg.data.circles",
+    "makemoons": "vg.data.moons",
+    "loaddigits": "vg.data.digits",
     "mlpclassifier": "it is vg.Sequential of vg.Dense layers",
     "mlpregressor": "it is vg.Sequential of vg.Dense layers",
     **dict.fromkeys(

@@ -20,6 +20,7 @@ from vgcore.data import (
     chance,
     copy_memory,
     mnist,
+    parity,
     sequential_mnist,
     split_tail,
     streams,
@@ -64,6 +65,7 @@ GENERATORS: dict[str, Callable[..., tuple[NDArray[Any], NDArray[Any]]]] = {
     "adding_problem": adding_problem,
     "temporal_order": temporal_order,
     "copy_memory": copy_memory,
+    "parity": parity,
 }
 
 
@@ -253,6 +255,39 @@ class TestCopyMemory:
     def test_wrong_form(self) -> None:
         with pytest.raises(TypeError, match="one_hot: expected True or False, got 1"):
             copy_memory(3, 5, one_hot=1)  # type: ignore[arg-type]
+
+
+class TestParity:
+    @given(n=SIZES, length=st.integers(1, 60), seed=SEEDS)
+    def test_each_one_turns_the_answer(self, n: int, length: int, seed: int) -> None:
+        x, y = parity(n, length, seed)
+        assert x.shape == (n, length, 1) and x.dtype == np.float32 and x.flags.c_contiguous
+        assert y.shape == (n,) and y.dtype == np.int64
+        assert np.all((x == 1) | (x == -1))
+        for bits, label in zip(x[:, :, 0], y, strict=True):
+            odd = False
+            for bit in bits:
+                odd ^= bit == 1
+            assert label == odd
+
+    def test_every_sequence_is_equally_likely(self) -> None:
+        x, _ = parity(MANY, 3)
+        assert_uniform(np.bincount((x[:, :, 0] == 1) @ np.array([4, 2, 1]), minlength=8))
+
+    def test_chance(self) -> None:
+        x, y = parity(MANY, 3)
+        assert_uniform(np.bincount(y, minlength=2))
+        assert chance.parity() == math.log(2)
+        # All bits but the last do not tell, either
+        for first in (-1, 1):
+            for second in (-1, 1):
+                seen = (x[:, 0, 0] == first) & (x[:, 1, 0] == second)
+                assert_uniform(np.bincount(y[seen], minlength=2))
+                assert entropy(y[seen]) == pytest.approx(chance.parity(), abs=1e-3)
+
+    def test_too_short(self) -> None:
+        with pytest.raises(ValueError, match="length: expected an integer of at least 1, got 0"):
+            parity(3, 0)
 
 
 class TestSequentialMnist:

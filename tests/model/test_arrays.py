@@ -252,6 +252,7 @@ BIG = 2**31 - 1
         (lambda: vg.data.adding_problem(BIG, BIG), MemoryError, "n: .*TiB"),
         (lambda: vg.data.temporal_order(BIG, BIG), MemoryError, "n: .*TiB"),
         (lambda: vg.data.copy_memory(BIG, BIG), MemoryError, "n: .*TiB"),
+        (lambda: vg.data.parity(BIG, BIG), MemoryError, "n: .*TiB"),
         (lambda: vg.data.one_hot(np.zeros(10**6, int), BIG), MemoryError, "classes: .*TiB"),
         (
             lambda: vg.initializers.Zeros()((BIG, BIG), np.random.default_rng(0), "float32"),

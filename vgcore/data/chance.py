@@ -57,6 +57,11 @@ def copy_memory(delay: int) -> float:
     return 10 * math.log(8) / (integer("delay", delay, minimum=1) + 20)
 
 
+def parity() -> float:
+    """Return ln 2, the cross-entropy of equal odds on odd and even: no part of the bits tells more."""
+    return math.log(2)
+
+
 def sequential_mnist() -> float:
     """Return ln 10, the cross-entropy of equal odds on the ten digits, in any order of the pixels.
 

@@ -1,8 +1,11 @@
 """Tasks on which recurrent networks are tried: to solve them, something must be kept for long.
 
-Three are made up, so that the distance to remember over can be chosen; the fourth is MNIST, pixel
+Four are made up, so that the distance to remember over can be chosen; the fifth is MNIST, pixel
 by pixel. `vgcore.data.chance` knows what guessing scores on each.
 
+Y. Bengio, P. Simard, P. Frasconi, "Learning long-term dependencies with gradient descent is
+difficult", IEEE Transactions on Neural Networks 5 (1994).
+S. Hochreiter, J. Schmidhuber, "LSTM can solve hard long time lag problems", NIPS 1996.
 S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9 (1997).
 Q. V. Le, N. Jaitly, G. E. Hinton, "A simple way to initialize recurrent networks of rectified
 linear units", arXiv:1504.00941 (2015).
@@ -201,6 +204,47 @@ def copy_memory(
     if one_hot:
         return np.eye(_ALPHABET, dtype=np.float32)[x], y
     return x, y
+
+
+def parity(n: int, length: int, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Tell whether the number of ones in a sequence is odd.
+
+    The parity problem of Bengio, Simard and Frasconi (1994), without the noise that they also tried:
+    bits are 1 and -1, each with equal odds, and the answer is due at the end. Who has missed one bit
+    knows nothing; yet one bit is all there is to keep. It is among the problems of which Hochreiter
+    and Schmidhuber (1996) say that drawing weights at random solves them sooner than training does.
+
+    Chance: equal odds on both classes have a cross-entropy of ln 2 (`chance.parity`).
+
+    Parameters
+    ----------
+    n : int
+        The number of sequences, 1 or more.
+    length : int
+        The number of bits, 1 or more.
+    seed : int
+        Seeds the generator: the same seed and sizes give the same sequences.
+
+    Returns
+    -------
+    x : ndarray of float32, shape (n, length, 1)
+        At each step 1 or -1.
+    y : ndarray of int64, shape (n,)
+        1 where the number of ones is odd, 0 where it is even.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not an integer.
+    ValueError
+        If an argument is out of range.
+    """
+    n = integer("n", n, minimum=1)
+    length = integer("length", length, minimum=1)
+    fits("n", n * length)
+    rng = np.random.default_rng(integer("seed", seed, minimum=0))
+    bits = rng.integers(2, size=(n, length))
+    return (2 * bits[:, :, np.newaxis] - 1).astype(np.float32), bits.sum(axis=1) % 2
 
 
 def sequential_mnist(
