@@ -234,12 +234,15 @@ class TestSine:
         assert x.flags.c_contiguous and y.flags.c_contiguous
         np.testing.assert_allclose(y, np.sin(np.pi * periods * x.astype(np.float64)), atol=1e-5)
 
-    def test_numbers_are_uniform_and_go_through_whole_periods(self) -> None:
-        x, y = sine(MANY)
+    @pytest.mark.parametrize("periods", [1, 2, 3])
+    def test_numbers_are_uniform_and_go_through_whole_periods(self, periods: int) -> None:
+        x, y = sine(MANY, periods=periods)
         counts, _ = np.histogram(x, bins=20, range=(-1, 1))
         assert counts.sum() == MANY and np.abs(counts - MANY / 20).max() < 5 * math.sqrt(MANY / 20)
         order = np.argsort(x[:, 0])
-        assert np.count_nonzero(np.diff(np.sign(y[order, 0]))) == 3  # within two periods
+        assert np.count_nonzero(np.diff(np.sign(y[order, 0]))) == 2 * periods - 1
+        np.testing.assert_array_equal(sine(9)[1], sine(9, periods=1)[1])
+        assert (y.astype(np.float64) ** 2).mean() == pytest.approx(1 / 2, abs=0.01)
 
     @pytest.mark.parametrize("periods", [0, -1, float("inf")])
     def test_wrong_periods(self, periods: float) -> None:
