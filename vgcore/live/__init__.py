@@ -3,5 +3,18 @@
 from vgcore.live.controls import Choice, Slider, Switch, Text
 from vgcore.live.page import Page
 from vgcore.live.pictures import heat, lines, plane
+from vgcore.live.playground import playground
+from vgcore.live.scenes import SCENES
 
-__all__ = ["Choice", "Page", "Slider", "Switch", "Text", "heat", "lines", "plane"]
+__all__ = [
+    "SCENES",
+    "Choice",
+    "Page",
+    "Slider",
+    "Switch",
+    "Text",
+    "heat",
+    "lines",
+    "plane",
+    "playground",
+]

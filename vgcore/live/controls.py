@@ -48,7 +48,7 @@ class Control:
         raise NotImplementedError
 
     def checked(self, value: Any) -> Any:
-        """A value that the page has sent, as frames are made from it; TypeError, ValueError if it has none such."""
+        """A value that the page has sent, as frames take it; TypeError, ValueError if there is none such."""
         raise NotImplementedError
 
     def shown(self) -> dict[str, Any]:
@@ -74,8 +74,8 @@ class Slider(Control):
     value : float
         Where it begins; left out, at ``low``.
     step : float, optional
-        Distance between its values; left out, the slider is divided into 200, evenly or, with ``log``, by equal
-        factors.
+        Distance between its values; left out, the slider is divided into 200, evenly or, with ``log``, by
+        equal factors.
     log : bool
         Whether equal distances are equal factors.
     integer : bool

@@ -6,8 +6,8 @@
     12  JSON in UTF-8, spaces behind it up to a multiple of 8
     ..  arrays, each from a multiple of 8 on
 
-All numbers are little-endian. In the JSON an array is {"$": [kind, offset, length, ...shape]}, with its offset
-from the end of the JSON. vgcore/page/frames.js reads it.
+All numbers are little-endian. In the JSON an array is {"$": [kind, offset, length, ...shape]}, with its
+offset from the end of the JSON. vgcore/page/frames.js reads it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,109 @@
+"""Cures of what a record shows, as settings of the playground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vgcore.diagnosis import Diagnosis
+from vgcore.diagnosis.changes import CHANGES
+from vgcore.diagnosis.symptoms import SYMPTOMS
+from vgcore.live import networks
+from vgcore.live.controls import Slider
+from vgcore.live.tasks import Values
+
+Settings = dict[str, Any]
+
+_SLIDERS = {each.name: each for each in networks.CONTROLS if isinstance(each, Slider)}
+_STARTS = {
+    "relu": "he_normal",
+    "leaky_relu": "he_normal",
+    "elu": "he_normal",
+    "selu": "lecun_normal",
+}
+_START_OF_OTHERS = "xavier_normal"
+_FACTOR = 10.0
+
+
+def _activation(name: str) -> Callable[[Values], Settings]:
+    def change(values: Values) -> Settings:
+        return {"activation": name, "start": _STARTS.get(name, _START_OF_OTHERS)}
+
+    return change
+
+
+def _fixed(**settings: Any) -> Callable[[Values], Settings]:
+    return lambda values: settings
+
+
+def _scaled(name: str, factor: float) -> Callable[[Values], Settings]:
+    def change(values: Values) -> Settings:
+        slider = _SLIDERS[name]
+        value = min(max(values[name] * factor, slider.low), slider.high)
+        return {name: round(value) if slider.integer else value}
+
+    return change
+
+
+def _start(values: Values) -> Settings:
+    return {"start": _STARTS.get(values["activation"], _START_OF_OTHERS), "sigma_b": 0.0}
+
+
+def _adam(values: Values) -> Settings:
+    return {"optimizer": "Adam", "rate": 0.001}
+
+
+SETTINGS: Mapping[str, Callable[[Values], Settings]] = {
+    **{name: _activation(name) for name in ("relu", "leaky_relu", "elu", "selu", "tanh")},
+    "start": _start,
+    "batchnorm": _fixed(norm="BatchNorm"),
+    "layernorm": _fixed(norm="LayerNorm"),
+    "skip": _fixed(skips=True),
+    "lstm": _fixed(cell="LSTM"),
+    "gru": _fixed(cell="GRU"),
+    "orthogonal": _fixed(start="orthogonal"),
+    "forget_bias": _fixed(forget_bias=1.0),
+    "adam": _adam,
+    "momentum": _fixed(optimizer="Momentum"),
+    "faster": _scaled("rate", _FACTOR),
+    "slower": _scaled("rate", 1 / _FACTOR),
+    "clip": _fixed(clipped=True, clip=1.0),
+    "larger_batch": _scaled("batch", 4),
+    "smaller_batch": _scaled("batch", 1 / 4),
+    "wider": _scaled("width", 2),
+    "shallower": _scaled("depth", 1 / 2),
+}
+"""By the key of a change in `vgcore.diagnosis.changes.CHANGES`: what it is of controls."""
+
+
+def told(diagnosis: Diagnosis, values: Values, most: int = 3) -> dict[str, Any]:
+    """A diagnosis in a line, and changes of settings that may cure what it has found.
+
+    Returns
+    -------
+    dict
+        "text"; "ill", whether an illness was found; "cures": a name, why, and settings each.
+    """
+    if not diagnosis.illnesses:
+        return {"text": "No symptom of an illness in what is recorded.", "ill": False, "cures": []}
+    finding = diagnosis.illnesses[0]
+    cures: list[dict[str, Any]] = []
+    for key in SYMPTOMS[finding.symptom].cures:
+        change = _change(key, values)
+        if change and len(cures) < most:
+            cures.append({"name": CHANGES[key].name, "settings": change})
+    return {"text": f"{finding.title}. {finding.sentence}", "ill": True, "cures": cures}
+
+
+def _change(key: str, values: Values) -> Settings:
+    """What a change makes other of the settings; nothing, if the page has no control of it that is shown."""
+    make = SETTINGS.get(key)
+    if make is None:
+        return {}
+    shown = {each.name for each in networks.CONTROLS if _is_shown(each.when, values)}
+    made = {name: value for name, value in make(values).items() if values[name] != value}
+    return made if made and made.keys() <= shown | {"start", "sigma_b", "clip"} else {}
+
+
+def _is_shown(when: Mapping[str, Any], values: Values) -> bool:
+    return all(values[name] in allowed for name, allowed in when.items())

@@ -1,0 +1,215 @@
+"""The playground: networks that retrain while sliders move."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from vgcore import _validate
+from vgcore.live import cures, networks, sights
+from vgcore.live.course import Course
+from vgcore.live.page import Asked, Live
+from vgcore.live.pictures import Picture
+from vgcore.live.scenes import SCENES
+from vgcore.live.theory import Theorist
+from vgcore.theory.meanfield import critical
+
+_SHARE = 0.12  # of the time, what pictures that run the network, and verdicts, may take each
+_RESTING = 0.25  # seconds that settings have to rest for theory to be asked
+
+
+class Purse:
+    """Lets something be done as often as takes a share of the time, at most."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def spend(self, work: Callable[[], Any]) -> Any:
+        """What the work gives; None while it is not due."""
+        begin = time.perf_counter()
+        if begin < self._due:
+            return None
+        made = work()
+        end = time.perf_counter()
+        self._due = end + (end - begin) / _SHARE
+        return made
+
+
+@dataclass
+class Run:
+    """What a page's networks have come to since its controls last moved."""
+
+    turn: int
+    settings: list[dict[str, Any]]
+    courses: list[Course]
+    began: float = field(default_factory=time.monotonic)
+    purses: dict[str, Purse] = field(default_factory=dict)
+    verdicts: list[Any] = field(default_factory=list)
+
+    def purse(self, name: str) -> Purse:
+        """The purse of a name."""
+        return self.purses.setdefault(name, Purse())
+
+
+class Playground(Live):
+    """What `playground` makes."""
+
+    def __init__(self, scene: str | None, settings: dict[str, Any]) -> None:
+        super().__init__(networks.CONTROLS, title="vgcore playground")
+        self._scene, self._settings = scene, settings
+        self._theorist = Theorist()
+
+    def described(self) -> dict[str, Any]:
+        """What the page is made of."""
+        scenes = [
+            {"name": name, "title": each.title, "lesson": each.lesson, "settings": each.settings}
+            | ({} if each.other is None else {"other": each.other})
+            for name, each in SCENES.items()
+        ]
+        return {
+            **super().described(),
+            "plays": True,
+            "compares": True,
+            "scenes": scenes,
+            "scene": self._scene,
+            "settings": self._settings,
+            "pictures": [*sights.OVER_BOTH, *sights.OF_EACH],
+        }
+
+    def answer(self, asked: Asked) -> dict[str, Any]:
+        """Train for a while, and show what has come of it."""
+        run: Run | None = asked.session.held.get("run")
+        if run is None or run.turn != asked.turn:
+            courses = [Course(values) for values in asked.settings]
+            run = asked.session.held["run"] = Run(asked.turn, asked.settings, courses)
+        if asked.wanted == "code":
+            return {"code": [_code(course, i) for i, course in enumerate(run.courses)]}
+        _train(run, asked)
+        return {
+            "pictures": self._pictures(run, asked),
+            "states": [_state(course) for course in run.courses],
+            "verdicts": self._verdicts(run),
+            "marks": [_marks(course) for course in run.courses],
+        }
+
+    def _pictures(self, run: Run, asked: Asked) -> list[Picture]:
+        def seen(key: str) -> bool:
+            return asked.shown is None or key in asked.shown
+
+        rests = time.monotonic() - run.began > _RESTING
+        expected = [self._theorist.expected(each) if rests else None for each in run.courses]
+        made = [
+            picture
+            for key, draw in sights.OVER_BOTH.items()
+            if seen(key) and (picture := draw(run.courses, expected)) is not None
+        ]
+        several = len(run.courses) > 1
+        for key, draw in sights.OF_EACH.items():
+            for i, course in enumerate(run.courses):
+                if seen(key):
+                    side = i if several else None
+                    picture = run.purse(f"{key}{i}").spend(partial(draw, course, side))
+                    made += [] if picture is None else [picture]
+        return made
+
+    def _verdicts(self, run: Run) -> list[Any]:
+        def judge() -> list[Any]:
+            return [cures.told(each.record().diagnose(), each.values) for each in run.courses]
+
+        run.verdicts = run.purse("verdict").spend(judge) or run.verdicts
+        return run.verdicts
+
+
+def _train(run: Run, asked: Asked) -> None:
+    """Train the networks for equally many steps, as far as time goes."""
+    fresh = not run.courses[0].step
+    steps = asked.steps if asked.steps is None else max(asked.steps, int(fresh))
+    if steps == 0:
+        return
+    slow, *fast = sorted(run.courses, key=lambda each: (each.broken, -each.pace))
+    share = 1 / len(run.courses)
+    slow.train(asked.seconds * share, steps, lambda: asked.superseded)
+    for each in fast:
+        left = slow.step - each.step
+        if slow.broken:
+            each.train(asked.seconds * share, steps, lambda: asked.superseded)
+        elif left > 0:
+            each.train(asked.seconds * share, left, lambda: asked.superseded)
+
+
+def _state(course: Course) -> dict[str, Any]:
+    loss = float(course.loss)
+    return {
+        "step": course.step,
+        "epoch": course.epoch,
+        "loss": loss if abs(loss) < float("inf") else str(loss),
+        "broken": course.broken,
+        "seconds": course.seconds,
+    }
+
+
+def _marks(course: Course) -> dict[str, Any]:
+    """Marks on sliders: where theory has the edge of chaos."""
+    values = course.values
+    if values["activation"] == "formula" or values["start"] != "gaussian":
+        return {}
+    try:
+        point = critical(values["activation"], values["sigma_b"])
+    except ValueError:
+        return {}
+    return {"sigma_w": {"at": float(point.sigma_w), "text": "edge of chaos"}}
+
+
+def _code(course: Course, place: int) -> str:
+    """Lines that make the network, and train it as the page has."""
+    epochs = max(round(course.epoch), 1)
+    return "\n".join(
+        [
+            "import vgcore as vg",
+            "",
+            f"x, y = {course.task.code(course.values)}",
+            networks.code(course.values),
+            "",
+            "flow = vg.GradientFlow()",
+            f"model.fit(x, y, epochs={epochs}, batch_size={course.batch}, track=flow)",
+            "flow.plot()",
+        ]
+    )
+
+
+def playground(scene: str | None = None, **settings: Any) -> Playground:
+    """A page on which networks retrain while sliders move.
+
+    Parameters
+    ----------
+    scene : str, optional
+        A ready-made lesson to begin with: a name of `vgcore.live.SCENES`.
+    **settings
+        Values of controls to begin with: ``data="spirals"``, ``depth=20``, ``activation="sigmoid"``, ...
+
+    Returns
+    -------
+    Playground
+        As the value of a notebook's cell it shows itself; ``serve()`` opens it in a browser.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such scene or control, or a control has no such value.
+
+    Examples
+    --------
+    >>> import vgcore as vg
+    >>> page = vg.live.playground("edge_of_chaos")
+    >>> page = vg.live.playground(data="spirals", depth=20, activation="sigmoid")
+    """
+    if scene is not None:
+        _validate.one_of("scene", scene, SCENES)
+    known = {each.name: each for each in networks.CONTROLS}
+    for name, value in settings.items():
+        _validate.one_of("settings", name, known)
+        settings[name] = known[name].checked(value)
+    return Playground(scene, settings)
