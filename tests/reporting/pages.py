@@ -19,7 +19,7 @@ from vgcore.flow.record import FIELDS
 class Read(HTMLParser):
     """A page's tags, texts and scripts; every tag that is opened is closed."""
 
-    VOID = frozenset({"meta", "link", "input", "br", "circle"})
+    VOID = frozenset({"meta", "link", "input", "br"})
 
     def __init__(self, path: Path) -> None:
         super().__init__()

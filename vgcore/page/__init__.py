@@ -2,26 +2,36 @@
 
 Each script is a part of one: `script` puts those that are asked for into one scope.
 
-    scale.js     numbers in words, scales with ticks, colours
-    draw.js      axes, lines, marks, heatmaps as SVG, which know no record; needs scale.js
-    figure.js    a picture with its legend, pointer, keyboard and table; needs draw.js
+    scale.js     numbers in words, scales with ticks
+    looks.js     colours, and what each class of a drawing looks like
+    draw.js      drawings: plain trees, which know no record; lines.js and maps.js make them of lines, heatmaps, planes
+    svg.js       a drawing as SVG, paint.js on a canvas
+    elements.js  elements of a page
+    figure.js    a picture with its legend, pointer, keyboard and table: as SVG; moving.js on a canvas, drawn anew
+                 many times a second; saving.js writes it to a file
     records.js   records as `vgcore.reporting` packs them
     explore.js   the report's controls; layers.js, time.js, distributions.js, units.js and course.js draw
+
+Of the style, colours.css and figures.css are everybody's, page.css is of pages that stand by themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
 from vgcore import _extras
 
-DRAWING = ("scale.js", "draw.js")
+DRAWING = ("scale.js", "looks.js", "draw.js", "lines.js", "maps.js", "svg.js")
+FIGURES = ("elements.js", "figure.js")
+MOVING = (*DRAWING, "paint.js", *FIGURES, "saving.js", "moving.js")
 EXPLORING = (
-    *("figure.js", "records.js", "explore.js"),
+    *FIGURES,
+    *("records.js", "explore.js"),
     *("layers.js", "time.js", "distributions.js", "units.js", "course.js", "begin.js"),
 )
+STYLE = ("colours.css", "figures.css", "page.css")
 
 
 def script(*names: str) -> str:
@@ -29,9 +39,14 @@ def script(*names: str) -> str:
     return "\n".join(['(() => {\n"use strict";', *map(_text, names), "})();"])
 
 
-def style() -> str:
-    """The style of a page."""
-    return _text("page.css")
+def module(*names: str, exports: Sequence[str] = ("mount",)) -> str:
+    """Parts of the script as one ES module, which exports some of their names."""
+    return "\n".join([*map(_text, names), f"export {{ {', '.join(exports)} }};\n"])
+
+
+def style(*names: str) -> str:
+    """Parts of the style, by default those of a page that stands by itself."""
+    return "\n".join(map(_text, names or STYLE))
 
 
 def template(package: str, name: str, **filters: Callable[..., Any]) -> Any:

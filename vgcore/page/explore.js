@@ -47,7 +47,7 @@ class Controls {
         ...{ type: "checkbox", checked: true },
         onchange: () => this.take(choose, value, input.checked),
       });
-      return html("label", { class: "box" }, input, look ? swatch(look) : null, html("span", {}, text));
+      return html("label", { class: "box" }, input, look ? swatch(piece(look)) : null, html("span", {}, text));
     });
     this.root.append(html("fieldset", {}, html("legend", {}, name), ...made));
   }
@@ -56,16 +56,6 @@ class Controls {
     choose(...what);
     this.changed();
   }
-}
-
-/** Call back before the next frame where an element's width has changed. */
-function whenWide(element, call) {
-  let width = element.clientWidth;
-  new ResizeObserver(() => {
-    if (element.clientWidth === width) return;
-    width = element.clientWidth;
-    requestAnimationFrame(call);
-  }).observe(element);
 }
 
 const SCALES = [

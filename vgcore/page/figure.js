@@ -1,33 +1,30 @@
 // A picture on a page: its caption, legend, the values under the pointer, keyboard, and the numbers behind it
-// as a table. Needs scale.js and draw.js.
+// as a table. Needs elements.js, lines.js and maps.js.
 
 const MOST_NAMED = 12; // lines that a legend lists, and that are told together
 
-/** An HTML element with attributes and children; `on...` are listeners, null children are left out. */
-function html(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== undefined && value !== false) made.setAttribute(name, value);
-  }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
-}
+/**
+ * @typedef {{title: string, note?: string, places: (i: number) => string, chosen: number,
+ *   choose: (i: number, row: number | undefined) => void, row?: number, exact?: Record<string, number>,
+ *   ramp?: Line[]}} Told
+ *   places: text of a place; chosen: a place, and of a map a row; exact: count of values of each of KINDS;
+ *   ramp: the lines in order of colour
+ */
+/**
+ * @typedef {Told & Omit<Axes, "width" | "height"> & {height?: number, guide?: number, lines?: Line[], rows?: string[],
+ *   value?: Heat["value"], absent?: Heat["absent"], plane?: Omit<Plane, "value" | "width" | "height">}} Spec
+ *   what drawLines, drawHeat or drawPlane takes but for its size: maps have rows, and of maps planes a `plane`
+ */
+/**
+ * @typedef {{key: string, parts: (Drawing | string)[], strong?: boolean, kind?: boolean}} Entry
+ *   of a legend: the same key has the same drawings
+ */
 
-/** A piece of a line, as a legend shows it. */
-function swatch(look) {
-  const style = tinted(look.colour);
-  return svg(
-    "svg",
-    { width: 30, height: 12, "aria-hidden": "true", class: "swatch" },
-    svg("path", { d: "M1 6H29", class: "line", style, "stroke-dasharray": look.dash }),
-    svg("path", { d: MARKERS[look.marker % MARKERS.length](15, 6, 3), class: "marker", style }),
-  );
-}
-
-class Picture {
-  /** @param parent element that it is put into */
+class Figure {
+  /**
+   * What pictures have in common, whichever way they are drawn.
+   * @param {Element} parent that it is put into
+   */
   constructor(parent) {
     this.title = html("strong");
     this.note = html("span", { class: "note" });
@@ -41,86 +38,130 @@ class Picture {
       html("summary", {}, "Numbers of this picture"),
       this.numbers,
     );
-    const caption = html("figcaption", {}, this.title, " ", this.note);
-    const parts = [caption, this.host, this.readout, this.legend, this.details];
+    this.caption = html("figcaption", {}, this.title, " ", this.note);
+    const parts = [this.caption, this.host, this.readout, this.legend, this.details];
     this.root = html("figure", {}, ...parts);
     this.host.addEventListener("pointermove", (event) => this.hover(event));
     this.host.addEventListener("pointerleave", () => this.tell(this.spec.chosen));
     this.host.addEventListener("click", (event) => this.pick(event));
     this.host.addEventListener("keydown", (event) => this.press(event));
+    this.spec = /** @type {Spec} */ (/** @type {unknown} */ (null));
+    this.drawn = /** @type {Drawn} */ (/** @type {unknown} */ (null));
     parent.append(this.root);
   }
 
+  /** What is drawn on, and has the keyboard. @returns {HTMLElement | SVGElement} */
+  get surface() {
+    throw new Error("a Figure draws on nothing");
+  }
+
   /**
-   * Draw it.
-   * @param spec what drawLines or drawHeat takes (a heatmap has rows) but for its size, and
-   *   title, note, places: i => text of a place, chosen: i, choose: (i, row) => void,
-   *   row?: the chosen one of a heatmap, exact?: {kind: count of values}, ramp?: the lines in order of colour
+   * Show where the cursor is.
+   * @param {string} _d path of it
    */
-  show(spec) {
-    this.spec = spec;
-    const width = Math.max(this.host.clientWidth || 640, 240);
-    const height = spec.height ?? (width < 480 ? 220 : 280);
-    const focused = this.host.contains(document.activeElement);
-    this.drawn = (spec.rows ? drawHeat : drawLines)({ ...spec, width, height });
-    this.title.textContent = spec.title;
-    this.note.textContent = spec.note ?? "";
-    const { root } = this.drawn;
-    root.setAttribute("tabindex", "0");
-    root.setAttribute("role", "slider");
-    root.setAttribute("aria-roledescription", "picture");
-    root.setAttribute("aria-valuemin", "0");
-    root.setAttribute("aria-valuemax", String(Math.max(this.count - 1, 0)));
-    this.cursor = svg("path", { class: "cursor" });
-    root.append(this.cursor);
-    this.host.replaceChildren(root);
-    if (focused) root.focus({ preventScroll: true });
-    this.tell(spec.chosen);
-    root.setAttribute("aria-valuenow", String(spec.chosen));
-    root.setAttribute("aria-valuetext", this.readout.textContent);
-    this.legend.replaceChildren(...this.entries());
-    if (this.details.open) this.fill();
+  point(_d) {
+    throw new Error("a Figure draws on nothing");
+  }
+
+  /**
+   * The drawing of what is shown.
+   * @param {number} width
+   */
+  draw(width) {
+    const { spec } = this;
+    const size = { width, height: spec.height ?? (width < 480 ? 220 : 280) };
+    if (spec.plane) return drawPlane(/** @type {Plane} */ ({ ...spec.plane, ...size, value: spec.value }));
+    if (spec.rows) return drawHeat(/** @type {Heat} */ ({ ...spec, ...size }));
+    return drawLines({ ...spec, ...size, lines: spec.lines ?? [] });
   }
 
   get count() {
-    return (this.spec.x.names ?? this.spec.x.values).length;
+    return countOf(this.spec.x);
   }
 
-  /** Put the cursor at a place, and say its values. */
+  /** Say of the surface what it is. */
+  announce() {
+    const told = {
+      ...{ tabindex: "0", role: "slider", "aria-roledescription": "picture", "aria-label": this.spec.title },
+      ...{ "aria-valuemin": "0", "aria-valuemax": String(Math.max(this.count - 1, 0)) },
+    };
+    for (const [name, value] of Object.entries(told)) this.surface.setAttribute(name, value);
+  }
+
+  /** Say of the surface what its cursor reads. */
+  voice() {
+    this.surface.setAttribute("aria-valuenow", String(this.spec.chosen));
+    this.surface.setAttribute("aria-valuetext", this.reading(this.spec.chosen));
+  }
+
+  /**
+   * Put the cursor at a place, and say its values.
+   * @param {number} i
+   * @param {number} [row]
+   * @param {number} [pointed] the share of the height that is pointed at
+   */
   tell(i, row = this.spec.row, pointed = NaN) {
+    this.readout.textContent = this.reading(i, row, pointed);
+    this.point(this.cursorAt(i, row));
+  }
+
+  /**
+   * The cursor's path.
+   * @param {number} i
+   * @param {number} [row]
+   */
+  cursorAt(i, row = this.spec.row) {
+    if (!(i >= 0 && i < this.count)) return "";
     const { box, middle } = this.drawn;
-    if (!(i >= 0 && i < this.count)) {
-      this.readout.textContent = "";
-      return;
-    }
-    let d = `M${middle(i)} ${box.top}V${box.bottom}`;
-    if (this.spec.rows?.[row] !== undefined) {
-      const height = (box.bottom - box.top) / this.spec.rows.length;
-      const y = round(box.bottom - (row + 0.5) * height);
-      d += `M${box.left} ${y}H${box.right}`;
-    }
-    this.cursor.setAttribute("d", d);
+    const d = `M${middle(i)} ${box.top}V${box.bottom}`;
+    const rows = this.spec.rows;
+    if (row === undefined || rows?.[row] === undefined) return d;
+    const height = (box.bottom - box.top) / rows.length;
+    return `${d}M${box.left} ${round(box.bottom - (row + 0.5) * height)}H${box.right}`;
+  }
+
+  /**
+   * The values at a place in words.
+   * @param {number} i
+   * @param {number} [row]
+   * @param {number} [pointed]
+   */
+  reading(i, row = this.spec.row, pointed = NaN) {
+    if (!(i >= 0 && i < this.count)) return "";
     const values = this.spec.rows ? this.ofCell(i, row) : this.ofLines(i, pointed);
-    this.readout.textContent = `${this.spec.places(i)}: ${values}`;
+    return `${this.spec.places(i)}: ${values}`;
   }
 
+  /** @param {number} i @param {number | undefined} row */
   ofCell(i, row) {
-    const { rows, value, absent } = this.spec;
-    if (rows[row] === undefined) return "";
-    return `${rows[row]} ${absent?.(row, i) ? "none" : number(value(row, i))}`;
+    const name = this.spec.rows?.[row ?? -1];
+    return name === undefined ? "" : `${name} ${this.inCell(i, /** @type {number} */ (row))}`;
   }
 
+  /** @param {number} i @param {number} row */
+  inCell(i, row) {
+    const { value, absent, plane } = this.spec;
+    if (absent?.(row, i) || !value) return "none";
+    return plane?.classes ? `class ${value(row, i)}` : number(value(row, i));
+  }
+
+  /** @param {number} i @param {number} pointed */
   ofLines(i, pointed) {
-    let { lines } = this.spec;
+    let lines = this.spec.lines ?? [];
     if (lines.length > MOST_NAMED) {
-      const far = (line) => Math.abs(this.drawn.scale.at(line.values[i]) - pointed);
+      const far = (/** @type {Line} */ line) => Math.abs(this.drawn.scale.at(line.values[i]) - pointed);
       const by = lines.reduce((best, line) => (far(line) < far(best) || !(far(best) >= 0) ? line : best));
       lines = lines.filter((line) => line.strong || (line === by && far(line) >= 0));
     }
     return lines.map((line) => `${line.name} ${this.valueOf(line, i)}`).join("; ") || "none";
   }
 
-  /** A value in words; of the place before, where the line has none at this one. */
+  /**
+   * A value in words; of the place before, where the line has none at this one.
+   * @param {Line} line
+   * @param {number} i
+   * @returns {string}
+   */
   valueOf(line, i) {
     if (line.skips?.(i)) {
       let before = i;
@@ -128,95 +169,119 @@ class Picture {
       return before < 0 ? "none yet" : `${this.valueOf(line, before)} at ${this.spec.places(before)}`;
     }
     if (line.absent?.(i)) return "none";
-    const [low, high] = [line.low?.[i], line.high?.[i]];
+    const [low, high] = [line.low?.[i] ?? NaN, line.high?.[i] ?? NaN];
     const range = low < high ? ` (${number(low)} to ${number(high)} within this group)` : "";
     return `${number(line.values[i])}${range}`;
   }
 
+  /** @param {MouseEvent} event */
   where(event) {
-    const { box, root } = this.drawn;
-    const area = root.getBoundingClientRect();
-    const scale = root.viewBox.baseVal.width / area.width;
+    const { box, width } = this.drawn;
+    const area = this.surface.getBoundingClientRect();
+    const scale = width / area.width;
     const x = ((event.clientX - area.left) * scale - box.left) / (box.right - box.left);
     const y = (box.bottom - (event.clientY - area.top) * scale) / (box.bottom - box.top);
     const row = this.spec.rows && y >= 0 && y <= 1 ? this.drawn.row(y) : undefined;
     return { i: this.drawn.place(x), row, y };
   }
 
+  /** @param {PointerEvent} event */
   hover(event) {
     const { i, row, y } = this.where(event);
     this.tell(i, row ?? this.spec.row, y);
   }
 
+  /** @param {MouseEvent} event */
   pick(event) {
     const { i, row } = this.where(event);
-    this.drawn.root.focus({ preventScroll: true });
+    this.surface.focus({ preventScroll: true });
     this.spec.choose(i, row);
   }
 
-  /** Arrows go on by one, page keys by ten, Home and End to the ends; up and down change a heatmap's row. */
+  /**
+   * Arrows go on by one, page keys by ten, Home and End to the ends; up and down change a map's row.
+   * @param {KeyboardEvent} event
+   */
   press(event) {
-    const { chosen, row, rows } = this.spec;
+    const { chosen, row = 0, rows } = this.spec;
     const last = this.count - 1;
+    /** @type {Record<string, number>} */
     const moves = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -last, End: last };
     const up = { ArrowUp: 1, ArrowDown: -1 }[event.key];
     if (event.key in moves) {
-      this.spec.choose(Math.min(Math.max(chosen + moves[event.key], 0), last), row);
+      this.spec.choose(Math.min(Math.max(chosen + moves[event.key], 0), last), this.spec.row);
     } else if (up && rows) {
       this.spec.choose(chosen, Math.min(Math.max(row + up, 0), rows.length - 1));
     } else return;
     event.preventDefault();
   }
 
-  /** The legend's entries: lines, or the scale of colours, and what the axis cannot show. */
+  /** The legend's entries: lines, or the scale of colours, and what the axis cannot show. @returns {Entry[]} */
   entries() {
-    const { lines, rows, ramp, exact } = this.spec;
-    const found = [];
-    if (rows) found.push(this.colourScale());
-    else if (lines.length > MOST_NAMED && ramp?.length) {
-      const [first, last] = [ramp[0], ramp[ramp.length - 1]];
-      found.push(html("li", {}, swatch(first.look), `${first.name}, through `, swatch(last.look), last.name));
-      const strong = lines.filter((line) => line.strong);
-      found.push(...strong.map((line) => html("li", { class: "strong" }, swatch(line.look), line.name)));
-    } else {
-      found.push(
-        ...lines.map((line) =>
-          html("li", { class: line.strong ? "strong" : "" }, swatch(line.look), line.name),
-        ),
-      );
-    }
-    const { guide } = this.spec;
-    if (guide && !rows) found.push(html("li", {}, "⋯ usual: about ", number(guide)));
+    const { lines = [], rows, guide, exact } = this.spec;
+    const found = this.spec.plane ? this.ofPlane(this.spec.plane) : rows ? [this.colourScale()] : this.named(lines);
+    if (guide && !rows) found.push({ key: "guide", parts: ["⋯ usual: about ", number(guide)] });
     for (const [kind, count] of Object.entries(this.drawn.kinds)) {
       const sign = rows || kind === "nan" ? patch(kind) : KINDS[kind].sign;
       const name = rows ? KINDS[kind].name.split(",")[0] : KINDS[kind].name;
       const values = exact?.[kind];
-      const grouped = values === undefined && lines?.some((line) => line.low) ? " groups" : "";
+      const grouped = values === undefined && lines.some((line) => line.low) ? " groups" : "";
       const told = `${(values ?? count).toLocaleString("en")}${grouped}`;
-      found.push(html("li", { class: "kind" }, sign, ` ${name} (${told})`));
+      found.push({ key: kind, kind: true, parts: [sign, ` ${name} (${told})`] });
     }
     return found;
   }
 
+  /** @param {Line[]} lines @returns {Entry[]} */
+  named(lines) {
+    const entry = (/** @type {Line} */ { name, look, strong }) => ({
+      ...{ key: `${look.colour} ${look.dash} ${look.marker} ${strong}`, strong },
+      parts: [piece(look), name],
+    });
+    const { ramp: ordered } = this.spec;
+    if (!(lines.length > MOST_NAMED && ordered?.length)) return lines.map(entry);
+    const [first, last] = [ordered[0], ordered[ordered.length - 1]];
+    const through = [piece(first.look), `${first.name}, through `, piece(last.look), last.name];
+    const key = `${first.look.colour} ${last.look.colour}`;
+    return [{ key, parts: through }, ...lines.filter((line) => line.strong).map(entry)];
+  }
+
+  /** @returns {Entry} */
   colourScale() {
-    const { scale } = this.drawn;
-    const stops = Array.from({ length: 17 }, (_, i) => viridis(i / 16));
-    const bar = html("span", { class: "ramp", style: `background:linear-gradient(90deg,${stops})` });
-    return html("li", {}, number(scale.low), " ", bar, " ", number(scale.high), scale.log ? " (log)" : "");
+    const { low, high, log } = this.drawn.scale;
+    const parts = [`${number(low)} `, ramp(WARMTH), ` ${number(high)}${log ? " (log)" : ""}`];
+    return { key: "colours", parts };
+  }
+
+  /** @param {Omit<Plane, "value" | "width" | "height">} plane @returns {Entry[]} */
+  ofPlane({ classes, pointClasses = [] }) {
+    const count = Math.max(classes ?? 2, ...Array.from(pointClasses, (which) => which + 1));
+    const points = Array.from({ length: count }, (_, which) => ({
+      key: `class ${which}`,
+      parts: [pointOf(which), `class ${which}`],
+    }));
+    if (classes) return points;
+    return [...points, { key: "colours", parts: ["0 ", ramp(CERTAINTY), " 1, share of class 1"] }];
+  }
+
+  /**
+   * An entry as an element.
+   * @param {Entry} entry
+   */
+  item({ parts, strong, kind }) {
+    const name = kind ? "kind" : strong ? "strong" : undefined;
+    const told = parts.map((part) => (typeof part === "string" ? part : swatch(part)));
+    return html("li", { class: name }, ...told);
   }
 
   /** The table of the numbers, made when it is opened. */
   fill() {
     if (!this.details.open) return;
-    const { lines, rows, x } = this.spec;
+    const { lines = [], rows, x } = this.spec;
     const names = rows ?? lines.map((line) => line.name);
-    const value = (i, k) => (rows ? this.ofCell(i, k).slice(rows[k].length + 1) : this.valueOf(lines[k], i));
-    const head = html(
-      "tr",
-      {},
-      html("th", { scope: "col" }, x.label),
-      ...names.map((name) => html("th", { scope: "col" }, name)),
-    );
+    const value = (/** @type {number} */ i, /** @type {number} */ k) =>
+      rows ? this.inCell(i, k) : this.valueOf(lines[k], i);
+    const heads = [x.label, ...names].map((name) => html("th", { scope: "col" }, name));
     const body = Array.from({ length: this.count }, (_, i) =>
       html(
         "tr",
@@ -225,16 +290,49 @@ class Picture {
         ...names.map((_, k) => html("td", {}, value(i, k))),
       ),
     );
-    this.numbers.replaceChildren(html("table", {}, html("thead", {}, head), html("tbody", {}, ...body)));
+    const head = html("thead", {}, html("tr", {}, ...heads));
+    this.numbers.replaceChildren(html("table", {}, head, html("tbody", {}, ...body)));
   }
 }
 
-/** A patch of what a kind's cells or gaps are filled with. */
-function patch(kind) {
-  const size = { width: 16, height: 12 };
-  return svg(
-    "svg",
-    { ...size, "aria-hidden": "true", class: "swatch" },
-    svg("rect", { ...size, class: kind === "nan" ? "hatched" : `cell ${kind}` }),
-  );
+/** A picture that stays as it is until it is shown anew: as SVG, which prints. */
+class Picture extends Figure {
+  /** @param {Element} parent that it is put into */
+  constructor(parent) {
+    super(parent);
+    this.svg = svg("svg");
+    this.cursor = svg("path");
+  }
+
+  get surface() {
+    return this.svg;
+  }
+
+  /**
+   * Draw it.
+   * @param {Spec} spec
+   */
+  show(spec) {
+    this.spec = spec;
+    this.drawn = this.draw(Math.max(this.host.clientWidth || 640, 240));
+    this.title.textContent = spec.title;
+    this.note.textContent = spec.note ?? "";
+    const focused = this.svg.matches(":focus");
+    const cursor = node("path", { d: "", class: "cursor" });
+    this.svg = toSvg({ ...this.drawn.root, children: [...this.drawn.root.children, cursor] });
+    this.svg.setAttribute("class", "picture");
+    this.cursor = /** @type {SVGElement} */ (this.svg.lastElementChild);
+    this.announce();
+    this.host.replaceChildren(this.svg);
+    if (focused) this.svg.focus({ preventScroll: true });
+    this.tell(spec.chosen);
+    this.voice();
+    this.legend.replaceChildren(...this.entries().map((entry) => this.item(entry)));
+    this.fill();
+  }
+
+  /** @param {string} d */
+  point(d) {
+    this.cursor.setAttribute("d", d);
+  }
 }
