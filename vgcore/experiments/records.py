@@ -73,7 +73,7 @@ def write_page(path: Path, record: Mapping[str, Any], picture: bytes) -> None:
         record,
         columns=CLAIM_COLUMNS,
         picture=base64.b64encode(picture).decode(),
-        style=page.style(),
+        style=page.style("page.css"),
     )
     _files.replace(path, lambda file: file.write(text.encode()))
 

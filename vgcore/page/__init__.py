@@ -4,15 +4,17 @@ Each script is a part of one: `script` puts those that are asked for into one sc
 
     scale.js     numbers in words, scales with ticks
     looks.js     colours, and what each class of a drawing looks like
-    draw.js      drawings: plain trees, which know no record; lines.js and maps.js make them of lines, heatmaps, planes
+    draw.js      drawings: plain trees, which know no record; lines.js and maps.js make them, of lines and of
+                 heatmaps and planes
     svg.js       a drawing as SVG, paint.js on a canvas
     elements.js  elements of a page
-    figure.js    a picture with its legend, pointer, keyboard and table: as SVG; moving.js on a canvas, drawn anew
-                 many times a second; saving.js writes it to a file
+    figure.js    a picture with its legend, pointer, keyboard and table: as SVG; moving.js on a canvas, drawn
+                 anew many times a second; saving.js writes it to a file
     records.js   records as `vgcore.reporting` packs them
     explore.js   the report's controls; layers.js, time.js, distributions.js, units.js and course.js draw
 
-Of the style, colours.css and figures.css are everybody's, page.css is of pages that stand by themselves.
+Of the style, colours.css and figures.css are everybody's, page.css is of pages that stand by themselves, live.css of
+what lives in a shadow root.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ EXPLORING = (
     *("records.js", "explore.js"),
     *("layers.js", "time.js", "distributions.js", "units.js", "course.js", "begin.js"),
 )
-STYLE = ("colours.css", "figures.css", "page.css")
+EVERYWHERE = ("colours.css", "figures.css")
 
 
 def script(*names: str) -> str:
@@ -44,9 +46,9 @@ def module(*names: str, exports: Sequence[str] = ("mount",)) -> str:
     return "\n".join([*map(_text, names), f"export {{ {', '.join(exports)} }};\n"])
 
 
-def style(*names: str) -> str:
-    """Parts of the style, by default those of a page that stands by itself."""
-    return "\n".join(map(_text, names or STYLE))
+def style(name: str) -> str:
+    """A part of the style, page.css or live.css, behind those that are everybody's."""
+    return "\n".join(map(_text, (*EVERYWHERE, name)))
 
 
 def template(package: str, name: str, **filters: Callable[..., Any]) -> Any:

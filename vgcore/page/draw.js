@@ -117,8 +117,16 @@ function placeScale({ names, values, span, count }, width, { steady, last } = {}
     const share = (/** @type {number} */ value) => (value - span.low) / (span.high - span.low);
     const ticks = linearTicks(span.low, span.high, Math.max(2, Math.floor(width / 60)));
     return {
-      ...{ at: (/** @type {number} */ i) => (i + 0.5) / (count ?? 1), slanted: false, longest: 0, range: span },
-      ...{ ticks: ticks.map((value) => ({ at: share(value), text: number(value) })), half: 0.5 / (count ?? 1) },
+      ...{
+        at: (/** @type {number} */ i) => (i + 0.5) / (count ?? 1),
+        slanted: false,
+        longest: 0,
+        range: span,
+      },
+      ...{
+        ticks: ticks.map((value) => ({ at: share(value), text: number(value) })),
+        half: 0.5 / (count ?? 1),
+      },
     };
   }
   return numberedPlaces(/** @type {ArrayLike<number>} */ (values), width, steady, last);
@@ -156,7 +164,8 @@ function numberedPlaces(values, width, steady, last) {
     const fits = last && last.low === low && high <= last.high && high - low > 0.5 * (last.high - low);
     high = fits ? last.high : low + 1.2 * (high - low);
   }
-  const share = (/** @type {number} */ value) => (count > 1 ? 0.01 + (0.98 * (value - low)) / (high - low) : 0.5);
+  const share = (/** @type {number} */ value) =>
+    count > 1 ? 0.01 + (0.98 * (value - low)) / (high - low) : 0.5;
   const whole = linearTicks(low, high, Math.max(2, Math.floor(width / 70)));
   const told = count > 1 ? whole.filter(Number.isInteger) : Array.from(values);
   const ticks = told.map((value) => ({ at: share(value), text: value.toLocaleString("en") }));
@@ -183,7 +192,9 @@ function frame({ width, height, x, y, bare = false, steady, last }) {
   const plot = node("g");
   const size = { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top };
   const grid = bare ? "" : y.ticks.map((tick) => `M${box.left} ${Y(tick.at)}H${box.right}`).join("");
-  const beside = y.ticks.map((tick) => words(tick.text, { x: box.left - GAP, y: Y(tick.at) + 4, anchor: "end" }));
+  const beside = y.ticks.map((tick) =>
+    words(tick.text, { x: box.left - GAP, y: Y(tick.at) + 4, anchor: "end" }),
+  );
   const below = places.ticks.map((tick) =>
     places.slanted
       ? words(tick.text, { x: X(tick.at) + 4, y: box.bottom + GAP, turned: true, anchor: "end" })

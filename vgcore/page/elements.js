@@ -40,7 +40,11 @@ const SWATCH = { width: 30, height: 12 };
  * @param {Look} look
  */
 function piece({ colour: tint, dash, marker, weight = "" }) {
-  const made = node("svg", SWATCH, node("path", { d: "M1 6H29", tint, dash, class: `line ${weight}`.trim() }));
+  const made = node(
+    "svg",
+    SWATCH,
+    node("path", { d: "M1 6H29", tint, dash, class: `line ${weight}`.trim() }),
+  );
   if (marker !== null) {
     const d = MARKERS[marker % MARKERS.length](15, 6, 3);
     made.children.push(node("path", { d, tint, class: "marker" }));

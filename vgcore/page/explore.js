@@ -47,7 +47,13 @@ class Controls {
         ...{ type: "checkbox", checked: true },
         onchange: () => this.take(choose, value, input.checked),
       });
-      return html("label", { class: "box" }, input, look ? swatch(piece(look)) : null, html("span", {}, text));
+      return html(
+        "label",
+        { class: "box" },
+        input,
+        look ? swatch(piece(look)) : null,
+        html("span", {}, text),
+      );
     });
     this.root.append(html("fieldset", {}, html("legend", {}, name), ...made));
   }

@@ -19,6 +19,7 @@ const MOST_NAMED = 12; // lines that a legend lists, and that are told together
  * @typedef {{key: string, parts: (Drawing | string)[], strong?: boolean, kind?: boolean}} Entry
  *   of a legend: the same key has the same drawings
  */
+/** @typedef {{x: number, y: number}} Pointed shares of the plot's width and height, from below */
 
 class Figure {
   /**
@@ -69,7 +70,8 @@ class Figure {
    */
   draw(width) {
     const { spec } = this;
-    const size = { width, height: spec.height ?? (width < 480 ? 220 : 280) };
+    const usual = spec.plane ? Math.min(Math.max(0.75 * width, 220), 400) : width < 480 ? 220 : 280;
+    const size = { width, height: spec.height ?? usual };
     if (spec.plane) return drawPlane(/** @type {Plane} */ ({ ...spec.plane, ...size, value: spec.value }));
     if (spec.rows) return drawHeat(/** @type {Heat} */ ({ ...spec, ...size }));
     return drawLines({ ...spec, ...size, lines: spec.lines ?? [] });
@@ -90,8 +92,9 @@ class Figure {
 
   /** Say of the surface what its cursor reads. */
   voice() {
-    this.surface.setAttribute("aria-valuenow", String(this.spec.chosen));
-    this.surface.setAttribute("aria-valuetext", this.reading(this.spec.chosen));
+    const { chosen } = this.spec;
+    this.surface.setAttribute("aria-valuenow", String(chosen >= 0 ? chosen : 0));
+    this.surface.setAttribute("aria-valuetext", this.reading(chosen) || "no place is chosen");
   }
 
   /**
@@ -170,30 +173,44 @@ class Figure {
     }
     if (line.absent?.(i)) return "none";
     const [low, high] = [line.low?.[i] ?? NaN, line.high?.[i] ?? NaN];
-    const range = low < high ? ` (${number(low)} to ${number(high)} within this group)` : "";
+    const among = line.kinds ? " within this group" : "";
+    const range = low < high ? ` (${number(low)} to ${number(high)}${among})` : "";
     return `${number(line.values[i])}${range}`;
   }
 
-  /** @param {MouseEvent} event */
+  /**
+   * Where on the plot an event is.
+   * @param {MouseEvent} event
+   * @returns {Pointed}
+   */
   where(event) {
     const { box, width } = this.drawn;
     const area = this.surface.getBoundingClientRect();
     const scale = width / area.width;
-    const x = ((event.clientX - area.left) * scale - box.left) / (box.right - box.left);
-    const y = (box.bottom - (event.clientY - area.top) * scale) / (box.bottom - box.top);
+    return {
+      x: ((event.clientX - area.left) * scale - box.left) / (box.right - box.left),
+      y: (box.bottom - (event.clientY - area.top) * scale) / (box.bottom - box.top),
+    };
+  }
+
+  /**
+   * The place and row there.
+   * @param {Pointed} pointed
+   */
+  at({ x, y }) {
     const row = this.spec.rows && y >= 0 && y <= 1 ? this.drawn.row(y) : undefined;
     return { i: this.drawn.place(x), row, y };
   }
 
   /** @param {PointerEvent} event */
   hover(event) {
-    const { i, row, y } = this.where(event);
+    const { i, row, y } = this.at(this.where(event));
     this.tell(i, row ?? this.spec.row, y);
   }
 
   /** @param {MouseEvent} event */
   pick(event) {
-    const { i, row } = this.where(event);
+    const { i, row } = this.at(this.where(event));
     this.surface.focus({ preventScroll: true });
     this.spec.choose(i, row);
   }
@@ -203,8 +220,9 @@ class Figure {
    * @param {KeyboardEvent} event
    */
   press(event) {
-    const { chosen, row = 0, rows } = this.spec;
+    const { row = 0, rows } = this.spec;
     const last = this.count - 1;
+    const chosen = this.spec.chosen >= 0 ? this.spec.chosen : 0;
     /** @type {Record<string, number>} */
     const moves = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -last, End: last };
     const up = { ArrowUp: 1, ArrowDown: -1 }[event.key];
@@ -219,13 +237,17 @@ class Figure {
   /** The legend's entries: lines, or the scale of colours, and what the axis cannot show. @returns {Entry[]} */
   entries() {
     const { lines = [], rows, guide, exact } = this.spec;
-    const found = this.spec.plane ? this.ofPlane(this.spec.plane) : rows ? [this.colourScale()] : this.named(lines);
+    const found = this.spec.plane
+      ? this.ofPlane(this.spec.plane)
+      : rows
+        ? [this.colourScale()]
+        : this.named(lines);
     if (guide && !rows) found.push({ key: "guide", parts: ["⋯ usual: about ", number(guide)] });
     for (const [kind, count] of Object.entries(this.drawn.kinds)) {
       const sign = rows || kind === "nan" ? patch(kind) : KINDS[kind].sign;
       const name = rows ? KINDS[kind].name.split(",")[0] : KINDS[kind].name;
       const values = exact?.[kind];
-      const grouped = values === undefined && lines.some((line) => line.low) ? " groups" : "";
+      const grouped = values === undefined && lines.some((line) => line.low && line.kinds) ? " groups" : "";
       const told = `${(values ?? count).toLocaleString("en")}${grouped}`;
       found.push({ key: kind, kind: true, parts: [sign, ` ${name} (${told})`] });
     }

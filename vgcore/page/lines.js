@@ -5,8 +5,8 @@
  *   low?: ArrayLike<number> & Iterable<number>, high?: ArrayLike<number> & Iterable<number>,
  *   kinds?: (i: number) => Iterable<string>, strong?: boolean, absent?: (i: number) => boolean,
  *   skips?: (i: number) => boolean}} Line
- *   kinds: those of KINDS that a group of values has; absent: whether there is no value; skips: whether it has no
- *   such place
+ *   kinds: those of KINDS that a group of values has, where values are of groups; absent: whether there is no
+ *   value; skips: whether it has no such place
  */
 /**
  * @typedef {{width: number, height: number, x: Places, label: string, log?: boolean, share?: boolean,
@@ -27,7 +27,8 @@ function drawLines(spec) {
   const plot = made.plot.children;
   const count = countOf(spec.x);
   const xs = Array.from({ length: count }, (_, i) => X(places.at(i)));
-  const [many, marked] = [spec.lines.length > MOST_TOLD, count <= 60 && spec.lines.length <= MOST_TOLD];
+  const many = spec.lines.length > MOST_TOLD;
+  const marked = !many && count <= 60 && (box.right - box.left) / count >= MOST_CROWDED;
   /** @type {Record<string, number>} */
   const kinds = {};
   /** @type {Set<number>} */
@@ -78,6 +79,7 @@ function drawLines(spec) {
   };
 }
 
+const MOST_CROWDED = 5; // pixels from one marker to the next
 /** @type {string[]} */
 const NO_KINDS = [];
 

@@ -60,9 +60,7 @@ const VIRIDIS = [
 function between(stops, share) {
   const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
   const below = Math.min(Math.floor(place), stops.length - 2);
-  const mixed = stops[below].map((low, i) =>
-    Math.round(low + (place - below) * (stops[below + 1][i] - low)),
-  );
+  const mixed = stops[below].map((low, i) => Math.round(low + (place - below) * (stops[below + 1][i] - low)));
   return `rgb(${mixed.join(",")})`;
 }
 

@@ -109,7 +109,7 @@ function washed(which, share) {
   return [mixed[0], mixed[1]];
 }
 
-const MOST_WASHED = 0.55; // so that points stand out from a region of their own class
+const MOST_WASHED = 0.45; // so that points stand out from a region of their own class
 /** Of the share of class 1: from class 0's colour through the ground to class 1's. */
 const CERTAINTY = shaded((share) => washed(share < 0.5 ? 0 : 1, MOST_WASHED * Math.abs(2 * share - 1)));
 const REGIONS = HUES.map((_, i) => washed(i, MOST_WASHED));
@@ -123,7 +123,10 @@ function drawPlane(spec) {
   const [count, columns] = spec.size;
   const { low, high } = spec.y;
   const share = (/** @type {number} */ value) => (value - low) / (high - low);
-  const ticks = linearTicks(low, high, MOST_TICKS).map((value) => ({ at: share(value), text: number(value) }));
+  const ticks = linearTicks(low, high, MOST_TICKS).map((value) => ({
+    at: share(value),
+    text: number(value),
+  }));
   const x = { span: spec.x, count: columns, label: spec.labels[0] };
   const made = frame({ ...spec, x, y: { ticks, label: spec.labels[1] }, bare: true });
   const { plot, X, Y, places } = made;
@@ -137,13 +140,17 @@ function drawPlane(spec) {
       if (Number.isNaN(value)) {
         gone[i] = 1;
         kinds.nan = (kinds.nan ?? 0) + 1;
-      } else shades[i] = spec.classes ? value % REGIONS.length : Math.round(Math.min(Math.max(value, 0), 1) * SHADES);
+      } else
+        shades[i] = spec.classes
+          ? value % REGIONS.length
+          : Math.round(Math.min(Math.max(value, 0), 1) * SHADES);
     }
   }
   const grid = { xs: edges(columns, X), ys: edges(count, Y), shades };
   const colours = spec.classes ? REGIONS : CERTAINTY;
   plot.children.push(node("image", { grid: { ...grid, colours, smooth: !spec.classes && !kinds.nan } }));
-  if (kinds.nan) plot.children.push(node("path", { d: cellPaths(grid.xs, grid.ys, gone)[1], class: "cell nan" }));
+  if (kinds.nan)
+    plot.children.push(node("path", { d: cellPaths(grid.xs, grid.ys, gone)[1], class: "cell nan" }));
   plot.children.push(...pointPaths(spec, made));
   return {
     ...made,

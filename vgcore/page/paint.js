@@ -38,7 +38,9 @@ function paint(drawing, context, theme, ratio) {
 function paintPath(path, style, { tint, dash }, context, theme, ratio) {
   const colour = (/** @type {string} */ name) => {
     if (name === "tint") return tint ? theme.tint(tint) : "transparent";
-    return name.startsWith("#") ? tile(name.slice(1), context, theme, ratio) : theme[/** @type {"ink"} */ (name)];
+    return name.startsWith("#")
+      ? tile(name.slice(1), context, theme, ratio)
+      : theme[/** @type {"ink"} */ (name)];
   };
   if (style.fill) {
     context.globalAlpha = style["fill-opacity"] ?? 1;
@@ -141,7 +143,7 @@ function paletteOf(colours, theme) {
 const scratch = contextOf(1, 1);
 
 /**
- * Put a grid's cells on the scratch canvas, a pixel for each; the columns as many pixels wide as `places` says.
+ * Put a grid's cells on the scratch canvas, which is as large as that takes: rows are a pixel high.
  * @param {Grid} grid
  * @param {Theme} theme
  * @param {ArrayLike<number>} places the column of each pixel of a row
@@ -150,8 +152,7 @@ function putCells({ xs, ys, shades, colours }, theme, places) {
   const [columns, rows] = [xs.length - 1, ys.length - 1];
   const [width, height] = [places.length, rows];
   const { canvas } = scratch;
-  if (canvas.width < width) canvas.width = width;
-  if (canvas.height < height) canvas.height = height;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const image = scratch.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
   const palette = paletteOf(colours, theme);
@@ -177,7 +178,7 @@ function paintCells(grid, context, theme, ratio) {
   const places = smooth ? Uint16Array.from({ length: columns }, (_, i) => i) : columnsOf(xs, ratio);
   putCells(grid, theme, places);
   context.imageSmoothingEnabled = smooth;
-  context.drawImage(scratch.canvas, 0, 0, places.length, rows, left, top, width, height);
+  context.drawImage(scratch.canvas, left, top, width, height);
 }
 
 /**

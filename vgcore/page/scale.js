@@ -98,7 +98,7 @@ function logTicks(low, high, most) {
 function steadyRange(low, high, last) {
   const fills = (/** @type {Range} */ ends) => high - low > 0.5 * (ends.high - ends.low);
   if (last && last.low <= low && high <= last.high && fills(last)) return last;
-  const step = roundStep((high - low) / 5);
+  const step = roundStep((high - low) / 10);
   const ends = { low: Math.floor(low / step - 0.1) * step, high: Math.ceil(high / step + 0.1) * step };
   const both = last && { low: Math.min(ends.low, last.low), high: Math.max(ends.high, last.high) };
   return both && fills(both) ? both : ends;

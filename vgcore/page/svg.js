@@ -114,7 +114,9 @@ function cellsOf(grid, theme) {
  */
 function tileOf(name, id, theme) {
   const { size, turn, d, stroke } = PATTERNS[name];
-  const style = stroke ? `stroke:${theme.ink};stroke-opacity:${PATTERN_OPACITY};fill:none` : `fill:${theme.ink}`;
+  const style = stroke
+    ? `stroke:${theme.ink};stroke-opacity:${PATTERN_OPACITY};fill:none`
+    : `fill:${theme.ink}`;
   const turned = turn ? `rotate(${turn})` : "";
   return svg(
     "pattern",

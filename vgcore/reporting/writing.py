@@ -38,7 +38,7 @@ def write(path: Path, model: Any, flow: Any, diagnosis: Any) -> None:
         precision=packing.PRECISION,
         data=_json.strict(data),
         script=page.script(*page.DRAWING, *page.EXPLORING),
-        style=page.style(),
+        style=page.style("page.css"),
     )
     _files.replace(name, lambda file: file.write(text.encode()))
 
