@@ -13,8 +13,8 @@ Each script is a part of one: `script` puts those that are asked for into one sc
     records.js   records as `vgcore.reporting` packs them
     explore.js   the report's controls; layers.js, time.js, distributions.js, units.js and course.js draw
 
-Of the style, colours.css and figures.css are everybody's, page.css is of pages that stand by themselves, live.css of
-what lives in a shadow root.
+Of the style, colours.css and figures.css are everybody's, page.css is of pages that stand by themselves,
+live.css of what lives in a shadow root.
 """
 
 from __future__ import annotations
