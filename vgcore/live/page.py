@@ -107,16 +107,36 @@ class Live(ABC):
             Of what is wrong with ``params`` the frame says so; nothing is raised for it.
         """
         try:
-            tree = self._framed(params)
+            return pack(self._framed(params))
         except KeyboardInterrupt:
-            tree = _error("interrupted; press play to go on")
+            return _error("interrupted; press play to go on")
         except InvalidError as error:
-            tree = {"error": {"message": str(error), "control": error.control}}
+            return _error(str(error), error.control)
         except MemoryError:
-            tree = _error("there is not enough memory for this; choose something smaller")
+            return _error("there is not enough memory for this; choose something smaller")
         except Exception as error:
-            tree = _error(f"{type(error).__name__}: {error}")
-        return pack(tree)
+            return _error(f"{type(error).__name__}: {error}")
+
+    def serve(self, *, port: int | None = None, browser: bool = True) -> None:
+        """Serve the page to this machine's browser until Ctrl-C, or until the kernel is interrupted.
+
+        Parameters
+        ----------
+        port : int, optional
+            On which 127.0.0.1 is listened at; 0 picks one that is free; left out, 8765 if that is free.
+        browser : bool
+            Whether to open the page in one.
+
+        Raises
+        ------
+        OSError
+            If the port is in use, or not allowed.
+        TypeError, ValueError
+            If an argument is of another kind.
+        """
+        from vgcore.live.server import serve  # brings HTTP along, which takes time
+
+        serve(self, port=port, browser=browser)
 
     def _framed(self, params: Mapping[str, Any]) -> dict[str, Any]:
         asked = self._asked(params)
@@ -160,8 +180,8 @@ class Live(ABC):
             return session
 
 
-def _error(message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "control": ""}}
+def _error(message: str, control: str = "") -> bytes:
+    return pack({"error": {"message": message, "control": control}})
 
 
 class Page(Live):
