@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from vgcore import _validate
@@ -137,6 +138,25 @@ class Live(ABC):
         from vgcore.live.server import serve  # brings HTTP along, which takes time
 
         serve(self, port=port, browser=browser)
+
+    @cached_property
+    def widget(self) -> Any:
+        """The page as an anywidget, for layouts of widgets; ImportError if that is not installed."""
+        from vgcore.live.widget import widget
+
+        return widget(self)
+
+    def _display_(self) -> Any:
+        """What a notebook shows: of marimo, this is asked for."""
+        from vgcore.live.widget import Missing
+
+        try:
+            return self.widget
+        except ImportError as error:
+            return Missing(self, error)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self._display_()._repr_mimebundle_(**options)
 
     def _framed(self, params: Mapping[str, Any]) -> dict[str, Any]:
         asked = self._asked(params)

@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET  # noqa: N815
 
     def _hear_out(self) -> None:
-        """Read on for a moment: to who is still sending, a closed connection is an error without an answer."""
+        """Read on for a moment: to who is still sending, a closed connection is an error, no answer."""
         self.wfile.flush()
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
