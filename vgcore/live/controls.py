@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -238,11 +239,21 @@ class Text(Control):
 
 
 class InvalidError(ValueError):
-    """A value that a control has not: ``control`` is its name."""
+    """A value that a control has not: ``control`` is its name, ``side`` of which network it is."""
 
     def __init__(self, control: str, message: str) -> None:
         super().__init__(message)
-        self.control = control
+        self.control, self.side = control, 0
+
+
+@contextmanager
+def on_side(side: int) -> Iterator[None]:
+    """Let an `InvalidError` say of which network it is."""
+    try:
+        yield
+    except InvalidError as error:
+        error.side = side
+        raise
 
 
 def checked(controls: Iterable[Control], given: Any) -> dict[str, Any]:

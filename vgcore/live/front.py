@@ -6,7 +6,6 @@ from html import escape
 
 from vgcore import page
 
-PARTS = ("frames.js", "mount.js")  # of the module: what shows a page, whichever host answers
 _HTML = """<!doctype html>
 <html lang="en">
 <head>
@@ -16,7 +15,7 @@ _HTML = """<!doctype html>
 <meta name="referrer" content="no-referrer">
 <title>{title}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="live.css{query}">
+<style>:root {{ color-scheme: light dark; }} body {{ margin: 0; }}</style>
 </head>
 <body>
 <main id="live"><noscript>This page needs JavaScript.</noscript></main>
@@ -38,15 +37,10 @@ _POLICY = {
 
 def module(host: str) -> str:
     """The module for a host: the parts of every page, and the one that reaches what answers."""
-    return page.module(*PARTS, host)
-
-
-def style() -> str:
-    """The style of a live page."""
-    return page.style("live.css")
+    return page.module(*page.LIVE, host)
 
 
 def html(title: str, *, query: str = "") -> str:
-    """The page's HTML, with live.js and live.css beside it; ``query`` is part of their addresses."""
+    """The page's HTML, with live.js beside it; ``query`` is part of its address."""
     policy = "; ".join(f"{what} {where}" for what, where in _POLICY.items())
     return _HTML.format(policy=escape(policy), title=escape(title), query=escape(query))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from vgcore import _validate
-from vgcore.live.controls import Control, InvalidError, checked
+from vgcore.live.controls import Control, InvalidError, checked, on_side
 from vgcore.live.packing import pack
 
 _MOST_SESSIONS = (
@@ -48,7 +49,7 @@ class Asked:
     shown : set of str or None
         Keys of the pictures that can be seen; None: all.
     whole : bool
-        Whether the page asks what it is made of, too.
+        Whether the page asks what it is made of, and for no frame.
     wanted : str
         What else it asks for: "code", for instance.
     """
@@ -107,16 +108,19 @@ class Live(ABC):
         bytes
             Of what is wrong with ``params`` the frame says so; nothing is raised for it.
         """
+        told: dict[str, Any]
         try:
             return pack(self._framed(params))
         except KeyboardInterrupt:
-            return _error("interrupted; press play to go on")
+            told = {"message": "interrupted; press play to go on"}
         except InvalidError as error:
-            return _error(str(error), error.control)
+            told = {"message": str(error), "control": error.control, "side": error.side}
         except MemoryError:
-            return _error("there is not enough memory for this; choose something smaller")
+            told = {"message": "there is not enough memory for this; choose something smaller"}
         except Exception as error:
-            return _error(f"{type(error).__name__}: {error}")
+            told = {"message": f"{type(error).__name__}: {error}"}
+        turn = params.get("turn") if isinstance(params, Mapping) else None
+        return pack({"error": told, **({"turn": turn} if isinstance(turn, int) else {})})
 
     def serve(self, *, port: int | None = None, browser: bool = True) -> None:
         """Serve the page to this machine's browser until Ctrl-C, or until the kernel is interrupted.
@@ -160,28 +164,34 @@ class Live(ABC):
 
     def _framed(self, params: Mapping[str, Any]) -> dict[str, Any]:
         asked = self._asked(params)
+        if asked.whole:
+            return {"page": self.described()}
         session = asked.session
         with self._lock:
             session.newest = max(session.newest, asked.turn)
         with session.lock:
             if asked.superseded:
                 return {"superseded": True}
+            begin = time.perf_counter()
             tree = {"turn": asked.turn, **self.answer(asked)}
-        if asked.whole:
-            tree["page"] = self.described()
+            tree["took"] = time.perf_counter() - begin
         return tree
 
     def _asked(self, params: Mapping[str, Any]) -> Asked:
         if not isinstance(params, Mapping):
             raise TypeError(f"params: expected a dict, got {_validate.kind(params)}")
         steps, shown = params.get("steps"), params.get("show")
-        settings = params.get("settings") or [{}]
-        if not isinstance(settings, list) or len(settings) > 2:
+        given = params.get("settings") or [{}]
+        if not isinstance(given, list) or len(given) > 2:
             raise InvalidError("", "settings: expected a list of one dict or two")
+        settings = []
+        for side, each in enumerate(given):
+            with on_side(side):
+                settings.append(checked(self.controls, each))
         return Asked(
             session=self._session(str(params.get("session", ""))[:100]),
             turn=_validate.integer("turn", params.get("turn", 0), minimum=0, maximum=2**53),
-            settings=[checked(self.controls, each) for each in settings],
+            settings=settings,
             seconds=_validate.real(
                 "seconds", params.get("seconds", 0.02), minimum=0, maximum=_LONGEST
             ),
@@ -198,10 +208,6 @@ class Live(ABC):
             while len(self._sessions) > _MOST_SESSIONS:
                 self._sessions.popitem(last=False)
             return session
-
-
-def _error(message: str, control: str = "") -> bytes:
-    return pack({"error": {"message": message, "control": control}})
 
 
 class Page(Live):

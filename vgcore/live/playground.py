@@ -10,6 +10,7 @@ from typing import Any
 
 from vgcore import _validate
 from vgcore.live import cures, networks, sights
+from vgcore.live.controls import on_side
 from vgcore.live.course import Course
 from vgcore.live.page import Asked, Live
 from vgcore.live.pictures import Picture
@@ -48,6 +49,12 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     purses: dict[str, Purse] = field(default_factory=dict)
     verdicts: list[Any] = field(default_factory=list)
+    told: dict[tuple[str, int], int] = field(default_factory=dict)  # steps of pictures
+
+    @property
+    def rests(self) -> bool:
+        """Whether no control has moved for a while."""
+        return time.monotonic() - self.began > _RESTING
 
     def purse(self, name: str) -> Purse:
         """The purse of a name."""
@@ -76,20 +83,26 @@ class Playground(Live):
             "scenes": scenes,
             "scene": self._scene,
             "settings": self._settings,
-            "pictures": [*sights.OVER_BOTH, *sights.OF_EACH],
+            "shared": [each.name for each in networks.CONTROLS if each.group == "Data"],
         }
 
     def answer(self, asked: Asked) -> dict[str, Any]:
         """Train for a while, and show what has come of it."""
         run: Run | None = asked.session.held.get("run")
         if run is None or run.turn != asked.turn:
-            courses = [Course(values) for values in asked.settings]
+            courses = []
+            for side, values in enumerate(asked.settings):
+                with on_side(side):
+                    courses.append(Course(values))
             run = asked.session.held["run"] = Run(asked.turn, asked.settings, courses)
         if asked.wanted == "code":
             return {"code": [_code(course, i) for i, course in enumerate(run.courses)]}
         _train(run, asked)
+        pictures = self._pictures(run, asked)
         return {
-            "pictures": self._pictures(run, asked),
+            "pictures": pictures,
+            "keys": _keys(run),
+            "more": self._more(run, asked),
             "states": [_state(course) for course in run.courses],
             "verdicts": self._verdicts(run),
             "marks": [_marks(course) for course in run.courses],
@@ -99,8 +112,7 @@ class Playground(Live):
         def seen(key: str) -> bool:
             return asked.shown is None or key in asked.shown
 
-        rests = time.monotonic() - run.began > _RESTING
-        expected = [self._theorist.expected(each) if rests else None for each in run.courses]
+        expected = [self._theorist.expected(each) if run.rests else None for each in run.courses]
         made = [
             picture
             for key, draw in sights.OVER_BOTH.items()
@@ -112,8 +124,21 @@ class Playground(Live):
                 if seen(key):
                     side = i if several else None
                     picture = run.purse(f"{key}{i}").spend(partial(draw, course, side))
-                    made += [] if picture is None else [picture]
-        return made
+                    if picture is not None:
+                        run.told[key, i] = course.step
+                        made.append(picture)
+        order = {key: place for place, key in enumerate((*sights.OVER_BOTH, *sights.OF_EACH))}
+        return [{**each, "order": order[str(each.get("base", each["key"]))]} for each in made]
+
+    def _more(self, run: Run, asked: Asked) -> bool:
+        """Whether there is more to show, although nothing trains."""
+        behind = any(
+            run.told.get((key, i)) != course.step
+            for key in sights.OF_EACH
+            for i, course in enumerate(run.courses)
+            if asked.shown is None or key in asked.shown
+        )
+        return behind or not run.rests or not all(map(self._theorist.knows, run.courses))
 
     def _verdicts(self, run: Run) -> list[Any]:
         def judge() -> list[Any]:
@@ -138,6 +163,19 @@ def _train(run: Run, asked: Asked) -> None:
             each.train(asked.seconds * share, steps, lambda: asked.superseded)
         elif left > 0:
             each.train(asked.seconds * share, left, lambda: asked.superseded)
+
+
+def _keys(run: Run) -> list[str]:
+    """Keys of all pictures that there are."""
+    in_time = run.courses[0].task.in_time
+    shared = [key for key in sights.OVER_BOTH if in_time or key != "time"]
+    several = len(run.courses) > 1
+    sides = [
+        sights.key_of(key, i if several else None)
+        for key in sights.OF_EACH
+        for i in range(len(run.courses))
+    ]
+    return [*shared, *sides]
 
 
 def _state(course: Course) -> dict[str, Any]:

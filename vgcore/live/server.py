@@ -31,7 +31,7 @@ TOKEN_HEADER = "X-Vgcore-Token"
 _HOSTS = ("127.0.0.1", "localhost")
 _LONGEST_BODY = 64 * 1024
 _MOST_READ = 2**20
-_METHODS = {"/": "GET", "/live.js": "GET", "/live.css": "GET", "/frame": "POST"}
+_METHODS = {"/": "GET", "/live.js": "GET", "/frame": "POST"}
 _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -246,8 +246,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _content(self, path: str, body: bytes) -> tuple[str, bytes]:
         if path == "/live.js":
             return "text/javascript; charset=utf-8", front.module("post.js").encode()
-        if path == "/live.css":
-            return "text/css; charset=utf-8", front.style().encode()
         if path == "/":
             text = front.html(self.server.live.title, query=f"?token={self.server.token}")
             return "text/html; charset=utf-8", text.encode()

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vgcore.flow import GradientFlow
 from vgcore.live import pictures
 from vgcore.live.course import Course
 from vgcore.live.pictures import Picture
 from vgcore.live.theory import Expected
+from vgcore.plot.fields import present
 
 Array = NDArray[Any]
 
@@ -28,14 +30,14 @@ def loss(courses: Sequence[Course], _: Sequence[Expected | None]) -> Picture:
     steps = np.unique(np.concatenate([record.step for record in records]))
     lines = []
     for i, record in enumerate(records):
-        values = np.full(len(steps), np.nan)
+        values, none = np.full(len(steps), np.nan), np.ones(len(steps), np.uint8)
         places = np.searchsorted(steps, record.step)
-        values[places] = record.loss
-        lines.append({**_line(i, len(courses), values), "at": places.astype(np.int32)})
+        values[places], none[places] = record.loss, 0
+        lines.append(_line(i, len(courses), values, none))
     return {
         **_about("lines", "loss", "Loss", "of minibatches, over the steps", "loss"),
         "log": True,
-        "x": {"values": steps.astype(np.int32), "label": "step"},
+        "x": {"values": steps.astype(np.int32), "label": "step", "place": "step"},
         "lines": lines,
     }
 
@@ -78,8 +80,7 @@ def through_time(courses: Sequence[Course], expected: Sequence[Expected | None])
     lines = []
     for i, course in enumerate(courses):
         flow = course.newest
-        rows = flow.time[course.layers[0]]
-        lines.append(_line(i, len(courses), rows[-1]))
+        lines.append(_line(i, len(courses), flow.time[course.layers[0]][-1]))
     for i, (course, theory) in enumerate(zip(courses, expected, strict=True)):
         if theory is not None:
             lines.append(_theory(i, len(courses), theory.over_time(course)))
@@ -93,7 +94,7 @@ def through_time(courses: Sequence[Course], expected: Sequence[Expected | None])
             "‖∂L/∂h_t‖",
         ),
         "log": True,
-        "x": {"values": np.arange(1, length + 1, dtype=np.int32), "label": "timestep t"},
+        "x": _timesteps(length),
         "lines": lines,
     }
 
@@ -111,7 +112,7 @@ def gradients(course: Course, side: int | None) -> Picture:
 def prediction(course: Course, side: int | None) -> Picture:
     """What the network says: of the plane, the curve, classes or sequences."""
     made = _PREDICTIONS[course.task.kind](course)
-    return {**made, "key": _key("prediction", side), "side": side}
+    return {**made, **_side("prediction", made["title"], side)}
 
 
 OVER_BOTH: dict[str, Callable[..., Picture | None]] = {
@@ -134,12 +135,21 @@ def _about(kind: str, key: str, title: str, note: str, label: str) -> Picture:
     return {"kind": kind, "key": key, "title": title, "note": note, "label": label, "side": None}
 
 
-def _key(name: str, side: int | None) -> str:
+def key_of(name: str, side: int | None) -> str:
+    """The key of a picture of one network alone, or of the one on a side."""
     return name if side is None else f"{name}{NAMES[side]}"
 
 
-def _line(i: int, count: int, values: Array) -> Picture:
-    return {"name": NAMES[i] if count > 1 else "now", "values": values, "look": {"hue": i}}
+def _side(name: str, title: str, side: int | None) -> Picture:
+    """What of a picture depends on which network it is of."""
+    titled = title if side is None else f"{title}, {NAMES[side]}"
+    return {"key": key_of(name, side), "base": name, "title": titled, "side": side}
+
+
+def _line(i: int, count: int, values: Array, none: Array | None = None) -> Picture:
+    """A network's line; ``none``: where it has no value, which is not NaN."""
+    told = {"name": NAMES[i] if count > 1 else "now", "values": values, "look": {"hue": i}}
+    return told if none is None or not none.any() else {**told, "none": none.astype(np.uint8)}
 
 
 def _theory(i: int, count: int, values: Array) -> Picture:
@@ -150,22 +160,49 @@ def _theory(i: int, count: int, values: Array) -> Picture:
 def _over_layers(
     courses: Sequence[Course], field: str, title: str, label: str, *, log: bool = False
 ) -> Picture:
+    deepest = max(len(course.layers) for course in courses)
     lines = []
     for i, course in enumerate(courses):
-        flow = course.newest
-        columns = [flow.layers.index(name) for name in course.layers]
-        row: Array = getattr(flow, field)[-1]
-        lines.append(_line(i, len(courses), row[columns]))
-    deepest = max(len(line["values"]) for line in lines)
+        if len(courses) == 1 and log:
+            first = course.record()[:1]
+            start = _of_layers(first, field, course, deepest)
+            lines.append({**_line(i, 2, *start), "name": "at the start", "look": {"hue": "faint"}})
+        lines.append(_line(i, len(courses), *_of_layers(course.newest, field, course, deepest)))
     return {
         **_about("lines", field, title, "over the layers with weights", label),
         "log": log,
-        "x": {
-            "values": np.arange(1, deepest + 1, dtype=np.int32),
-            "label": "layer, from the input on; the last one is the output",
-        },
+        "x": _layers(deepest),
         "lines": lines,
     }
+
+
+def _layers(count: int) -> Picture:
+    return _numbered(count, "layer, from the input on; the last one is the output", "layer")
+
+
+def _timesteps(count: int) -> Picture:
+    return _numbered(count, "timestep t", "timestep")
+
+
+def _numbered(count: int, label: str, place: str) -> Picture:
+    """An axis from 1 on, all of which is shown."""
+    return {
+        "values": np.arange(1, count + 1, dtype=np.int32),
+        "label": label,
+        "place": place,
+        "whole": True,
+    }
+
+
+def _of_layers(flow: GradientFlow, field: str, course: Course, count: int) -> tuple[Array, Array]:
+    """The last row's values of layers with weights, and where there are none: behind the last layer, and of
+    outputs without slopes of their own.
+    """
+    columns = [flow.layers.index(name) for name in course.layers]
+    values, none = np.full(count, np.nan), np.ones(count, bool)
+    values[: len(columns)] = getattr(flow, field)[-1, columns]
+    none[: len(columns)] = ~present(flow[-1:], field)[0, columns]
+    return values, none
 
 
 def _histogram(course: Course, side: int | None, key: str, title: str, field: str) -> Picture:
@@ -182,26 +219,25 @@ def _histogram(course: Course, side: int | None, key: str, title: str, field: st
         low = (np.frexp(told.edges[:-1:group])[1] - 1).tolist()
     infinite = (told.plus_inf + told.minus_inf)[-1, columns]
     every = np.vstack([told.zero[-1, columns], rows, infinite, told.nan[-1, columns]])
-    names = ["0", *(f"2^{exponent}" for exponent in low), "∞", "NaN"]
+    names = ["0", *(f"2{_raised(exponent)}" for exponent in low), "∞", "NaN"]
     if not every[-2:].any():
         every, names = every[:-2], names[:-2]
     total = np.maximum(told.total[-1, columns], 1)
     factor = f"from, to {2**group} times that" if group < 10 else f"from, to 2^{group} times that"
     return {
-        **_about(
-            "heat", _key(key, side), title, f"at step {told.step[-1]:,}", f"magnitude {factor}"
-        ),
-        "side": side,
-        "x": {
-            "values": np.arange(1, len(columns) + 1, dtype=np.int32),
-            "label": "layer; the last one is the output",
-        },
+        **_about("heat", key, title, f"at step {told.step[-1]:,}", f"magnitude {factor}"),
+        **_side(key, title, side),
+        "x": _layers(len(columns)),
         "rows": names,
         "values": np.ceil(100 * every / total).astype(np.uint8),
         "unit": "%",
         "blank": True,
         "log": False,
     }
+
+
+def _raised(exponent: int) -> str:
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _plane(course: Course) -> Picture:
@@ -267,7 +303,12 @@ def _sequences(course: Course) -> Picture:
     )
     return {
         **told,
-        "x": {"values": np.arange(1, len(target) + 1, dtype=np.int32), "label": "timestep t"},
+        "x": {
+            "values": np.arange(1, len(target) + 1, dtype=np.int32),
+            "label": "timestep t",
+            "place": "timestep",
+            "whole": True,
+        },
         "values": np.nan_to_num(np.round(share)).astype(np.uint8),
         "unit": "%",
         "blank": True,

@@ -47,7 +47,7 @@ class Theorist:
 
     def expected(self, course: Course) -> Expected | None:
         """The prediction of a course's network, once it is known; asks for it otherwise."""
-        key = networks.code(course.values) + str(course.x.shape)
+        key = _key(course)
         with self._lock:
             if key in self._found or self._busy:
                 return self._found.get(key)
@@ -59,6 +59,10 @@ class Theorist:
         except RuntimeError:  # WebAssembly has none
             self._work(key, values, x, columns)
         return None
+
+    def knows(self, course: Course) -> bool:
+        """Whether a prediction is known, or known to be none."""
+        return _key(course) in self._found
 
     def _work(self, key: str, values: Any, x: Any, columns: list[str]) -> None:
         found = None
@@ -76,6 +80,10 @@ class Theorist:
                     self._found.clear()
                 self._found[key] = found
                 self._busy = False
+
+
+def _key(course: Course) -> str:
+    return f"{course.task.code(course.values)}\n{networks.code(course.values)}"
 
 
 def _meeting(expected: Array, seen: Array) -> Array:

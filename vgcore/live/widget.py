@@ -31,7 +31,6 @@ def widget(live: Live) -> Any:
 
     class LivePage(AnyWidget):  # type: ignore[misc]
         _esm = front.module("widget.js")
-        _css = front.style()
 
     def answer(widget: Any, message: Mapping[str, Any], buffers: Any) -> None:
         widget.send({"id": message["id"]}, [live.frame(message["params"])])

@@ -10,6 +10,8 @@ Each script is a part of one: `script` puts those that are asked for into one sc
     elements.js  elements of a page
     figure.js    a picture with its legend, pointer, keyboard and table: as SVG; moving.js on a canvas, drawn
                  anew many times a second; saving.js writes it to a file
+    frames.js    frames of a live page as `vgcore.live` packs them; asking.js asks for them, panel.js has its
+                 controls, link.js their values as an address; mount.js is the page
     records.js   records as `vgcore.reporting` packs them
     explore.js   the report's controls; layers.js, time.js, distributions.js, units.js and course.js draw
 
@@ -19,6 +21,7 @@ live.css of what lives in a shadow root.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
@@ -28,6 +31,7 @@ from vgcore import _extras
 DRAWING = ("scale.js", "looks.js", "draw.js", "lines.js", "maps.js", "svg.js")
 FIGURES = ("elements.js", "figure.js")
 MOVING = (*DRAWING, "paint.js", *FIGURES, "saving.js", "moving.js")
+LIVE = (*MOVING, "frames.js", "asking.js", "panel.js", "link.js", "mount.js")
 EXPLORING = (
     *FIGURES,
     *("records.js", "explore.js"),
@@ -42,8 +46,9 @@ def script(*names: str) -> str:
 
 
 def module(*names: str, exports: Sequence[str] = ("mount",)) -> str:
-    """Parts of the script as one ES module, which exports some of their names."""
-    return "\n".join([*map(_text, names), f"export {{ {', '.join(exports)} }};\n"])
+    """Parts of the script as one ES module, which exports some of their names; STYLE is live.css in it."""
+    head = f"const STYLE = {json.dumps(style('live.css'))};"
+    return "\n".join([head, *map(_text, names), f"export {{ {', '.join(exports)} }};\n"])
 
 
 def style(name: str) -> str:

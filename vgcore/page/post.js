@@ -17,4 +17,4 @@ async function post(params) {
   return answer.arrayBuffer();
 }
 
-mount(/** @type {HTMLElement} */ (document.getElementById("live")), post);
+mount(/** @type {HTMLElement} */ (document.getElementById("live")), post, { links: true });

@@ -1,0 +1,252 @@
+// The controls of one network, as Python declares them. Needs elements.js and scale.js.
+
+const SLIDER_STEPS = 200;
+
+/**
+ * @typedef {{name: string, label: string, kind: "slider" | "choice" | "switch" | "text", value: any, group?: string,
+ *   when?: Record<string, any[]>, help?: string, low: number, high: number, log: boolean, integer: boolean,
+ *   step: number | null, options: [string, string][], longest: number}} Control see vgcore/live/controls.py
+ */
+/** @typedef {Record<string, any>} Settings */
+/** @typedef {{at: number, text: string}} Mark */
+/** @typedef {{root: HTMLElement, set: (value: any) => void, mark?: (mark: Mark | undefined) => void}} Knob */
+
+/**
+ * The number at a share of a slider's way.
+ * @param {Control} control
+ * @param {number} share
+ */
+function sliderValue({ low, high, log, integer, step }, share) {
+  if (share <= 0) return low;
+  if (share >= 1) return high;
+  const value = log ? low * (high / low) ** share : low + share * (high - low);
+  if (integer) return Math.round(value);
+  if (step && !log) return Number((low + Math.round((value - low) / step) * step).toPrecision(6));
+  return Number(value.toPrecision(3));
+}
+
+/**
+ * What share of a slider's way a number is at.
+ * @param {Control} control
+ * @param {number} value
+ */
+function sliderShare({ low, high, log }, value) {
+  const share = log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
+  return Math.min(Math.max(share, 0), 1);
+}
+
+/**
+ * How many steps a slider has: one for each whole number where there are few.
+ * @param {Control} control
+ */
+function sliderSteps({ low, high, log, integer, step }) {
+  if (log) return SLIDER_STEPS;
+  if (step) return Math.round((high - low) / step);
+  return integer ? high - low : SLIDER_STEPS;
+}
+
+class Panel {
+  /**
+   * @param {Control[]} controls
+   * @param {(name: string, value: any) => void} changed
+   */
+  constructor(controls, changed) {
+    this.controls = controls;
+    this.changed = changed;
+    /** @type {Settings} */
+    this.values = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
+    /** @type {Map<string, Knob>} */
+    this.knobs = new Map(controls.map((control) => [control.name, this.knob(control)]));
+    this.alert = html("p", { class: "wrong", role: "alert", hidden: true });
+    this.root = html("div", { class: "panel" }, this.alert, ...this.groups());
+    this.settle();
+  }
+
+  groups() {
+    /** @type {Map<string, HTMLElement[]>} */
+    const found = new Map();
+    for (const { name, group = "" } of this.controls) {
+      const knob = /** @type {Knob} */ (this.knobs.get(name));
+      found.set(group, [...(found.get(group) ?? []), knob.root]);
+    }
+    return [...found].map(([group, roots]) =>
+      html("fieldset", {}, group ? html("legend", {}, group) : null, ...roots),
+    );
+  }
+
+  /**
+   * @param {Control} control
+   * @returns {Knob}
+   */
+  knob(control) {
+    switch (control.kind) {
+      case "slider":
+        return this.slider(control);
+      case "choice":
+        return this.choice(control);
+      case "switch":
+        return this.toggle(control);
+      default:
+        return this.text(control);
+    }
+  }
+
+  /** @param {Control} control @returns {Knob} */
+  slider(control) {
+    const steps = sliderSteps(control);
+    const told = html("output");
+    const input = html("input", {
+      ...{ type: "range", min: 0, max: steps, step: 1, "aria-label": control.label, "data-name": control.name },
+      oninput: () => {
+        const value = sliderValue(control, Number(input.value) / steps);
+        tell(value);
+        this.take(control.name, value);
+      },
+    });
+    const marks = html("span", { class: "marks" });
+    const tell = (/** @type {number} */ value) => {
+      told.textContent = number(value);
+      input.setAttribute("aria-valuetext", number(value));
+    };
+    const root = html(
+      "label",
+      { class: "knob", title: control.help },
+      html("span", {}, control.label),
+      told,
+      html("span", { class: "track" }, input, marks),
+    );
+    return {
+      root,
+      set: (value) => {
+        input.value = String(Math.round(sliderShare(control, value) * steps));
+        tell(value);
+      },
+      mark: (mark) => {
+        const key = mark ? `${mark.text} ${mark.at}` : "";
+        if (marks.dataset.key === key) return;
+        marks.dataset.key = key;
+        if (!mark || mark.at < control.low || mark.at > control.high) {
+          marks.replaceChildren();
+          return;
+        }
+        const text = `${mark.text}: ${number(mark.at)}`;
+        const share = sliderShare(control, mark.at);
+        const button = html("button", {
+          ...{ type: "button", title: `Set to ${text}`, style: `--share:${share}` },
+          ...{ class: share > 0.6 ? "mark left" : "mark" },
+          onclick: (/** @type {Event} */ event) => {
+            event.preventDefault();
+            this.set({ [control.name]: Number(mark.at.toPrecision(6)) });
+            this.changed(control.name, this.values[control.name]);
+          },
+        });
+        button.append(text);
+        marks.replaceChildren(button);
+      },
+    };
+  }
+
+  /** @param {Control} control @returns {Knob} */
+  choice(control) {
+    const options = control.options.map(([value, text]) => html("option", { value }, text));
+    const input = html(
+      "select",
+      {
+        ...{ "aria-label": control.label, "data-name": control.name },
+        onchange: () => this.take(control.name, input.value),
+      },
+      ...options,
+    );
+    const root = html(
+      "label",
+      { class: "knob", title: control.help },
+      html("span", {}, control.label),
+      input,
+    );
+    return {
+      root,
+      set: (value) => {
+        input.value = value;
+      },
+    };
+  }
+
+  /** @param {Control} control @returns {Knob} */
+  toggle(control) {
+    const input = html("input", {
+      ...{ type: "checkbox", "data-name": control.name },
+      onchange: () => this.take(control.name, input.checked),
+    });
+    const root = html(
+      "label",
+      { class: "knob switch", title: control.help },
+      input,
+      html("span", {}, control.label),
+    );
+    return {
+      root,
+      set: (value) => {
+        input.checked = value;
+      },
+    };
+  }
+
+  /** @param {Control} control @returns {Knob} */
+  text(control) {
+    const input = html("input", {
+      ...{ type: "text", maxlength: control.longest, spellcheck: "false", autocomplete: "off" },
+      ...{ "aria-label": control.label, "data-name": control.name },
+      oninput: () => this.take(control.name, input.value),
+    });
+    const root = html(
+      "label",
+      { class: "knob", title: control.help },
+      html("span", {}, control.label),
+      input,
+    );
+    return {
+      root,
+      set: (value) => {
+        if (input.value !== value) input.value = value;
+      },
+    };
+  }
+
+  /**
+   * @param {string} name
+   * @param {any} value
+   */
+  take(name, value) {
+    this.values[name] = value;
+    this.settle();
+    this.changed(name, value);
+  }
+
+  /** Take on some values, and show them. @param {Settings} settings */
+  set(settings) {
+    for (const [name, value] of Object.entries(settings)) if (this.knobs.has(name)) this.values[name] = value;
+    this.settle();
+  }
+
+  /** Show the values, and the controls that count with them. */
+  settle() {
+    for (const { name, when } of this.controls) {
+      const knob = /** @type {Knob} */ (this.knobs.get(name));
+      knob.set(this.values[name]);
+      const counts = Object.entries(when ?? {}).every(([other, some]) => some.includes(this.values[other]));
+      knob.root.hidden = !counts;
+    }
+  }
+
+  /** @param {Record<string, Mark>} marks of controls, by name */
+  mark(marks) {
+    for (const [name, knob] of this.knobs) knob.mark?.(marks[name]);
+  }
+
+  /** Say what is wrong with a control's value; nothing takes it back. @param {string} message @param {string} control */
+  complain(message, control) {
+    write(this.alert, message);
+    this.alert.hidden = !message;
+    for (const [name, knob] of this.knobs) knob.root.classList.toggle("bad", Boolean(message) && name === control);
+  }
+}
