@@ -127,8 +127,7 @@ class Playground(Live):
                     if picture is not None:
                         run.told[key, i] = course.step
                         made.append(picture)
-        order = {key: place for place, key in enumerate((*sights.OVER_BOTH, *sights.OF_EACH))}
-        return [{**each, "order": order[str(each.get("base", each["key"]))]} for each in made]
+        return [{**each, "order": _order(str(each.get("base", each["key"])))} for each in made]
 
     def _more(self, run: Run, asked: Asked) -> bool:
         """Whether there is more to show, although nothing trains."""
@@ -162,7 +161,13 @@ def _train(run: Run, asked: Asked) -> None:
         if slow.broken:
             each.train(asked.seconds * share, steps, lambda: asked.superseded)
         elif left > 0:
-            each.train(asked.seconds * share, left, lambda: asked.superseded)
+            each.train(asked.seconds, left, lambda: asked.superseded)
+
+
+def _order(key: str) -> int:
+    """Where a picture stands: what goes through time is first where there is time."""
+    keys = [*sights.OVER_BOTH, *sights.OF_EACH]
+    return -1 if key == "time" else keys.index(key)
 
 
 def _keys(run: Run) -> list[str]:

@@ -230,8 +230,7 @@ def _histogram(course: Course, side: int | None, key: str, title: str, field: st
         "x": _layers(len(columns)),
         "rows": names,
         "values": np.ceil(100 * every / total).astype(np.uint8),
-        "unit": "%",
-        "blank": True,
+        "percent": True,
         "log": False,
     }
 
@@ -279,8 +278,7 @@ def _classes(course: Course) -> Picture:
         **told,
         "x": {"names": names, "label": "true"},
         "values": np.round(share).astype(np.uint8),
-        "unit": "%",
-        "blank": True,
+        "percent": True,
     }
 
 
@@ -310,8 +308,7 @@ def _sequences(course: Course) -> Picture:
             "whole": True,
         },
         "values": np.nan_to_num(np.round(share)).astype(np.uint8),
-        "unit": "%",
-        "blank": True,
+        "percent": True,
         "path": target.astype(np.uint8),
     }
 

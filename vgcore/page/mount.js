@@ -451,16 +451,27 @@ class LivePage {
     this.host.dispatchEvent(new CustomEvent("vgcore-frame", { detail: frame }));
   }
 
-  /** @param {Sent & {base?: string, order?: number}} sent */
+  /** @param {Sent & {base?: string, order?: number, side?: number | null}} sent */
   picture(sent) {
     const known = this.pictures.get(sent.key);
     if (known) return known;
-    const made = new MovingPicture(this.grid);
-    made.root.dataset.base = sent.base ?? sent.key;
-    made.root.dataset.key = sent.key;
-    made.root.style.order = String(sent.order ?? this.pictures.size);
+    const base = sent.base ?? sent.key;
+    const order = String(sent.order ?? this.pictures.size);
+    const paired = typeof sent.side === "number";
+    const made = new MovingPicture(paired ? this.pairOf(base, order) : /** @type {Element} */ (this.grid));
+    Object.assign(made.root.dataset, { base, key: sent.key });
+    made.root.style.order = paired ? String(sent.side) : order;
     this.pictures.set(sent.key, made);
     this.watching.observe(made.root);
+    return made;
+  }
+
+  /** Where the pictures of two networks stand side by side. @param {string} base @param {string} order */
+  pairOf(base, order) {
+    const known = this.grid?.querySelector(`.pair[data-pair="${CSS.escape(base)}"]`);
+    if (known) return known;
+    const made = html("div", { class: "pair", "data-pair": base, style: `order:${order}` });
+    this.grid?.append(made);
     return made;
   }
 
@@ -472,6 +483,7 @@ class LivePage {
       picture.remove();
       this.pictures.delete(key);
     }
+    this.grid?.querySelectorAll(".pair:empty").forEach((pair) => pair.remove());
   }
 
   /** @param {{states?: State[], verdicts?: Verdict[]}} frame */
@@ -517,7 +529,7 @@ class LivePage {
 }
 
 /**
- * A picture as it is drawn: cells that are 0 are left blank where it says so, points are put on its axes.
+ * A picture as it is drawn: percents as shares, of which 0 is left blank; points on the axes of their plane.
  * @param {any} sent
  * @returns {Sent}
  */
@@ -525,8 +537,10 @@ function prepared(sent) {
   const { values: places, place } = sent.x;
   if (place) sent = { ...sent, places: (/** @type {number} */ i) => `${place} ${places[i].toLocaleString("en")}` };
   if (sent.kind === "lines") return { ...sent, lines: sent.lines.map(lineOf) };
-  if (sent.kind === "heat" && sent.blank)
-    return { ...sent, absent: sent.absent ?? Uint8Array.from(sent.values, (value) => Number(!value)) };
+  if (sent.kind === "heat" && sent.percent) {
+    const absent = Uint8Array.from(sent.values, (value) => Number(!value));
+    return { ...sent, share: true, values: Float32Array.from(sent.values, (value) => value / 100), absent };
+  }
   if (sent.kind !== "plane") return sent;
   const values = sent.values instanceof Uint8Array && !sent.classes ? Float32Array.from(sent.values, (v) => v / 255) : sent.values;
   if (!(sent.points instanceof Uint8Array)) return { ...sent, values };
