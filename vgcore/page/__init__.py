@@ -46,9 +46,9 @@ def script(*names: str) -> str:
 
 
 def module(*names: str, exports: Sequence[str] = ("mount",)) -> str:
-    """Parts of the script as one ES module, which exports some of their names; STYLE is live.css in it."""
-    head = f"const STYLE = {json.dumps(style('live.css'))};"
-    return "\n".join([head, *map(_text, names), f"export {{ {', '.join(exports)} }};\n"])
+    """Parts of the script as one ES module, with the style of live pages as STYLE."""
+    held = f"const STYLE = {json.dumps(style('live.css'))};"
+    return "\n".join([held, *map(_text, names), f"export {{ {', '.join(exports)} }};\n"])
 
 
 def style(name: str) -> str:

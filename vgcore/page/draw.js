@@ -4,11 +4,17 @@
 
 /**
  * @typedef {{
- *   class?: string, tint?: Tint, dash?: string, d?: string, x?: number, y?: number, width?: number, height?: number,
- *   anchor?: "start" | "middle" | "end", turned?: boolean, at?: [number, number], grid?: Grid,
+ *   class?: string, tint?: Tint, dash?: string, d?: string, course?: Course, x?: number, y?: number,
+ *   width?: number, height?: number, anchor?: "start" | "middle" | "end", turned?: boolean,
+ *   at?: [number, number], grid?: Grid, still?: boolean,
  * }} Attributes
- *   tint: the colour that its class leaves open; anchor: which part of a text is at (x, y); turned: whether it
- *   reads upwards; at: where the children of a group begin
+ *   tint: the colour that its class leaves open; a path goes along d or a course; anchor: which part of a text is
+ *   at (x, y); turned: whether it reads upwards; at: where the children of a group begin; still: whether they are
+ *   mostly the same when the picture is drawn anew
+ */
+/**
+ * @typedef {{xs: ArrayLike<number>, ys: ArrayLike<number>, skips?: (i: number) => boolean}} Course
+ *   through points, broken where a y is NaN, without those that are skipped
  */
 /**
  * @typedef {{xs: ArrayLike<number>, ys: ArrayLike<number>, shades: Uint8Array, colours: Tint[], smooth: boolean}} Grid
@@ -175,6 +181,30 @@ function numberedPlaces(values, width, steady, last) {
 }
 
 /**
+ * Go along a course. A point by itself is a dot, a tenth of a pixel long.
+ * @param {Course} course
+ * @param {(x: number, y: number) => void} move
+ * @param {(x: number, y: number) => void} draw
+ */
+function follow({ xs, ys, skips }, move, draw) {
+  let last = 0;
+  let open = 0; // points of the piece that is being drawn
+  const close = () => {
+    if (open === 1) draw(round(xs[last] + 0.1), ys[last]);
+    open = 0;
+  };
+  for (let i = 0; i < xs.length; i++) {
+    if (skips?.(i)) continue;
+    if (Number.isNaN(ys[i])) close();
+    else {
+      (open ? draw : move)(xs[i], ys[i]);
+      [open, last] = [open + 1, i];
+    }
+  }
+  close();
+}
+
+/**
  * The frame of a picture: axes, ticks, labels. X and Y take shares of the axes.
  * @param {{width: number, height: number, x: Places, y: {ticks: Tick[], label: string}, bare?: boolean,
  *   steady?: boolean, last?: Extent}} spec bare: without a grid
@@ -202,6 +232,7 @@ function frame({ width, height, x, y, bare = false, steady, last }) {
   );
   const [middle, centre] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
   const whole = { width, height: box.bottom + bottom };
+  const marks = places.ticks.map((tick) => `M${X(tick.at)} ${box.bottom}v4`).join("");
   const root = node(
     "svg",
     whole,
@@ -209,11 +240,10 @@ function frame({ width, height, x, y, bare = false, steady, last }) {
     node("path", { d: grid, class: "grid" }),
     plot,
     ...beside,
-    node("path", { d: places.ticks.map((tick) => `M${X(tick.at)} ${box.bottom}v4`).join(""), class: "axis" }),
     ...below,
     words(x.label, { x: middle, y: whole.height - 4, anchor: "middle", class: "label" }),
     words(y.label, { x: LINE - 2, y: centre, turned: true, anchor: "middle", class: "label" }),
-    node("path", { d: `M${box.left} ${box.top}V${box.bottom}H${box.right}`, class: "axis" }),
+    node("path", { d: `M${box.left} ${box.top}V${box.bottom}H${box.right}${marks}`, class: "axis" }),
   );
   return { root, plot, X, Y, box, places, ...whole, extent: { left, x: places.range } };
 }

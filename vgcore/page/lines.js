@@ -44,7 +44,8 @@ function drawLines(spec) {
       plot.push(node("path", { d: band(line, scale, xs, Y), tint, class: `band${degree}` }));
     }
     const name = weight && !line.strong ? ` ${weight}` : degree;
-    plot.push(node("path", { d: course(xs, ys, line.skips), tint, dash, class: `line${name}` }));
+    const course = { xs, ys, skips: line.skips };
+    plot.push(node("path", { course, tint, dash, class: `line${name}` }));
     if (marked && marker !== null) {
       const shape = MARKERS[marker % MARKERS.length];
       const d = xs.map((x, i) => (line.skips?.(i) || Number.isNaN(ys[i]) ? "" : shape(x, ys[i], 3)));
@@ -100,28 +101,6 @@ function kindsAt(line, i, log) {
   if (below) found.add("below");
   if (!log) found.delete("zero");
   return found;
-}
-
-/**
- * A path through points, broken where one is NaN, without those that are skipped; one by itself is a dot.
- * @param {number[]} xs
- * @param {number[]} ys
- * @param {((i: number) => boolean) | undefined} skips
- */
-function course(xs, ys, skips) {
-  let d = "";
-  let open = 0; // points of the piece that is being drawn
-  for (let i = 0; i < xs.length; i++) {
-    if (skips?.(i)) continue;
-    if (Number.isNaN(ys[i])) {
-      if (open === 1) d += "h.1";
-      open = 0;
-    } else {
-      d += `${open ? "L" : "M"}${xs[i]} ${ys[i]}`;
-      open++;
-    }
-  }
-  return open === 1 ? `${d}h.1` : d;
 }
 
 /**

@@ -151,7 +151,7 @@ function drawPlane(spec) {
   plot.children.push(node("image", { grid: { ...grid, colours, smooth: !spec.classes && !kinds.nan } }));
   if (kinds.nan)
     plot.children.push(node("path", { d: cellPaths(grid.xs, grid.ys, gone)[1], class: "cell nan" }));
-  plot.children.push(...pointPaths(spec, made));
+  plot.children.push(node("g", { still: true }, ...pointPaths(spec, made)));
   return {
     ...made,
     kinds,

@@ -136,7 +136,7 @@ class MovingPicture extends Figure {
       html("button", { type: "button", title: `Save as ${kind}`, onclick: () => this.save(kind) }, kind);
     this.caption.append(" ", html("span", { class: "save" }, save("PNG"), save("SVG")));
     this.sent = /** @type {Sent} */ (/** @type {unknown} */ (null));
-    this.theme = /** @type {Theme | null} */ (null);
+    this.manner = /** @type {Manner | null} */ (null);
     this.cursor = "";
     /** @type {Pointed | undefined} where the pointer is */
     this.pointer = undefined;
@@ -152,7 +152,7 @@ class MovingPicture extends Figure {
     this.widths.observe(this.host);
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
     this.recolour = () => {
-      this.theme = null;
+      this.manner = null;
       if (this.sent) this.repaint();
     };
     this.scheme.addEventListener("change", this.recolour);
@@ -258,11 +258,11 @@ class MovingPicture extends Figure {
     const { canvas, context } = this;
     if (canvas.width !== across || canvas.height !== down)
       Object.assign(canvas, { width: across, height: down });
-    this.theme ??= themeOf(this.root);
+    if (this.manner?.ratio !== ratio) this.manner = { theme: themeOf(this.root), ratio };
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    paint(root, context, this.theme, ratio);
-    if (this.cursor) paint(node("path", { d: this.cursor, class: "cursor" }), context, this.theme, ratio);
+    paint(root, context, this.manner);
+    if (this.cursor) paint(node("path", { d: this.cursor, class: "cursor" }), context, this.manner);
   }
 
   /** Say in words what is shown, where that has changed. */

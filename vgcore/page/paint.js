@@ -1,30 +1,84 @@
 // A drawing on a canvas. Needs looks.js and, of drawings, draw.js.
 
+/** @typedef {{group: Drawing, width: number, height: number, image?: HTMLCanvasElement}} Still */
+/**
+ * @typedef {{ratio: number, theme: Theme, still?: Still}} Manner
+ *   ratio: pixels of the canvas to a pixel of the drawing; still: what was still when it was last painted so
+ */
+
+// Points of a line above which it is a pixel wide at most: without a graphics card wider ones cost several times that
+const MOST_FINE = 100;
+
 /**
  * Paint a drawing.
  * @param {Drawing} drawing
- * @param {CanvasRenderingContext2D} context on which a pixel of the drawing is `ratio` pixels
- * @param {Theme} theme
- * @param {number} ratio
+ * @param {CanvasRenderingContext2D} context which is scaled by the manner's ratio
+ * @param {Manner} manner
  */
-function paint(drawing, context, theme, ratio) {
+function paint(drawing, context, manner) {
   const { attributes, children } = drawing;
   const { class: name, x = 0, y = 0, at } = attributes;
-  if (drawing.tag === "svg" || drawing.tag === "g") {
+  if (attributes.still) paintStill(drawing, context, manner);
+  else if (drawing.tag === "svg" || drawing.tag === "g") {
     if (at) context.translate(at[0], at[1]);
-    for (const child of children) paint(child, context, theme, ratio);
+    for (const child of children) paint(child, context, manner);
     if (at) context.translate(-at[0], -at[1]);
-  } else if (drawing.tag === "image") {
-    paintCells(/** @type {Grid} */ (attributes.grid), context, theme, ratio);
-  } else if (drawing.tag === "text") paintText(drawing, context, theme);
+  } else if (drawing.tag === "image") paintCells(/** @type {Grid} */ (attributes.grid), context, manner);
+  else if (drawing.tag === "text") paintText(drawing, context, manner.theme);
   else if (name) {
     const style = styleOf(name);
     if (!style.stroke && !style.fill) return;
-    const { d, width = 0, height = 0 } = attributes;
+    const { d, course, width = 0, height = 0 } = attributes;
     const path = new Path2D(d);
-    if (drawing.tag === "rect") path.rect(x, y, width, height);
-    paintPath(path, style, attributes, context, theme, ratio);
+    if (course) {
+      follow(
+        course,
+        (x, y) => path.moveTo(x, y),
+        (x, y) => path.lineTo(x, y),
+      );
+    } else if (drawing.tag === "rect") path.rect(x, y, width, height);
+    paintPath(path, style, attributes, context, manner);
   }
+}
+
+/**
+ * Whether two groups of paths are the same.
+ * @param {Drawing} one
+ * @param {Drawing} other
+ */
+function alike(one, other) {
+  const same = (/** @type {Drawing} */ child, /** @type {number} */ i) => {
+    const [a, b] = [child.attributes, other.children[i].attributes];
+    return a.d === b.d && a.class === b.class && a.tint === b.tint;
+  };
+  return one.children.length === other.children.length && one.children.every(same);
+}
+
+/**
+ * Paint a group of paths that was mostly the same the last time: then it is kept as an image.
+ * @param {Drawing} group
+ * @param {CanvasRenderingContext2D} context
+ * @param {Manner} manner
+ */
+function paintStill(group, context, manner) {
+  const { width, height } = context.canvas;
+  const { still } = manner;
+  const fits = still && still.width === width && still.height === height && alike(still.group, group);
+  if (!fits) {
+    manner.still = { group, width, height };
+    for (const child of group.children) paint(child, context, manner);
+    return;
+  }
+  if (!still.image) {
+    const made = contextOf(width, height);
+    made.setTransform(context.getTransform());
+    for (const child of group.children) paint(child, made, manner);
+    still.image = made.canvas;
+  }
+  context.save();
+  context.resetTransform();
+  context.drawImage(still.image, 0, 0);
+  context.restore();
 }
 
 /**
@@ -32,14 +86,15 @@ function paint(drawing, context, theme, ratio) {
  * @param {Style} style
  * @param {Attributes} attributes
  * @param {CanvasRenderingContext2D} context
- * @param {Theme} theme
- * @param {number} ratio
+ * @param {Manner} manner
  */
-function paintPath(path, style, { tint, dash }, context, theme, ratio) {
+function paintPath(path, style, { tint, dash, course }, context, manner) {
+  const { theme } = manner;
+  const dense = course && course.xs.length > MOST_FINE;
   const colour = (/** @type {string} */ name) => {
     if (name === "tint") return tint ? theme.tint(tint) : "transparent";
     return name.startsWith("#")
-      ? tile(name.slice(1), context, theme, ratio)
+      ? tile(name.slice(1), context, manner)
       : theme[/** @type {"ink"} */ (name)];
   };
   if (style.fill) {
@@ -50,7 +105,7 @@ function paintPath(path, style, { tint, dash }, context, theme, ratio) {
   if (style.stroke) {
     context.globalAlpha = style["stroke-opacity"] ?? 1;
     context.strokeStyle = colour(style.stroke);
-    context.lineWidth = style.width ?? 1;
+    context.lineWidth = dense ? Math.min(style.width ?? 1, 1) : (style.width ?? 1);
     context.lineJoin = style.join ?? "miter";
     context.setLineDash((dash || style.dash || "").split(" ").filter(Boolean).map(Number));
     context.stroke(path);
@@ -95,10 +150,9 @@ const tiles = new Map();
  * What a pattern fills with.
  * @param {string} name
  * @param {CanvasRenderingContext2D} context
- * @param {Theme} theme
- * @param {number} ratio
+ * @param {Manner} manner
  */
-function tile(name, context, theme, ratio) {
+function tile(name, context, { theme, ratio }) {
   const key = `${name} ${theme.ink} ${ratio}`;
   let made = tiles.get(key);
   if (!made) {
@@ -166,10 +220,9 @@ function putCells({ xs, ys, shades, colours }, theme, places) {
 /**
  * @param {Grid} grid
  * @param {CanvasRenderingContext2D} context
- * @param {Theme} theme
- * @param {number} ratio
+ * @param {Manner} manner
  */
-function paintCells(grid, context, theme, ratio) {
+function paintCells(grid, context, { theme, ratio }) {
   const { xs, ys, smooth } = grid;
   const [columns, rows] = [xs.length - 1, ys.length - 1];
   if (!columns || !rows) return;
@@ -207,6 +260,6 @@ function pictureOf(grid, theme) {
   const at = (/** @type {number[]} */ ends) => edges(ends.length - 1, (share) => share);
   const xs = at(Array.from(grid.xs)).map((share) => share * width);
   const ys = at(Array.from(grid.ys)).map((share) => (1 - share) * height);
-  paintCells({ ...grid, xs, ys }, made, theme, 1);
+  paintCells({ ...grid, xs, ys }, made, { theme, ratio: 1 });
   return made.canvas.toDataURL();
 }

@@ -112,7 +112,7 @@ function pngFile(drawing, theme) {
   const { width = 0, height = 0 } = drawing.attributes;
   const made = contextOf(Math.ceil(2 * width), Math.ceil(2 * height));
   made.scale(2, 2);
-  paint(drawing, made, theme, 2);
+  paint(drawing, made, { theme, ratio: 2 });
   return new Promise((resolve, reject) => {
     made.canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no PNG could be made"))));
   });

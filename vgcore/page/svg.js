@@ -48,13 +48,28 @@ function toSvg(drawing, theme = FOLLOWING) {
  */
 function elementOf({ tag, attributes, children, text }, theme, fill) {
   if (tag === "image") return cellsOf(/** @type {Grid} */ (attributes.grid), theme);
-  const { class: name = "", tint, dash, d, x, y, width, height, anchor, turned, at } = attributes;
+  const { class: name = "", tint, dash, course, x, y, width, height, anchor, turned, at } = attributes;
+  const d = course ? along(course) : attributes.d;
   const style = name ? written(styleOf(name), theme, tint, dash, fill) : "";
   const place = turned ? { transform: `translate(${x} ${y}) rotate(-90)` } : { x, y };
   const made = svg(tag, { d, ...place, width, height, "text-anchor": anchor, class: name, style });
   if (at) made.setAttribute("transform", `translate(${at[0]} ${at[1]})`);
   made.append(...(tag === "text" ? [text] : children.map((child) => elementOf(child, theme, fill))));
   return made;
+}
+
+/**
+ * The path of a course.
+ * @param {Course} course
+ */
+function along(course) {
+  let d = "";
+  follow(
+    course,
+    (x, y) => (d += `M${x} ${y}`),
+    (x, y) => (d += `L${x} ${y}`),
+  );
+  return d;
 }
 
 /**
