@@ -1,4 +1,4 @@
-"""The commands of `vgcore`: those of experiments (running.py) and those for saved files."""
+"""The commands of `vgcore`: those of experiments (running.py) those for saved files, and `live`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vgcore import _files, consoles, running
+from vgcore import _files, consoles, running, serving
 from vgcore._version import __version__
 from vgcore.diagnosis import Diagnosis
 from vgcore.experiments import NAMES, module
@@ -146,5 +146,6 @@ def _print(text: str) -> None:
         print(consoles.spell(line, sys.stdout.encoding))
 
 
+app.command("live")(serving.command)
 app.command("list")(running.listing)
 app.command("demo")(running.command("demo", module("demo")))

@@ -5,6 +5,7 @@ from vgcore.live.page import Page
 from vgcore.live.pictures import heat, lines, plane
 from vgcore.live.playground import playground
 from vgcore.live.scenes import SCENES
+from vgcore.live.site import export
 
 __all__ = [
     "SCENES",
@@ -13,6 +14,7 @@ __all__ = [
     "Slider",
     "Switch",
     "Text",
+    "export",
     "heat",
     "lines",
     "plane",

@@ -18,7 +18,7 @@ _HTML = """<!doctype html>
 <style>:root {{ color-scheme: light dark; }} body {{ margin: 0; }}</style>
 </head>
 <body>
-<main id="live"><noscript>This page needs JavaScript.</noscript></main>
+<main id="live">{inside}<noscript>This page needs JavaScript.</noscript></main>
 <script type="module" src="live.js{query}"></script>
 </body>
 </html>
@@ -40,7 +40,10 @@ def module(host: str) -> str:
     return page.module(*page.LIVE, host)
 
 
-def html(title: str, *, query: str = "") -> str:
-    """The page's HTML, with live.js beside it; ``query`` is part of its address."""
+def html(title: str, *, query: str = "", inside: str = "") -> str:
+    """The page's HTML, with live.js beside it; ``query`` is part of its address.
+
+    ``inside`` is HTML that is seen until live.js runs.
+    """
     policy = "; ".join(f"{what} {where}" for what, where in _POLICY.items())
-    return _HTML.format(policy=escape(policy), title=escape(title), query=escape(query))
+    return _HTML.format(policy=escape(policy), title=escape(title), query=escape(query), inside=inside)
