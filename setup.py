@@ -24,12 +24,16 @@ SOURCES = Path("src")
 FLAGS = ["-std=gnu11", "-fno-math-errno", "-fno-trapping-math"]
 LEAF_FLAGS = [*FLAGS, "-O3"]
 # What Cython writes does no arithmetic to speak of: it calls leaf kernels, and no step is faster for more
-CALLER_FLAGS = [*FLAGS, "-O1", "-pthread"]
+CALLER_FLAGS = [*FLAGS, "-O1"]
 AVX2 = ["-mavx2", "-mfma"]
 AVX512 = ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mprefer-vector-width=512"]
 # Flags by machine and level. What every CPU of a machine has is its baseline; 64-bit ARM needs no more
-LEVELS = {"x86_64": {"baseline": [], "avx2": AVX2, "avx512": [*AVX2, *AVX512]}}
+LEVELS = {
+    "x86_64": {"baseline": [], "avx2": AVX2, "avx512": [*AVX2, *AVX512]},
+    "wasm32": {"baseline": ["-msimd128"]},  # which every browser has
+}
 ANY_MACHINE = {"baseline": []}
+NO_THREADS = ["wasm32"]
 STABLE_ABI = sys.version_info >= (3, 11) and not sysconfig.get_config_var("Py_GIL_DISABLED")
 LEAF_HEADERS = sorted(map(str, SOURCES.glob("simd/*.h")))
 
@@ -73,13 +77,15 @@ class BuildEngine(build_ext):
     def build_extensions(self):
         self.compiler.compiler_so.append("-g0")  # --debug comes behind it
         target = subprocess.check_output([*self.compiler.compiler_so, "-dumpmachine"], text=True)
+        machine = target.partition("-")[0]
+        if machine not in NO_THREADS:
+            self.use_threads()
         # Apart from the interpreter's objects: leaf kernels know no Python
         self.leaf_objects = f"build/leaf.{target.strip()}"
         simd = next(ext for ext in self.extensions if ext.name.endswith(".simd"))
         pool = ThreadPoolExecutor(self.parallel)
         try:
-            sources = leaf_sources(target.partition("-")[0])
-            leaf = [pool.submit(self.leaf_object, *item) for item in sources.items()]
+            leaf = [pool.submit(self.leaf_object, *item) for item in leaf_sources(machine).items()]
             rest = [pool.submit(self.build_extension, e) for e in self.extensions if e is not simd]
             simd.extra_objects = [job.result() for job in leaf]
             simd.depends = [*simd.depends, *simd.extra_objects]
@@ -88,6 +94,12 @@ class BuildEngine(build_ext):
                 job.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def use_threads(self):
+        """Compile and link extensions for threads."""
+        for extension in self.extensions:
+            extension.extra_compile_args.append("-pthread")
+            extension.extra_link_args.append("-pthread")
 
     def leaf_object(self, source, flags):
         """The object file of the leaf kernels of one level and dtype, compiled if it is out of date."""
@@ -110,8 +122,7 @@ if __name__ == "__main__":  # not in Cython's worker processes, which may import
             include_dirs=["src"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")] if STABLE_ABI else [],
             py_limited_api=STABLE_ABI,
-            extra_compile_args=CALLER_FLAGS,
-            extra_link_args=["-pthread"],
+            extra_compile_args=[*CALLER_FLAGS],
             depends=["setup.py"],  # and the .pxd and headers that Cython finds in the sources
         )
         for path in staged_sources()

@@ -89,6 +89,8 @@ INLINE vec with_sign_of(vec v, vec sign) {
 #define VECTOR_REGISTER "+x"
 #elif defined(__aarch64__)
 #define VECTOR_REGISTER "+w"
+#elif defined(__wasm_simd128__)
+#define VECTOR_REGISTER "+r"
 #else
 #define VECTOR_REGISTER "+m"
 #endif

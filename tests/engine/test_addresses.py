@@ -142,7 +142,7 @@ def test_orders_and_places_of_steps_are_int64(monkeypatch):
     monkeypatch.setattr(np, "arange", narrow_arange)
     monkeypatch.setattr(np, "flatnonzero", lambda given: flatnonzero(given).astype(np.int32))
     monkeypatch.setattr(np, "cumsum", narrow_cumsum)
-    flow = vg.GradientFlow()
+    flow = vg.GradientFlow(distributions=True, units=True)
     lengths = np.array([4, 2, 3, 1, 4, 2], np.int64)
     model.fit(x, y, batch_size=2, epochs=1, lengths=lengths, track=flow)
     model.evaluate(x, y, lengths=lengths)

@@ -120,7 +120,7 @@ def _in_order(values: Array, order: Array | None) -> Array:
 
 def _in_chunks(values: Array, order: Array | None, chunks: NDArray[np.int64]) -> Array:
     """Sums over the places (n, places) of each sample that lie in each chunk, or over all of them."""
-    begins = np.cumsum(chunks) - chunks if len(chunks) > 1 else np.zeros(1, np.int64)
+    begins = np.cumsum(chunks) - chunks if len(chunks) > 1 else np.zeros(1, np.intp)
     return np.add.reduceat(_in_order(values, order), begins, axis=1, dtype=np.int64)
 
 

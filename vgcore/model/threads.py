@@ -7,6 +7,7 @@ thread by itself, and within the number given here the engine finds out how many
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 from vgcore import _validate
@@ -82,6 +83,11 @@ def get_num_threads() -> int:
     if now >= _look_again:
         _look(now)
     return _number
+
+
+def startable(most: int) -> int:
+    """Threads of Python's own to start for ``most`` pieces of work; 0 in a browser, where there are none."""
+    return 0 if sys.platform == "emscripten" else min(get_num_threads(), most)
 
 
 def _set_limit(n: int) -> None:

@@ -40,7 +40,7 @@ class _Rows:
 
     def __init__(self, wanted: NDArray[np.bool_], shape: tuple[int, ...], dtype: type) -> None:
         self.steps = wanted.nonzero()[0]
-        self.numbers = np.where(wanted, wanted.cumsum() - 1, -1)
+        self.numbers = np.where(wanted, np.cumsum(wanted, dtype=np.int64) - 1, -1)
         self.rows: Array = np.empty((len(self.steps), *shape), dtype)
 
     def close(self, steps: NDArray[np.int64]) -> None:

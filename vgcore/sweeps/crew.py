@@ -5,7 +5,8 @@ Whoever is free takes the model that has waited longest, trains it for as many e
 with one thread at a time, so what it computes is what it would alone.
 
 What is the user's own and may not expect other threads, callbacks and warnings, is done by the thread that
-has called; so is what shows how it goes. The others ask, and wait for the answer.
+has called; so is what shows how it goes. The others ask, and wait for the answer. In a browser, where there
+are no threads, the caller does it all.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -163,9 +164,12 @@ class Crew:
         self.deadline = deadline
         self.broken = False
         self._questions: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._outside: Context | None = None  # of a caller who is alone
 
     def ask(self, function: Callable[[], Any]) -> Any:
         """Let the thread that has called the crew call a function; for the crew."""
+        if self._outside is not None:
+            return self._outside.run(function)
         question = _Question(function)
         self._questions.put(question)
         while not question.done.wait(_LOOK):
@@ -174,10 +178,13 @@ class Crew:
         return question.answer()
 
     def train(self, jobs: Sequence[Job], threads: int, shown: Sequence[Callback]) -> None:
-        """Do the jobs; what is no model's own is raised, with all that was done kept."""
+        """Do the jobs; what is no model's own is raised, with all that was done kept.
+
+        With no threads, the caller does them.
+        """
         self._waiting = deque(jobs)
         left = self.deadline - time.monotonic()
-        self._turn = min(_TURN, max(left, 0) * threads / (_TURNS * len(jobs)))
+        self._turn = min(_TURN, max(left, 0) * max(threads, 1) / (_TURNS * len(jobs)))
         members = [
             threading.Thread(target=copy_context().run, args=(self._work,), name=f"fit_many-{n}")
             for n in range(threads)
@@ -188,7 +195,11 @@ class Crew:
             for member in members:
                 member.start()
                 begun.append(member)
-            self._serve(len(members), watch)
+            if members:
+                self._serve(len(members), watch)
+            else:
+                self._outside = copy_context()
+                copy_context().run(self._work_alone, watch)
         except BaseException:
             self.broken = True
             raise
@@ -201,9 +212,7 @@ class Crew:
         try:
             with team.Staying():
                 while self._waiting and not self.broken:
-                    job = self._next()
-                    if job is not None and job.turn(self._turn):
-                        self._waiting.append(job)
+                    self._do_next()
         except _BrokenOff:
             pass
         except BaseException as error:
@@ -211,11 +220,20 @@ class Crew:
         finally:
             self._questions.put(None)
 
-    def _next(self) -> Job | None:
+    def _work_alone(self, watch: _Watch) -> None:
+        while self._waiting:
+            self._do_next()
+            watch.look()
+        watch.look(over=True)
+
+    def _do_next(self) -> None:
+        """Train the model that has waited longest for a turn."""
         try:
-            return self._waiting.popleft()
-        except IndexError:  # another was faster
-            return None
+            job = self._waiting.popleft()
+        except IndexError:  # another thread was faster
+            return
+        if job.turn(self._turn):
+            self._waiting.append(job)
 
     def _serve(self, members: int, watch: _Watch) -> None:
         """Answer the crew until all have gone."""

@@ -156,7 +156,7 @@ def fit_many(
             _check_seeds(jobs)
         for job in jobs:
             begun.enter_context(job.fit.begun())
-        crew.train(jobs, min(threads.get_num_threads(), len(jobs)), together)
+        crew.train(jobs, threads.startable(len(jobs)), together)
     results = [job.result for job in jobs if job.result is not None]
     first = results[0]
     if (

@@ -140,14 +140,17 @@ def _averaged(walk: Walk, k: int, transient: int) -> Lyapunov:
     most = int(walk.lengths.max())
     sums = np.zeros((most, k))
     samples = np.empty((len(walk.lengths), k))
-    pool = ThreadPoolExecutor(min(threads.get_num_threads(), len(samples)))
+    course_of = partial(_course, walk, k, transient)
+    workers = threads.startable(len(samples))
+    pool = ThreadPoolExecutor(workers) if workers else None
     try:
-        courses = pool.map(partial(_course, walk, k, transient), range(len(samples)))
+        courses = (pool.map if pool else map)(course_of, range(len(samples)))
         for sample, (length, course) in enumerate(zip(walk.lengths, courses, strict=True)):
             sums[transient:length] += course
             samples[sample] = course[-1]
     finally:
-        pool.shutdown(cancel_futures=True)
+        if pool:
+            pool.shutdown(cancel_futures=True)
     history = np.full((walk.times, k), np.nan)
     alive = (np.arange(most)[:, np.newaxis] < walk.lengths).sum(axis=1)
     history[transient:most] = sums[transient:] / alive[transient:, np.newaxis]
