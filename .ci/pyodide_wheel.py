@@ -4,8 +4,8 @@
     python .ci/pyodide_wheel.py --pyodide node_modules/pyodide --out dist
 
 Zig brings the compiler, and the C library's headers; Python's are those of the CPython that runs this, 3.11
-or later, for extensions keep to its stable ABI. What they must know of the machine, pyconfig.h, is written from
-what Pyodide says of itself.
+or later, for extensions keep to its stable ABI. What they must know of the machine, pyconfig.h, is written
+from what Pyodide says of itself.
 """
 
 import argparse

@@ -9,7 +9,7 @@ from processes import numbers_at
 
 import vgcore as vg
 from vgcore._core import simd, tangents
-from vgcore.model import inputs
+from vgcore.model import inputs, threads
 from vgcore.theory.walks import Walk
 
 CELLS = {
