@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,14 @@ def train(tab: Tab, steps: int, *settings: dict[str, Any]) -> dict[str, Any]:
     while frame["states"][0]["step"] < steps:
         frame = tab.ask(steps=min(steps - frame["states"][0]["step"], 7), seconds=0.1)
     return frame
+
+
+def settled(tab: Tab, key: str) -> dict[str, Any]:
+    """A picture that takes its time, while nothing trains."""
+    while True:
+        for each in tab.ask(steps=0)["pictures"]:
+            if each["key"] == key:
+                return dict(each)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +165,9 @@ def test_a_verdict_comes_with_cures_that_are_settings(tab: Tab) -> None:
         "activation": "sigmoid",
         "start": "xavier_normal",
     }
-    frame = train(tab, 30, ill)
-    [verdict] = frame["verdicts"]
+    train(tab, 30, ill)
+    time.sleep(0.5)
+    [verdict] = tab.ask(steps=0)["verdicts"]
     assert verdict["ill"] and "vanishes" in verdict["text"]
     cure = verdict["cures"][0]["settings"]
     frame = train(tab, 30, {**ill, **cure})
@@ -197,8 +207,8 @@ def test_the_edge_of_chaos_is_marked(tab: Tab, activation: str) -> None:
 
 
 def test_histograms_are_the_recorded_distribution(tab: Tab) -> None:
-    frame = train(tab, 1, {**SMALL, "data": "circles"})
-    told = picture(frame, "activations")
+    train(tab, 1, {**SMALL, "data": "circles"})
+    told = settled(tab, "activations")
     course = tab.live._sessions["tab"].held["run"].courses[0]
     recorded = course.record().distribution("activation")
     columns = [recorded.layers.index(name) for name in course.layers]
@@ -209,8 +219,8 @@ def test_histograms_are_the_recorded_distribution(tab: Tab) -> None:
 
 
 def test_the_plane_is_what_the_network_predicts(tab: Tab) -> None:
-    frame = train(tab, 5, {**SMALL, "data": "xor"})
-    told = picture(frame, "prediction")
+    train(tab, 5, {**SMALL, "data": "xor"})
+    told = settled(tab, "prediction")
     course = tab.live._sessions["tab"].held["run"].courses[0]
     (low, high), (rows, columns) = told["x"], told["size"]
     at = low + (np.arange(columns) + 0.5) / columns * (high - low)

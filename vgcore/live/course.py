@@ -60,7 +60,7 @@ class Course:
     @property
     def epoch(self) -> float:
         """Epochs that are done."""
-        return self.step / -(-len(self.x) // self.batch)
+        return float(self.step / -(-len(self.x) // self.batch))
 
     @property
     def pace(self) -> float:

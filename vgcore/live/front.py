@@ -46,4 +46,6 @@ def html(title: str, *, query: str = "", inside: str = "") -> str:
     ``inside`` is HTML that is seen until live.js runs.
     """
     policy = "; ".join(f"{what} {where}" for what, where in _POLICY.items())
-    return _HTML.format(policy=escape(policy), title=escape(title), query=escape(query), inside=inside)
+    return _HTML.format(
+        policy=escape(policy), title=escape(title), query=escape(query), inside=inside
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,7 +24,10 @@ _RESTING = 0.25  # seconds that settings have to rest for theory to be asked
 
 
 class Purse:
-    """Lets something be done as often as takes a share of the time, at most."""
+    """Lets something be done as often as takes a share of the time, at most.
+
+    A page's purses outlast its networks, so that a slider that moves on and on leaves time for the rest.
+    """
 
     def __init__(self) -> None:
         self._due = 0.0
@@ -47,7 +51,6 @@ class Run:
     settings: list[dict[str, Any]]
     courses: list[Course]
     began: float = field(default_factory=time.monotonic)
-    purses: dict[str, Purse] = field(default_factory=dict)
     verdicts: list[Any] = field(default_factory=list)
     told: dict[tuple[str, int], int] = field(default_factory=dict)  # steps of pictures
 
@@ -55,10 +58,6 @@ class Run:
     def rests(self) -> bool:
         """Whether no control has moved for a while."""
         return time.monotonic() - self.began > _RESTING
-
-    def purse(self, name: str) -> Purse:
-        """The purse of a name."""
-        return self.purses.setdefault(name, Purse())
 
 
 class Playground(Live):
@@ -104,7 +103,7 @@ class Playground(Live):
             "keys": _keys(run),
             "more": self._more(run, asked),
             "states": [_state(course) for course in run.courses],
-            "verdicts": self._verdicts(run),
+            "verdicts": self._verdicts(run, asked),
             "marks": [_marks(course) for course in run.courses],
         }
 
@@ -118,12 +117,12 @@ class Playground(Live):
             for key, draw in sights.OVER_BOTH.items()
             if seen(key) and (picture := draw(run.courses, expected)) is not None
         ]
-        several = len(run.courses) > 1
+        several, purses = len(run.courses) > 1, _purses(asked)
         for key, draw in sights.OF_EACH.items():
             for i, course in enumerate(run.courses):
                 if seen(key):
                     side = i if several else None
-                    picture = run.purse(f"{key}{i}").spend(partial(draw, course, side))
+                    picture = purses[f"{key}{i}"].spend(partial(draw, course, side))
                     if picture is not None:
                         run.told[key, i] = course.step
                         made.append(picture)
@@ -139,11 +138,11 @@ class Playground(Live):
         )
         return behind or not run.rests or not all(map(self._theorist.knows, run.courses))
 
-    def _verdicts(self, run: Run) -> list[Any]:
+    def _verdicts(self, run: Run, asked: Asked) -> list[Any]:
         def judge() -> list[Any]:
             return [cures.told(each.record().diagnose(), each.values) for each in run.courses]
 
-        run.verdicts = run.purse("verdict").spend(judge) or run.verdicts
+        run.verdicts = _purses(asked)["verdict"].spend(judge) or run.verdicts
         return run.verdicts
 
 
@@ -162,6 +161,11 @@ def _train(run: Run, asked: Asked) -> None:
             each.train(asked.seconds * share, steps, lambda: asked.superseded)
         elif left > 0:
             each.train(asked.seconds, left, lambda: asked.superseded)
+
+
+def _purses(asked: Asked) -> defaultdict[str, Purse]:
+    held: defaultdict[str, Purse] = asked.session.held.setdefault("purses", defaultdict(Purse))
+    return held
 
 
 def _order(key: str) -> int:

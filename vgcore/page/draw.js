@@ -24,7 +24,7 @@
 /** @typedef {{tag: "svg" | "g" | "rect" | "path" | "text" | "image", attributes: Attributes, children: Drawing[],
  *   text: string}} Drawing */
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Box */
-/** @typedef {{names?: string[], values?: ArrayLike<number>, span?: Range, count?: number, label: string}} Places of
+/** @typedef {{names?: string[], values?: ArrayLike<number>, span?: Range, count?: number, whole?: boolean, label: string}} Places of
  *   an x axis: names, one beside the other, or rising values, or so many equal parts of a span */
 /** @typedef {{x?: Range, y?: Range, left: number}} Extent of axes */
 /**
@@ -117,7 +117,7 @@ function countOf({ names, values, count }) {
  * @param {number} width
  * @param {{steady?: boolean, last?: Range}} options as valueScale has them
  */
-function placeScale({ names, values, span, count }, width, { steady, last } = {}) {
+function placeScale({ names, values, span, count, whole }, width, { steady, last } = {}) {
   if (names) return namedPlaces(names, width);
   if (span) {
     const share = (/** @type {number} */ value) => (value - span.low) / (span.high - span.low);
@@ -135,7 +135,7 @@ function placeScale({ names, values, span, count }, width, { steady, last } = {}
       },
     };
   }
-  return numberedPlaces(/** @type {ArrayLike<number>} */ (values), width, steady, last);
+  return numberedPlaces(/** @type {ArrayLike<number>} */ (values), width, steady && !whole, last);
 }
 
 /**

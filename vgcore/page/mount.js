@@ -448,7 +448,7 @@ class LivePage {
       this.panels[i]?.mark(marks),
     );
     this.drawnFrames = (this.drawnFrames ?? 0) + 1;
-    this.host.dispatchEvent(new CustomEvent("vgcore-frame", { detail: frame }));
+    this.host.dispatchEvent(new CustomEvent("vgcore-frame", { detail: frame, bubbles: true }));
   }
 
   /** @param {Sent & {base?: string, order?: number, side?: number | null}} sent */
@@ -498,6 +498,7 @@ class LivePage {
     while (this.states.childElementCount < lines.length) this.states.append(html("p"));
     while (this.states.childElementCount > lines.length) this.states.lastChild?.remove();
     lines.forEach((line, i) => write(this.states.children[i], line));
+    if (!verdicts.length) return; // they take their time
     const key = JSON.stringify(verdicts.map(({ text, cures }) => [text.replace(/[\d.e,+-]+/g, "#"), cures]));
     if (key === this.judged) return;
     this.judged = key;
