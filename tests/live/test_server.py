@@ -42,7 +42,8 @@ def counted() -> Counted:
 
 @pytest.fixture
 def server(counted: Counted) -> Iterator[Server]:
-    page = vg.live.Page(counted, [vg.live.Slider("base", 1, 9, 2)], title="Powers <of>")
+    base = vg.live.Slider("base", 1, 9, 2)
+    page = vg.live.Page(counted, [base], title="Powers <of>", plays=True)
     with Server(page, port=0) as running:
         yield running
 
@@ -98,9 +99,9 @@ def values(frame: Any) -> Any:
     return frame["pictures"][0]["lines"][0]["values"]
 
 
-def test_page_module_style_and_frames_come_with_the_token(client: Client) -> None:
+def test_page_module_and_frames_come_with_the_token(client: Client) -> None:
     query = f"?token={client.token}"
-    kinds = {"/": "text/html", "/live.js": "text/javascript", "/live.css": "text/css"}
+    kinds = {"/": "text/html", "/live.js": "text/javascript"}
     for path, kind in kinds.items():
         answer, body = client.ask("GET", path + query)
         assert answer.status == 200 and answer.headers.get_content_type() == kind
@@ -109,9 +110,8 @@ def test_page_module_style_and_frames_come_with_the_token(client: Client) -> Non
         if path == "/":
             assert b"<title>Powers &lt;of&gt;</title>" in body
             assert b"default-src &#x27;none&#x27;" in body
-    frame = client.frame(settings=[{"base": 3}], page=True)
-    np.testing.assert_array_equal(values(frame), [1, 3, 9, 27, 81])
-    assert frame["page"]["title"] == "Powers <of>"
+    np.testing.assert_array_equal(values(client.frame(settings=[{"base": 3}])), [1, 3, 9, 27, 81])
+    assert client.frame(page=True)["page"]["title"] == "Powers <of>"
 
 
 def refused(name: str, status: int, says: str, **request: Any) -> Any:
