@@ -34,7 +34,7 @@ count = itertools.count(1)
 
 
 def frame(params):
-    return vg.live.lines(f"Frame {next(count)}", [1, 2], range(2))
+    return vg.live.lines("Two", [1, 2], note=f"frame {next(count)}")
 
 
 vg.live.Page(frame, title="Counting", plays=True)"""
@@ -49,7 +49,7 @@ def _():
 {"".join(f"    {line}" if line.strip() else line for line in CELL.splitlines(keepends=True))}
     return
 """
-TENTH = re.compile(r"Frame [1-9]\d")
+TENTH, HUNDREDTH = re.compile(r"frame [1-9]\d"), re.compile(r"frame [1-9]\d\d")
 
 
 @contextmanager
@@ -120,7 +120,10 @@ def test_jupyterlab_shows_frames(tmp_path: Path) -> None:
         tab.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
         tab.locator(".jp-Cell .cm-content").click()
         tab.keyboard.press("Shift+Enter")
-        tab.locator(".jp-OutputArea-output").get_by_text(TENTH).first.wait_for()
+        output = tab.locator(".jp-OutputArea-output")
+        output.get_by_text(TENTH).first.wait_for()
+        tab.get_by_title("Interrupt the kernel").click()
+        output.get_by_text(HUNDREDTH).first.wait_for()
 
 
 def test_marimo_shows_frames(tmp_path: Path) -> None:

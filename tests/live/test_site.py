@@ -38,11 +38,13 @@ def frame(params):
     model = vg.Sequential([*layers, vg.Dense(2, "softmax")], input_shape=2, seed=0)
     model.compile("sparse_categorical_crossentropy", "adam")
     flow = model.gradient_flow(x, y)
-    title = f"Frame {count}: {flow.delta[0, 0]:.6e}"
-    return vg.live.lines(title, flow.delta[0], flow.layers, log=True)
+    note = f"frame {count}: {flow.delta[0, 0]:.6e}"
+    return vg.live.lines("Gradient", flow.delta[0], flow.layers, log=True, note=note)
 
 
 page = vg.live.Page(frame, [vg.live.Slider("depth", 1, 9, 5, integer=True)], title="A <site>", plays=True)
+if __name__ == "__main__":
+    page.serve()
 """
 
 
@@ -243,7 +245,7 @@ def test_python_in_the_browser_says_the_same_as_here(tmp_path: Path) -> None:
     names: dict[str, Any] = {}
     exec(CODE, names)
     (picture,) = unpack(names["page"].frame({}))["pictures"]
-    number = picture["title"].partition(": ")[2]
+    number = picture["note"].partition(": ")[2]
     with browser() as chromium, served(tmp_path) as address:
         tab = chromium.new_page()
         asked: list[str] = []

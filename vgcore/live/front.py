@@ -15,7 +15,11 @@ _HTML = """<!doctype html>
 <meta name="referrer" content="no-referrer">
 <title>{title}</title>
 <link rel="icon" href="data:,">
-<style>:root {{ color-scheme: light dark; }} body {{ margin: 0; }}</style>
+<style>
+:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
+body {{ margin: 0; }}
+p {{ margin: 2rem; }}
+</style>
 </head>
 <body>
 <main id="live">{inside}<noscript>This page needs JavaScript.</noscript></main>

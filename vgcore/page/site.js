@@ -19,8 +19,7 @@ const ask = (params) =>
 
 worker.onmessage = ({ data }) => {
   if (data.progress) progress.textContent = `${data.progress} …`;
-  else if (data.ready)
-    mount(place, ask, { links: true });
+  else if (data.ready) mount(place, ask, { links: true });
   else if (data.id === undefined) progress.textContent = data.failed;
   else {
     const request = waiting.get(data.id);

@@ -14,7 +14,7 @@ function render({ model, el }) {
   let asked = 0;
   let patience = FIRST_PATIENCE;
 
-  /** @type {(message: {id: string}, buffers: DataView[]) => void} */
+  /** @type {(message: {id: string}, buffers: DataView<ArrayBuffer>[]) => void} */
   const heard = ({ id }, [frame]) => {
     waiting.get(id)?.(frame.buffer.slice(frame.byteOffset, frame.byteOffset + frame.byteLength));
   };
@@ -27,9 +27,7 @@ function render({ model, el }) {
       model.send({ id, params });
       const late = setTimeout(() => {
         waiting.delete(id);
-        reject(
-          new Error(`no answer for ${limit / 1000} seconds: is another cell running, or no kernel?`),
-        );
+        reject(new Error(`no answer for ${limit / 1000} seconds: is another cell running, or no kernel?`));
         patience = Math.min(2 * limit, LONGEST_PATIENCE);
       }, limit);
       waiting.set(id, (frame) => {

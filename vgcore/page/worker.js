@@ -8,19 +8,20 @@ const framed = load();
 /** @returns {Promise<(params: string) => Uint8Array>} what makes a frame */
 async function load() {
   const base = new URL(SITE.pyodide, location.href).href;
-  const files = Promise.all([fetched(SITE.wheel), SITE.numpy ? fetched(base + SITE.numpy) : null]);
-  files.catch(() => {}); // is told where it is awaited
   tell("Loading Python");
-  const pyodide = await (await imported(`${base}pyodide.mjs`)).loadPyodide({ indexURL: base });
+  const [pyodide, wheel, numpy] = await Promise.all([
+    imported(`${base}pyodide.mjs`).then(({ loadPyodide }) => loadPyodide({ indexURL: base })),
+    fetched(SITE.wheel),
+    SITE.numpy ? fetched(base + SITE.numpy) : null,
+  ]);
   tell("Loading NumPy and vgcore");
-  const [wheel, numpy] = await files;
   const extractDir = pyodide.runPython("import sysconfig; sysconfig.get_path('purelib')");
   if (numpy) pyodide.unpackArchive(numpy, "zip", { extractDir });
   else await find(pyodide, "numpy");
   pyodide.unpackArchive(wheel, "zip", { extractDir });
   tell("Making the page");
-  pyodide.runPython(new TextDecoder().decode(await fetched("page.py")), { filename: "page.py" });
-  const page = pyodide.globals.get("page");
+  pyodide.FS.writeFile(`${extractDir}/page.py`, new Uint8Array(await fetched("page.py")));
+  const { page } = pyodide.pyimport("page");
   const { loads } = pyodide.pyimport("json");
   return (params) => {
     const given = loads(params);
@@ -64,7 +65,9 @@ async function imported(url) {
     const answer = await fetch(url).catch(() => null);
     const type = answer?.ok && answer.headers.get("Content-Type");
     const foreign = type && !type.includes("javascript");
-    const why = foreign ? `it comes as ${type}, not as text/javascript` : error.message;
+    const why = foreign
+      ? `it comes as ${type}, not as text/javascript`
+      : /** @type {Error} */ (error).message;
     throw new Error(`${url} could not be loaded: ${why}`);
   }
 }
