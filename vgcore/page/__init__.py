@@ -8,8 +8,8 @@ Each script is a part of one: `script` puts those that are asked for into one sc
                  heatmaps and planes
     svg.js       a drawing as SVG, paint.js on a canvas
     elements.js  elements of a page
-    figure.js    a picture with its legend, pointer, keyboard and table: as SVG; moving.js on a canvas, drawn
-                 anew many times a second; saving.js writes it to a file
+    figure.js    a picture with its legend, pointer, keyboard and table: in picture.js as SVG, in moving.js on
+                 a canvas, drawn anew many times a second, which saving.js makes a file of
     frames.js    frames of a live page as `vgcore.live` packs them; asking.js asks for them, panel.js has its
                  controls, link.js their values as an address; mount.js is the page
     records.js   records as `vgcore.reporting` packs them
@@ -34,7 +34,7 @@ MOVING = (*DRAWING, "paint.js", *FIGURES, "saving.js", "moving.js")
 LIVE = (*MOVING, "frames.js", "asking.js", "panel.js", "link.js", "mount.js")
 EXPLORING = (
     *FIGURES,
-    *("records.js", "explore.js"),
+    *("picture.js", "records.js", "explore.js"),
     *("layers.js", "time.js", "distributions.js", "units.js", "course.js", "begin.js"),
 )
 EVERYWHERE = ("colours.css", "figures.css")

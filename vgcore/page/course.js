@@ -1,5 +1,9 @@
 // The course of training, epoch by epoch. Needs explore.js.
 
+/**
+ * @param {Element} root that it is put into
+ * @param {{epochs: number[], values: Record<string, string>}} history numbers of each epoch in base64, by name
+ */
 function showHistory(root, history) {
   const names = Object.keys(history.values).filter((name) => !name.startsWith("val_"));
   if (!names.length) return;

@@ -1,14 +1,18 @@
 // Pictures of distributions: shares by magnitude. Needs explore.js.
 
-/** Every distribution that is held: {run, i, field}. */
+/**
+ * Every distribution that is held: {run, i, field}.
+ * @param {Run[]} runs
+ */
 function distributionsOf(runs) {
   return runs.flatMap((run, i) => Object.keys(run.distributions).map((field) => ({ run, i, field })));
 }
 
+/** @type {Record<string, string>} */
 const TITLES = { delta: "dL/dz", weight_grad: "dL/dW", activation: "outputs", update_ratio: "dW / W" };
 
 class Distributed {
-  /** @param on the Explorer that holds what is chosen */
+  /** @param {Explorer} on that holds what is chosen */
   constructor(on) {
     this.on = on;
     const told = distributionsOf(on.runs);
@@ -46,16 +50,20 @@ class Distributed {
     };
   }
 
-  /** Shares by magnitude: of each layer at a step, or of a layer at each step. */
+  /**
+   * Shares by magnitude: of each layer at a step, or of a layer at each step.
+   * @param {boolean} ofLayers
+   * @returns {Spec}
+   */
   histograms(ofLayers) {
     const run = this.on.runs[this.on.toldRun];
     const held = run.distributions[this.on.distribution];
     const steps = new Steps({ first: held?.steps ?? [], last: held?.steps ?? [] });
-    held && (held.bytes ??= octets(held.shares));
+    const bytes = held ? (held.bytes ??= octets(held.shares)) : new Uint8Array();
     const height = held ? held.bins + 3 : 0;
     const layer = Math.min(this.on.layer, run.layers.length - 1);
     const bucket = steps.at(this.on.step);
-    const place = (r, c) =>
+    const place = (/** @type {number} */ r, /** @type {number} */ c) =>
       ((ofLayers ? bucket : c) * run.layers.length + (ofLayers ? c : layer)) * height + r;
     const rows = Array.from({ length: height }, (_, r) => {
       if (r === 0) return "0";
@@ -65,14 +73,15 @@ class Distributed {
     const over = ofLayers
       ? {
           x: { names: run.layers, label: "layer, from the input on" },
-          places: (i) => run.layers[i],
+          places: (/** @type {number} */ i) => run.layers[i],
           chosen: layer,
-          choose: (i, row) => this.on.choose({ layer: i, magnitude: row ?? this.on.magnitude }),
+          choose: (/** @type {number} */ i, /** @type {number | undefined} */ row) =>
+            this.on.choose({ layer: i, magnitude: row ?? this.on.magnitude }),
           note: `each layer's numbers by magnitude, at ${steps.count ? steps.name(bucket) : "no step"}`,
         }
       : {
           ...this.on.overSteps(steps),
-          choose: (i, row) =>
+          choose: (/** @type {number} */ i, /** @type {number | undefined} */ row) =>
             this.on.choose({
               step: this.on.nearestStep(steps.first[i]),
               magnitude: row ?? this.on.magnitude,
@@ -86,8 +95,8 @@ class Distributed {
       log: false,
       share: false,
       rows,
-      value: (r, c) => held.bytes[place(r, c)] / 255,
-      absent: (r, c) => !held.bytes[place(r, c)],
+      value: (r, c) => bytes[place(r, c)] / 255,
+      absent: (r, c) => !bytes[place(r, c)],
       row: Math.min(this.on.magnitude, height - 1),
     };
   }

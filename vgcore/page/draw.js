@@ -24,9 +24,9 @@
 /** @typedef {{tag: "svg" | "g" | "rect" | "path" | "text" | "image", attributes: Attributes, children: Drawing[],
  *   text: string}} Drawing */
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Box */
-/** @typedef {{names?: string[], values?: ArrayLike<number>, span?: Range, count?: number, whole?: boolean, label: string}} Places of
+/** @typedef {{names?: string[], values?: ArrayLike<number>, span?: Ends, count?: number, label: string}} Places of
  *   an x axis: names, one beside the other, or rising values, or so many equal parts of a span */
-/** @typedef {{x?: Range, y?: Range, left: number}} Extent of axes */
+/** @typedef {{x?: Ends, y?: Ends, left: number}} Extent of axes */
 /**
  * @typedef {{root: Drawing, plot: Drawing, X: (share: number) => number, Y: (share: number) => number, box: Box,
  *   places: ReturnType<typeof placeScale>, height: number, width: number, extent: Extent}} Frame
@@ -115,7 +115,7 @@ function countOf({ names, values, count }) {
  * never letters.
  * @param {Places} x
  * @param {number} width
- * @param {{steady?: boolean, last?: Range}} options as valueScale has them
+ * @param {{steady?: boolean, last?: Ends}} options as valueScale has them
  */
 function placeScale({ names, values, span, count, whole }, width, { steady, last } = {}) {
   if (names) return namedPlaces(names, width);
@@ -160,7 +160,7 @@ function namedPlaces(names, width) {
  * @param {ArrayLike<number>} values
  * @param {number} width
  * @param {boolean} [steady]
- * @param {Range} [last]
+ * @param {Ends} [last]
  */
 function numberedPlaces(values, width, steady, last) {
   const count = values.length;

@@ -1,5 +1,5 @@
-// A picture on a page: its caption, legend, the values under the pointer, keyboard, and the numbers behind it
-// as a table. Needs elements.js, lines.js and maps.js.
+// What pictures on a page have in common, whichever way they are drawn: caption, legend, the values under the
+// pointer, keyboard, and the numbers behind it as a table. Needs elements.js, lines.js and maps.js.
 
 const MOST_NAMED = 12; // lines that a legend lists, and that are told together
 
@@ -22,10 +22,7 @@ const MOST_NAMED = 12; // lines that a legend lists, and that are told together
 /** @typedef {{x: number, y: number}} Pointed shares of the plot's width and height, from below */
 
 class Figure {
-  /**
-   * What pictures have in common, whichever way they are drawn.
-   * @param {Element} parent that it is put into
-   */
+  /** @param {Element} parent that it is put into */
   constructor(parent) {
     this.title = html("strong");
     this.note = html("span", { class: "note" });
@@ -314,47 +311,5 @@ class Figure {
     );
     const head = html("thead", {}, html("tr", {}, ...heads));
     this.numbers.replaceChildren(html("table", {}, head, html("tbody", {}, ...body)));
-  }
-}
-
-/** A picture that stays as it is until it is shown anew: as SVG, which prints. */
-class Picture extends Figure {
-  /** @param {Element} parent that it is put into */
-  constructor(parent) {
-    super(parent);
-    this.svg = svg("svg");
-    this.cursor = svg("path");
-  }
-
-  get surface() {
-    return this.svg;
-  }
-
-  /**
-   * Draw it.
-   * @param {Spec} spec
-   */
-  show(spec) {
-    this.spec = spec;
-    this.drawn = this.draw(Math.max(this.host.clientWidth || 640, 240));
-    this.title.textContent = spec.title;
-    this.note.textContent = spec.note ?? "";
-    const focused = this.svg.matches(":focus");
-    const cursor = node("path", { d: "", class: "cursor" });
-    this.svg = toSvg({ ...this.drawn.root, children: [...this.drawn.root.children, cursor] });
-    this.svg.setAttribute("class", "picture");
-    this.cursor = /** @type {SVGElement} */ (this.svg.lastElementChild);
-    this.announce();
-    this.host.replaceChildren(this.svg);
-    if (focused) this.svg.focus({ preventScroll: true });
-    this.tell(spec.chosen);
-    this.voice();
-    this.legend.replaceChildren(...this.entries().map((entry) => this.item(entry)));
-    this.fill();
-  }
-
-  /** @param {string} d */
-  point(d) {
-    this.cursor.setAttribute("d", d);
   }
 }

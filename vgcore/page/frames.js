@@ -2,6 +2,7 @@
 
 const FRAME_VERSION = 1;
 const FRAME_HEAD = 12;
+/** @type {Record<string, Float64ArrayConstructor | Float32ArrayConstructor | Int32ArrayConstructor | Uint8ArrayConstructor>} */
 const FRAME_ARRAYS = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u1: Uint8Array };
 
 /**

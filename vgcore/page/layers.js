@@ -1,7 +1,7 @@
 // Pictures of a field over layers and steps, and of the loss. Needs explore.js.
 
 class OverLayers {
-  /** @param on the Explorer that holds what is chosen */
+  /** @param {Explorer} on that holds what is chosen */
   constructor(on) {
     this.on = on;
     const root = this.on.section("Over layers and steps");
@@ -27,7 +27,9 @@ class OverLayers {
       (i) => names[i],
     );
     if (this.on.runs.length > 1) {
-      const options = this.on.runs.map((run, i) => [i, run.name, this.on.looks[i]]);
+      const options = this.on.runs.map(
+        (run, i) => /** @type {[number, string, Look]} */ ([i, run.name, this.on.looks[i]]),
+      );
       controls.boxes("Runs", options, (i, on) => this.on.hidden[on ? "delete" : "add"](i));
     }
     this.on.runChoice(controls, (i) => {
@@ -46,42 +48,48 @@ class OverLayers {
     };
   }
 
+  /** @param {string[]} names @returns {Spec} */
   atStep(names) {
-    const at = (run, bucket) => {
+    const at = (/** @type {Run} */ run, /** @type {number} */ bucket) => {
       const matrix = run.fields[this.on.field];
       const places = run.layers.map((_, c) => (matrix?.has(c) ? bucket * matrix.columns + c : -1));
-      return matrix ? matrix.line(this.on.depth, (c) => places[c] ?? -1) : null;
+      return matrix ? [matrix.line(this.on.depth, (c) => places[c] ?? -1)] : [];
     };
     const shown = this.on.shownRuns();
     const lines = shown.flatMap(({ run, look }) => {
       const bucket = run.steps.at(this.on.step);
-      if (this.on.runs.length > 1) return [{ name: run.name, look, ...at(run, bucket) }];
+      if (this.on.runs.length > 1) return at(run, bucket).map((line) => ({ name: run.name, look, ...line }));
       const last = run.steps.count - 1;
       const buckets = [...new Set([0, bucket, last])].sort((a, b) => a - b);
       const looks = ordered(3);
-      return buckets.map((each) => ({
-        name: run.steps.name(each),
-        look: looks[each === bucket ? 1 : each === 0 ? 0 : 2],
-        strong: each === bucket,
-        ...at(run, each),
-      }));
+      return buckets.flatMap((each) =>
+        at(run, each).map((line) => ({
+          name: run.steps.name(each),
+          look: looks[each === bucket ? 1 : each === 0 ? 0 : 2],
+          strong: each === bucket,
+          ...line,
+        })),
+      );
     });
     return {
       ...this.on.spec(this.on.field),
       title: this.on.about[this.on.field].title,
       note: `over the layers, at ${this.words()}`,
       x: { names, label: "layer, from the input on" },
-      lines: lines.filter((line) => line.values),
+      lines,
       places: (i) => names[i],
       chosen: this.on.layer,
       choose: (i) => this.on.choose({ layer: i }),
     };
   }
 
+  /** @param {string[]} names @returns {Spec} */
   atLayer(names) {
     const steps = this.on.steps();
     const looks = ordered(this.on.depth);
+    /** @type {Record<string, number>} */
     const exact = {};
+    /** @type {Line[]} */
     const lines = [];
     for (const { run, look } of this.on.shownRuns()) {
       const matrix = run.fields[this.on.field];
@@ -113,6 +121,7 @@ class OverLayers {
     };
   }
 
+  /** @returns {Spec} */
   ofMap() {
     const run = this.on.runs[this.on.map];
     const matrix = run.fields[this.on.field];
@@ -133,6 +142,7 @@ class OverLayers {
     };
   }
 
+  /** @returns {Spec} */
   ofLoss() {
     const steps = this.on.steps();
     const single = this.on.runs.length < 2;

@@ -5,7 +5,7 @@
  *   absent?: (row: number, column: number) => boolean}} Heat
  */
 /**
- * @typedef {{size: [number, number], x: Range, y: Range, labels: [string, string], classes?: number,
+ * @typedef {{size: [number, number], x: Ends, y: Ends, labels: [string, string], classes?: number,
  *   value: (row: number, column: number) => number, points?: ArrayLike<number>, pointClasses?: ArrayLike<number>,
  *   width: number, height: number}} Plane
  *   value: the class of a cell, or the share of class 1 where no number of classes is given

@@ -35,7 +35,7 @@ function lookOf({ hue, dash }) {
 
 /**
  * The middles of equal parts of a range.
- * @param {Range} range
+ * @param {Ends} range
  * @param {number} count
  */
 function middles({ low, high }, count) {
@@ -45,6 +45,7 @@ function middles({ low, high }, count) {
 /**
  * What of a picture that was sent depends on its kind.
  * @param {Sent} sent
+ * @returns {Pick<Spec, "x" | "label" | "log" | "share" | "guide" | "lines" | "rows" | "value" | "absent" | "plane">}
  */
 function ofKind(sent) {
   if (sent.kind === "lines") {

@@ -93,9 +93,7 @@ function paintPath(path, style, { tint, dash, course }, context, manner) {
   const dense = course && course.xs.length > MOST_FINE;
   const colour = (/** @type {string} */ name) => {
     if (name === "tint") return tint ? theme.tint(tint) : "transparent";
-    return name.startsWith("#")
-      ? tile(name.slice(1), context, manner)
-      : theme[/** @type {"ink"} */ (name)];
+    return name.startsWith("#") ? tile(name.slice(1), context, manner) : theme[/** @type {"ink"} */ (name)];
   };
   if (style.fill) {
     context.globalAlpha = style["fill-opacity"] ?? 1;

@@ -4,11 +4,11 @@ const SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 const LARGEST = 1e300; // that a linear axis bears: its range must not overflow
 const MOST_TICKS = 6;
 
-/** @typedef {{low: number, high: number}} Range ends of an axis; of a log axis powers of ten */
+/** @typedef {{low: number, high: number}} Ends ends of an axis; of a log axis powers of ten */
 /** @typedef {{at: number, text: string}} Tick */
 /**
  * @typedef {{at: (value: number) => number, ticks: Tick[], log: boolean, empty: boolean, low: number,
- *   high: number, range: Range}} Scale
+ *   high: number, range: Ends}} Scale
  */
 
 /**
@@ -92,11 +92,11 @@ function logTicks(low, high, most) {
  * else round ones, beyond what they were if that leaves less than half empty.
  * @param {number} low
  * @param {number} high
- * @param {Range | undefined} last
- * @returns {Range}
+ * @param {Ends | undefined} last
+ * @returns {Ends}
  */
 function steadyRange(low, high, last) {
-  const fills = (/** @type {Range} */ ends) => high - low > 0.5 * (ends.high - ends.low);
+  const fills = (/** @type {Ends} */ ends) => high - low > 0.5 * (ends.high - ends.low);
   if (last && last.low <= low && high <= last.high && fills(last)) return last;
   const step = roundStep((high - low) / 10);
   const ends = { low: Math.floor(low / step - 0.1) * step, high: Math.ceil(high / step + 0.1) * step };
@@ -107,7 +107,7 @@ function steadyRange(low, high, last) {
 /**
  * An axis of values from 0 to 1: `at(value)` is NaN for what it cannot show.
  * @param {Iterable<Iterable<number>>} shown numbers that it is to show; what it cannot, it leaves out
- * @param {{log?: boolean, share?: boolean, also?: number[], steady?: boolean, last?: Range}} options
+ * @param {{log?: boolean, share?: boolean, also?: number[], steady?: boolean, last?: Ends}} options
  *   share: whether values go from 0 to 1; also: values that it shows at least; steady: whether it keeps to its
  *   last ends where it can
  * @returns {Scale}

@@ -1,12 +1,15 @@
 // Pictures of a field of time over timesteps and steps. Needs explore.js.
 
-/** Every walk through time of every run: {run, i, walk: its name}. */
+/**
+ * Every walk through time of every run: {run, i, walk: its name}.
+ * @param {Run[]} runs
+ */
 function walksOf(runs) {
   return runs.flatMap((run, i) => Object.keys(run.walks).map((walk) => ({ run, i, walk })));
 }
 
 class ThroughTime {
-  /** @param on the Explorer that holds what is chosen */
+  /** @param {Explorer} on that holds what is chosen */
   constructor(on) {
     this.on = on;
     const timed = walksOf(on.runs);
@@ -63,21 +66,24 @@ class ThroughTime {
     });
   }
 
+  /** @param {{times: Steps}[]} shown */
   timePlaces(shown) {
     const firsts = new Set(shown.flatMap(({ times }) => times.first));
     return [...firsts].sort((a, b) => a - b);
   }
 
+  /** @returns {Spec} */
   overTimesteps() {
     const shown = this.walking();
     const places = this.timePlaces(shown);
     const single = this.on.runs.length < 2;
     const lines = shown.flatMap(({ run, look, walk, matrix, times }) => {
       const columns = new Map(times.first.map((first, c) => [first, c]));
-      const of = (bucket) =>
-        matrix.line(places.length, (i) =>
-          columns.has(places[i]) ? bucket * matrix.columns + columns.get(places[i]) : -1,
-        );
+      const of = (/** @type {number} */ bucket) =>
+        matrix.line(places.length, (i) => {
+          const column = columns.get(places[i]);
+          return column === undefined ? -1 : bucket * matrix.columns + column;
+        });
       const bucket = walk.steps.at(this.on.step);
       if (!single) return [{ name: run.name, look, ...of(bucket) }];
       const looks = ordered(3);
@@ -104,6 +110,7 @@ class ThroughTime {
     };
   }
 
+  /** @returns {Spec} */
   atTimestep() {
     const shown = this.walking();
     const firsts = [...new Set(shown.flatMap(({ walk }) => walk.steps.first))].sort((a, b) => a - b);
@@ -113,8 +120,10 @@ class ThroughTime {
       const column = times.at(this.on.time);
       const rows = new Map(walk.steps.first.map((first, r) => [first, r]));
       const beyond = this.on.time >= walk.timesteps;
-      const at = (i) =>
-        !beyond && rows.has(steps.first[i]) ? rows.get(steps.first[i]) * matrix.columns + column : -1;
+      const at = (/** @type {number} */ i) => {
+        const row = rows.get(steps.first[i]);
+        return beyond || row === undefined ? -1 : row * matrix.columns + column;
+      };
       return {
         name: single ? `timestep ${this.on.time}` : run.name,
         look: single ? ordered(1)[0] : look,
@@ -130,6 +139,7 @@ class ThroughTime {
     };
   }
 
+  /** @returns {Spec} */
   mapOfTime() {
     const run = this.on.runs[this.on.timeMap];
     const walk = run.walks[this.on.walk];
@@ -149,7 +159,10 @@ class ThroughTime {
       row: at.at(this.on.time),
       exact: matrix?.tally(matrix.counts.map((_, i) => i)),
       choose: (i, row) =>
-        this.on.choose({ step: this.on.nearestStep(steps.first[i]), time: walk.first[row] ?? this.on.time }),
+        this.on.choose({
+          step: this.on.nearestStep(steps.first[i]),
+          time: walk.first[row ?? -1] ?? this.on.time,
+        }),
     };
   }
 }

@@ -1,16 +1,19 @@
 // Pictures of single units of a layer, over units and steps. Needs explore.js.
 
-/** Every run with units: {run, i}. */
+/**
+ * Every run with units: {run, i}.
+ * @param {Run[]} runs
+ */
 function withUnits(runs) {
   return runs.map((run, i) => ({ run, i })).filter(({ run }) => run.units.fields);
 }
 
 class OfUnits {
-  /** @param on the Explorer that holds what is chosen */
+  /** @param {Explorer} on that holds what is chosen */
   constructor(on) {
     this.on = on;
     const told = withUnits(on.runs);
-    const fields = [...new Set(told.flatMap(({ run }) => Object.keys(run.units.fields)))];
+    const fields = [...new Set(told.flatMap(({ run }) => Object.keys(run.units.fields ?? {})))];
     const layers = [...new Set(told.flatMap(({ run }) => Object.keys(run.units.layers)))];
     Object.assign(on, { unitField: fields[0], unitLayer: layers[0], unit: 0, unitRun: told[0].i });
     const root = on.section("Units");
@@ -38,47 +41,45 @@ class OfUnits {
     const [units, map] = [1, 2].map(() => new Picture(grid));
     this.draw = () => {
       setStep();
-      this.take();
-      units.show(this.atStep());
-      map.show(this.ofMap());
+      const chosen = this.chosen();
+      units.show(this.atStep(chosen));
+      map.show(this.ofMap(chosen));
     };
   }
 
   /** What is chosen: the field's matrix, its steps and its units, in groups where there are many. */
-  take() {
+  chosen() {
     const { units } = this.on.runs[this.on.unitRun];
     const held = units.fields?.[this.on.unitField]?.[this.on.unitLayer];
-    this.steps = new Steps(units.steps ?? { first: [], last: [] });
-    this.matrix = held ? (held.matrix ??= new Matrix(held, this.steps.count)) : null;
-    this.units = new Steps(this.matrix ? units.layers[this.on.unitLayer] : { first: [], last: [] });
-    this.chosen = this.units.at(this.on.unit);
-  }
-
-  nameOf(i) {
-    return this.units.name(i).replace("step", "unit");
+    const steps = new Steps(units.steps ?? { first: [], last: [] });
+    const matrix = held ? (held.matrix ??= new Matrix(held, steps.count)) : null;
+    const places = new Steps(matrix ? units.layers[this.on.unitLayer] : { first: [], last: [] });
+    const nameOf = (/** @type {number} */ i) => places.name(i).replace("step", "unit");
+    return { steps, matrix, units: places, nameOf, place: places.at(this.on.unit) };
   }
 
   common() {
     return { ...this.on.spec(this.on.unitField), title: this.on.titleOf(this.on.unitField) };
   }
 
-  atStep() {
-    const bucket = this.steps.at(this.on.step);
-    const count = this.units.count;
-    const line = this.matrix?.line(count, (i) => bucket * count + i);
+  /** @param {ReturnType<OfUnits["chosen"]>} chosen @returns {Spec} */
+  atStep({ steps, matrix, units, nameOf, place }) {
+    const bucket = steps.at(this.on.step);
+    const count = units.count;
+    const line = matrix?.line(count, (i) => bucket * count + i);
     return {
       ...this.common(),
-      note: `${this.on.unitLayer}, over its units, at ${count ? this.steps.name(bucket) : "no step"}`,
-      x: { values: this.units.first, label: "unit" },
+      note: `${this.on.unitLayer}, over its units, at ${count ? steps.name(bucket) : "no step"}`,
+      x: { values: units.first, label: "unit" },
       lines: line ? [{ name: this.on.unitLayer, look: ordered(1)[0], ...line }] : [],
-      places: (i) => this.nameOf(i),
-      chosen: this.chosen,
-      choose: (i) => this.on.choose({ unit: this.units.first[i] }),
+      places: nameOf,
+      chosen: place,
+      choose: (i) => this.on.choose({ unit: units.first[i] }),
     };
   }
 
-  ofMap() {
-    const { steps, units, matrix } = this;
+  /** @param {ReturnType<OfUnits["chosen"]>} chosen @returns {Spec} */
+  ofMap({ steps, matrix, units, place }) {
     return {
       ...this.common(),
       ...this.on.overSteps(steps),
@@ -89,12 +90,15 @@ class OfUnits {
       ),
       label: "unit",
       rows: units.first.map(String),
-      value: (r, c) => matrix.shown(c * units.count + r),
+      value: (r, c) => matrix?.shown(c * units.count + r) ?? NaN,
       absent: (r, c) => !matrix || matrix.isAbsent(c * units.count + r),
-      row: this.chosen,
+      row: place,
       exact: matrix?.tally(matrix.counts.map((_, i) => i)),
       choose: (i, row) =>
-        this.on.choose({ step: this.on.nearestStep(steps.first[i]), unit: units.first[row] ?? this.on.unit }),
+        this.on.choose({
+          step: this.on.nearestStep(steps.first[i]),
+          unit: units.first[row ?? -1] ?? this.on.unit,
+        }),
     };
   }
 }
