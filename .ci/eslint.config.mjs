@@ -15,4 +15,5 @@ export default [
       "prefer-const": "error",
     },
   },
+  { files: ["**/site.js", "**/widget.js"], languageOptions: { sourceType: "module" } }, // end a module
 ];

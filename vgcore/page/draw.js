@@ -24,8 +24,9 @@
 /** @typedef {{tag: "svg" | "g" | "rect" | "path" | "text" | "image", attributes: Attributes, children: Drawing[],
  *   text: string}} Drawing */
 /** @typedef {{left: number, top: number, right: number, bottom: number}} Box */
-/** @typedef {{names?: string[], values?: ArrayLike<number>, span?: Ends, count?: number, label: string}} Places of
- *   an x axis: names, one beside the other, or rising values, or so many equal parts of a span */
+/** @typedef {{names?: string[], values?: ArrayLike<number>, span?: Ends, count?: number, whole?: boolean,
+ *   label: string}} Places of an x axis: names, one beside the other, or rising values, or so many equal parts of a
+ *   span; whole: whether it ends where its values do */
 /** @typedef {{x?: Ends, y?: Ends, left: number}} Extent of axes */
 /**
  * @typedef {{root: Drawing, plot: Drawing, X: (share: number) => number, Y: (share: number) => number, box: Box,

@@ -17,7 +17,7 @@ const ask = (params) =>
     worker.postMessage({ id: asked++, params: JSON.stringify(params) });
   });
 
-worker.onmessage = ({ data }) => {
+worker.onmessage = (/** @type {MessageEvent} */ { data }) => {
   if (data.progress) progress.textContent = `${data.progress} …`;
   else if (data.ready) mount(place, ask, { links: true });
   else if (data.id === undefined) progress.textContent = data.failed;
@@ -29,6 +29,6 @@ worker.onmessage = ({ data }) => {
   }
 };
 
-worker.onerror = (event) => {
+worker.onerror = (/** @type {ErrorEvent} */ event) => {
   progress.textContent = `worker.js could not be run: ${event.message ?? "the browser does not say why"}`;
 };
