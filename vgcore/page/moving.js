@@ -289,11 +289,11 @@ class MovingPicture extends Figure {
    * Give the reader a file of it.
    * @param {"PNG" | "SVG"} kind
    */
-  async save(kind) {
+  save(kind) {
     const { title, note = "" } = this.spec;
     const drawing = standing(this.draw(SAVED_WIDTH), title, note, this.entries());
     const theme = onWhite(this.root);
-    const made = kind === "SVG" ? svgFile(drawing, title, theme) : await pngFile(drawing, theme);
+    const made = kind === "SVG" ? svgFile(drawing, title, theme) : pngFile(drawing, theme);
     keep(made, `${this.sent.key}.${kind.toLowerCase()}`);
   }
 }

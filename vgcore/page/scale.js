@@ -134,8 +134,9 @@ function valueScale(shown, { log = false, share = false, also = [], steady = fal
   }
   const margin = (high - low) * 0.06;
   const fresh = { low: low - margin, high: high + margin };
-  const range = steady && !(share && !log) ? steadyRange(low, high, last) : fresh;
-  if (steady) ({ low, high } = range);
+  const keeps = steady && !(share && !log);
+  const range = keeps ? steadyRange(low, high, last) : fresh;
+  if (keeps) ({ low, high } = range);
   const [begin, span] = [range.low, range.high - range.low];
   const told = log
     ? logTicks(begin, range.high, MOST_TICKS)
