@@ -88,18 +88,39 @@ function logTicks(low, high, most) {
 }
 
 /**
+ * The round number next to a value, or a bit beyond.
+ * @param {number} value
+ * @param {1 | -1} way up or down
+ * @param {number} step of round numbers
+ * @param {boolean} log whether these are powers of ten, between which 2 and 5 times as much is round, too
+ */
+function roundBeyond(value, way, step, log) {
+  const whole = (/** @type {number} */ each) => way * Math.ceil((way * each) / step + 0.1) * step;
+  if (!log || step >= 1 || step < 0.1) return whole(value);
+  const decade = Math.floor(value);
+  const round = [-1, 0, 1].flatMap((k) => [1, 2, 5].map((digit) => decade + k + Math.log10(digit)));
+  const beyond = round.filter((each) => way * (each - value) > 0.1 * step);
+  return way > 0 ? Math.min(...beyond) : Math.max(...beyond);
+}
+
+/**
  * The ends of an axis that shall not jitter: as they were, where all fits and fills more than half of them;
  * else round ones, beyond what they were if that leaves less than half empty.
  * @param {number} low
  * @param {number} high
+ * @param {boolean} log
  * @param {Ends | undefined} last
  * @returns {Ends}
  */
-function steadyRange(low, high, last) {
+function steadyRange(low, high, log, last) {
   const fills = (/** @type {Ends} */ ends) => high - low > 0.5 * (ends.high - ends.low);
   if (last && last.low <= low && high <= last.high && fills(last)) return last;
   const step = roundStep((high - low) / 10);
-  const ends = { low: Math.floor(low / step - 0.1) * step, high: Math.ceil(high / step + 0.1) * step };
+  const [floor, ceiling] = log ? [-323, 308] : [-Infinity, Infinity]; // powers of ten that there are numbers of
+  const ends = {
+    low: Math.max(roundBeyond(low, -1, step, log), floor),
+    high: Math.min(roundBeyond(high, 1, step, log), ceiling),
+  };
   const both = last && { low: Math.min(ends.low, last.low), high: Math.max(ends.high, last.high) };
   return both && fills(both) ? both : ends;
 }
@@ -135,7 +156,7 @@ function valueScale(shown, { log = false, share = false, also = [], steady = fal
   const margin = (high - low) * 0.06;
   const fresh = { low: low - margin, high: high + margin };
   const keeps = steady && !(share && !log);
-  const range = keeps ? steadyRange(low, high, last) : fresh;
+  const range = keeps ? steadyRange(low, high, log, last) : fresh;
   if (keeps) ({ low, high } = range);
   const [begin, span] = [range.low, range.high - range.low];
   const told = log
