@@ -1,8 +1,8 @@
 """What it costs to draw the pictures of a live page anew: ``python bench/drawing.py``.
 
 Chromium draws each kind many times; told is the least of several medians, in milliseconds of the page's own
-thread. Then eight pictures are drawn anew as often as the browser lets them, which counts what it does to show
-them, too. Needs Playwright, and Chromium on PATH.
+thread. Then eight pictures are drawn anew as often as the browser lets them, which counts what it does to
+show them, too. Needs Playwright, and Chromium on PATH.
 """
 
 from __future__ import annotations

@@ -23,11 +23,12 @@ const shadow = document.body.attachShadow({ mode: "open" });
 const grid = html("div", { class: "grid-of-pictures" });
 shadow.append(html("style", {}, STYLE), grid);
 const pictures = {};
+const begin = (key) => void (pictures[key] = new MovingPicture(grid));
 const show = (sent) => {
-  const picture = (pictures[sent.key] ??= new MovingPicture(grid));
-  picture.show(sent);
+  if (!pictures[sent.key]) begin(sent.key);
+  pictures[sent.key].show(sent);
 };
-Object.assign(globalThis, { show, pictures, number });
+Object.assign(globalThis, { begin, show, pictures });
 """
 
 
@@ -368,6 +369,17 @@ def test_looks_are_told_apart(opened: Any) -> None:
     )  # fmt: skip
     assert len(set(styles)) == 4 and styles[3].endswith("1px, 1px")
     assert shown.figure().locator(".legend path.marker").count() == 2
+
+
+def test_before_its_first_frame_it_bears_everything(opened: Any) -> None:
+    shown = opened()
+    shown.page.evaluate("begin('some')")
+    shown.figure().locator("canvas").hover()
+    shown.figure().locator("canvas").click()
+    shown.figure().get_by_text("Numbers of this picture").click()
+    shown.figure().get_by_role("button", name="SVG").click()
+    shown.show(lines([1.0, 0.1]))
+    assert shown.read() == "layer0: line 0 1"
 
 
 def test_taken_off_the_page_it_leaves_nothing_behind(opened: Any) -> None:

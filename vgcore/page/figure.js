@@ -39,10 +39,10 @@ class Figure {
     this.caption = html("figcaption", {}, this.title, " ", this.note);
     const parts = [this.caption, this.host, this.readout, this.legend, this.details];
     this.root = html("figure", {}, ...parts);
-    this.host.addEventListener("pointermove", (event) => this.hover(event));
-    this.host.addEventListener("pointerleave", () => this.tell(this.spec.chosen));
-    this.host.addEventListener("click", (event) => this.pick(event));
-    this.host.addEventListener("keydown", (event) => this.press(event));
+    this.host.addEventListener("pointermove", (event) => this.drawn && this.hover(event));
+    this.host.addEventListener("pointerleave", () => this.drawn && this.tell(this.spec.chosen));
+    this.host.addEventListener("click", (event) => this.drawn && this.pick(event));
+    this.host.addEventListener("keydown", (event) => this.drawn && this.press(event));
     this.spec = /** @type {Spec} */ (/** @type {unknown} */ (null));
     this.drawn = /** @type {Drawn} */ (/** @type {unknown} */ (null));
     parent.append(this.root);
@@ -295,7 +295,7 @@ class Figure {
 
   /** The table of the numbers, made when it is opened. */
   fill() {
-    if (!this.details.open) return;
+    if (!this.details.open || !this.drawn) return;
     const { lines = [], rows, x } = this.spec;
     const names = rows ?? lines.map((line) => line.name);
     const value = (/** @type {number} */ i, /** @type {number} */ k) =>

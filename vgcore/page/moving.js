@@ -134,7 +134,11 @@ class MovingPicture extends Figure {
       this.pointer = undefined;
     });
     const save = (/** @type {"PNG" | "SVG"} */ kind) =>
-      html("button", { type: "button", title: `Save as ${kind}`, onclick: () => this.save(kind) }, kind);
+      html(
+        "button",
+        { type: "button", title: `Save as ${kind}`, onclick: () => this.drawn && this.save(kind) },
+        kind,
+      );
     this.caption.append(" ", html("span", { class: "save" }, save("PNG"), save("SVG")));
     this.sent = /** @type {Sent} */ (/** @type {unknown} */ (null));
     this.manner = /** @type {Manner | null} */ (null);
