@@ -2,6 +2,7 @@
 #ifndef VG_RULES_H
 #define VG_RULES_H
 
+#include <float.h>
 #include <math.h>
 
 #include "leaf.h"
@@ -23,8 +24,10 @@ static inline void vg_advance(vg_update *u, vg_rule rule, int64_t time) {
     if (rule == VG_NADAM) {
         const double next = vg_nadam_momentum(u, time + 1);
         if (u->mu_factors == 0 || u->mu_factors > time) u->mu_product = 1, u->mu_factors = 0;
-        while (u->mu_factors < time && u->mu_product > 0)
+        while (u->mu_factors < time && u->mu_product > 0) {
             u->mu_product *= vg_nadam_momentum(u, ++u->mu_factors);
+            if (u->mu_product < DBL_MIN) u->mu_product = 0; /* where subnormals are not flushed, too */
+        }
         u->mu_factors = time;
         u->gradient_part = (1 - vg_nadam_momentum(u, time)) / (1 - u->mu_product);
         u->moment_part = next / (1 - u->mu_product * next);

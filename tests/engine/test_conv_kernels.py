@@ -226,7 +226,7 @@ def test_layouts(places, channels, part, dtype):
     rng = np.random.default_rng(places)
     rows, taken = 13, slice(*(part or (0, 13)))
     samples = rng.normal(size=(20, places * channels)).astype(dtype)
-    order = rng.permutation(20)[:rows]
+    order = rng.permutation(20)[:rows].astype(np.int64)
     by_channel = samples[order].reshape(rows, channels, places).transpose(2, 0, 1)[:, taken]
     by_place = samples[order].reshape(rows, places, channels).transpose(1, 0, 2)[:, taken]
     for sign, want in ((1, by_channel), (-1, by_place)):

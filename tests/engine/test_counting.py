@@ -91,7 +91,7 @@ def test_counts_are_those_of_frexp(draw, dtype):
 @pytest.mark.parametrize("cols", [1, 3, 16, 33, 100, 600])
 def test_rows_are_counted_without_what_lies_beside_and_behind_them(cols, dtype):
     rng = np.random.default_rng(1)
-    places, batch, ends = 5, 19, np.array([13, 13, 9, 8, 4, 0])
+    places, batch, ends = 5, 19, np.array([13, 13, 9, 8, 4, 0], np.int64)
     x = kernels.matrix(places * batch, cols, dtype)
     x.base[:] = np.nan
     with np.errstate(over="ignore"):

@@ -246,11 +246,16 @@ def ulp_error(got, want, dtype):
     return float((np.abs(got - want) / spacing).max())
 
 
+def skip_without_longer_doubles(function):
+    """The C library may have them, and functions of them that are those of doubles."""
+    if function(np.longdouble(0.1)) == function(0.1):
+        pytest.skip("long double has no more digits than double here")
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["exp", "tanh"])
 def test_elementary_functions_are_within_2_ulp(name, dtype):
-    if np.finfo(np.longdouble).nmant <= 52:
-        pytest.skip("long double has no more digits than double here")
+    skip_without_longer_doubles(getattr(np, name))
     rng = np.random.default_rng(3)
     low, high = (-103, 88.7) if dtype == "float32" else (-745, 709.7)
     smallest = -140 if dtype == "float32" else -1070
@@ -271,8 +276,7 @@ def test_elementary_functions_are_within_2_ulp(name, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sigmoid_is_within_3_ulp_where_it_is_normal(dtype):
-    if np.finfo(np.longdouble).nmant <= 52:
-        pytest.skip("long double has no more digits than double here")
+    skip_without_longer_doubles(np.exp)
     rng = np.random.default_rng(4)
     low = -87.3 if dtype == "float32" else -708.3
     x = np.concatenate([rng.uniform(low, -low, 300_000), rng.uniform(-20, 20, 300_000)])

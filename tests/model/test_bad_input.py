@@ -10,7 +10,7 @@ import pytest
 
 import vgcore as vg
 
-X, Y = np.random.default_rng(0).normal(size=(8, 4)), np.arange(8) % 3
+X, Y = np.random.default_rng(0).normal(size=(8, 4)), np.arange(8, dtype=np.int64) % 3
 NAN, INF = X.copy(), X.copy()
 NAN[1, 2], INF[7, 3] = np.nan, -np.inf
 RAGGED = [[1.0, 2.0], [3.0]]

@@ -1,5 +1,6 @@
 """How many CPUs a process may use, read from a system made of files."""
 
+import multiprocessing.process
 import os
 import sys
 
@@ -129,11 +130,11 @@ def test_workers_are_children_that_were_started_alike(tmp_path, monkeypatch):
 def test_where_the_system_does_not_tell_of_workers_one_cpu_is_a_share(tmp_path, monkeypatch):
     assert cpus.workers_alive(tmp_path) == 0
     monkeypatch.setattr(cpus, "usable", lambda: 8)
-    monkeypatch.setattr(sys.modules["multiprocessing.process"], "parent_process", lambda: "parent")
+    monkeypatch.setattr(multiprocessing.process, "parent_process", lambda: "parent")
     for alive, share in ((0, 1), (1, 8), (2, 4), (3, 2), (9, 1)):
         monkeypatch.setattr(cpus, "workers_alive", lambda alive=alive: alive)
         assert cpus.fair_share() == share
-    monkeypatch.setattr(sys.modules["multiprocessing.process"], "parent_process", lambda: None)
+    monkeypatch.setattr(multiprocessing.process, "parent_process", lambda: None)
     assert cpus.fair_share() == 8
     monkeypatch.delitem(sys.modules, "multiprocessing.process")
     assert cpus.fair_share() == 8
