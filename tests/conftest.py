@@ -1,12 +1,16 @@
 """Fixtures that several test files share, and how hypothesis searches."""
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from vgcore._core import simd
+
+if sys.platform == "emscripten":
+    from in_pyodide import pytest_runtest_call  # noqa: F401, which pytest finds here
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

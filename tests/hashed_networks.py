@@ -27,12 +27,23 @@ def cells(cell):
 
 
 def norms():
-    hidden = [vg.Dense(30), vg.BatchNorm(), vg.Dense(33, "relu"), vg.LayerNorm(), vg.Dense(24, "gelu")]
+    hidden = [
+        vg.Dense(30),
+        vg.BatchNorm(),
+        vg.Dense(33, "relu"),
+        vg.LayerNorm(),
+        vg.Dense(24, "gelu"),
+    ]
     return [*hidden, vg.RMSNorm(), vg.GaussianNoise(0.1), vg.Dropout(0.3)]
 
 
 def blocks():
-    return [vg.Residual([vg.Dense(64, "relu"), vg.Dense(64)]), vg.Highway("tanh"), vg.Dense(20), vg.PReLU()]
+    return [
+        vg.Residual([vg.Dense(64, "relu"), vg.Dense(64)]),
+        vg.Highway("tanh"),
+        vg.Dense(20),
+        vg.PReLU(),
+    ]
 
 
 def convolutions():
@@ -40,7 +51,10 @@ def convolutions():
 
 
 NETWORKS = {
-    **{name: (lambda name=name: dense(name)) for name in ("sigmoid", "tanh", "relu", "softplus", "selu")},
+    **{
+        name: (lambda name=name: dense(name))
+        for name in ("sigmoid", "tanh", "relu", "softplus", "selu")
+    },
     "formula": lambda: dense(vg.activations.formula(FORMULA)),
     "wide": lambda: dense("relu", 300),
     "norms": norms,

@@ -1,4 +1,4 @@
-"""A plugin for pytest in Pyodide: tests that themselves ask for what a browser's Python has not are skipped."""
+"""In Pyodide, tests that themselves ask for what a browser's Python has not are skipped."""
 
 import errno
 import os
