@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from vgcore import _validate
@@ -66,7 +67,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Slider(Control):
-    """A number from ``low`` to ``high``.
+    """A number from ``low`` to ``high``, or one of ``values``.
 
     Attributes
     ----------
@@ -81,6 +82,15 @@ class Slider(Control):
         Whether equal distances are equal factors.
     integer : bool
         Whether its values are whole numbers.
+    values : sequence of float, optional
+        All that there are, rising: it snaps from each to the next, and ``low`` and ``high`` are theirs.
+
+    Examples
+    --------
+    >>> import vgcore as vg
+    >>> depth = vg.live.Slider("depth", 1, 50, 10, integer=True)
+    >>> rate = vg.live.Slider("rate", 1e-4, 1.0, 0.01, log=True)
+    >>> width = vg.live.Slider("width", values=[10, 30, 100], integer=True)
     """
 
     low: float = 0.0
@@ -89,10 +99,15 @@ class Slider(Control):
     step: float | None = field(default=None, kw_only=True)
     log: bool = field(default=False, kw_only=True)
     integer: bool = field(default=False, kw_only=True)
+    values: Iterable[float] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check that there is room between the ends, with the value in it."""
         super().__post_init__()
+        if self.values is not None:
+            values = self._rising(self.values)
+            for name, value in (("values", values), ("low", values[0]), ("high", values[-1])):
+                object.__setattr__(self, name, value)
         low = _validate.real("low", self.low)
         high = _validate.real("high", self.high, above=low)
         if _validate.boolean("log", self.log) and low <= 0:
@@ -102,6 +117,8 @@ class Slider(Control):
         if self.step is not None:
             _validate.real("step", self.step, above=0)
         _validate.boolean("integer", self.integer)
+        if self.values is not None and self.value is not None:
+            self._one("value", self.value)
 
     @property
     def default(self) -> float:
@@ -112,14 +129,39 @@ class Slider(Control):
         """Return the number, if it is one between the ends."""
         if self.integer:
             low, high = math.ceil(self.low), math.floor(self.high)
-            return _validate.integer(self.name, value, minimum=low, maximum=high)
-        return _validate.real(self.name, value, minimum=self.low, maximum=self.high)
+            number: float = _validate.integer(self.name, value, minimum=low, maximum=high)
+        else:
+            number = _validate.real(self.name, value, minimum=self.low, maximum=self.high)
+        return number if self.values is None else self._one(self.name, number)
 
     def shown(self) -> dict[str, Any]:
         """What the page is told of it."""
         ends = {"low": self._kind(self.low), "high": self._kind(self.high)}
         told = {**super().shown(), "kind": "slider", **ends, "log": self.log}
-        return {**told, "integer": self.integer, "step": self.step}
+        told |= {"integer": self.integer, "step": self.step}
+        return told if self.values is None else {**told, "values": [*self.values]}
+
+    def _rising(self, given: Iterable[float]) -> list[float]:
+        """The values, checked."""
+        items = _validate.items("values", given, "a list of numbers")
+        if self.integer:
+            least = -(2**31)
+            values: list[float] = [
+                _validate.integer("values", each, minimum=least) for each in items
+            ]
+        else:
+            values = [_validate.real("values", each) for each in items]
+        if len(values) < 2 or any(below >= above for below, above in pairwise(values)):
+            raise ValueError(f"values: expected two rising numbers or more, got {values}")
+        return values
+
+    def _one(self, argument: str, number: float) -> float:
+        """Return the number, if it is one of the values."""
+        values = [*(self.values or ())]
+        if number not in values:
+            told = ", ".join(f"{each:g}" for each in values)
+            raise ValueError(f"{argument}: expected one of {told}; got {number:g}")
+        return number
 
     def _kind(self, value: float) -> float:
         return round(value) if self.integer else float(value)

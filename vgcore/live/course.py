@@ -1,12 +1,13 @@
 """One network's training in slices, each as long as a frame may take, and the record of it.
 
-Its steps are those of ``model.fit(x, y, epochs=..., batch_size=...)``, bit for bit.
+Its steps are those of ``model.fit(x, y, epochs=..., batch_size=...)``, bit for bit, and what is recorded at a
+step is the same whatever the slices were.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from vgcore.flow import GradientFlow, concat
 from vgcore.live import networks
 from vgcore.live.tasks import TASKS, Values
+from vgcore.model.history import History
+from vgcore.sweeps import fit_many
 
 Array = NDArray[Any]
 
@@ -94,10 +97,8 @@ class Course:
         self.seconds += time.perf_counter() - begin
 
     def _slice(self, steps: int) -> int:
-        """So many steps of one epoch, or as many as it has left."""
-        if not len(self._order):
-            self._order = self.model.session.rng.permutation(len(self.x))
-        rows, self._order = np.split(self._order, [steps * self.batch])
+        """So many steps, or fewer: see `_next`."""
+        rows = self._next(steps)
         done = -(-len(rows) // self.batch)
         begin = time.perf_counter()
         history = self.model.fit(
@@ -109,11 +110,23 @@ class Course:
         )
         each = (time.perf_counter() - begin) / done
         self._each = each if self.step == done else 0.8 * self._each + 0.2 * each
+        self._look(history)
+        return int(done)
+
+    def _next(self, steps: int) -> Array:
+        """Samples of the next steps, of one epoch and no more than the record has room for."""
+        if not len(self._order):
+            self._order = self.model.session.rng.permutation(len(self.x))
+        full = (_MOST_RECORDED - 1) * self._every + 1
+        rows, self._order = np.split(self._order, [min(steps, full - self.step) * self.batch])
+        return rows
+
+    def _look(self, history: History) -> None:
+        """See what came of the newest steps."""
         last = self._flow.newest()
         self.loss = float(history["loss"][-1]) if last is None else float(last.loss[-1])
         self.broken = not np.isfinite(history["loss"][-1])
         self._thin()
-        return int(done)
 
     def _recorder(self) -> GradientFlow:
         return GradientFlow(every=self._every, distributions=max(self._every, 8))
@@ -127,6 +140,27 @@ class Course:
         self._every *= 2
         self._kept = whole[::2]
         self._flow = self._recorder()
+
+
+def train_together(courses: Sequence[Course], step: int) -> None:
+    """Train side by side until each has done so many steps, or is broken: the same bits as alone."""
+    while going := [each for each in courses if each.step < step and not each.broken]:
+        batch = going[0].batch
+        some = [each for each in going if each.batch == batch]
+        rows = [each._next(step - each.step) for each in some]
+        histories = fit_many(
+            [each.model for each in some],
+            [each.x[mine] for each, mine in zip(some, rows, strict=True)],
+            [each.y[mine] for each, mine in zip(some, rows, strict=True)],
+            batch_size=batch,
+            shuffle=False,
+            track=[each._flow for each in some],
+            verbose=0,
+        )
+        for each, history in zip(some, histories, strict=True):
+            if isinstance(history, Exception):
+                raise history
+            each._look(history)
 
 
 def _weighs(name: str) -> bool:

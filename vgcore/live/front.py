@@ -1,8 +1,10 @@
-"""What the browser gets from every host: one module and one style, and HTML that brings them."""
+"""What the browser gets from every host: one module, and HTML that brings it."""
 
 from __future__ import annotations
 
+import json
 from html import escape
+from typing import Any
 
 from vgcore import page
 
@@ -23,7 +25,7 @@ p {{ margin: 2rem; }}
 </head>
 <body>
 <main id="live">{inside}<noscript>This page needs JavaScript.</noscript></main>
-<script type="module" src="live.js{query}"></script>
+{scripts}
 </body>
 </html>
 """
@@ -34,6 +36,14 @@ _POLICY = {
     "img-src": "'self' data: blob:",
     "connect-src": "'self'",
     "worker-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+}
+_POLICY_ALONE = {
+    "default-src": "'none'",
+    "script-src": "'unsafe-inline'",
+    "style-src": "'unsafe-inline'",
+    "img-src": "data: blob:",
     "base-uri": "'none'",
     "form-action": "'none'",
 }
@@ -49,7 +59,21 @@ def html(title: str, *, query: str = "", inside: str = "") -> str:
 
     ``inside`` is HTML that is seen until live.js runs.
     """
-    policy = "; ".join(f"{what} {where}" for what, where in _POLICY.items())
-    return _HTML.format(
-        policy=escape(policy), title=escape(title), query=escape(query), inside=inside
+    return _html(
+        title, _POLICY, f'<script type="module" src="live.js{escape(query)}"></script>', inside
     )
+
+
+def alone(title: str, host: str, data: Any) -> str:
+    """HTML that is all of a page: the module for a host, and what JSON holds, in an element "data"."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    scripts = [
+        f'<script type="application/json" id="data">{text}</script>',
+        f'<script type="module">\n{module(host)}</script>',
+    ]
+    return _html(title, _POLICY_ALONE, "\n".join(scripts))
+
+
+def _html(title: str, policy: dict[str, str], scripts: str, inside: str = "") -> str:
+    told = escape("; ".join(f"{what} {where}" for what, where in policy.items()))
+    return _HTML.format(policy=told, title=escape(title), scripts=scripts, inside=inside)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from vgcore import _validate
+from vgcore._files import Path
 from vgcore.live.controls import Control, InvalidError, checked, on_side
 from vgcore.live.packing import pack
+from vgcore.live.pictures import Picture
 
+Settings = dict[str, Any]
 _MOST_SESSIONS = (
     8  # pages that are open at once; of more, those that were quiet for longest begin anew
 )
+_SPEEDS = [("", "as fast as it goes"), ("slow", "3 frames a second")]
 _LONGEST = 0.1  # seconds that a page may ask a frame to take
 
 
@@ -63,6 +68,11 @@ class Asked:
     whole: bool
     wanted: str
 
+    @classmethod
+    def alone(cls, settings: list[Settings]) -> Asked:
+        """One that no page asks: for all pictures, in a session of its own."""
+        return cls(Session(), 0, settings, _LONGEST, None, None, whole=False, wanted="")
+
     @property
     def superseded(self) -> bool:
         """Whether the page has asked for something newer since."""
@@ -94,6 +104,26 @@ class Live(ABC):
         """What the page is made of, which it asks for once."""
         controls = [each.shown() for each in self.controls]
         return {"title": self.title, "about": self.about, "controls": controls}
+
+    def begins(self) -> list[Settings]:
+        """Values of controls that the page begins with, of one network or of two."""
+        return [{each.name: each.default for each in self.controls}]
+
+    def recorded(
+        self, grid: Sequence[list[Settings]], frames: int, steps: int | None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """What so many frames hold, or as many as there are, of each of several settings."""
+        if steps is not None:
+            raise ValueError(
+                f"steps: expected None, for this page does not count any; got {steps!r}"
+            )
+        count = frames if self.described().get("plays") else 1
+        for settings in grid:
+            asked = Asked.alone(settings)
+            told: list[dict[str, Any]] = []
+            while len(told) < count and not (told and told[-1].get("over")):
+                told.append(self.answer(asked))
+            yield told
 
     def frame(self, params: Mapping[str, Any]) -> bytes:
         """Return one frame, as `vgcore.live.packing` packs it.
@@ -142,6 +172,59 @@ class Live(ABC):
         from vgcore.live.server import serve  # brings HTTP along, which takes time
 
         serve(self, port=port, browser=browser)
+
+    def record(
+        self,
+        path: Path,
+        over: Mapping[str, Iterable[Any]] | None = None,
+        *,
+        frames: int = 40,
+        steps: int | None = None,
+    ) -> None:
+        """Write a page that plays recorded frames: one HTML file, for a slide where no Python is.
+
+        All frames of all settings are made now, and lie in the file; its sliders move among the values
+        ``over`` lists, and what else the page has is told beside them. It plays, pauses and goes by single
+        frames; a moved slider shows the same frame of other settings. The file needs nothing else, and
+        opens from a disk.
+
+        Parameters
+        ----------
+        path : path-like
+            Of the file, which is replaced as a whole if it is there.
+        over : dict of str to sequence, optional
+            Values of controls by their names. Where two networks are compared, a name alone is both networks'
+            control, "A.depth" or "B.depth" is one's. All combinations are recorded, 200 at most.
+        frames : int
+            Of each setting, for a page that plays.
+        steps : int, optional
+            Of training until the last frame, for the playground: 1000 unless given. The first are of single
+            steps, the others by equal factors apart. A `Page` does not count any: its function is called
+            for each frame.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such control, it has no such value or does not count with the other settings, or
+            there are too many settings.
+        OSError
+            If ``path`` cannot be written; nothing is done then.
+
+        Notes
+        -----
+        The playground's networks train side by side, on all CPUs, as `fit_many` trains them, and each frame
+        is what the page shows at that step. Comparing two networks of 10 layers of 30 units at 9 settings
+        takes about 10 seconds of one core and 0.9 MB; the page alone is 0.13 MB.
+
+        Examples
+        --------
+        >>> import vgcore as vg
+        >>> page = vg.live.playground("edge_of_chaos", depth=20, width=50)
+        >>> page.record("chaos.html", {"sigma_w": [0.7, 1, 1.4, 2]})  # doctest: +SKIP
+        """
+        from vgcore.live.recording import record  # brings zlib and the script along
+
+        record(self, path, {} if over is None else over, frames, steps)
 
     @cached_property
     def widget(self) -> Any:
@@ -217,14 +300,17 @@ class Page(Live):
     ----------
     frame : callable
         Takes a dict with the value of each control, by its name; returns a picture (`vgcore.live.lines`,
-        `heat`, `plane`) or a list of them. It is called whenever a control moves and, while the page plays,
-        again and again: what takes longer than about 25 ms moves less smoothly.
+        `heat`, `plane`) or a list of them. A function that returns is called whenever a control moves and,
+        while the page plays, again and again. One that yields (a generator) is called when a control moves
+        or reset is pressed, and goes on to its next ``yield`` for each frame: what lives between them, such
+        as a network that trains, is its own variable. What takes longer than about 25 ms from frame to frame
+        moves less smoothly.
     controls : sequence of Slider, Choice, Switch or Text
     title : str
     about : str
         A sentence or two below the title.
-    plays : bool
-        Whether frames are asked for while no control moves, too: for a network that goes on training.
+    plays : bool, optional
+        Whether frames are asked for while no control moves, too; left out, whether ``frame`` yields.
 
     Raises
     ------
@@ -246,6 +332,19 @@ class Page(Live):
     ...     vg.live.Choice("activation", ["sigmoid", "tanh", "relu"]),
     ... ]
     >>> page = vg.live.Page(frame, controls, title="Depth")
+
+    One that goes on training until a control moves, when it begins anew:
+
+    >>> def training(params):
+    ...     layers = [vg.Dense(30, params["activation"]) for _ in range(params["depth"])]
+    ...     model = vg.Sequential([*layers, vg.Dense(2, "softmax")], input_shape=2, seed=0)
+    ...     model.compile("sparse_categorical_crossentropy", "adam")
+    ...     flow = vg.GradientFlow()
+    ...     while True:
+    ...         history = model.fit(x, y, track=flow, verbose=0)
+    ...         loss = f"loss {history['loss'][-1]:.3f}"
+    ...         yield vg.live.lines("Gradient", flow.delta[-1], flow.layers, log=True, note=loss)
+    >>> page = vg.live.Page(training, controls, title="Depth")
     """
 
     def __init__(
@@ -255,20 +354,69 @@ class Page(Live):
         *,
         title: str = "vgcore",
         about: str = "",
-        plays: bool = False,
+        plays: bool | None = None,
     ) -> None:
         if not callable(frame):
             raise TypeError(f"frame: expected a function, got {_validate.kind(frame)}")
         super().__init__(controls, title=title, about=about)
-        self._draw, self._plays = frame, _validate.boolean("plays", plays)
+        self._draw = frame
+        self._plays = _yields(frame) if plays is None else _validate.boolean("plays", plays)
         self._turn = threading.Lock()  # of a function that knows nothing of threads
 
     def described(self) -> dict[str, Any]:
         """What the page is made of."""
-        return {**super().described(), "plays": self._plays}
+        return {**super().described(), "plays": self._plays, "speeds": _SPEEDS}
 
     def answer(self, asked: Asked) -> dict[str, Any]:
         """The pictures that the function has made."""
         with self._turn:
-            made = self._draw(dict(asked.settings[0]))
-        return {"pictures": [made] if isinstance(made, Mapping) else list(made)}
+            made: _Made | None = asked.session.held.get("made")
+            if made is None or made.turn != asked.turn or not made.yields:
+                made = asked.session.held["made"] = _Made(
+                    asked.turn, self._draw(dict(asked.settings[0]))
+                )
+            if made.new or asked.steps != 0:
+                made.go_on()
+        return {
+            "pictures": made.pictures,
+            "keys": [each["key"] for each in made.pictures],
+            "over": made.over,
+        }
+
+
+class _Made:
+    """What a page's function has made since a control last moved."""
+
+    def __init__(self, turn: int, given: Any) -> None:
+        self.turn, self._given, self.yields = turn, given, isinstance(given, Iterator)
+        self.pictures: list[Picture] = []
+        self.new, self.over = True, False
+
+    def go_on(self) -> None:
+        """Make the next pictures."""
+        self.new = False
+        try:
+            self.pictures = _pictures(next(self._given) if self.yields else self._given)
+        except StopIteration:
+            self.over = True
+
+
+def _pictures(given: Any) -> list[Picture]:
+    """The pictures that a page's function gave, checked."""
+    expected = "a picture, as vgcore.live.lines, heat and plane make them, or a list of such"
+    made = [given] if isinstance(given, Mapping) else [*_validate.items("frame", given, expected)]
+    for each in made:
+        if not isinstance(each, Mapping) or not {"key", "kind"} <= each.keys():
+            raise TypeError(f"frame: expected {expected}, got a list with {_validate.kind(each)}")
+    keys = Counter(each["key"] for each in made)
+    if len(keys) < len(made):
+        [(again, _)] = keys.most_common(1)
+        raise ValueError(
+            f"frame: expected a title or key of its own for each picture, got {again!r} twice"
+        )
+    return [{"order": place, **each} for place, each in enumerate(made)]
+
+
+def _yields(function: Callable[..., Any]) -> bool:
+    """Whether it is a generator function, or an object that is called like one."""
+    return any(map(inspect.isgeneratorfunction, (function, type(function).__call__)))

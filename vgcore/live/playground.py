@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 from vgcore import _validate
 from vgcore.live import cures, networks, sights
 from vgcore.live.controls import on_side
-from vgcore.live.course import Course
-from vgcore.live.page import Asked, Live
+from vgcore.live.course import Course, train_together
+from vgcore.live.page import Asked, Live, Settings
 from vgcore.live.pictures import Picture
 from vgcore.live.scenes import SCENES
 from vgcore.live.theory import Theorist
@@ -21,6 +22,8 @@ from vgcore.theory.meanfield import critical
 
 _SHARE = 0.12  # of the time, what pictures that run the network, and verdicts, may take each
 _RESTING = 0.25  # seconds that settings have to rest for theory to be asked
+_RECORDED_STEPS = 1000  # unless so many are asked for
+_TOGETHER = 8  # settings whose networks train side by side, and are in memory at once
 
 
 class Purse:
@@ -97,6 +100,49 @@ class Playground(Live):
         if asked.wanted == "code":
             return {"code": [_code(course, i) for i, course in enumerate(run.courses)]}
         _train(run, asked)
+        return self._told(run, asked)
+
+    def begins(self) -> list[Settings]:
+        """The scene's settings, with what was asked for."""
+        [own] = super().begins()
+        scene = None if self._scene is None else SCENES[self._scene]
+        if scene is None:
+            return [{**own, **self._settings}]
+        own |= scene.settings | self._settings
+        return [own] if scene.other is None else [own, own | scene.other]
+
+    def recorded(
+        self, grid: Sequence[list[Settings]], frames: int, steps: int | None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Frames at steps between which there are equal factors, as far as they are whole."""
+        last = _RECORDED_STEPS if steps is None else _validate.integer("steps", steps, minimum=1)
+        if frames > last:
+            raise ValueError(f"frames: expected at most as many as steps, {last}; got {frames}")
+        taken = _spread(last, frames)
+        for first in range(0, len(grid), _TOGETHER):
+            yield from self._recorded(grid[first : first + _TOGETHER], taken)
+
+    def _recorded(self, grid: Sequence[list[Settings]], taken: list[int]) -> list[list[dict[str, Any]]]:
+        courses: dict[str, Course] = {}
+        runs = []
+        for settings in grid:
+            own = []
+            for side, values in enumerate(settings):
+                with on_side(side):
+                    own.append(courses.get(repr(values)) or Course(values))
+                courses[repr(values)] = own[-1]
+            runs.append(Run(0, settings, own, began=-math.inf))
+        told: list[list[dict[str, Any]]] = [[] for _ in runs]
+        for step in taken:
+            train_together([*courses.values()], step)
+            for run, frames in zip(runs, told, strict=True):
+                for course in run.courses:
+                    self._theorist.settle(course)
+                frames.append(self._told(run, Asked.alone(run.settings)))
+        return told
+
+    def _told(self, run: Run, asked: Asked) -> dict[str, Any]:
+        """What a frame shows."""
         pictures = self._pictures(run, asked)
         return {
             "pictures": pictures,
@@ -166,6 +212,15 @@ def _train(run: Run, asked: Asked) -> None:
 def _purses(asked: Asked) -> defaultdict[str, Purse]:
     held: defaultdict[str, Purse] = asked.session.held.setdefault("purses", defaultdict(Purse))
     return held
+
+
+def _spread(last: int, count: int) -> list[int]:
+    """So many steps from the first to the last, by equal factors, and by 1 at least."""
+    found: list[int] = []
+    for i in range(count):
+        even = round(last ** (i / (count - 1))) if count > 1 else last
+        found.append(max(even, found[-1] + 1 if found else 1))
+    return found
 
 
 def _order(key: str) -> int:

@@ -47,7 +47,11 @@ def delta(courses: Sequence[Course], expected: Sequence[Expected | None]) -> Pic
     told = _over_layers(courses, "delta", "Gradient", "‖∂L/∂z‖ of each layer", log=True)
     for i, (course, theory) in enumerate(zip(courses, expected, strict=True)):
         if theory is not None:
-            told["lines"].append(_theory(i, len(courses), theory.over_layers(course)))
+            deepest = len(told["lines"][0]["values"])
+            values, none = _up_to(deepest, theory.over_layers(course))
+            told["lines"].append(
+                {**_theory(i, len(courses), values), "none": none.astype(np.uint8)}
+            )
     return told
 
 
@@ -199,10 +203,16 @@ def _of_layers(flow: GradientFlow, field: str, course: Course, count: int) -> tu
     outputs without slopes of their own.
     """
     columns = [flow.layers.index(name) for name in course.layers]
-    values, none = np.full(count, np.nan), np.ones(count, bool)
-    values[: len(columns)] = getattr(flow, field)[-1, columns]
+    values, none = _up_to(count, getattr(flow, field)[-1, columns])
     none[: len(columns)] = ~present(flow[-1:], field)[0, columns]
     return values, none
+
+
+def _up_to(count: int, given: Array) -> tuple[Array, Array]:
+    """Values on an axis of so many places, and where there are none."""
+    values = np.full(count, np.nan)
+    values[: len(given)] = given
+    return values, np.arange(count) >= len(given)
 
 
 def _histogram(course: Course, side: int | None, key: str, title: str, field: str) -> Picture:

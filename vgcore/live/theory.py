@@ -60,6 +60,11 @@ class Theorist:
             self._work(key, values, x, columns)
         return None
 
+    def settle(self, course: Course) -> None:
+        """Work out the prediction now."""
+        if not self.knows(course):
+            self._work(_key(course), course.values, course.x, course.layers)
+
     def knows(self, course: Course) -> bool:
         """Whether a prediction is known, or known to be none."""
         return _key(course) in self._found

@@ -59,5 +59,6 @@ function read(control, text) {
   if (control.kind === "text") return text.slice(0, control.longest);
   const value = Number(text);
   if (!text || !(value >= control.low && value <= control.high)) return undefined;
+  if (control.values) return control.values.includes(value) ? value : undefined;
   return control.integer ? Math.round(value) : value;
 }

@@ -15,7 +15,7 @@ const SPEEDS = /** @type {const} */ ([
 const SLOW = 333; // milliseconds
 
 /**
- * @typedef {{title: string, about?: string, controls: Control[], plays?: boolean, compares?: boolean,
+ * @typedef {{title: string, about?: string, controls: Control[], plays?: boolean, compares?: boolean, speeds?: [string, string][],
  *   scenes?: Scene[], scene?: string | null, settings?: Settings, shared?: string[]}} Declared
  */
 /** @typedef {{name: string, title: string, lesson: string, settings: Settings, other?: Settings}} Scene */
@@ -163,6 +163,8 @@ class LivePage {
     }
     this.fresh = false;
     this.unsettled = Boolean(frame.more);
+    this.over = Boolean(frame.over); // nothing comes behind it
+    if (this.over) this.play(false);
     if (!this.frame) requestAnimationFrame(() => this.draw());
     // Frames that come before one is drawn are drawn together: a picture that the last one lacks is of one before
     const before = this.frame?.turn === frame.turn ? this.frame.pictures : [];
@@ -252,7 +254,11 @@ class LivePage {
   toolbar(page) {
     const button = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ onclick) =>
       html("button", { type: "button", title, onclick }, text);
-    this.player = button("Pause", "Let the networks train, or hold them", () => this.play(!this.playing));
+    this.player = button("Pause", "Let the networks train, or hold them", () => {
+      const anew = !this.playing && this.over;
+      this.play(!this.playing);
+      if (anew) this.restart();
+    });
     const speed = html(
       "select",
       {
@@ -263,7 +269,7 @@ class LivePage {
           this.asking.pump();
         },
       },
-      ...SPEEDS.map(([value, text]) => html("option", { value }, text)),
+      ...(page.speeds ?? SPEEDS).map(([value, text]) => html("option", { value }, text)),
     );
     this.comparer = html("input", {
       ...{ type: "checkbox", "data-name": "compare" },
@@ -372,6 +378,7 @@ class LivePage {
   changed(which, name, value) {
     if (this.page?.shared?.includes(name))
       this.panels.forEach((panel, i) => i === which || panel.set({ [name]: value }));
+    if (this.over) this.play(true);
     this.restart();
   }
 
@@ -486,8 +493,8 @@ class LivePage {
     this.grid?.querySelectorAll(".pair:empty").forEach((pair) => pair.remove());
   }
 
-  /** @param {{states?: State[], verdicts?: Verdict[]}} frame */
-  tell({ states = [], verdicts = [] }) {
+  /** @param {{turn: number, states?: State[], verdicts?: Verdict[]}} frame */
+  tell({ turn, states = [], verdicts = [] }) {
     const several = states.length > 1;
     const named = (/** @type {number} */ i) => (several ? `${SIDES[i]}: ` : "");
     const lines = states.map(({ step, epoch, loss, broken }, i) => {
@@ -499,15 +506,19 @@ class LivePage {
     while (this.states.childElementCount > lines.length) this.states.lastChild?.remove();
     lines.forEach((line, i) => write(this.states.children[i], line));
     if (!verdicts.length) return; // they take their time
-    const key = JSON.stringify(verdicts.map(({ text, cures }) => [text.replace(/[\d.e,+-]+/g, "#"), cures]));
-    if (key === this.judged) return;
+    // Numbers alone are told anew without new buttons, and without a word to screen readers
+    const key = JSON.stringify([turn, ...verdicts.map(({ text, cures }) => [text.replace(/[\d.e,+-]+/g, "#"), cures])]);
+    if (key === this.judged) {
+      verdicts.forEach(({ text }, i) => write(this.verdicts.querySelectorAll(".judgement")[i], `${named(i)}${text} `));
+      return;
+    }
     this.judged = key;
     this.verdicts.replaceChildren(
       ...verdicts.map(({ text, ill, cures }, i) =>
         html(
           "p",
           { class: ill ? "verdict ill" : "verdict well" },
-          `${named(i)}${text} `,
+          html("span", { class: "judgement", "aria-live": "off" }, `${named(i)}${text} `),
           ...cures.map(({ name, settings }) =>
             html(
               "button",

@@ -3,9 +3,10 @@
 const SLIDER_STEPS = 200;
 
 /**
- * @typedef {{name: string, label: string, kind: "slider" | "choice" | "switch" | "text", value: any, group?: string,
+ * @typedef {{name: string, label: string, kind: "slider" | "choice" | "switch" | "text" | "fixed",
+ *   value: any, group?: string,
  *   when?: Record<string, any[]>, help?: string, low: number, high: number, log: boolean, integer: boolean,
- *   step: number | null, options: [string, string][], longest: number}} Control see vgcore/live/controls.py
+ *   step: number | null, values?: number[], text: string, options: [string, string][], longest: number}} Control see vgcore/live/controls.py
  */
 /** @typedef {Record<string, any>} Settings */
 /** @typedef {{at: number, text: string}} Mark */
@@ -16,7 +17,8 @@ const SLIDER_STEPS = 200;
  * @param {Control} control
  * @param {number} share
  */
-function sliderValue({ low, high, log, integer, step }, share) {
+function sliderValue({ low, high, log, integer, step, values }, share) {
+  if (values) return values[Math.round(share * (values.length - 1))];
   if (share <= 0) return low;
   if (share >= 1) return high;
   const value = log ? low * (high / low) ** share : low + share * (high - low);
@@ -30,7 +32,13 @@ function sliderValue({ low, high, log, integer, step }, share) {
  * @param {Control} control
  * @param {number} value
  */
-function sliderShare({ low, high, log }, value) {
+function sliderShare({ low, high, log, values }, value) {
+  if (values) {
+    const above = values.findIndex((each) => each >= value);
+    if (above <= 0) return above ? 1 : 0;
+    const [from, to] = values.slice(above - 1, above + 1);
+    return (above - 1 + (value - from) / (to - from)) / (values.length - 1);
+  }
   const share = log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
   return Math.min(Math.max(share, 0), 1);
 }
@@ -39,7 +47,8 @@ function sliderShare({ low, high, log }, value) {
  * How many steps a slider has: one for each whole number where there are few.
  * @param {Control} control
  */
-function sliderSteps({ low, high, log, integer, step }) {
+function sliderSteps({ low, high, log, integer, step, values }) {
+  if (values) return values.length - 1;
   if (log) return SLIDER_STEPS;
   if (step) return Math.round((high - low) / step);
   return integer ? high - low : SLIDER_STEPS;
@@ -86,6 +95,8 @@ class Panel {
         return this.choice(control);
       case "switch":
         return this.toggle(control);
+      case "fixed":
+        return this.fixed(control);
       default:
         return this.text(control);
     }
@@ -136,7 +147,8 @@ class Panel {
           ...{ class: share > 0.6 ? "mark left" : "mark" },
           onclick: (/** @type {Event} */ event) => {
             event.preventDefault();
-            this.set({ [control.name]: Number(mark.at.toPrecision(6)) });
+            const at = control.values ? sliderValue(control, share) : Number(mark.at.toPrecision(6));
+            this.set({ [control.name]: at });
             this.changed(control.name, this.values[control.name]);
           },
         });
@@ -189,6 +201,12 @@ class Panel {
         input.checked = value;
       },
     };
+  }
+
+  /** What cannot be moved. @param {Control} control @returns {Knob} */
+  fixed({ label, text, help }) {
+    const told = html("output", {}, text);
+    return { root: html("div", { class: "knob", title: help }, html("span", {}, label), told), set: () => {} };
   }
 
   /** @param {Control} control @returns {Knob} */
