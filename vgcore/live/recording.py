@@ -119,11 +119,7 @@ class Grid:
 
     def kept(self, tree: dict[str, Any]) -> dict[str, Any]:
         """What is kept of a frame: marks are those of the controls that there are; nothing can be cured."""
-        kept = {
-            name: tree[name]
-            for name in ("pictures", "keys", "verdicts", "states", "marks")
-            if name in tree
-        }
+        kept: dict[str, Any] = {name: tree[name] for name in _KEPT if name in tree}
         if "verdicts" in kept:
             kept["verdicts"] = [{**each, "cures": []} for each in kept["verdicts"]]
         if "states" in kept:
