@@ -122,7 +122,9 @@ class Playground(Live):
         for first in range(0, len(grid), _TOGETHER):
             yield from self._recorded(grid[first : first + _TOGETHER], taken)
 
-    def _recorded(self, grid: Sequence[list[Settings]], taken: list[int]) -> list[list[dict[str, Any]]]:
+    def _recorded(
+        self, grid: Sequence[list[Settings]], taken: list[int]
+    ) -> list[list[dict[str, Any]]]:
         courses: dict[str, Course] = {}
         runs = []
         for settings in grid:

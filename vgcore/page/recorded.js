@@ -19,7 +19,7 @@ async function inflated(text) {
   const bytes = await new Response(stream).arrayBuffer();
   const view = new DataView(bytes);
   const found = [];
-  for (let at = 0; at < bytes.byteLength; ) {
+  for (let at = 0; at < bytes.byteLength;) {
     const end = at + 4 + view.getUint32(at, true);
     found.push(bytes.slice(at + 4, end));
     at = end;
@@ -82,7 +82,10 @@ class Player {
    * @param {Record<string, any>} settings
    */
   move(turn, settings) {
-    const which = this.grid.reduce((place, [name, values]) => place * values.length + values.indexOf(settings[name]), 0);
+    const which = this.grid.reduce(
+      (place, [name, values]) => place * values.length + values.indexOf(settings[name]),
+      0,
+    );
     this.turn = turn;
     if (which === this.which) this.position = 0;
     else this.held = inflated(this.frames[which]);
