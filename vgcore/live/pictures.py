@@ -117,7 +117,7 @@ def heat(
     return {
         **_about("heat", title, key, note, label),
         "log": _validate.boolean("log", log),
-        "x": axis,
+        "x": {**axis, "whole": True},
         "rows": names,
         "values": cells,
         **more,

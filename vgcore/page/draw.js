@@ -167,9 +167,10 @@ function numberedPlaces(values, width, steady, last) {
   const count = values.length;
   const low = values[0] ?? 0;
   let high = low + Math.max((values[count - 1] ?? 0) - low, 1e-9);
-  if (steady && count > 1) {
-    const fits = last && last.low === low && high <= last.high && high - low > 0.5 * (last.high - low);
-    high = fits ? last.high : low + 1.2 * (high - low);
+  if (steady && last && last.low === low) {
+    const before = last.high - low;
+    if (high - low > before) high = low + 1.2 * (high - low); // it grows
+    else if (high - low > 0.5 * before) high = last.high;
   }
   const share = (/** @type {number} */ value) =>
     count > 1 ? 0.01 + (0.98 * (value - low)) / (high - low) : 0.5;
