@@ -55,6 +55,7 @@ class Run:
     courses: list[Course]
     began: float = field(default_factory=time.monotonic)
     verdicts: list[Any] = field(default_factory=list)
+    judged: int = 0  # at which step
     told: dict[tuple[str, int], int] = field(default_factory=dict)  # steps of pictures
 
     @property
@@ -145,13 +146,14 @@ class Playground(Live):
 
     def _told(self, run: Run, asked: Asked) -> dict[str, Any]:
         """What a frame shows."""
-        pictures = self._pictures(run, asked)
+        settled = run.rests and all(map(self._theorist.knows, run.courses))  # before it is drawn
+        pictures, verdicts = self._pictures(run, asked), _verdicts(run, asked)
         return {
             "pictures": pictures,
             "keys": _keys(run),
-            "more": self._more(run, asked),
+            "more": not settled or _is_behind(run, asked),
             "states": [_state(course) for course in run.courses],
-            "verdicts": self._verdicts(run, asked),
+            "verdicts": verdicts,
             "marks": [_marks(course) for course in run.courses],
         }
 
@@ -176,22 +178,15 @@ class Playground(Live):
                         made.append(picture)
         return [{**each, "order": _order(str(each.get("base", each["key"])))} for each in made]
 
-    def _more(self, run: Run, asked: Asked) -> bool:
-        """Whether there is more to show, although nothing trains."""
-        behind = any(
-            run.told.get((key, i)) != course.step
-            for key in sights.OF_EACH
-            for i, course in enumerate(run.courses)
-            if asked.shown is None or key in asked.shown
-        )
-        return behind or not run.rests or not all(map(self._theorist.knows, run.courses))
 
-    def _verdicts(self, run: Run, asked: Asked) -> list[Any]:
-        def judge() -> list[Any]:
-            return [cures.told(each.record().diagnose(), each.values) for each in run.courses]
+def _verdicts(run: Run, asked: Asked) -> list[Any]:
+    def judge() -> list[Any]:
+        return [cures.told(each.record().diagnose(), each.values) for each in run.courses]
 
-        run.verdicts = _purses(asked)["verdict"].spend(judge) or run.verdicts
-        return run.verdicts
+    made = _purses(asked)["verdict"].spend(judge)
+    if made is not None:
+        run.verdicts, run.judged = made, run.courses[0].step
+    return run.verdicts
 
 
 def _train(run: Run, asked: Asked) -> None:
@@ -214,6 +209,16 @@ def _train(run: Run, asked: Asked) -> None:
 def _purses(asked: Asked) -> defaultdict[str, Purse]:
     held: defaultdict[str, Purse] = asked.session.held.setdefault("purses", defaultdict(Purse))
     return held
+
+
+def _is_behind(run: Run, asked: Asked) -> bool:
+    """Whether a picture, or the verdict, is of an earlier step."""
+    return run.judged != run.courses[0].step or any(
+        run.told.get((key, i)) != course.step
+        for key in sights.OF_EACH
+        for i, course in enumerate(run.courses)
+        if asked.shown is None or key in asked.shown
+    )
 
 
 def _spread(last: int, count: int) -> list[int]:

@@ -1,0 +1,176 @@
+"""A live page of one's own: a function that returns pictures, or yields them, and the sliders that it has."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsers import browser
+
+import vgcore as vg
+from vgcore.live.packing import unpack
+from vgcore.live.page import Live
+from vgcore.live.server import Server
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "live_page.py"
+
+
+def counting(params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Pictures of 1, 2 and so on, up to a number."""
+    for count in range(1, params["up_to"] + 1):
+        yield vg.live.lines("Count", [count, params["up_to"]])
+
+
+class Tab:
+    """A page that is open."""
+
+    def __init__(self, live: Live, name: str = "tab") -> None:
+        self.live, self.name, self.turn = live, name, 0
+
+    def ask(self, up_to: int | None = None, steps: int | None = None) -> tuple[Any, bool]:
+        """The first numbers of the pictures, and whether it is over; ``up_to``: the slider moves."""
+        if up_to is not None:
+            self.turn, self.up_to = self.turn + 1, up_to
+        params = {"session": self.name, "turn": self.turn, "steps": steps}
+        frame = unpack(self.live.frame({**params, "settings": [{"up_to": self.up_to}]}))
+        assert "error" not in frame, frame["error"]
+        assert frame["keys"] == [each["key"] for each in frame["pictures"]]
+        return [each["lines"][0]["values"][0] for each in frame["pictures"]], frame["over"]
+
+
+@pytest.fixture
+def page() -> vg.live.Page:
+    return vg.live.Page(counting, [vg.live.Slider("up_to", 1, 9, 3, integer=True)])
+
+
+def test_a_generator_goes_on_until_a_control_moves_or_it_ends(page: vg.live.Page) -> None:
+    tab, other = Tab(page), Tab(page, "other")
+    assert [tab.ask(3), tab.ask(), other.ask(2), tab.ask()] == [([n], False) for n in (1, 2, 1, 3)]
+    assert tab.ask() == tab.ask() == ([3], True)
+    assert [tab.ask(5), tab.ask(), tab.ask(5)] == [([n], False) for n in (1, 2, 1)]
+    assert other.ask() == ([2], False)
+
+
+def test_a_page_that_rests_shows_what_there_is(page: vg.live.Page) -> None:
+    tab = Tab(page)
+    assert tab.ask(3, steps=0) == tab.ask(steps=0) == ([1], False)
+    assert tab.ask(steps=1) == tab.ask(steps=0) == ([2], False)
+
+
+def test_a_page_plays_where_its_function_yields() -> None:
+    class Called:
+        def __call__(self, params: dict[str, Any]) -> Iterator[Any]:
+            yield from ()
+
+    def plain(params: dict[str, Any]) -> list[Any]:
+        return []
+
+    plays = [vg.live.Page(each).described()["plays"] for each in (counting, Called(), plain)]
+    assert plays == [True, True, False]
+    assert vg.live.Page(plain, plays=True).described()["plays"]
+    assert not vg.live.Page(counting, plays=False).described()["plays"]
+
+
+def test_a_function_that_returns_is_called_for_each_frame() -> None:
+    calls: list[Any] = []
+
+    def frame(params: dict[str, Any]) -> Any:
+        calls.append(params)
+        return [vg.live.lines(title, [len(calls)]) for title in ("one", "two")]
+
+    tab = Tab(vg.live.Page(frame, [vg.live.Slider("up_to", 1, 9, integer=True)], plays=True))
+    assert [tab.ask(2), tab.ask(), tab.ask(3)] == [([n, n], False) for n in (1, 2, 3)]
+    assert calls == [{"up_to": n} for n in (2, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: None, "frame: expected a picture, as .* or a list of such, got None"),
+        (lambda: [1], "frame: expected a picture, as .*, got a list with int"),
+        (lambda: {"title": "?"}, "frame: expected a picture"),
+        (lambda: [vg.live.lines("a", [1])] * 2, "frame: expected a title or key .* 'a' twice"),
+        (lambda: 1 / 0, "ZeroDivisionError"),
+    ],
+)
+def test_what_is_no_picture_is_told(made: Callable[[], Any], message: str) -> None:
+    def frame(params: dict[str, Any]) -> Any:
+        return made()
+
+    def frames(params: dict[str, Any]) -> Any:
+        yield made()
+
+    for given in (frame, frames):
+        error = unpack(vg.live.Page(given).frame({}))["error"]
+        with pytest.raises(ValueError, match=message):
+            raise ValueError(error["message"])
+
+
+def test_a_slider_may_have_some_values_alone() -> None:
+    slider = vg.live.Slider("rate", values=[1e-3, 0.1, 1])
+    assert (slider.low, slider.high, slider.default) == (1e-3, 1, 1e-3)
+    assert slider.checked(0.1) == 0.1 and slider.shown()["values"] == [1e-3, 0.1, 1]
+    assert vg.live.Slider("width", values=[10, 30], integer=True).checked(np.int64(30)) == 30
+    for value in (0.2, 2):
+        with pytest.raises(ValueError, match="rate: expected"):
+            slider.checked(value)
+    for given, message in (
+        ({"values": [1]}, "values: expected two rising numbers or more, got"),
+        ({"values": [2, 1]}, "values: expected two rising"),
+        ({"values": [1, 2], "value": 1.5}, "value: expected one of 1, 2; got 1.5"),
+        ({"values": [0, 1], "log": True}, "low: expected a number above 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            vg.live.Slider("rate", **given)
+    for given in ({"values": 3}, {"values": ["a", "b"]}, {"values": [1, 2.5], "integer": True}):
+        with pytest.raises(TypeError, match="values: expected"):
+            vg.live.Slider("rate", **given)
+
+
+def test_the_example_trains_until_a_control_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[Live] = []
+    monkeypatch.setattr(Live, "serve", lambda self: served.append(self))
+    runpy.run_path(str(EXAMPLE))
+    [page] = served
+    with browser() as chromium, Server(page, port=0) as server:
+        tab = chromium.new_page()
+        said: list[str] = []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.goto(server.url)
+        tab.locator("figure", has_text="Norm of dL/dh").wait_for()
+        frames = """() => new Promise((done) => {
+            const host = document.querySelector(".vgcore");
+            host.addEventListener("vgcore-frame", ({ detail }) => {
+                const [rows, columns] = [detail.pictures[0].rows, detail.pictures[0].x.values];
+                done([detail.turn, rows.length, columns.length, Array.from(detail.pictures[0].values)]);
+            }, { once: true });
+        })"""
+        turn, first, length, _ = tab.evaluate(frames)
+        _, second, _, _ = tab.evaluate(frames)
+        assert second > first and length == 50
+        slider = tab.locator("input[data-name=length]")
+        slider.focus()
+        tab.keyboard.press("Home")
+        again, rows, length, values = tab.evaluate(frames)
+        while again == turn:
+            again, rows, length, values = tab.evaluate(frames)
+        assert length == 10
+        np.testing.assert_array_equal(values, trained(rows).time["cell"].ravel())
+        tab.get_by_role("button", name="Pause").click()
+        assert said == []
+
+
+def trained(epochs: int) -> vg.GradientFlow:
+    """What the example records of sequences of 10 timesteps."""
+    x, y = vg.data.adding_problem(500, length=10, seed=0)
+    model = vg.Sequential([vg.RNN(32, name="cell"), vg.Dense(1)], input_shape=(None, 2), seed=0)
+    model.compile("mse", "adam", clip_norm=1.0)
+    flow = vg.GradientFlow(every=16)
+    for _ in range(epochs):
+        model.fit(x, y, track=flow, verbose=0)
+    return flow
