@@ -42,8 +42,10 @@ function laidOut(entries, room) {
     const width = parts.reduce((sum, part) => sum + widthOfPart(part), 0);
     if (x > 0 && x + width > room) [x, y] = [0, y + LINE + 6];
     for (const part of parts) {
-      const [place, text] = [{ x, y: y + 11 }, typeof part === "string" ? part : ""];
-      made.push(typeof part === "string" ? words(text, place) : node("g", { at: [x, y] }, ...part.children));
+      if (typeof part === "string") {
+        const text = part.trimStart(); // in SVG a text begins where it says something
+        made.push(words(text, { x: x + widthOf(part) - widthOf(text), y: y + 11 }));
+      } else made.push(node("g", { at: [x, y] }, ...part.children));
       x += widthOfPart(part);
     }
     x += 2 * GAP;
