@@ -1,6 +1,7 @@
 """Live pages: a network retrains while a slider moves, in a notebook, beside Python or in a browser alone."""
 
 from vgcore.live.controls import Choice, Slider, Switch, Text
+from vgcore.live.explore import explore
 from vgcore.live.page import Page
 from vgcore.live.pictures import heat, lines, plane
 from vgcore.live.playground import playground
@@ -14,6 +15,7 @@ __all__ = [
     "Slider",
     "Switch",
     "Text",
+    "explore",
     "export",
     "heat",
     "lines",

@@ -53,6 +53,8 @@ class Asked:
         How many steps at most.
     shown : set of str or None
         Keys of the pictures that can be seen; None: all.
+    held : dict of str to str
+        Versions of the pictures that the page has, of those that have some.
     whole : bool
         Whether the page asks what it is made of, and for no frame.
     wanted : str
@@ -65,6 +67,7 @@ class Asked:
     seconds: float
     steps: int | None
     shown: set[str] | None
+    held: dict[str, str]
     whole: bool
     wanted: str
 
@@ -280,6 +283,7 @@ class Live(ABC):
             ),
             steps=None if steps is None else _validate.integer("steps", steps, minimum=0),
             shown=None if shown is None else {str(each) for each in shown},
+            held={str(key): str(each) for key, each in dict(params.get("held") or {}).items()},
             whole=_validate.boolean("page", params.get("page", False)),
             wanted=str(params.get("want", "")),
         )

@@ -25,6 +25,14 @@ _OF_PREDICTION = {"h", "z", "c", "gates"}
 _OF_BRANCHES = {"skip", "body"}
 
 
+class Extent(NamedTuple):
+    """How much a look at a layer brings of each sample: bytes, units or channels, timesteps or 0."""
+
+    size: int
+    units: int
+    times: int
+
+
 class _Seen(NamedTuple):
     """A layer that is looked at."""
 
@@ -82,6 +90,26 @@ def internals(
     )
 
 
+def extents(session: Session, data: Data) -> dict[str, Extent]:
+    """How much a look at each layer brings of each sample, where there are targets."""
+    program = session.stack.program(
+        session.compiled, 1, data.times, updating=False, input_gradient=True, open_inside=True
+    )
+    shapes, found = _shapes(session), {}
+    for name, operation in zip(session.layout.columns, session.layout.shown, strict=True):
+        seen = {
+            what: (data.times if places == TIMESTEPS else places, columns)
+            for what, (places, columns) in program.sights(operation).items()
+        }
+        numbers = sum(places * columns for places, columns in seen.values())
+        places, columns = seen["h"]
+        shape = shapes[operation]
+        in_time = name in session.layout.declared.walks or len(shape) == 2
+        size = numbers * session.dtype.itemsize
+        found[name] = Extent(size, int(columns), int(places) if in_time else 0)
+    return found
+
+
 def _chosen(session: Session, layers: str | Iterable[str] | None) -> list[str]:
     """The layers that are asked for, input to output."""
     columns = session.layout.columns
@@ -98,6 +126,15 @@ def _chosen(session: Session, layers: str | Iterable[str] | None) -> list[str]:
             raise ValueError(f"layers: expected {' or '.join(within)}, got {name!r}")
         _validate.one_of("layers", name, columns)
     return [name for name in columns if name in given]
+
+
+def _shapes(session: Session) -> list[Shape]:
+    """Of what each operation puts out."""
+    return [
+        shape
+        for layer, given in zip(session.layers, session.shapes, strict=False)
+        for shape in layer.operation_shapes(given)
+    ]
 
 
 def _predict(
@@ -133,11 +170,7 @@ class _Look:
     def at(self, chosen: Sequence[str]) -> None:
         """Look at some layers."""
         session, layout = self._session, self._session.layout
-        shapes = [
-            shape
-            for layer, given in zip(session.layers, session.shapes, strict=False)
-            for shape in layer.operation_shapes(given)
-        ]
+        shapes = _shapes(session)
         for place, (name, operation) in enumerate(zip(layout.columns, layout.shown, strict=True)):
             if name in chosen:
                 telling = layout.branches.get(place, operation)

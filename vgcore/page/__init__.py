@@ -11,8 +11,8 @@ Each script is a part of one: `script` puts those that are asked for into one sc
     figure.js    a picture with its legend, pointer, keyboard and table: in picture.js as SVG, in moving.js on
                  a canvas, drawn anew many times a second, which saving.js makes a file of
     frames.js    frames of a live page as `vgcore.live` packs them; asking.js asks for them, panel.js has its
-                 controls, link.js their values as an address; mount.js is the page; post.js, widget.js,
-                 site.js (with worker.js) and recorded.js are its hosts
+                 controls, link.js their values as an address, choosing.js those that a click sets; mount.js
+                 is the page; post.js, widget.js, site.js (with worker.js) and recorded.js are its hosts
     records.js   records as `vgcore.reporting` packs them
     explore.js   the report's controls; layers.js, time.js, distributions.js, units.js and course.js draw
 
@@ -32,7 +32,7 @@ from vgcore import _extras
 DRAWING = ("scale.js", "looks.js", "draw.js", "lines.js", "maps.js", "svg.js")
 FIGURES = ("elements.js", "figure.js")
 MOVING = (*DRAWING, "paint.js", *FIGURES, "saving.js", "moving.js")
-LIVE = (*MOVING, "frames.js", "asking.js", "panel.js", "link.js", "mount.js")
+LIVE = (*MOVING, "frames.js", "asking.js", "panel.js", "link.js", "choosing.js", "mount.js")
 EXPLORING = (
     *FIGURES,
     *("picture.js", "records.js", "explore.js"),

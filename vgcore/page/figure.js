@@ -12,8 +12,9 @@ const MOST_NAMED = 12; // lines that a legend lists, and that are told together
  */
 /**
  * @typedef {Told & Omit<Axes, "width" | "height"> & {height?: number, guide?: number, lines?: Line[], rows?: string[],
- *   value?: Heat["value"], absent?: Heat["absent"], plane?: Omit<Plane, "value" | "width" | "height">}} Spec
- *   what drawLines, drawHeat or drawPlane takes but for its size: maps have rows, and of maps planes a `plane`
+ *   rowWord?: string, diverging?: boolean, value?: Heat["value"], absent?: Heat["absent"], plane?: Omit<Plane, "value" | "width" | "height">}} Spec
+ *   what drawLines, drawHeat or drawPlane takes but for its size: maps have rows, each of them a `rowWord`, and of
+ *   maps planes a `plane`
  */
 /**
  * @typedef {{key: string, parts: (Drawing | string)[], strong?: boolean, kind?: boolean}} Entry
@@ -135,7 +136,8 @@ class Figure {
   /** @param {number} i @param {number | undefined} row */
   ofCell(i, row) {
     const name = this.spec.rows?.[row ?? -1];
-    return name === undefined ? "" : `${name} ${this.inCell(i, /** @type {number} */ (row))}`;
+    const word = this.spec.rowWord ? `${this.spec.rowWord} ` : "";
+    return name === undefined ? "" : `${word}${name} ${this.inCell(i, /** @type {number} */ (row))}`;
   }
 
   /** @param {number} i @param {number} row */
@@ -268,8 +270,10 @@ class Figure {
   /** @returns {Entry} */
   colourScale() {
     const { low, high, log } = this.drawn.scale;
-    const parts = [`${number(low)} `, ramp(WARMTH), ` ${number(high)}${log ? " (log)" : ""}`];
-    return { key: "colours", parts };
+    const { diverging } = this.spec;
+    const more = log ? " (log)" : diverging ? ", 0 as the ground" : "";
+    const parts = [`${number(low)} `, ramp(diverging ? DIVERGING : WARMTH), ` ${number(high)}${more}`];
+    return { key: diverging ? "diverging" : "colours", parts };
   }
 
   /** @param {Omit<Plane, "value" | "width" | "height">} plane @returns {Entry[]} */

@@ -2,7 +2,8 @@
 
 /**
  * @typedef {Axes & {rows: string[], value: (row: number, column: number) => number,
- *   absent?: (row: number, column: number) => boolean}} Heat
+ *   absent?: (row: number, column: number) => boolean, diverging?: boolean}} Heat
+ *   diverging: whether colours go both ways from 0, which is the ground
  */
 /**
  * @typedef {{size: [number, number], x: Ends, y: Ends, labels: [string, string], classes?: number,
@@ -27,7 +28,7 @@ function drawHeat(spec) {
       values[i] = absent[i] ? NaN : spec.value(r, c);
     }
   }
-  const scale = valueScale([values], { ...spec, last: spec.last?.y });
+  const scale = valueScale([values], { ...spec, even: spec.diverging, last: spec.last?.y });
   const stride = Math.max(1, Math.ceil((count * LINE) / spec.height));
   const rows = spec.rows
     .map((text, r) => ({ text, at: (r + 0.5) / Math.max(count, 1) }))
@@ -53,7 +54,8 @@ function drawHeat(spec) {
     c === 0 ? X(0) : c === columns ? X(1) : X((places.at(c - 1) + places.at(c)) / 2),
   );
   const ys = edges(count, made.Y);
-  plot.children.push(node("image", { grid: { xs, ys, shades, colours: WARMTH, smooth: false } }));
+  const colours = spec.diverging ? DIVERGING : WARMTH;
+  plot.children.push(node("image", { grid: { xs, ys, shades, colours, smooth: false } }));
   for (const [kind, held] of Object.entries(odd)) {
     plot.children.push(node("path", { d: cellPaths(xs, ys, held)[1], class: `cell ${kind}` }));
   }
@@ -112,6 +114,8 @@ function washed(which, share) {
 const MOST_WASHED = 0.45; // so that points stand out from a region of their own class
 /** Of the share of class 1: from class 0's colour through the ground to class 1's. */
 const CERTAINTY = shaded((share) => washed(share < 0.5 ? 0 : 1, MOST_WASHED * Math.abs(2 * share - 1)));
+/** Of what is below 0 and above: through the ground, which is 0. */
+const DIVERGING = shaded((share) => washed(share < 0.5 ? 0 : 1, Math.abs(2 * share - 1)));
 const REGIONS = HUES.map((_, i) => washed(i, MOST_WASHED));
 
 /**

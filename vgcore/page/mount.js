@@ -63,6 +63,8 @@ class LivePage {
     this.pictures = new Map();
     /** @type {Set<string>} */
     this.seen = new Set();
+    /** @type {Map<string, any>} */
+    this.sent = new Map(); // pictures as they came last
     /** @type {any} */
     this.frame = null; // that is to be drawn
     this.asking = new Asking(
@@ -137,8 +139,16 @@ class LivePage {
       seconds: this.fresh ? QUICK_SECONDS : FRAME_SECONDS,
       steps: most,
       ...(this.seen.size ? { show: [...this.seen] } : {}),
+      held: this.held(),
       ...(want ? { want } : {}),
     };
+  }
+
+  /** Versions of the pictures that are here, of those that have some. */
+  held() {
+    const waiting = this.frame?.turn === this.turn ? this.frame.pictures : [];
+    const versions = [...this.sent.values(), ...waiting].map(({ key, version }) => [key, version]);
+    return Object.fromEntries(versions.filter(([, version]) => version));
   }
 
   /** A frame has come. @param {any} frame */
@@ -165,6 +175,7 @@ class LivePage {
     this.unsettled = Boolean(frame.more);
     this.over = Boolean(frame.over); // nothing comes behind it
     if (this.over) this.play(false);
+    if (frame.more === "at once") this.waits = 0;
     if (!this.frame) requestAnimationFrame(() => this.draw());
     // Frames that come before one is drawn are drawn together: a picture that the last one lacks is of one before
     const before = this.frame?.turn === frame.turn ? this.frame.pictures : [];
@@ -199,7 +210,7 @@ class LivePage {
     this.page = page;
     const given = this.links ? linked(page.controls, location.hash) : null;
     this.panels = SIDES.slice(0, page.compares ? 2 : 1).map(
-      (_, i) => new Panel(page.controls, (name, value) => this.changed(i, name, value)),
+      (_, i) => new Panel(page.controls, (name) => this.changed(i, name)),
     );
     this.alert = html("p", { class: "wrong", role: "alert", hidden: true });
     this.states = html("div", { class: "states" });
@@ -370,14 +381,17 @@ class LivePage {
   }
 
   /**
-   * A control has moved.
+   * Controls have moved.
    * @param {number} which
-   * @param {string} name
-   * @param {any} value
+   * @param {...string} names
    */
-  changed(which, name, value) {
-    if (this.page?.shared?.includes(name))
-      this.panels.forEach((panel, i) => i === which || panel.set({ [name]: value }));
+  changed(which, ...names) {
+    const { values } = this.panels[which];
+    const shared = Object.fromEntries(
+      names.filter((name) => this.page?.shared?.includes(name)).map((name) => [name, values[name]]),
+    );
+    this.panels.forEach((panel, i) => i === which || panel.set(shared));
+    for (const [key, sent] of this.sent) if (sent.choose) this.pictures.get(key)?.show(this.shown(sent));
     if (this.over) this.play(true);
     this.restart();
   }
@@ -448,14 +462,36 @@ class LivePage {
     const { frame } = this;
     this.frame = null;
     if (!frame || frame.turn !== this.turn || !this.asking.going) return;
-    for (const sent of frame.pictures) this.picture(sent).show(prepared(sent));
+    for (const sent of frame.pictures) {
+      this.sent.set(sent.key, sent);
+      this.picture(sent).show(this.shown(sent));
+    }
     if (frame.keys) this.prune(frame.keys);
     this.tell(frame);
     frame.marks?.forEach((/** @type {Record<string, Mark>} */ marks, /** @type {number} */ i) =>
       this.panels[i]?.mark(marks),
     );
+    if (frame.ends) this.panels[0].limit(frame.ends);
     this.drawnFrames = (this.drawnFrames ?? 0) + 1;
     this.host.dispatchEvent(new CustomEvent("vgcore-frame", { detail: frame, bubbles: true }));
+  }
+
+  /**
+   * A picture as it is drawn: of one whose places are controls' the cursor is where these are.
+   * @param {any} sent
+   * @returns {Sent}
+   */
+  shown(sent) {
+    const made = prepared(sent);
+    if (!sent.choose) return made;
+    const which = sent.side ?? 0;
+    const panel = this.panels[which];
+    const choose = (/** @type {number} */ i, /** @type {number | undefined} */ row) => {
+      const settings = settingsAt(sent, i, row);
+      panel.set(settings);
+      this.changed(which, ...Object.keys(settings));
+    };
+    return { ...made, ...cursorOf(sent, panel.values), choose };
   }
 
   /** @param {Sent & {base?: string, order?: number, side?: number | null}} sent */
@@ -489,6 +525,7 @@ class LivePage {
       this.watching.unobserve(picture.root);
       picture.remove();
       this.pictures.delete(key);
+      this.sent.delete(key);
     }
     this.grid?.querySelectorAll(".pair:empty").forEach((pair) => pair.remove());
   }
@@ -546,12 +583,19 @@ class LivePage {
  * @returns {Sent}
  */
 function prepared(sent) {
-  const { values: places, place } = sent.x;
-  if (place) sent = { ...sent, places: (/** @type {number} */ i) => `${place} ${places[i].toLocaleString("en")}` };
+  const { values: places, place, block = 1, end } = sent.x;
+  const told = (/** @type {number} */ value) => value.toLocaleString("en");
+  const named = (/** @type {number} */ i) =>
+    block > 1 ? `${place}s ${told(places[i])}–${told(Math.min(places[i] + block, end) - 1)}` : `${place} ${told(places[i])}`;
+  if (place) sent = { ...sent, places: named };
   if (sent.kind === "lines") return { ...sent, lines: sent.lines.map(lineOf) };
   if (sent.kind === "heat" && sent.percent) {
     const absent = Uint8Array.from(sent.values, (value) => Number(!value));
     return { ...sent, share: true, values: Float32Array.from(sent.values, (value) => value / 100), absent };
+  }
+  if (sent.kind === "heat" && sent.none) {
+    const columns = sent.none.length;
+    return { ...sent, absent: Uint8Array.from(sent.values, (_, i) => sent.none[i % columns]) };
   }
   if (sent.kind !== "plane") return sent;
   const values = sent.values instanceof Uint8Array && !sent.classes ? Float32Array.from(sent.values, (v) => v / 255) : sent.values;

@@ -14,8 +14,9 @@
  *   lines: SentLine[]}} SentLines
  */
 /**
- * @typedef {SentTold & {kind: "heat", label: string, log?: boolean, share?: boolean, x: Places, rows: string[],
- *   values: ArrayLike<number>, absent?: ArrayLike<number>}} SentHeat rows of values from the bottom up
+ * @typedef {SentTold & {kind: "heat", label: string, log?: boolean, share?: boolean, diverging?: boolean,
+ *   x: Places, rows: string[], row_word?: string, values: ArrayLike<number>, absent?: ArrayLike<number>}} SentHeat
+ *   rows of values from the bottom up
  */
 /**
  * @typedef {SentTold & {kind: "plane", x: [number, number], y: [number, number], labels: [string, string],
@@ -57,6 +58,7 @@ function ofKind(sent) {
     const [columns, { absent }] = [countOf(sent.x), sent];
     return {
       ...{ x: sent.x, label: sent.label, log: sent.log, share: sent.share, rows: sent.rows },
+      ...{ rowWord: sent.row_word, diverging: sent.diverging },
       value: (/** @type {number} */ r, /** @type {number} */ c) => values[r * columns + c],
       absent:
         absent && ((/** @type {number} */ r, /** @type {number} */ c) => Boolean(absent[r * columns + c])),

@@ -10,7 +10,11 @@ const SLIDER_STEPS = 200;
  */
 /** @typedef {Record<string, any>} Settings */
 /** @typedef {{at: number, text: string}} Mark */
-/** @typedef {{root: HTMLElement, set: (value: any) => void, mark?: (mark: Mark | undefined) => void}} Knob */
+/** @typedef {{high?: number, options?: string[]}} Limits which of a control's values count now */
+/**
+ * @typedef {{root: HTMLElement, set: (value: any) => void, mark?: (mark: Mark | undefined) => void,
+ *   limit?: (limits: Limits) => void}} Knob
+ */
 
 /**
  * The number at a share of a slider's way.
@@ -39,6 +43,7 @@ function sliderShare({ low, high, log, values }, value) {
     const [from, to] = values.slice(above - 1, above + 1);
     return (above - 1 + (value - from) / (to - from)) / (values.length - 1);
   }
+  if (high <= low) return 0;
   const share = log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
   return Math.min(Math.max(share, 0), 1);
 }
@@ -57,7 +62,7 @@ function sliderSteps({ low, high, log, integer, step, values }) {
 class Panel {
   /**
    * @param {Control[]} controls
-   * @param {(name: string, value: any) => void} changed
+   * @param {(name: string) => void} changed
    */
   constructor(controls, changed) {
     this.controls = controls;
@@ -104,12 +109,13 @@ class Panel {
 
   /** @param {Control} control @returns {Knob} */
   slider(control) {
-    const steps = sliderSteps(control);
+    const whole = control;
+    let steps = sliderSteps(control);
     const told = html("output");
     const input = html("input", {
       ...{ type: "range", min: 0, max: steps, step: 1, "aria-label": control.label, "data-name": control.name },
       oninput: () => {
-        const value = sliderValue(control, Number(input.value) / steps);
+        const value = sliderValue(control, Number(input.value) / (steps || 1));
         tell(value);
         this.take(control.name, value);
       },
@@ -130,7 +136,12 @@ class Panel {
       root,
       set: (value) => {
         input.value = String(Math.round(sliderShare(control, value) * steps));
-        tell(value);
+        tell(Math.min(value, control.high));
+      },
+      limit: ({ high = whole.high }) => {
+        control = { ...whole, high };
+        steps = sliderSteps(control);
+        input.max = String(steps);
       },
       mark: (mark) => {
         const key = mark ? `${mark.text} ${mark.at}` : "";
@@ -149,7 +160,7 @@ class Panel {
             event.preventDefault();
             const at = control.values ? sliderValue(control, share) : Number(mark.at.toPrecision(6));
             this.set({ [control.name]: at });
-            this.changed(control.name, this.values[control.name]);
+            this.changed(control.name);
           },
         });
         button.append(text);
@@ -178,7 +189,12 @@ class Panel {
     return {
       root,
       set: (value) => {
-        input.value = value;
+        const there = [...input.options].filter(({ disabled }) => !disabled);
+        input.value = (there.find((option) => option.value === value) ?? there[0])?.value ?? "";
+      },
+      limit: ({ options: some }) => {
+        for (const option of input.options)
+          option.hidden = option.disabled = Boolean(some) && !some?.includes(option.value);
       },
     };
   }
@@ -237,7 +253,7 @@ class Panel {
   take(name, value) {
     this.values[name] = value;
     this.settle();
-    this.changed(name, value);
+    this.changed(name);
   }
 
   /** Take on some values, and show them. @param {Settings} settings */
@@ -254,6 +270,15 @@ class Panel {
       const counts = Object.entries(when ?? {}).every(([other, some]) => some.includes(this.values[other]));
       knob.root.hidden = !counts;
     }
+  }
+
+  /** Have some controls' values count alone; others stay as they are. @param {Record<string, Limits>} limits */
+  limit(limits) {
+    const key = JSON.stringify(limits);
+    if (key === this.limits) return;
+    this.limits = key;
+    for (const [name, limit] of Object.entries(limits)) this.knobs.get(name)?.limit?.(limit);
+    this.settle();
   }
 
   /** @param {Record<string, Mark>} marks of controls, by name */

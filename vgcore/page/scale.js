@@ -128,12 +128,12 @@ function steadyRange(low, high, log, last) {
 /**
  * An axis of values from 0 to 1: `at(value)` is NaN for what it cannot show.
  * @param {Iterable<Iterable<number>>} shown numbers that it is to show; what it cannot, it leaves out
- * @param {{log?: boolean, share?: boolean, also?: number[], steady?: boolean, last?: Ends}} options
- *   share: whether values go from 0 to 1; also: values that it shows at least; steady: whether it keeps to its
- *   last ends where it can
+ * @param {{log?: boolean, share?: boolean, even?: boolean, also?: number[], steady?: boolean, last?: Ends}} options
+ *   share: whether values go from 0 to 1; even: whether 0 is in the middle; also: values that it shows at least;
+ *   steady: whether it keeps to its last ends where it can
  * @returns {Scale}
  */
-function valueScale(shown, { log = false, share = false, also = [], steady = false, last } = {}) {
+function valueScale(shown, { log = false, share = false, even = false, also = [], steady = false, last } = {}) {
   let low = Infinity;
   let high = -Infinity;
   const [floor, ceiling] = log ? [Number.MIN_VALUE, Number.MAX_VALUE] : [-LARGEST, LARGEST];
@@ -148,12 +148,14 @@ function valueScale(shown, { log = false, share = false, also = [], steady = fal
   if (log) [low, high] = [Math.log10(low), Math.log10(high)];
   if (share && !log) [low, high] = [0, 1];
   if (!(low <= high)) [low, high] = log ? [-1, 0] : [0, 1];
+  const most = Math.max(Math.abs(low), Math.abs(high));
+  if (even) [low, high] = [-most, most];
   const least = log ? 0.1 : Math.abs(high) * 1e-3 || 1;
   if (high - low < least) {
     const middle = (low + high) / 2;
     [low, high] = [middle - least / 2, middle + least / 2];
   }
-  const margin = (high - low) * 0.06;
+  const margin = even ? 0 : (high - low) * 0.06;
   const fresh = { low: low - margin, high: high + margin };
   const keeps = steady && !(share && !log);
   const range = keeps ? steadyRange(low, high, log, last) : fresh;
