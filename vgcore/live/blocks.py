@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ Array = NDArray[Any]
 
 _MOST = 128  # blocks either way; twice as many of a line's
 _MOST_BYTES = 16_500  # of one array, so that a frame holds it and what is said of it
+_LEAST_PLANE = 5  # numbers across a plane in a mosaic, the blank one included
 _ENUMERABLE = 256  # numbers of a block whose places a byte can tell
 
 
@@ -46,14 +48,66 @@ def coarse(values: Array) -> Coarse:
     starts = range(0, high, rows), range(0, wide, columns)
     if rows == columns == 1:
         return Coarse(values, *starts, None)
-    across, down = len(starts[1]), len(starts[0])
+    found, at = _blocks(values, rows, columns)
+    told = at.astype(np.uint8) if rows * columns <= _ENUMERABLE else None
+    return Coarse(found, *starts, told)
+
+
+class Mosaic(NamedTuple):
+    """Planes (C, H, W) side by side, row by row from the bottom up, a blank line between them.
+
+    Attributes
+    ----------
+    values : ndarray, (rows, columns)
+        The lowest row first.
+    blank : ndarray of bool, (rows, columns)
+        Where there is no plane.
+    across : int
+        Planes beside each other.
+    high, wide : int
+        Rows and columns of each, the blank one included.
+    shown : int
+        How many planes there was room for.
+    block : int
+        Either way, of how many numbers each is the one that is largest in magnitude.
+    """
+
+    values: Array
+    blank: Array
+    across: int
+    high: int
+    wide: int
+    shown: int
+    block: int
+
+
+def mosaic(planes: Array) -> Mosaic:
+    """Planes (C, H, W) as large as a frame can hold of as many as it can."""
+    side = math.isqrt(_MOST_BYTES // (planes.itemsize + 1))
+    count = min(len(planes), (side // _LEAST_PLANE) ** 2)
+    across = math.ceil(math.sqrt(count))
+    block = max(-(-max(planes.shape[1:]) // (side // across - 1)), 1)
+    small = [_blocks(each[::-1], block, block)[0] for each in planes[:count]]
+    high, wide = small[0].shape[0] + 1, small[0].shape[1] + 1
+    down = -(-count // across)
+    values = np.zeros((down * high, across * wide), planes.dtype)
+    blank = np.full(values.shape, True)
+    for place, each in enumerate(small):
+        row, column = place // across * high, place % across * wide
+        some = slice(row, row + high - 1), slice(column, column + wide - 1)
+        values[some], blank[some] = each, False
+    return Mosaic(values, blank, across, high, wide, count, block)
+
+
+def _blocks(values: Array, rows: int, columns: int) -> tuple[Array, Array]:
+    """Of each block the number that is largest in magnitude, and which it is."""
+    high, wide = values.shape
+    down, across = -(-high // rows), -(-wide // columns)
     padded = np.zeros((down * rows, across * columns), values.dtype)
     padded[:high, :wide] = values
     blocks = padded.reshape(down, rows, across, columns).swapaxes(1, 2).reshape(down, across, -1)
     at = np.argmax(np.abs(blocks), axis=2)
-    found = np.take_along_axis(blocks, at[..., np.newaxis], axis=2)[..., 0]
-    told = at.astype(np.uint8) if rows * columns <= _ENUMERABLE else None
-    return Coarse(found, *starts, told)
+    return np.take_along_axis(blocks, at[..., np.newaxis], axis=2)[..., 0], at
 
 
 def _sizes(high: int, wide: int, itemsize: int) -> tuple[int, int]:

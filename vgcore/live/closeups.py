@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vgcore.live.blocks import Coarse, coarse
+from vgcore.live.blocks import Coarse, coarse, mosaic
 from vgcore.live.chosen import Chosen
 from vgcore.live.pictures import Picture
 from vgcore.plot.fields import present, present_in_time
@@ -35,6 +35,12 @@ FIELDS = {
     "dead": Field("Dead units", "share", log=False, share=True),
 }
 _OF_TIME = {"time": "∂L/∂h_t", "time_direct": "direct ∂L/∂h_t", "time_cell": "∂L/∂c_t"}
+_OF_UNITS = {
+    "delta": "unit_delta",
+    "weight_norm": "unit_weight",
+    "saturated": "unit_saturated",
+    "dead": "unit_dead",
+}
 _GRADIENTS = "delta", "dh", "dh_direct", "dc"
 
 
@@ -59,9 +65,25 @@ def over_steps(chosen: Chosen) -> Picture:
     line, places = _thinned(0, chosen.layer, values, none)
     return {
         **_of_field(name, "steps", f"of {chosen.layer}, over the steps{_blocks(places)}"),
-        "x": {"values": flow.step[list(places)].astype(float), "label": "step", "place": "step"},
+        "x": _steps(flow.step, places),
         "lines": [line],
         "choose": {"place": "step"},
+    }
+
+
+def unit_over_steps(chosen: Chosen) -> Picture:
+    """The field of the unit over the steps that the flow has units of."""
+    name, flow = chosen.field, chosen.flow
+    line, places = _thinned(
+        *(0, f"unit {chosen.unit}"),
+        getattr(flow, _OF_UNITS[name])[chosen.layer][:, chosen.unit],
+        None,
+    )
+    title = f"{FIELDS[name].title} of {chosen.unit_word} {chosen.unit}"
+    return {
+        **_of_field(name, "unit_steps", f"of {chosen.layer}, over the steps{_blocks(places)}"),
+        **{"title": title, "lines": [line], "choose": {"place": "step"}},
+        "x": _steps(getattr(flow, "unit_step"), places),  # noqa: B009
     }
 
 
@@ -112,7 +134,34 @@ def image(chosen: Chosen) -> Picture:
     del told["choose"]
     ends = [(max(high - first - block, 0), high - first) for first in range(0, high, block)]
     rows = [_span(*each) for each in ends]
-    return {**told, "rows": rows}
+    return {**told, "rows": rows, "square": True}
+
+
+def channels(chosen: Chosen) -> Picture:
+    """The quantity of all channels of the sample, as small images."""
+    found = mosaic(chosen.shown[chosen.sample])
+    rows, columns = (np.arange(count) for count in found.values.shape)
+    note = f"all channels from the lower left on, sample {chosen.sample}"
+    if found.shown < chosen.units:
+        note = f"the first {found.shown} of {chosen.units} channels, sample {chosen.sample}"
+    if found.block > 1:
+        note += f"; of every {found.block} × {found.block} pixels the largest in magnitude"
+    first = rows // found.high * found.across
+    return {
+        **_about("heat", "channels", chosen.title),
+        **{"note": note, "label": "channel", "log": chosen.log, "diverging": not chosen.log},
+        **{"square": True, "row_word": "channel"},
+        "x": {
+            **{"span": {"low": 0, "high": found.across}, "count": len(columns)},
+            "label": "and so many channels on",
+        },
+        "place_values": (columns // found.wide).astype(np.int32),
+        "rows": [str(each) for each in first],
+        "row_values": first.astype(np.int32),
+        "values": np.abs(found.values) if chosen.log else found.values,
+        "absent": found.blank.astype(np.uint8),
+        "choose": {"place": "unit", "row": "unit"},
+    }
 
 
 def one_unit(chosen: Chosen) -> Picture:
@@ -169,6 +218,11 @@ CLOSEUPS = {
     "steps": Closeup(
         over_steps, lambda it: it.flow is not None and len(it.flow) > 1, ("layer", "field")
     ),
+    "unit_steps": Closeup(
+        unit_over_steps,
+        lambda it: it.field in _OF_UNITS and len(getattr(it.flow, "unit_step", ())) > 1,
+        ("layer", "unit", "field"),
+    ),
     "time": Closeup(through_time, lambda it: it.layer in it.recorded.time, ("layer", "row")),
     "timesteps": Closeup(
         timesteps, lambda it: it.in_time, ("layer", "quantity", "gate", "sample", "log")
@@ -176,6 +230,7 @@ CLOSEUPS = {
     "samples": Closeup(
         over_samples, lambda _: True, ("layer", "quantity", "gate", "timestep", "log")
     ),
+    "channels": Closeup(channels, lambda it: it.is_image, ("layer", "quantity", "sample", "log")),
     "image": Closeup(image, lambda it: it.is_image, ("layer", "quantity", "unit", "sample", "log")),
     "unit": Closeup(one_unit, lambda _: True, ("layer", "quantity", "unit", "sequence", "log")),
     "weights": Closeup(weights, lambda it: bool(it.matrix), ("layer", "matrix", "gate", "log")),
@@ -292,6 +347,10 @@ def _axis(place: str, places: range) -> Picture:
     label = "timestep t" if place == "timestep" else place
     end = {"block": places.step, "end": places.stop}
     return {"values": np.array(places, np.int32), "label": label, "place": place, **end}
+
+
+def _steps(steps: Array, places: range) -> Picture:
+    return {"values": steps[list(places)].astype(float), "label": "step", "place": "step"}
 
 
 def _blocks(places: range) -> str:

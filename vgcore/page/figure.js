@@ -12,9 +12,10 @@ const MOST_NAMED = 12; // lines that a legend lists, and that are told together
  */
 /**
  * @typedef {Told & Omit<Axes, "width" | "height"> & {height?: number, guide?: number, lines?: Line[], rows?: string[],
- *   rowWord?: string, diverging?: boolean, value?: Heat["value"], absent?: Heat["absent"], plane?: Omit<Plane, "value" | "width" | "height">}} Spec
+ *   rowWord?: string, cellName?: (i: number, row: number) => string, square?: boolean, diverging?: boolean, value?: Heat["value"], absent?: Heat["absent"], plane?: Omit<Plane, "value" | "width" | "height">}} Spec
  *   what drawLines, drawHeat or drawPlane takes but for its size: maps have rows, each of them a `rowWord`, and of
- *   maps planes a `plane`
+ *   maps planes a `plane`; cellName: of a cell, where it is not that of its place and row; square: whether it is
+ *   about as high as it is wide
  */
 /**
  * @typedef {{key: string, parts: (Drawing | string)[], strong?: boolean, kind?: boolean}} Entry
@@ -68,7 +69,8 @@ class Figure {
    */
   draw(width) {
     const { spec } = this;
-    const usual = spec.plane ? Math.min(Math.max(0.75 * width, 220), 400) : width < 480 ? 220 : 280;
+    const squarish = spec.plane || spec.square;
+    const usual = squarish ? Math.min(Math.max(0.75 * width, 220), 400) : width < 480 ? 220 : 280;
     const size = { width, height: spec.height ?? usual };
     if (spec.plane) return drawPlane(/** @type {Plane} */ ({ ...spec.plane, ...size, value: spec.value }));
     if (spec.rows) return drawHeat(/** @type {Heat} */ ({ ...spec, ...size }));
@@ -129,6 +131,8 @@ class Figure {
    */
   reading(i, row = this.spec.row, pointed = NaN) {
     if (!(i >= 0 && i < this.count)) return "";
+    const cell = row === undefined ? undefined : this.spec.cellName?.(i, row);
+    if (cell) return `${cell}: ${this.inCell(i, /** @type {number} */ (row))}`;
     const values = this.spec.rows ? this.ofCell(i, row) : this.ofLines(i, pointed);
     return `${this.spec.places(i)}: ${values}`;
   }

@@ -29,10 +29,7 @@ function drawHeat(spec) {
     }
   }
   const scale = valueScale([values], { ...spec, even: spec.diverging, last: spec.last?.y });
-  const stride = Math.max(1, Math.ceil((count * LINE) / spec.height));
-  const rows = spec.rows
-    .map((text, r) => ({ text, at: (r + 0.5) / Math.max(count, 1) }))
-    .filter((_, r) => r === count - 1 || r === 0 || (r % stride === 0 && count - 1 - r >= stride));
+  const rows = rowTicks(spec.rows, spec.height);
   const made = frame({ ...spec, y: { ticks: rows, label: spec.label }, bare: true });
   const { plot, X, places } = made;
   const shades = new Uint8Array(values.length).fill(NO_SHADE);
@@ -67,6 +64,21 @@ function drawHeat(spec) {
     row: (share) => Math.min(Math.max(Math.floor(share * count), 0), count - 1),
     middle: (i) => X(places.at(i)),
   };
+}
+
+/**
+ * Names of rows, from the bottom up, as many as there is room for; neighbours of one name are named once.
+ * @param {string[]} names
+ * @param {number} height
+ * @returns {Tick[]}
+ */
+function rowTicks(names, height) {
+  const firsts = names.flatMap((name, r) => (name === names[r - 1] ? [] : [r]));
+  const last = firsts.length - 1;
+  const stride = Math.max(1, Math.ceil((firsts.length * LINE) / height));
+  return firsts
+    .map((r, n) => ({ text: names[r], at: (r + (firsts[n + 1] ?? names.length)) / 2 / names.length }))
+    .filter((_, n) => n === last || n === 0 || (n % stride === 0 && last - n >= stride));
 }
 
 /**

@@ -491,7 +491,10 @@ class LivePage {
       panel.set(settings);
       this.changed(which, ...Object.keys(settings));
     };
-    return { ...made, ...cursorOf(sent, panel.values), choose };
+    const { place = "", row } = sent.choose;
+    /** @type {{cellName?: (i: number, row: number) => string}} */
+    const named = row === place ? { cellName: (i, r) => `${sent.row_word} ${settingsAt(sent, i, r)[place]}` } : {};
+    return { ...made, ...named, ...cursorOf(sent, panel.values), choose };
   }
 
   /** @param {Sent & {base?: string, order?: number, side?: number | null}} sent */

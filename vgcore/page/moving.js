@@ -15,6 +15,7 @@
  */
 /**
  * @typedef {SentTold & {kind: "heat", label: string, log?: boolean, share?: boolean, diverging?: boolean,
+ *   square?: boolean, cellName?: (i: number, row: number) => string,
  *   x: Places, rows: string[], row_word?: string, values: ArrayLike<number>, absent?: ArrayLike<number>}} SentHeat
  *   rows of values from the bottom up
  */
@@ -58,7 +59,7 @@ function ofKind(sent) {
     const [columns, { absent }] = [countOf(sent.x), sent];
     return {
       ...{ x: sent.x, label: sent.label, log: sent.log, share: sent.share, rows: sent.rows },
-      ...{ rowWord: sent.row_word, diverging: sent.diverging },
+      ...{ rowWord: sent.row_word, cellName: sent.cellName, square: sent.square, diverging: sent.diverging },
       value: (/** @type {number} */ r, /** @type {number} */ c) => values[r * columns + c],
       absent:
         absent && ((/** @type {number} */ r, /** @type {number} */ c) => Boolean(absent[r * columns + c])),

@@ -67,6 +67,7 @@ class Panel {
   constructor(controls, changed) {
     this.controls = controls;
     this.changed = changed;
+    this.limits = ""; // those that are shown
     /** @type {Settings} */
     this.values = Object.fromEntries(controls.map(({ name, value }) => [name, value]));
     /** @type {Map<string, Knob>} */
@@ -256,9 +257,12 @@ class Panel {
     this.changed(name);
   }
 
-  /** Take on some values, and show them. @param {Settings} settings */
+  /** Take on some values, of sliders as far as they go, and show them. @param {Settings} settings */
   set(settings) {
-    for (const [name, value] of Object.entries(settings)) if (this.knobs.has(name)) this.values[name] = value;
+    for (const { name, kind, low, high } of this.controls) {
+      const value = settings[name];
+      if (value !== undefined) this.values[name] = kind === "slider" ? Math.min(Math.max(value, low), high) : value;
+    }
     this.settle();
   }
 
