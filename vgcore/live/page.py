@@ -267,7 +267,9 @@ class Live(ABC):
         if not isinstance(params, Mapping):
             raise TypeError(f"params: expected a dict, got {_validate.kind(params)}")
         steps, shown = params.get("steps"), params.get("show")
-        given = params.get("settings") or [{}]
+        given, held = params.get("settings") or [{}], params.get("held") or {}
+        if not isinstance(held, Mapping):
+            raise TypeError(f"held: expected a dict, got {_validate.kind(held)}")
         if not isinstance(given, list) or len(given) > 2:
             raise InvalidError("", "settings: expected a list of one dict or two")
         settings = []
@@ -283,7 +285,7 @@ class Live(ABC):
             ),
             steps=None if steps is None else _validate.integer("steps", steps, minimum=0),
             shown=None if shown is None else {str(each) for each in shown},
-            held={str(key): str(each) for key, each in dict(params.get("held") or {}).items()},
+            held={str(key): str(each) for key, each in held.items()},
             whole=_validate.boolean("page", params.get("page", False)),
             wanted=str(params.get("want", "")),
         )
