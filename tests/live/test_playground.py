@@ -367,6 +367,12 @@ def test_only_what_is_seen_is_sent(tab: Tab) -> None:
     assert set(frame["keys"]) == {*sights.OVER_BOTH, *sights.OF_EACH} - {"time"}
 
 
+def test_what_lacks_is_asked_for_by_its_own_key(tab: Tab) -> None:
+    tab.ask(SMALL)
+    frame = tab.ask(SMALL, {**SMALL, "width": 9}, show=["delta", "predictionB"])
+    assert [each["key"] for each in frame["pictures"]] == ["delta", "predictionB"]
+
+
 def test_the_page_is_told_what_it_is_made_of() -> None:
     live = vg.live.playground("he_start", depth=12)
     told = unpack(live.frame({"page": True}))["page"]

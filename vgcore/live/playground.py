@@ -158,20 +158,17 @@ class Playground(Live):
         }
 
     def _pictures(self, run: Run, asked: Asked) -> list[Picture]:
-        def seen(key: str) -> bool:
-            return asked.shown is None or key in asked.shown
-
         expected = [self._theorist.expected(each) if run.rests else None for each in run.courses]
         made = [
             picture
             for key, draw in sights.OVER_BOTH.items()
-            if seen(key) and (picture := draw(run.courses, expected)) is not None
+            if _seen(asked, key) and (picture := draw(run.courses, expected)) is not None
         ]
         several, purses = len(run.courses) > 1, _purses(asked)
         for key, draw in sights.OF_EACH.items():
             for i, course in enumerate(run.courses):
-                if seen(key):
-                    side = i if several else None
+                side = i if several else None
+                if _seen(asked, key, side):
                     picture = purses[f"{key}{i}"].spend(partial(draw, course, side))
                     if picture is not None:
                         run.told[key, i] = course.step
@@ -206,6 +203,11 @@ def _train(run: Run, asked: Asked) -> None:
             each.train(asked.seconds, left, lambda: asked.superseded)
 
 
+def _seen(asked: Asked, name: str, side: int | None = None) -> bool:
+    """Whether a picture is to be shown: one is asked for by its name for both networks, or by its own key."""
+    return asked.shown is None or not asked.shown.isdisjoint({name, sights.key_of(name, side)})
+
+
 def _purses(asked: Asked) -> defaultdict[str, Purse]:
     held: defaultdict[str, Purse] = asked.session.held.setdefault("purses", defaultdict(Purse))
     return held
@@ -217,7 +219,7 @@ def _is_behind(run: Run, asked: Asked) -> bool:
         run.told.get((key, i)) != course.step
         for key in sights.OF_EACH
         for i, course in enumerate(run.courses)
-        if asked.shown is None or key in asked.shown
+        if _seen(asked, key, i if len(run.courses) > 1 else None)
     )
 
 

@@ -49,6 +49,7 @@ class LivePage {
     shadow.append(html("style", {}, STYLE), this.root);
     this.session = Array.from(crypto.getRandomValues(new Uint32Array(2)), (n) => n.toString(36)).join("");
     this.turn = 0;
+    this.stuck = -1; // the turn whose settings cannot be
     this.fresh = true; // whether no frame of this turn has come
     this.playing = false;
     this.steps = 0; // that were asked for by hand
@@ -65,6 +66,8 @@ class LivePage {
     this.seen = new Set();
     /** @type {Map<string, any>} */
     this.sent = new Map(); // pictures as they came last
+    /** @type {string[]} */
+    this.lacking = []; // keys of pictures that there are but have not come
     /** @type {any} */
     this.frame = null; // that is to be drawn
     this.asking = new Asking(
@@ -81,6 +84,8 @@ class LivePage {
       this.schemes.observe(watched, { attributes: true });
     this.preference = matchMedia("(prefers-color-scheme: dark)");
     this.follow = this.follow.bind(this);
+    this.visit = this.visit.bind(this);
+    if (links) addEventListener("hashchange", this.visit);
     this.preference.addEventListener("change", this.follow);
     this.follow();
     this.asking.pump();
@@ -92,6 +97,7 @@ class LivePage {
     this.schemes.disconnect();
     clearTimeout(this.timer);
     document.removeEventListener("visibilitychange", this.hidden);
+    removeEventListener("hashchange", this.visit);
     this.preference.removeEventListener("change", this.follow);
     for (const picture of this.pictures.values()) picture.remove();
     this.host.remove();
@@ -111,6 +117,7 @@ class LivePage {
   params() {
     if (document.hidden) return null;
     if (!this.page) return this.asking.underWay ? null : { session: this.session, page: true, seconds: 0 };
+    if (this.stuck === this.turn) return null;
     const now = performance.now();
     const playing = this.playing && now >= this.waits;
     if (!(this.fresh || playing || this.steps || this.want || (this.unsettled && now >= this.waits))) {
@@ -138,7 +145,7 @@ class LivePage {
       settings: this.panels.filter((_, i) => !i || this.comparing).map(({ values }) => values),
       seconds: this.fresh ? QUICK_SECONDS : FRAME_SECONDS,
       steps: most,
-      ...(this.seen.size ? { show: [...this.seen] } : {}),
+      ...(this.seen.size ? { show: [...this.seen, ...this.lacking] } : {}),
       held: this.held(),
       ...(want ? { want } : {}),
     };
@@ -162,7 +169,8 @@ class LivePage {
     if (frame.error) {
       this.fresh = false;
       this.unsettled = false;
-      this.play(false);
+      if (frame.error.control) this.stuck = this.turn;
+      else this.play(false);
       this.complain(frame.error.message, frame.error.control, frame.error.side ?? 0);
       return;
     }
@@ -190,7 +198,7 @@ class LivePage {
   }
 
   /**
-   * Say what is wrong.
+   * Say what is wrong: at the control, or above the pictures where the control is not seen.
    * @param {string} message
    * @param {string} control
    * @param {number} side
@@ -201,14 +209,14 @@ class LivePage {
       return;
     }
     this.panels.forEach((panel, i) => panel.complain(control && i === side ? message : "", control));
-    write(this.alert, control ? "" : message);
-    this.alert.hidden = Boolean(control) || !message;
+    const told = control && this.panels[side].root.checkVisibility();
+    write(this.alert, told ? "" : control && this.comparing ? `${SIDES[side]}: ${message}` : message);
+    this.alert.hidden = Boolean(told) || !message;
   }
 
   /** @param {Declared} page */
   build(page) {
     this.page = page;
-    const given = this.links ? linked(page.controls, location.hash) : null;
     this.panels = SIDES.slice(0, page.compares ? 2 : 1).map(
       (_, i) => new Panel(page.controls, (name) => this.changed(i, name)),
     );
@@ -239,12 +247,20 @@ class LivePage {
     if (matchMedia("(max-width: 45rem)").matches) folding.open = false;
     this.playing = Boolean(page.plays);
     this.side(0);
-    if (given) {
-      if (given.scene) this.tellScene(given.scene);
-      this.start(given.settings);
-    } else if (page.scene) this.enter(page.scene, page.settings);
+    if (this.visit()) return;
+    if (page.scene) this.enter(page.scene, page.settings);
     else this.start([{ ...this.panels[0].values, ...page.settings }]);
     this.play(this.playing);
+  }
+
+  /** Begin with what the page's address says; whether it says something. */
+  visit() {
+    const given = this.links && this.page && linked(this.page.controls, location.hash);
+    if (!given) return false;
+    this.tellScene(given.scene ?? "");
+    this.start(given.settings);
+    this.play(true);
+    return true;
   }
 
   /** @param {Declared} page */
@@ -467,6 +483,11 @@ class LivePage {
       this.picture(sent).show(this.shown(sent));
     }
     if (frame.keys) this.prune(frame.keys);
+    this.lacking = (frame.keys ?? []).filter((/** @type {string} */ key) => !this.pictures.has(key));
+    if (this.lacking.length) {
+      this.unsettled = true;
+      this.asking.pump();
+    }
     this.tell(frame);
     frame.marks?.forEach((/** @type {Record<string, Mark>} */ marks, /** @type {number} */ i) =>
       this.panels[i]?.mark(marks),
