@@ -10,9 +10,11 @@ Each script is a part of one: `script` puts those that are asked for into one sc
     elements.js  elements of a page
     figure.js    a picture with its legend, pointer, keyboard and table: in picture.js as SVG, in moving.js on
                  a canvas, drawn anew many times a second, which saving.js makes a file of
-    frames.js    frames of a live page as `vgcore.live` packs them; asking.js asks for them, panel.js has its
-                 controls, link.js their values as an address, choosing.js those that a click sets; mount.js
-                 is the page; post.js, widget.js, site.js (with worker.js) and recorded.js are its hosts
+    mount.js     a live page in an element; view.js what it shows and asks for: controls (panel.js of one
+                 network, panels.js of two; link.js their values as an address), toolbar.js, pictures
+                 (gallery.js; sent.js what a frame has of one, choosing.js the controls that a click sets)
+                 and what is said (telling.js); asking.js asks for frames, which frames.js unpacks
+    post.js      ... and its hosts: post.js, widget.js, site.js (with worker.js) and recorded.js
     records.js   records as `vgcore.reporting` packs them
     explore.js   the report's controls; layers.js, time.js, distributions.js, units.js and course.js draw
 
@@ -32,7 +34,11 @@ from vgcore import _extras
 DRAWING = ("scale.js", "looks.js", "draw.js", "lines.js", "maps.js", "svg.js")
 FIGURES = ("elements.js", "figure.js")
 MOVING = (*DRAWING, "paint.js", *FIGURES, "saving.js", "moving.js")
-LIVE = (*MOVING, "frames.js", "asking.js", "panel.js", "link.js", "choosing.js", "mount.js")
+LIVE = (
+    *MOVING,
+    *("frames.js", "asking.js", "panel.js", "panels.js", "link.js", "choosing.js", "sent.js"),
+    *("gallery.js", "telling.js", "toolbar.js", "view.js", "mount.js"),
+)
 EXPLORING = (
     *FIGURES,
     *("picture.js", "records.js", "explore.js"),

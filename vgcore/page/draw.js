@@ -169,7 +169,8 @@ function numberedPlaces(values, width, steady, last) {
   let high = low + Math.max((values[count - 1] ?? 0) - low, 1e-9);
   if (steady && last && last.low === low) {
     const before = last.high - low;
-    if (high - low > before) high = low + 1.2 * (high - low); // it grows
+    if (high - low > before)
+      high = low + 1.2 * (high - low); // it grows
     else if (high - low > 0.5 * before) high = last.high;
   }
   const share = (/** @type {number} */ value) =>

@@ -114,7 +114,14 @@ class Panel {
     let steps = sliderSteps(control);
     const told = html("output");
     const input = html("input", {
-      ...{ type: "range", min: 0, max: steps, step: 1, "aria-label": control.label, "data-name": control.name },
+      ...{
+        type: "range",
+        min: 0,
+        max: steps,
+        step: 1,
+        "aria-label": control.label,
+        "data-name": control.name,
+      },
       oninput: () => {
         const value = sliderValue(control, Number(input.value) / (steps || 1));
         tell(value);
@@ -223,7 +230,10 @@ class Panel {
   /** What cannot be moved. @param {Control} control @returns {Knob} */
   fixed({ label, text, help }) {
     const told = html("output", {}, text);
-    return { root: html("div", { class: "knob", title: help }, html("span", {}, label), told), set: () => {} };
+    return {
+      root: html("div", { class: "knob", title: help }, html("span", {}, label), told),
+      set: () => {},
+    };
   }
 
   /** @param {Control} control @returns {Knob} */
@@ -261,7 +271,8 @@ class Panel {
   set(settings) {
     for (const { name, kind, low, high } of this.controls) {
       const value = settings[name];
-      if (value !== undefined) this.values[name] = kind === "slider" ? Math.min(Math.max(value, low), high) : value;
+      if (value !== undefined)
+        this.values[name] = kind === "slider" ? Math.min(Math.max(value, low), high) : value;
     }
     this.settle();
   }
@@ -294,6 +305,7 @@ class Panel {
   complain(message, control) {
     write(this.alert, message);
     this.alert.hidden = !message;
-    for (const [name, knob] of this.knobs) knob.root.classList.toggle("bad", Boolean(message) && name === control);
+    for (const [name, knob] of this.knobs)
+      knob.root.classList.toggle("bad", Boolean(message) && name === control);
   }
 }

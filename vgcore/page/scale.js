@@ -133,7 +133,10 @@ function steadyRange(low, high, log, last) {
  *   steady: whether it keeps to its last ends where it can
  * @returns {Scale}
  */
-function valueScale(shown, { log = false, share = false, even = false, also = [], steady = false, last } = {}) {
+function valueScale(
+  shown,
+  { log = false, share = false, even = false, also = [], steady = false, last } = {},
+) {
   let low = Infinity;
   let high = -Infinity;
   const [floor, ceiling] = log ? [Number.MIN_VALUE, Number.MAX_VALUE] : [-LARGEST, LARGEST];

@@ -1,0 +1,133 @@
+// The controls of a live page: those of one network or of two, and the scenes that set them. Needs panel.js.
+
+const SIDES = ["A", "B"];
+
+/** @typedef {{name: string, title: string, lesson: string, settings: Settings, other?: Settings}} Scene */
+
+class Panels {
+  /**
+   * @param {Declared} page
+   * @param {(side: number, names: string[]) => void} changed
+   */
+  constructor({ controls, compares, shared = [] }, changed) {
+    this.controls = controls;
+    this.shared = shared;
+    this.panels = SIDES.slice(0, compares ? 2 : 1).map(
+      (_, i) => new Panel(controls, (name) => changed(i, [name])),
+    );
+    this.tabs = SIDES.map((name, i) =>
+      html("button", { type: "button", role: "tab", onclick: () => this.turnTo(i) }, `Network ${name}`),
+    );
+    this.tabbed = html("div", { class: "tabs", role: "tablist", hidden: true }, ...this.tabs);
+    const all = html("div", { class: "sidebar" }, this.tabbed, ...this.panels.map(({ root }) => root));
+    const open = !matchMedia("(max-width: 45rem)").matches;
+    this.root = html("details", { class: "folding", open }, html("summary", {}, "Settings"), all);
+    this.two = false;
+    this.turnTo(0);
+  }
+
+  /** Show the controls of one network. @param {number} which */
+  turnTo(which) {
+    this.tabs.forEach((tab, i) => tab.setAttribute("aria-selected", String(i === which)));
+    this.panels.forEach(({ root }, i) => {
+      root.hidden = i !== which;
+    });
+  }
+
+  /** Have the controls of one network, or of two. @param {boolean} two */
+  pair(two) {
+    this.two = two && this.panels.length > 1;
+    this.tabbed.hidden = !this.two;
+    this.turnTo(this.two ? 1 : 0);
+  }
+
+  /** The values of the controls of each network. */
+  get settings() {
+    return this.panels.slice(0, this.two ? 2 : 1).map(({ values }) => values);
+  }
+
+  /** @param {Settings[]} settings of one network or two */
+  begin([first, second]) {
+    this.panels[0].set(first);
+    this.pair(Boolean(second));
+    if (second && this.two) this.panels[1].set(second);
+  }
+
+  /**
+   * Set some controls of one network.
+   * @param {number} side
+   * @param {Settings} settings
+   */
+  set(side, settings) {
+    this.panels[side].set(settings);
+    this.share(side, Object.keys(settings));
+  }
+
+  /**
+   * Have both networks agree in what they share.
+   * @param {number} side whose values count
+   * @param {string[]} names that have changed
+   */
+  share(side, names) {
+    const { values } = this.panels[side];
+    const some = names.filter((name) => this.shared.includes(name)).map((name) => [name, values[name]]);
+    for (const panel of this.panels) if (panel !== this.panels[side]) panel.set(Object.fromEntries(some));
+  }
+
+  /** @param {Record<string, Mark>[]} marks of the controls of each network */
+  mark(marks) {
+    marks.forEach((each, i) => this.panels[i]?.mark(each));
+  }
+
+  /** @param {Record<string, Limits>} ends that sliders have now */
+  limit(ends) {
+    this.panels[0].limit(ends);
+  }
+
+  /**
+   * Say at its control what is wrong; whether that can be seen.
+   * @param {string} message
+   * @param {string} control
+   * @param {number} side
+   */
+  complain(message, control, side) {
+    this.panels.forEach((panel, i) => panel.complain(control && i === side ? message : "", control));
+    return Boolean(control) && this.panels[side].root.checkVisibility();
+  }
+}
+
+/** The scenes to choose from, with the lesson of the one that is on. */
+class Scenes {
+  /**
+   * @param {Scene[]} scenes
+   * @param {(name: string) => void} enter
+   */
+  constructor(scenes, enter) {
+    this.scenes = scenes;
+    this.name = "";
+    const options = scenes.map(({ name, title }) => html("option", { value: name }, title));
+    this.chooser = html(
+      "select",
+      { "aria-label": "Scene", "data-name": "scene", onchange: () => enter(this.chooser.value) },
+      html("option", { value: "" }, "of your own"),
+      ...options,
+    );
+    this.lesson = html("p", { class: "lesson" });
+    const label = html("label", { class: "scene" }, html("span", {}, "Scene"), this.chooser);
+    this.root = html("div", { hidden: !scenes.length }, label, this.lesson);
+  }
+
+  /** Tell a scene's lesson. @param {string} name */
+  tell(name) {
+    const scene = this.scenes.find((each) => each.name === name);
+    this.name = scene?.name ?? "";
+    this.chooser.value = this.name;
+    write(this.lesson, scene?.lesson ?? "");
+    return scene;
+  }
+
+  /** The settings are no scene's any more; its lesson stays. */
+  leave() {
+    this.name = "";
+  }
+}
