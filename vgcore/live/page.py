@@ -65,16 +65,16 @@ class Asked:
     turn: int
     settings: list[dict[str, Any]]
     seconds: float
-    steps: int | None
-    shown: set[str] | None
-    held: dict[str, str]
-    whole: bool
-    wanted: str
+    steps: int | None = None
+    shown: set[str] | None = None
+    held: dict[str, str] = field(default_factory=dict)
+    whole: bool = False
+    wanted: str = ""
 
     @classmethod
     def alone(cls, settings: list[Settings]) -> Asked:
         """One that no page asks: for all pictures, in a session of its own."""
-        return cls(Session(), 0, settings, _LONGEST, None, None, whole=False, wanted="")
+        return cls(Session(), 0, settings, _LONGEST)
 
     @property
     def superseded(self) -> bool:
