@@ -1,7 +1,7 @@
 """Builds vgcore's wheel for Pyodide, Python in the browser, from packages of pip and npm alone.
 
-    pip install "setuptools>=77" "Cython>=3.1" ziglang && npm install pyodide@314.0.7
-    python .ci/pyodide_wheel.py --pyodide node_modules/pyodide --out dist
+    pip install "setuptools>=77" "Cython>=3.1" ziglang && npm install --no-save --prefix . pyodide@314.0.7
+    python .ci/pyodide_wheel.py --out dist
 
 Zig brings the compiler, and the C library's headers; Python's are those of the CPython that runs this, 3.11
 or later, for extensions keep to its stable ABI. What they must know of the machine, pyconfig.h, is written
