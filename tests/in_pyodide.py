@@ -9,19 +9,23 @@ import pytest
 
 import vgcore
 
-ENGINE = str(Path(vgcore.__file__).parent)
+HAS = {"numpy", "vgcore"}
+VGCORE = str(Path(vgcore.__file__).parent)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     try:
         return (yield)
-    except Exception as error:
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] in HAS:
+            raise
+        pytest.skip(str(error))
+    except (OSError, AttributeError, RuntimeError) as error:
         frames = traceback.extract_tb(error.__traceback__)
-        asked_by_vgcore = any(frame.filename.startswith(ENGINE) for frame in frames)
-        if _is_missing(error) and not asked_by_vgcore:
-            pytest.skip(str(error))
-        raise
+        if any(frame.filename.startswith(VGCORE) for frame in frames) or not _is_missing(error):
+            raise
+        pytest.skip(str(error))
 
 
 def _is_missing(error):
@@ -30,6 +34,4 @@ def _is_missing(error):
         return error.errno in (errno.ENOTSUP, errno.ENOSYS)
     if isinstance(error, AttributeError):
         return error.obj is os
-    if isinstance(error, RuntimeError):
-        return "can't start new thread" in str(error) or "multiprocessing" in str(error)
-    return isinstance(error, ImportError)
+    return "can't start new thread" in str(error) or "multiprocessing" in str(error)

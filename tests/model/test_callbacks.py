@@ -326,6 +326,7 @@ def test_a_bar(capsys):
 
 
 def test_somebody_looks_at_a_run_of_more_than_two_seconds(monkeypatch, capsys):
+    pytest.importorskip("tqdm")
     monkeypatch.setattr(sys, "stderr", Terminal())
     network().fit(X, Y, epochs=2)
     assert sys.stderr.getvalue() == ""

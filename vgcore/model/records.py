@@ -71,7 +71,7 @@ class Records:
         self._layout, self._losses, self._first = layout, losses, first
         self._parts = parts
         self._times = [extent or times for extent in extents]
-        self._steps = np.flatnonzero(wanted).astype(np.int64, copy=False)
+        self._steps = wanted.nonzero()[0].astype(np.int64, copy=False)
         self._taken = 0
         self._done = done
         rows, gates = len(self._steps), 3 + 2 * _MOST_GATES
