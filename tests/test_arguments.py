@@ -199,6 +199,7 @@ SEQUENCE_TASKS = ("adding_problem", "temporal_order", "copy_memory", "parity")
 POINTS = ("spirals", "circles", "moons", "xor", "sine")
 # ... and where it is another
 EXCEPT = {
+    ("live.explore", "flow"): OPTIONAL,
     **{
         (f"plot.{name}", argument): legal
         for name in plot.__all__
@@ -567,6 +568,7 @@ CALLS = [
     picture("saturation", flow=tracked),
     picture("singular_values", source=dense),
     picture("time", flow=tracked),
+    Call("live.explore", vg.live.explore, model=dense, x=lambda: X, y=lambda: Y),
     Call("report", vg.report, path=lambda: "run.html", flow=tracked),
     Call("set_num_threads", vg.set_num_threads, n=lambda: 1),
 ]

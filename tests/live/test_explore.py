@@ -428,8 +428,8 @@ def test_bad_arguments() -> None:
 class Tab:
     """The page in a browser, wide as a phone or a laptop."""
 
-    def __init__(self, chromium: Any, url: str, width: int = 1200) -> None:
-        self.page = chromium.new_page(viewport={"width": width, "height": 1000})
+    def __init__(self, chromium: Any, url: str, width: int = 1200, **how: Any) -> None:
+        self.page = chromium.new_page(viewport={"width": width, "height": 1000}, **how)
         self.said: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
@@ -575,6 +575,41 @@ def test_a_click_on_a_plane_chooses_its_channel(chromium: Any) -> None:
         tab.settle()
         assert tab.slider("unit") == 2
         assert tab.said == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_go_both_ways_from_the_ground(chromium: Any, scheme: str) -> None:
+    def frame(_: Any) -> Any:
+        values = [[-2.0, -1.0, 0.0, 1.0, 2.0, np.inf, np.nan]]
+        return vg.live.heat(
+            "Signed", values, list("abcdefg"), diverging=True, steady=False, key="layers"
+        )
+
+    with Server(vg.live.Page(frame), port=0) as server:
+        tab = Tab(chromium, server.url, color_scheme=scheme)
+        found = tab.page.evaluate(
+            """() => {
+              const canvas = document.querySelector(".vgcore").shadowRoot.querySelector("canvas");
+              const row = Math.round(canvas.height / 4);
+              const { data } = canvas.getContext("2d").getImageData(0, row, canvas.width, 1);
+              const colours = {};
+              for (let x = 0; x < data.length; x += 4) {
+                const key = data.slice(x, x + 3).join();
+                colours[key] = (colours[key] ?? 0) + 1;
+              }
+              return colours;
+            }"""
+        )
+        wide = {key for key, count in found.items() if count > 40}
+        legend = tab.picture("layers").locator(".legend").inner_text()
+        assert tab.said == []
+    light = ["0,114,178", "128,185,217", "255,255,255", "234,175,128", "213,94,0"]
+    dark = ["75,163,227", "49,93,127", "22,22,26", "131,73,44", "240,124,62"]
+    assert set(light if scheme == "light" else dark) <= wide
+    assert "\u22122" in legend
+    assert "2, 0 as the ground" in legend
+    assert "infinite (1)" in legend
+    assert "NaN (1)" in legend
 
 
 def test_a_phone_shows_all_and_sliders_leave_no_backlog(chromium: Any) -> None:

@@ -81,6 +81,7 @@ def heat(
     rows: Sequence[str] | None = None,
     *,
     log: bool = False,
+    diverging: bool = False,
     label: str = "",
     xlabel: str = "",
     note: str = "",
@@ -100,6 +101,9 @@ def heat(
         Names of the rows; left out, 0 to rows - 1.
     log, label, xlabel, note, key
         As in `lines`; the label is that of the rows.
+    diverging : bool
+        Whether colours go both ways from 0, which is as light, or dark, as the ground; for a scale that is
+        not logarithmic.
 
     Raises
     ------
@@ -110,6 +114,8 @@ def heat(
     count, columns = cells.shape
     places, axis = _axis(np.arange(columns) if x is None else x, xlabel)
     names = [str(i) for i in range(count)] if rows is None else [str(each) for each in rows]
+    if log and diverging:
+        raise ValueError("diverging: expected False with log=True, which has no 0")
     if len(names) != count:
         raise ValueError(f"rows: expected {count} names, got {len(names)}")
     if places != columns:
@@ -117,6 +123,7 @@ def heat(
     return {
         **_about("heat", title, key, note, label),
         "log": _validate.boolean("log", log),
+        "diverging": _validate.boolean("diverging", diverging),
         "x": {**axis, "whole": True},
         "rows": names,
         "values": cells,
