@@ -281,7 +281,8 @@ def test_layers_that_do_not_fit_are_looked_at_when_they_are_chosen(
 ) -> None:
     case = recurrent()
     some = case.model.internals(case.x[:1], case.y[:1], lengths=case.lengths[:1])
-    monkeypatch.setattr(kept, "MEMORY", 2000)  # less than one layer of one sample
+    monkeypatch.setattr(kept, "MEMORY", 2000)  # less than one layer of one sample has
+    monkeypatch.setattr(kept, "LARGEST", 7000)  # more than one has, and less than all
     page = case.page
     assert "the first 1 of 8 samples" in page.about
     case.model.fit(case.x, case.y, epochs=1, verbose=0, lengths=case.lengths)

@@ -148,8 +148,8 @@ def explore(
         Compiled. The page shows it as it is now: training that goes on changes nothing in it.
     x, y : array_like
         As in `Sequential.fit`. One pass is made, of training as in `Sequential.internals`, over the first
-        500 samples, or as many as whose arrays take 256 MB; if not even one's do, over that one, and
-        another pass whenever a layer is chosen whose arrays are not there.
+        500 samples, or as many as whose arrays take 256 MB, at least one. Where they take more than 2 GB
+        then, not all layers are kept, and another pass is made when one is chosen that is not there.
     flow : GradientFlow, optional
         What was recorded while the network trained: its steps are on a slider.
     lengths : array_like of int, (n,), optional

@@ -17,8 +17,9 @@ from vgcore.model.internals import extents
 
 Array = NDArray[Any]
 
-MEMORY = 256 * 2**20  # bytes of arrays that are kept
 SAMPLES = 500  # that are looked at, at most
+MEMORY = 256 * 2**20  # bytes of arrays that so many samples may have
+LARGEST = 2 * 2**30  # bytes of arrays that are kept, where those of one sample are more
 
 
 class Kept:
@@ -105,7 +106,7 @@ class Kept:
     def _around(self, layer: str) -> list[str]:
         """A layer, and as many beside it as fit in memory."""
         first = last = self.layers.index(layer)
-        room = MEMORY - self.samples * self.extents[layer].size
+        room = LARGEST - self.samples * self.extents[layer].size
         growing = True
         while growing:
             growing = False
