@@ -183,6 +183,12 @@ def test_cures_are_changes_of_the_catalogue_and_values_of_controls() -> None:
             checked(networks.CONTROLS, {**values, **make(values)})
 
 
+@pytest.mark.parametrize(("bias", "opened"), [(-2, 1), (0, 2), (2, 4), (4.5, 5), (5, 5)])
+def test_forget_gates_are_opened_more(bias: float, opened: float) -> None:
+    values = checked(networks.CONTROLS, {"data": "adding", "cell": "LSTM", "forget_bias": bias})
+    assert cures.SETTINGS["forget_bias"](values) == {"forget_bias": opened}
+
+
 def test_theory_is_what_predict_says_at_the_scale_of_the_first_step(tab: Tab) -> None:
     own = {**SMALL, "depth": 12, "width": 40, "data": "circles", "sigma_w": 1.3}
     values = checked(networks.CONTROLS, own)

@@ -45,6 +45,11 @@ def _scaled(name: str, factor: float) -> Callable[[Values], Settings]:
     return change
 
 
+def _open(values: Values) -> Settings:
+    """Forget gates that start open, or more so than they do."""
+    return {"forget_bias": max(1.0, min(values["forget_bias"] + 2, _SLIDERS["forget_bias"].high))}
+
+
 def _start(values: Values) -> Settings:
     return {"start": _STARTS.get(values["activation"], _START_OF_OTHERS), "sigma_b": 0.0}
 
@@ -62,7 +67,7 @@ SETTINGS: Mapping[str, Callable[[Values], Settings]] = {
     "lstm": _fixed(cell="LSTM"),
     "gru": _fixed(cell="GRU"),
     "orthogonal": _fixed(start="orthogonal"),
-    "forget_bias": _fixed(forget_bias=1.0),
+    "forget_bias": _open,
     "adam": _adam,
     "momentum": _fixed(optimizer="Momentum"),
     "faster": _scaled("rate", _FACTOR),
