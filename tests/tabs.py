@@ -1,4 +1,4 @@
-"""Tabs of Chromium with a live page: driven as a reader would, and watched for what must not happen in them."""
+"""Tabs of Chromium with a live page: driven as by a reader, and watched for what must not happen."""
 
 from __future__ import annotations
 
@@ -32,8 +32,9 @@ window.fetch = async (where, request) => {
     if (got.ok) {
       const bytes = await got.clone().arrayBuffer();
       const length = new DataView(bytes).getUint32(8, true);
-      const {turn, states, more, error} = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 12, length)));
-      asked.frames.push({asked: params.steps, turn, more, error, steps: (states ?? []).map(({step}) => step)});
+      const frame = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 12, length)));
+      const steps = (frame.states ?? []).map(({step}) => step);
+      asked.frames.push({asked: params.steps, turn: frame.turn, error: frame.error, steps});
       asked.frames.splice(0, asked.frames.length - 200);
     }
     return got;
@@ -42,7 +43,7 @@ window.fetch = async (where, request) => {
   }
 };
 document.addEventListener("vgcore-frame", ({detail}) => {
-  asked.shown = {turn: detail.turn, steps: (detail.states ?? []).map(({step}) => step), more: detail.more};
+  asked.shown = {turn: detail.turn, steps: (detail.states ?? []).map(({step}) => step)};
 });
 """
 _CANVASES = """() => {
@@ -139,7 +140,7 @@ class Tab:
         return self.shown() or []
 
     def restarted(self, move: Callable[[], Any], *, still: bool = True) -> None:
-        """Move something, and wait until the networks of the new settings are shown: still at their first step."""
+        """Move something, and wait for a frame of the new settings: of their first step, if it is still."""
         turn = self.asked("params.turn")
         move()
         self.until(lambda: self.asked("params.turn") > turn, "a request for the new settings")

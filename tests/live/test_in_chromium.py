@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,9 +78,8 @@ def make_shown(tab: Tab, control: Any) -> list[Any]:
             tab.restarted(knob.click)
             back.append(knob.click)
         else:
-            before = tab.settings[0][name]
-            tab.restarted(lambda: knob.select_option(some[0]))
-            back.append(lambda: knob.select_option(before))
+            back.append(partial(knob.select_option, tab.settings[0][name]))
+            tab.restarted(partial(knob.select_option, some[0]))
     return back
 
 

@@ -10,7 +10,7 @@ class Asking {
   /**
    * @param {Step} step
    * @param {() => object | null} next params of the next frame; null while none is wanted
-   * @param {(frame: any) => void} came
+   * @param {(frame: any, asked: number) => void} came is told of which request it is the answer
    * @param {(error: Error) => void} failed
    */
   constructor(step, next, came, failed) {
@@ -19,7 +19,6 @@ class Asking {
     this.came = came;
     this.failed = failed;
     this.asked = 0;
-    this.shown = 0;
     this.underWay = 0;
     this.most = 1;
     this.going = true;
@@ -45,10 +44,7 @@ class Asking {
       const frame = unpack(await this.step({ ...params, asked }));
       if (!this.going) return;
       this.settle(performance.now() - begin, 1000 * (frame.took ?? 0));
-      if (asked > this.shown) {
-        this.shown = asked;
-        this.came(frame);
-      }
+      this.came(frame, asked);
     } catch (error) {
       if (!this.going) return;
       this.failed(/** @type {Error} */ (error));

@@ -33,7 +33,7 @@ class LivePage {
     this.asking = new Asking(
       step,
       () => this.next(),
-      (frame) => this.take(frame),
+      (frame, asked) => this.take(frame, asked),
       (error) => this.fail(error.message),
     );
     this.ends = new AbortController();
@@ -75,9 +75,9 @@ class LivePage {
     return params && { session, ...params };
   }
 
-  /** @param {any} frame */
-  take(frame) {
-    if (this.view) this.view.take(frame);
+  /** @param {any} frame @param {number} asked of which request it is the answer */
+  take(frame, asked) {
+    if (this.view) this.view.take(frame, asked);
     else if (frame.error) this.fail(frame.error.message);
     else {
       const ask = (/** @type {boolean} */ urgent) => this.asking.pump(urgent);

@@ -8,20 +8,30 @@ class Panels {
   /**
    * @param {Declared} page
    * @param {(side: number, names: string[]) => void} changed
+   * @param {() => void} turned called when other controls are seen
    */
-  constructor({ controls, compares, shared = [] }, changed) {
+  constructor({ controls, compares, shared = [] }, changed, turned) {
     this.controls = controls;
     this.shared = shared;
     this.panels = SIDES.slice(0, compares ? 2 : 1).map(
       (_, i) => new Panel(controls, (name) => changed(i, [name])),
     );
+    const turn = (/** @type {number} */ i) => {
+      this.turnTo(i);
+      turned();
+    };
     this.tabs = SIDES.map((name, i) =>
-      html("button", { type: "button", role: "tab", onclick: () => this.turnTo(i) }, `Network ${name}`),
+      html("button", { type: "button", role: "tab", onclick: () => turn(i) }, `Network ${name}`),
     );
     this.tabbed = html("div", { class: "tabs", role: "tablist", hidden: true }, ...this.tabs);
     const all = html("div", { class: "sidebar" }, this.tabbed, ...this.panels.map(({ root }) => root));
     const open = !matchMedia("(max-width: 45rem)").matches;
-    this.root = html("details", { class: "folding", open }, html("summary", {}, "Settings"), all);
+    this.root = html(
+      "details",
+      { class: "folding", open, ontoggle: turned },
+      html("summary", {}, "Settings"),
+      all,
+    );
     this.two = false;
     this.turnTo(0);
   }
@@ -50,7 +60,9 @@ class Panels {
   begin([first, second]) {
     this.panels[0].set(first);
     this.pair(Boolean(second));
-    if (second && this.two) this.panels[1].set(second);
+    if (!second || !this.two) return;
+    this.panels[1].set(second);
+    this.share(0, this.shared);
   }
 
   /**
@@ -84,15 +96,19 @@ class Panels {
     this.panels[0].limit(ends);
   }
 
+  /** Whether the controls of a network are seen. @param {number} side */
+  sees(side) {
+    return this.panels[side].root.checkVisibility();
+  }
+
   /**
-   * Say at its control what is wrong; whether that can be seen.
+   * Say at its control what is wrong.
    * @param {string} message
    * @param {string} control
    * @param {number} side
    */
   complain(message, control, side) {
     this.panels.forEach((panel, i) => panel.complain(control && i === side ? message : "", control));
-    return Boolean(control) && this.panels[side].root.checkVisibility();
   }
 }
 

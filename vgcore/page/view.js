@@ -28,6 +28,9 @@ class View {
     this.fresh = true; // whether no frame of this turn has come
     this.asked = -1; // the turn of the last request
     this.stuck = -1; // the turn whose settings cannot be
+    this.last = { turn: -1, step: 0, asked: 0 }; // of the newest frame
+    /** @type {Wrong} */
+    this.wrong = { message: "" };
     this.playing = false;
     this.over = false; // whether no frame comes behind the last
     this.steps = 0; // that were asked for by hand
@@ -37,7 +40,11 @@ class View {
     this.timer = 0;
     /** @type {any} */
     this.frame = null; // that is to be drawn
-    this.panels = new Panels(page, (side, names) => this.changed(side, names));
+    this.panels = new Panels(
+      page,
+      (side, names) => this.changed(side, names),
+      () => this.warn(),
+    );
     this.scenes = new Scenes(page.scenes ?? [], (name) => this.enter(name));
     this.toolbar = new Toolbar(page, this.duties());
     this.gallery = new Gallery(
@@ -166,8 +173,8 @@ class View {
     this.ask(false);
   }
 
-  /** A frame has come. @param {any} frame */
-  take(frame) {
+  /** A frame has come. @param {any} frame @param {number} asked of which request it is the answer */
+  take(frame, asked) {
     if (frame.superseded || (frame.turn ?? this.turn) !== this.turn) return;
     if (frame.error) {
       this.refuse(frame.error);
@@ -178,6 +185,7 @@ class View {
       this.code.show(frame.code);
       return;
     }
+    if (this.overtaken(frame, asked)) return;
     this.fresh = false;
     this.unsettled = Boolean(frame.more);
     if (frame.more === "at once") this.waits = 0;
@@ -189,6 +197,22 @@ class View {
     const keys = new Set(frame.pictures.map((/** @type {Sent} */ { key }) => key));
     const kept = before.filter((/** @type {Sent} */ { key }) => !keys.has(key));
     this.frame = { ...frame, pictures: [...kept, ...frame.pictures] };
+  }
+
+  /**
+   * Whether a frame is older than one that has come: requests overtake each other, and of two frames of a network
+   * that with more steps is the newer one. One that was asked much later is of a network that had to begin anew.
+   * @param {any} frame
+   * @param {number} asked
+   */
+  overtaken({ states }, asked) {
+    const { last, turn } = this;
+    const step = states?.[0].step ?? 0;
+    const behind =
+      step < last.step ? asked - last.asked <= MOST_UNDER_WAY : step === last.step && asked < last.asked;
+    if (turn === last.turn && behind) return true;
+    this.last = { turn, step, asked };
+    return false;
   }
 
   draw() {
@@ -218,7 +242,15 @@ class View {
    * @param {number} [side]
    */
   complain(message, control = "", side = 0) {
-    const told = this.panels.complain(message, control, side);
+    this.wrong = { message, control, side };
+    this.panels.complain(message, control, side);
+    this.warn();
+  }
+
+  /** Say above the pictures what is wrong, unless it is seen at its control. */
+  warn() {
+    const { message, control, side = 0 } = this.wrong;
+    const told = Boolean(control) && this.panels.sees(side);
     const whose = control && this.panels.two ? `${SIDES[side]}: ` : "";
     write(this.alert, told ? "" : `${whose}${message}`);
     this.alert.hidden = told || !message;
