@@ -28,7 +28,12 @@ def test_tour_runs(tmp_path, monkeypatch):
     assert {"model.npz", "best.npz", "flow.npz"} <= set(os.listdir(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tour.md"])
+def test_the_page_of_live_pages_runs(tmp_path, monkeypatch):
+    run(ROOT / "docs" / "live.md", tmp_path, monkeypatch)
+    assert (tmp_path / "depth.html").stat().st_size < 1_500_000
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/tour.md", "docs/live.md"])
 def test_what_pages_link_to_is_there(name):
     page = ROOT / name
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
