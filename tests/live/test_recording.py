@@ -470,6 +470,11 @@ def test_a_file_fits_a_screen(tmp_path: Path, width: int) -> None:
     with opened(path, viewport={"width": width, "height": 800}, color_scheme="dark") as tab:
         tab.locator(".mark", has_text="edge of chaos").wait_for(state="attached")
         assert tab.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert tab.locator("input[data-name=sigma_w]").is_visible()
+        told = tab.locator(".knob", has_text="width")
+        assert not told.is_visible()
+        tab.get_by_text("Fixed", exact=True).click()
+        assert told.inner_text().split() == ["width", "10"]
         if width > 1000:
             tab.locator(".mark").click()  # the nearest that was recorded
             assert tab.locator("input[data-name=sigma_w]").get_attribute("aria-valuetext") == "0.8"

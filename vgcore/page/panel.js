@@ -59,6 +59,9 @@ function sliderSteps({ low, high, log, integer, step, values }) {
   return integer ? high - low : SLIDER_STEPS;
 }
 
+/** Whether it cannot be moved. @param {Control} control */
+const isFixed = ({ kind }) => kind === "fixed";
+
 class Panel {
   /**
    * @param {Control[]} controls
@@ -78,15 +81,18 @@ class Panel {
   }
 
   groups() {
-    /** @type {Map<string, HTMLElement[]>} */
+    /** @type {Map<string, Control[]>} */
     const found = new Map();
-    for (const { name, group = "" } of this.controls) {
-      const knob = /** @type {Knob} */ (this.knobs.get(name));
-      found.set(group, [...(found.get(group) ?? []), knob.root]);
+    for (const control of this.controls) {
+      const { group = "" } = control;
+      found.set(group, [...(found.get(group) ?? []), control]);
     }
-    return [...found].map(([group, roots]) =>
-      html("fieldset", {}, group ? html("legend", {}, group) : null, ...roots),
-    );
+    return [...found].map(([group, some]) => {
+      const roots = some.map(({ name }) => /** @type {Knob} */ (this.knobs.get(name)).root);
+      return some.every(isFixed)
+        ? html("details", {}, html("summary", {}, group), html("fieldset", {}, ...roots))
+        : html("fieldset", {}, group ? html("legend", {}, group) : null, ...roots);
+    });
   }
 
   /**

@@ -1,6 +1,7 @@
 // The controls of a live page: those of one network or of two, and the scenes that set them. Needs panel.js.
 
 const SIDES = ["A", "B"];
+const MANY_CONTROLS = 4; // of more, a narrow page begins with the pictures
 
 /** @typedef {{name: string, title: string, lesson: string, settings: Settings, other?: Settings}} Scene */
 
@@ -25,7 +26,8 @@ class Panels {
     );
     this.tabbed = html("div", { class: "tabs", role: "tablist", hidden: true }, ...this.tabs);
     const all = html("div", { class: "sidebar" }, this.tabbed, ...this.panels.map(({ root }) => root));
-    const open = !matchMedia("(max-width: 45rem)").matches;
+    const many = controls.filter((each) => !isFixed(each)).length > MANY_CONTROLS;
+    const open = !(many && matchMedia("(max-width: 45rem)").matches);
     this.root = html(
       "details",
       { class: "folding", open, ontoggle: turned },
