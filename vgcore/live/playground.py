@@ -101,7 +101,7 @@ class Playground(Live):
         if asked.wanted == "code":
             return {"code": [_code(course, i) for i, course in enumerate(run.courses)]}
         _train(run, asked)
-        return self._told(run, asked)
+        return {"superseded": True} if asked.superseded else self._told(run, asked)
 
     def begins(self) -> list[Settings]:
         """The scene's settings, with what was asked for."""
