@@ -1,6 +1,7 @@
 // What pictures on a page have in common, whichever way they are drawn: caption, legend, the values under the
 // pointer, keyboard, and the numbers behind it as a table. Needs elements.js, lines.js and maps.js.
 
+const NUMBERS = "Numbers of this picture";
 const MOST_NAMED = 12; // lines that a legend lists, and that are told together
 
 /**
@@ -31,11 +32,11 @@ class Figure {
     this.host = html("div", { class: "host" });
     this.readout = html("p", { class: "readout" });
     this.legend = html("ul", { class: "legend" });
-    this.numbers = html("div", { class: "numbers" });
+    this.numbers = html("div", { class: "numbers", tabindex: 0, role: "group", "aria-label": NUMBERS });
     this.details = html(
       "details",
       { class: "behind", ontoggle: () => this.fill() },
-      html("summary", {}, "Numbers of this picture"),
+      html("summary", {}, NUMBERS),
       this.numbers,
     );
     this.caption = html("figcaption", {}, this.title, " ", this.note);
