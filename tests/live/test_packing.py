@@ -42,6 +42,11 @@ def test_what_is_packed_is_unpacked() -> None:
     assert found["doubles"].tobytes() == TREE["doubles"].tobytes()
 
 
+def test_half_a_surrogate_pair_is_packed() -> None:
+    """Whatever an error says, the frame that tells of it comes about."""
+    assert unpack(pack({"message": "got \ud800"})) == {"message": "got \ud800"}
+
+
 @pytest.mark.parametrize("title", ["", "a", "ab", "abc", "abcd", "ä", "∂L/∂W"])
 def test_arrays_begin_at_multiples_of_eight(title: str) -> None:
     packed = pack({"title": title, "octet": np.uint8([7]), "double": np.array([0.5])})

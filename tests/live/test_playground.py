@@ -278,6 +278,8 @@ def test_training_ends_where_the_loss_is_not_finite(tab: Tab) -> None:
         ({"formula": "z" * 1000}, "formula", "at most 200"),
         ({"speed": 1}, "", "got 'speed'"),
         ([], "", "expected names and values"),
+        ({"norm": "BatchNorm", "batch": 1}, "batch", "at least 2 samples"),
+        ({"norm": "BatchNorm", "batch": 73}, "batch", "73, which of 512 samples leaves 1"),
         (
             {
                 "data": "adding",

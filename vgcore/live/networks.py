@@ -95,6 +95,7 @@ def built(values: Values, x: Any) -> Sequential:
         If there is no such network, or it would need too much memory.
     """
     _check_size(values, x)
+    _check_batch(values, x)
     if _has_formula(values):
         try:
             activations.formula(values["formula"])
@@ -204,4 +205,17 @@ def _check_size(values: Values, x: Any) -> None:
             name,
             f"{name}: expected a network that fits into {_validate.size(_MOST_BYTES)}, got one of "
             f"about {_validate.size(needed)}; make it narrower, shallower, or its batch smaller",
+        )
+
+
+def _check_batch(values: Values, x: Any) -> None:
+    """Refuse minibatches, the last of an epoch included, whose statistics would be of one sample."""
+    batch = min(values["batch"], len(x))
+    last = len(x) % batch or batch
+    if last == 1 and values["norm"] == "BatchNorm" and not TASKS[values["data"]].in_time:
+        behind = "" if batch == 1 else f", which of {len(x)} samples leaves 1 for the last minibatch"
+        raise InvalidError(
+            "batch",
+            f"batch: expected minibatches of at least 2 samples, for batch normalisation takes statistics "
+            f"over them; got {batch}{behind}",
         )

@@ -57,7 +57,7 @@ def pack(tree: Any) -> bytes:
     text = json.dumps(
         tree, default=place, allow_nan=False, separators=(",", ":"), ensure_ascii=False
     )
-    encoded = text.encode()
+    encoded = text.encode(errors="backslashreplace")  # half a surrogate pair, as JSON writes it
     encoded = encoded.ljust(_up(_HEAD.size + len(encoded)) - _HEAD.size)
     return b"".join([_HEAD.pack(_MAGIC, VERSION, 0, len(encoded)), encoded, *parts])
 

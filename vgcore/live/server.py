@@ -213,6 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
             self.close_connection = True
             raise _RefusedError(HTTPStatus.LENGTH_REQUIRED, "expected a body with its length")
+        length = length.lstrip("0") or "0"
         if int(length[:20]) > _LONGEST_BODY:
             self.close_connection = True
             message = f"expected at most {_LONGEST_BODY} bytes, got {length:.20}"
