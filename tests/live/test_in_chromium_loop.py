@@ -16,7 +16,7 @@ from tabs import Tab, close, measured, opened, trained
 import vgcore as vg
 from vgcore.live import networks
 from vgcore.live.controls import Slider
-from vgcore.live.playground import Playground
+from vgcore.live.playing import Playground
 from vgcore.live.server import Server
 
 SMALL = {"data": "circles", "depth": 3, "width": 8}

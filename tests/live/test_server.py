@@ -135,7 +135,9 @@ def refused(name: str, status: int, says: str, **request: Any) -> Any:
         refused("long body", 413, "65536 bytes, got 65537", body=b" " * 65537),
         refused("much longer body", 413, "at most", body=b" " * 500_000),
         refused("huge body", 413, "at most", body=b"", headers={"Content-Length": "9" * 5000}),
-        refused("behind zeros", 413, "at most", body=b"", headers={"Content-Length": f"{0:020}99999"}),
+        refused(
+            "behind zeros", 413, "at most", body=b"", headers={"Content-Length": f"{0:020}99999"}
+        ),
         refused("body without length", 411, "length", headers={"Transfer-Encoding": "chunked"}),
         refused("length that is none", 411, "length", headers={"Content-Length": "-1"}),
         refused("no JSON", 400, "JSON", body=b"{"),

@@ -213,7 +213,9 @@ def _check_batch(values: Values, x: Any) -> None:
     batch = min(values["batch"], len(x))
     last = len(x) % batch or batch
     if last == 1 and values["norm"] == "BatchNorm" and not TASKS[values["data"]].in_time:
-        behind = "" if batch == 1 else f", which of {len(x)} samples leaves 1 for the last minibatch"
+        behind = (
+            "" if batch == 1 else f", which of {len(x)} samples leaves 1 for the last minibatch"
+        )
         raise InvalidError(
             "batch",
             f"batch: expected minibatches of at least 2 samples, for batch normalisation takes statistics "
