@@ -52,6 +52,8 @@ class Course:
         self._every = 1
         self._kept: GradientFlow | None = None
         self._flow = self._recorder()
+        self._first: GradientFlow | None = None
+        self._last: tuple[int, GradientFlow] | None = None
         self._order = np.empty(0, np.int64)
         self._each = _SLICE  # seconds that a step takes, about
 
@@ -79,6 +81,26 @@ class Course:
     def newest(self) -> GradientFlow:
         """The record that goes on; it has the last step that was recorded."""
         return self._flow if len(self._flow) or self._kept is None else self._kept
+
+    @property
+    def first(self) -> GradientFlow:
+        """The record of the first step alone."""
+        if self._first is None:
+            self._first = self.record()[:1]
+        return self._first
+
+    @property
+    def last(self) -> GradientFlow:
+        """The record of the last step that was recorded alone."""
+        if self._last is None or self._last[0] != self.step:
+            self._last = self.step, self.newest[-1:]
+        return self._last[1]
+
+    def losses(self) -> tuple[Array, Array]:
+        """The steps that are kept, and their losses."""
+        parts = [each for each in (self._kept, self._flow) if each is not None]
+        steps, losses = zip(*((each.step, each.loss) for each in parts), strict=True)
+        return np.concatenate(steps), np.concatenate(losses)
 
     def record(self) -> GradientFlow:
         """All that is kept: steps at equal distances, those that came first included."""

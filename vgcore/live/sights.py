@@ -26,13 +26,13 @@ _LOOKED_AT = 128  # samples that a prediction is made of
 
 def loss(courses: Sequence[Course], _: Sequence[Expected | None]) -> Picture:
     """The loss of minibatches, over the steps that are kept."""
-    records = [each.record() for each in courses]
-    steps = np.unique(np.concatenate([record.step for record in records]))
+    kept = [each.losses() for each in courses]
+    steps = np.unique(np.concatenate([own for own, _ in kept]))
     lines = []
-    for i, record in enumerate(records):
+    for i, (own, losses) in enumerate(kept):
         values, none = np.full(len(steps), np.nan), np.ones(len(steps), np.uint8)
-        places = np.searchsorted(steps, record.step)
-        values[places], none[places] = record.loss, 0
+        places = np.searchsorted(steps, own)
+        values[places], none[places] = losses, 0
         lines.append(_line(i, len(courses), values, none))
     return {
         **_about("lines", "loss", "Loss", "of minibatches, over the steps", "loss"),
@@ -83,7 +83,7 @@ def through_time(courses: Sequence[Course], expected: Sequence[Expected | None])
         return None
     lines = []
     for i, course in enumerate(courses):
-        flow = course.newest
+        flow = course.last
         lines.append(_line(i, len(courses), flow.time[course.layers[0]][-1]))
     for i, (course, theory) in enumerate(zip(courses, expected, strict=True)):
         if theory is not None:
@@ -168,10 +168,9 @@ def _over_layers(
     lines = []
     for i, course in enumerate(courses):
         if len(courses) == 1 and log:
-            first = course.record()[:1]
-            start = _of_layers(first, field, course, deepest)
+            start = _of_layers(course.first, field, course, deepest)
             lines.append({**_line(i, 2, *start), "name": "at the start", "look": {"hue": "faint"}})
-        lines.append(_line(i, len(courses), *_of_layers(course.newest, field, course, deepest)))
+        lines.append(_line(i, len(courses), *_of_layers(course.last, field, course, deepest)))
     return {
         **_about("lines", field, title, "over the layers with weights", label),
         "log": log,
@@ -199,12 +198,12 @@ def _numbered(count: int, label: str, place: str) -> Picture:
 
 
 def _of_layers(flow: GradientFlow, field: str, course: Course, count: int) -> tuple[Array, Array]:
-    """The last row's values of layers with weights, and where there are none: behind the last layer, and of
+    """One step's values of layers with weights, and where there are none: behind the last layer, and of
     outputs without slopes of their own.
     """
     columns = [flow.layers.index(name) for name in course.layers]
-    values, none = _up_to(count, getattr(flow, field)[-1, columns])
-    none[: len(columns)] = ~present(flow[-1:], field)[0, columns]
+    values, none = _up_to(count, getattr(flow, field)[0, columns])
+    none[: len(columns)] = ~present(flow, field)[0, columns]
     return values, none
 
 

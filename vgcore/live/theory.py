@@ -27,13 +27,13 @@ class Expected:
 
     def over_layers(self, course: Course) -> Array:
         """Norms of the error signals of layers with weights."""
-        first = course.record()[:1]
+        first = course.first
         seen = first.delta[0, [first.layers.index(name) for name in course.layers]]
         return _meeting(self._delta, seen)
 
     def over_time(self, course: Course) -> Array:
         """Norms of dL/dh_t."""
-        seen = course.record()[:1].time[course.layers[0]][0]
+        seen = course.first.time[course.layers[0]][0]
         return np.full(len(seen), np.nan) if self._time is None else _meeting(self._time, seen)
 
 
