@@ -28,6 +28,7 @@ SCALE = 0.75  # of the GIF's pixels to the page's
 SECONDS = 0.09  # that each picture is shown
 COLOURS = 127  # and a transparent one
 MOST_BYTES = 3_000_000
+PATIENCE = 40  # pictures until a verdict offers a cure
 POINTER = """addEventListener("DOMContentLoaded", () => {
     const arrow = document.createElement("div");
     arrow.innerHTML = `<svg width="22" height="30" viewBox="0 0 11 15"><path fill="#000" stroke="#fff"
@@ -99,7 +100,10 @@ class Film:
             self.run(1, steps)
 
     def press(self, button: Locator, steps: int, count: int = 5) -> None:
-        """Go to a button, and click on it."""
+        """Go to a button, once it is there, and click on it."""
+        for _ in range(PATIENCE):
+            if not button.is_visible():
+                self.run(1, steps)
         self.go(*middle(button), count, steps)
         self.page.mouse.down()
         self.page.mouse.up()
