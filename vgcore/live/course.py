@@ -155,8 +155,7 @@ class Course:
 
     def _thin(self) -> None:
         """Keep every second step of a record that has become long."""
-        kept = 0 if self._kept is None else len(self._kept)
-        if kept + len(self._flow) < _MOST_RECORDED:
+        if (self.step - 1) // self._every + 1 < _MOST_RECORDED:
             return
         whole = self.record()
         self._every *= 2

@@ -7,6 +7,7 @@ from typing import Any
 
 from vgcore.diagnosis import Diagnosis
 from vgcore.diagnosis.changes import CHANGES
+from vgcore.diagnosis.finding import Finding
 from vgcore.diagnosis.symptoms import SYMPTOMS
 from vgcore.live import networks
 from vgcore.live.controls import Slider
@@ -89,15 +90,22 @@ def told(diagnosis: Diagnosis, values: Values, most: int = 3) -> dict[str, Any]:
     dict
         "text"; "ill", whether an illness was found; "cures": a name, why, and settings each.
     """
-    if not diagnosis.illnesses:
+    found = sorted(diagnosis.findings, key=lambda each: (not each.ill, not _is_symptom(each)))
+    if not found:
         return {"text": "No symptom of an illness in what is recorded.", "ill": False, "cures": []}
-    finding = diagnosis.illnesses[0]
+    finding = found[0]
     cures: list[dict[str, Any]] = []
     for key in SYMPTOMS[finding.symptom].cures:
         change = _change(key, values)
         if change and len(cures) < most:
             cures.append({"name": CHANGES[key].name, "settings": change})
-    return {"text": f"{finding.title}. {finding.sentence}", "ill": True, "cures": cures}
+    text = f"{finding.title}. {finding.sentence}"
+    return {"text": text, "ill": _is_symptom(finding), "cures": cures}
+
+
+def _is_symptom(finding: Finding) -> bool:
+    """Whether it is one of an illness, be the network ill or, so far, learning all the same."""
+    return SYMPTOMS[finding.symptom].ill
 
 
 def _change(key: str, values: Values) -> Settings:

@@ -188,8 +188,9 @@ def _verdicts(run: Run, asked: Asked) -> list[Any]:
 
 def _train(run: Run, asked: Asked) -> None:
     """Train the networks for equally many steps, as far as time goes."""
-    fresh = not run.courses[0].step
-    steps = asked.steps if asked.steps is None else max(asked.steps, int(fresh))
+    steps = asked.steps
+    if not run.courses[0].step and (steps == 0 or len(run.courses) > 1):
+        steps = 1  # which is the start, and says what a step costs
     if steps == 0:
         return
     slow, *fast = sorted(run.courses, key=lambda each: (each.broken, -each.pace))

@@ -158,7 +158,8 @@ def _line(i: int, count: int, values: Array, none: Array | None = None) -> Pictu
 
 def _theory(i: int, count: int, values: Array) -> Picture:
     name = f"{NAMES[i]}, theory at the start" if count > 1 else "theory, at the start"
-    return {"name": name, "values": values, "look": {"hue": "theory", "of": i}}
+    look = {"hue": "theory", **({"of": i} if count > 1 else {})}
+    return {"name": name, "values": values, "look": look}
 
 
 def _over_layers(
