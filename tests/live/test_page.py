@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import runpy
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ import pytest
 from browsers import browser
 
 import vgcore as vg
+from vgcore import page as scripts
 from vgcore.live.packing import unpack
 from vgcore.live.page import Live
 from vgcore.live.server import Server
@@ -93,6 +98,14 @@ def test_a_function_that_returns_is_called_for_each_frame() -> None:
         (lambda: None, "frame: expected a picture, as .* or a list of such, got None"),
         (lambda: [1], "frame: expected a picture, as .*, got a list with int"),
         (lambda: {"title": "?"}, "frame: expected a picture"),
+        (lambda: {"key": "?", "kind": "pie"}, "frame: expected a picture"),
+        (lambda: vg.live.plane("?", [[10**9]], (0, 1), (0, 1)), "classes from 0 to 99"),
+        (lambda: vg.live.plane("?", [[-1]], (0, 1), (0, 1)), "values: expected classes"),
+        (
+            lambda: vg.live.plane("?", [[0.5]], (0, 1), (0, 1), points=[[0, 0]], classes=[256]),
+            "classes: expected classes",
+        ),
+        (lambda: sys.exit("gone"), "SystemExit: gone"),
         (lambda: [vg.live.lines("a", [1])] * 2, "frame: expected a title or key .* 'a' twice"),
         (lambda: 1 / 0, "ZeroDivisionError"),
     ],
@@ -110,6 +123,55 @@ def test_what_is_no_picture_is_told(made: Callable[[], Any], message: str) -> No
             raise ValueError(error["message"])
 
 
+def test_an_error_stays_until_a_control_moves(page: vg.live.Page) -> None:
+    """A request that was under way does not wipe off what the one before it said."""
+
+    def breaking(params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield vg.live.lines("Count", [1])
+        raise ValueError("boom")
+
+    live = vg.live.Page(breaking)
+    told = [
+        unpack(live.frame({"turn": turn, "steps": n}))
+        for turn, n in [(0, 1)] * 3 + [(0, 0), (1, 0)]
+    ]
+    said = [each.get("error", {}).get("message") for each in told]
+    assert said == [None, *["ValueError: boom"] * 3, None]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step"),
+    [
+        (0, 1, None),
+        (1994, 2004, None),
+        (0.98765, 0.98766, None),
+        (1000003, 1000004, 0.1),
+        (-5e9, 0, 7),
+    ],
+)
+def test_a_slider_gives_values_between_its_ends(
+    low: float, high: float, step: float | None
+) -> None:
+    """As many as it has places, each of which Python takes."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no Node on PATH, in which the page's script is run")
+    slider = vg.live.Slider("x", low, high, step=step)
+    script = (
+        Path(scripts.__file__).with_name("panel.js").read_text(encoding="utf-8")
+        + f"""
+const control = {json.dumps(slider.shown())};
+const shares = Array.from({{ length: 101 }}, (_, i) => i / 100);
+console.log(JSON.stringify(shares.map((share) => sliderValue(control, share))));
+"""
+    )
+    run = subprocess.run([node, "-e", script], capture_output=True, check=True)
+    values = json.loads(run.stdout)
+    assert [slider.checked(value) for value in values] == values == sorted(values)
+    assert (values[0], values[-1]) == (low, high)
+    assert len({*values}) == (101 if step is None else min(101, round((high - low) / step) + 1))
+
+
 def test_a_slider_may_have_some_values_alone() -> None:
     slider = vg.live.Slider("rate", values=[1e-3, 0.1, 1])
     assert (slider.low, slider.high, slider.default) == (1e-3, 1, 1e-3)
@@ -122,6 +184,8 @@ def test_a_slider_may_have_some_values_alone() -> None:
         ({"values": [1]}, "values: expected two rising numbers or more, got"),
         ({"values": [2, 1]}, "values: expected two rising"),
         ({"values": [1, 2], "value": 1.5}, "value: expected one of 1, 2; got 1.5"),
+        ({"low": 0.5, "high": 5, "integer": True}, "low: expected a whole number, got 0.5"),
+        ({"low": 0, "high": 5, "value": 1.5, "integer": True}, "value: expected a whole number"),
         ({"values": [0, 1], "log": True}, "low: expected a number above 0"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -174,3 +238,25 @@ def trained(epochs: int) -> vg.GradientFlow:
     for _ in range(epochs):
         model.fit(x, y, track=flow, verbose=0)
     return flow
+
+
+def test_what_cannot_be_drawn_is_told_and_a_class_alone_can_be_drawn() -> None:
+    def frame(params: dict[str, Any]) -> Any:
+        if params["whole"]:
+            return vg.live.plane("P", [[0.5]], (0, 1), (0, 1), points=[[0.1, 0.2]], classes=[1])
+        return {"key": "L", "kind": "lines"}
+
+    live = vg.live.Page(frame, [vg.live.Switch("whole", True)])
+    with browser() as chromium, Server(live, port=0) as server:
+        tab = chromium.new_page()
+        errors: list[str] = []
+        tab.on("pageerror", lambda error: errors.append(str(error)))
+        tab.goto(server.url)
+        tab.locator("figure .legend").wait_for()
+        assert not tab.locator(".seen > .wrong").is_visible()
+        tab.locator('[data-name="whole"]').click()
+        tab.locator(".seen > .wrong").wait_for()
+        assert "A picture cannot be drawn" in tab.locator(".seen > .wrong").inner_text()
+        tab.locator('[data-name="whole"]').click()
+        tab.locator(".seen > .wrong").wait_for(state="hidden")
+        assert errors == []

@@ -116,7 +116,10 @@ class Slider(Control):
             _validate.real("value", self.value, minimum=low, maximum=high)
         if self.step is not None:
             _validate.real("step", self.step, above=0)
-        _validate.boolean("integer", self.integer)
+        if _validate.boolean("integer", self.integer):
+            for name, number in (("low", low), ("high", high), ("value", self.value)):
+                if number is not None and number != round(number):
+                    raise ValueError(f"{name}: expected a whole number, got {number}")
         if self.values is not None and self.value is not None:
             self._one("value", self.value)
 

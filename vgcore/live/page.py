@@ -16,7 +16,7 @@ from vgcore import _validate
 from vgcore._files import Path
 from vgcore.live.controls import Control, InvalidError, checked, on_side
 from vgcore.live.packing import pack
-from vgcore.live.pictures import Picture
+from vgcore.live.pictures import KINDS, Picture
 
 Settings = dict[str, Any]
 _MOST_SESSIONS = (
@@ -150,7 +150,7 @@ class Live(ABC):
             told = {"message": str(error), "control": error.control, "side": error.side}
         except MemoryError:
             told = {"message": "there is not enough memory for this; choose something smaller"}
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             told = {"message": f"{type(error).__name__}: {error}"}
         turn = params.get("turn") if isinstance(params, Mapping) else None
         return pack({"error": told, **({"turn": turn} if isinstance(turn, int) else {})})
@@ -381,7 +381,7 @@ class Page(Live):
                 made = asked.session.held["made"] = _Made(
                     asked.turn, self._draw(dict(asked.settings[0]))
                 )
-            if made.new or asked.steps != 0:
+            if made.new or made.wrong or asked.steps != 0:
                 made.go_on()
         return {
             "pictures": made.pictures,
@@ -397,14 +397,20 @@ class _Made:
         self.turn, self._given, self.yields = turn, given, isinstance(given, Iterator)
         self.pictures: list[Picture] = []
         self.new, self.over = True, False
+        self.wrong: Exception | None = None  # which ends what is yielded
 
     def go_on(self) -> None:
         """Make the next pictures."""
         self.new = False
+        if self.wrong is not None:
+            raise self.wrong
         try:
             self.pictures = _pictures(next(self._given) if self.yields else self._given)
         except StopIteration:
             self.over = True
+        except Exception as error:
+            self.wrong = error
+            raise
 
 
 def _pictures(given: Any) -> list[Picture]:
@@ -412,7 +418,7 @@ def _pictures(given: Any) -> list[Picture]:
     expected = "a picture, as vgcore.live.lines, heat and plane make them, or a list of such"
     made = [given] if isinstance(given, Mapping) else [*_validate.items("frame", given, expected)]
     for each in made:
-        if not isinstance(each, Mapping) or not {"key", "kind"} <= each.keys():
+        if not isinstance(each, Mapping) or "key" not in each or each.get("kind") not in KINDS:
             raise TypeError(f"frame: expected {expected}, got a list with {_validate.kind(each)}")
     keys = Counter(each["key"] for each in made)
     if len(keys) < len(made):

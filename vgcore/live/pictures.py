@@ -12,6 +12,8 @@ from vgcore import _validate
 
 Picture = dict[str, Any]
 Places = Sequence[str] | ArrayLike
+KINDS = "lines", "heat", "plane"
+_MOST_CLASSES = 100  # of a plane: each is an entry of its legend
 
 
 def lines(
@@ -54,7 +56,7 @@ def lines(
     if not named:
         raise ValueError("values: expected at least one line, got none")
     drawn = [
-        {"name": name, "values": _numbers("values", each, 1), "look": {"hue": i % 6}}
+        {"name": str(name), "values": _numbers("values", each, 1), "look": {"hue": i % 6}}
         for i, (name, each) in enumerate(named.items())
     ]
     longest = max(len(each["values"]) for each in drawn)
@@ -168,7 +170,7 @@ def plane(
     """
     given = np.asarray(values)
     cells = _numbers("values", given, 2).astype(np.float32)
-    number = int(given.max()) + 1 if given.dtype.kind in "iu" and given.size else 0
+    number = _classes("values", given) if given.dtype.kind in "iu" else 0
     told: Picture = {
         **_about("plane", title, key, note, ""),
         "x": [float(each) for each in x],
@@ -180,13 +182,25 @@ def plane(
     }
     if points is not None:
         told["points"] = _numbers("points", points, 2).astype(np.float32)
-        which = np.zeros(len(told["points"])) if classes is None else np.asarray(classes)
+        which = np.zeros(len(told["points"]), int) if classes is None else np.asarray(classes)
+        _classes("classes", which)
         told["point_classes"] = which.astype(np.uint8)
         if which.shape != (len(told["points"]),):
             raise ValueError(
                 f"classes: expected one for each of {len(told['points'])} points, got {which.shape}"
             )
     return {**told, **more}
+
+
+def _classes(argument: str, given: NDArray[Any]) -> int:
+    """How many classes there are, up to the largest number of one."""
+    if not given.size:
+        return 0
+    if given.min() < 0 or given.max() >= _MOST_CLASSES:
+        raise ValueError(
+            f"{argument}: expected classes from 0 to {_MOST_CLASSES - 1}, got {given.min()} to {given.max()}"
+        )
+    return int(given.max()) + 1
 
 
 def _about(kind: str, title: str, key: str, note: str, label: str) -> Picture:

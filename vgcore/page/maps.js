@@ -193,5 +193,6 @@ function pointPaths({ points = [], pointClasses = [], x, y }, { X, Y }) {
     const which = pointClasses[i] ?? 0;
     paths[which] = (paths[which] ?? "") + MARKERS[which % MARKERS.length](X(across), Y(up), 2.6);
   }
-  return paths.map((d, which) => node("path", { d, tint: HUES[which % HUES.length], class: "point" }));
+  const all = Array.from(paths, (d = "") => d); // there are classes without points
+  return all.map((d, which) => node("path", { d, tint: HUES[which % HUES.length], class: "point" }));
 }

@@ -27,8 +27,11 @@ function sliderValue({ low, high, log, integer, step, values }, share) {
   if (share >= 1) return high;
   const value = log ? low * (high / low) ** share : low + share * (high - low);
   if (integer) return Math.round(value);
-  if (step && !log) return Number((low + Math.round((value - low) / step) * step).toPrecision(6));
-  return Number(value.toPrecision(3));
+  // More digits than three where both ends begin with the same ones
+  const more = Math.max(Math.ceil(Math.log10(Math.max(Math.abs(low), Math.abs(high)) / (high - low))), 0);
+  const exact = step && !log ? low + Math.round((value - low) / step) * step : value;
+  const rounded = Number(exact.toPrecision(Math.min((step && !log ? 6 : 3) + more, 17)));
+  return Math.min(Math.max(rounded, low), high);
 }
 
 /**

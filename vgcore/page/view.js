@@ -219,7 +219,13 @@ class View {
     const { frame } = this;
     this.frame = null;
     if (!frame || frame.turn !== this.turn || !this.host.isConnected) return;
-    this.gallery.show(frame.pictures, frame.keys);
+    try {
+      this.gallery.show(frame.pictures, frame.keys);
+    } catch (error) {
+      console.error(error);
+      this.refuse({ message: `A picture cannot be drawn: ${/** @type {Error} */ (error).message}` });
+      return;
+    }
     if (this.gallery.lacking.length) this.resume();
     this.telling.show(frame);
     if (frame.marks) this.panels.mark(frame.marks);
