@@ -11,7 +11,7 @@ from vgcore import consoles, live
 
 _Port = Annotated[int | None, typer.Option(help="On 127.0.0.1; 0 picks one that is free.")]
 _Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in a browser.")]
-_Scene = Annotated[str | None, typer.Option(help="What to begin with.")]
+_Scene = Annotated[str, typer.Option(help=f"What to begin with: {', '.join(live.SCENES)}.")]
 _Export = Annotated[
     Path | None, typer.Option(help="Write a site for any web server to this folder instead.")
 ]
@@ -24,7 +24,7 @@ _Wheel = Annotated[Path | None, typer.Option(help="For --export: vgcore's wheel 
 def command(
     port: _Port = None,
     browser: _Browser = True,
-    scene: _Scene = None,
+    scene: _Scene = "sigmoid_depth",
     export: _Export = None,
     pyodide: _Pyodide = None,
     wheel: _Wheel = None,

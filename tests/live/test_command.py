@@ -72,7 +72,7 @@ def test_a_site_is_written(tmp_path: Path, wheel: Path) -> None:
     assert done.exit_code == 0, done.output
     assert f"Site: {folder / 'index.html'}" in done.stdout
     assert files(folder) == OWN
-    assert "vg.live.playground(None)" in (folder / "page.py").read_text(encoding="utf-8")
+    assert "vg.live.playground('sigmoid_depth')" in (folder / "page.py").read_text(encoding="utf-8")
     refused = vgcore("--export", tmp_path, "--wheel", wheel)
     assert refused.exit_code == 1 and "error: folder: expected an empty one" in refused.stderr
 

@@ -88,7 +88,8 @@ def told(diagnosis: Diagnosis, values: Values, most: int = 3) -> dict[str, Any]:
     Returns
     -------
     dict
-        "text"; "ill", whether an illness was found; "cures": a name, why, and settings each.
+        "text"; "ill", whether it is the symptom of an illness, and not only worth knowing; "cures": a name and
+        settings each.
     """
     found = sorted(diagnosis.findings, key=lambda each: (not each.ill, not _is_symptom(each)))
     if not found:
@@ -99,8 +100,9 @@ def told(diagnosis: Diagnosis, values: Values, most: int = 3) -> dict[str, Any]:
         change = _change(key, values)
         if change and len(cures) < most:
             cures.append({"name": CHANGES[key].name, "settings": change})
-    text = f"{finding.title}. {finding.sentence}"
-    return {"text": text, "ill": _is_symptom(finding), "cures": cures}
+    ill = _is_symptom(finding)
+    known = "" if ill else "No illness, but worth knowing: "
+    return {"text": f"{known}{finding.title}. {finding.sentence}", "ill": ill, "cures": cures}
 
 
 def _is_symptom(finding: Finding) -> bool:

@@ -76,7 +76,7 @@ class Playground(Live):
         """What the page is made of."""
         scenes = [
             {"name": name, "title": each.title, "lesson": each.lesson, "settings": each.settings}
-            | ({} if each.other is None else {"other": each.other})
+            | ({} if each.other is None else {"other": each.other, "moves": each.moves})
             for name, each in SCENES.items()
         ]
         return {
@@ -173,7 +173,8 @@ class Playground(Live):
                     if picture is not None:
                         run.told[key, i] = course.step
                         made.append(picture)
-        return [{**each, "order": _order(str(each.get("base", each["key"])))} for each in made]
+        order = _order(run)
+        return [{**each, "order": order.index(str(each.get("base", each["key"])))} for each in made]
 
 
 def _verdicts(run: Run, asked: Asked) -> list[Any]:
@@ -233,10 +234,10 @@ def _spread(last: int, count: int) -> list[int]:
     return found
 
 
-def _order(key: str) -> int:
-    """Where a picture stands: what goes through time is first where there is time."""
-    keys = [*sights.OVER_BOTH, *sights.OF_EACH]
-    return -1 if key == "time" else keys.index(key)
+def _order(run: Run) -> list[str]:
+    """Keys of pictures as they stand: the gradient over what the network is deep in, and what it learns."""
+    first = ["time" if run.courses[0].task.in_time else "delta", "loss", "prediction"]
+    return [*first, *(key for key in (*sights.OVER_BOTH, *sights.OF_EACH) if key not in first)]
 
 
 def _keys(run: Run) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -19,39 +19,44 @@ class Scene:
         Of the controls, of network A; the others are as by default.
     other : dict or None
         What is other of network B; None where there is one network alone.
+    moves : {"A", "B"}
+        Whose controls the lesson has moved: of two networks, those that are seen first.
     """
 
     title: str
     lesson: str
     settings: dict[str, Any]
-    other: dict[str, Any] | None = field(default=None)
+    other: dict[str, Any] | None = None
+    moves: str = "B"
 
 
 SCENES = {
     "sigmoid_depth": Scene(
         "Sigmoid depth",
-        "Each sigmoid layer passes on a quarter of the gradient at most, so that of the first layer is a "
-        "product of as many small factors as there are layers. Move A's depth: the line grows longer and "
-        "steeper, and the loss stays where guessing is. Network B has ReLUs with He's start, whose line is "
-        "level.",
+        "Each sigmoid layer passes on a quarter of the gradient at most, so the first layer's gradient is a "
+        "product of as many small factors as there are layers. Move A's depth: with each layer more, the "
+        "left end of A's line falls by the same factor, and the loss stays where guessing is. Network B has "
+        "ReLUs with He's start, whose line is level.",
         {"data": "circles", "depth": 10, "activation": "sigmoid", "start": "xavier_normal", "rate": 0.1},
         {"activation": "relu", "start": "he_normal"},
+        moves="A",
     ),
     "he_start": Scene(
         "He's start",
         "A ReLU sets half of its inputs to 0, so weights must be drawn √2 times as wide as for tanh to make "
-        "up for it. With LeCun's start A's outputs and gradients shrink by √2 with each layer, and 30 "
-        "layers learn nothing; B starts as He proposed in 2015. Move σw with a Gaussian start to see the "
-        "slope turn at √2.",
-        {"data": "circles", "depth": 30, "activation": "relu", "start": "lecun_normal", "rate": 0.05},
+        "up for it. With LeCun's start A's outputs and gradients shrink by √2 with each layer, and 20 "
+        "layers learn next to nothing; B starts as He proposed in 2015. Give A a Gaussian start and move "
+        "σw: the slope turns at √2.",
+        {"data": "circles", "depth": 20, "activation": "relu", "start": "lecun_normal", "rate": 0.05},
         {"start": "he_normal"},
+        moves="A",
     ),
     "edge_of_chaos": Scene(
         "Edge of chaos",
         "A wide random tanh network shrinks gradients when σw is below 1 and blows them up above it, and at "
         "1 it does neither: the edge of chaos. Move σw over the mark and watch the dashed line of theory "
-        "swing from falling to rising, with the measured one on it. A deep network trains only near that "
-        "edge.",
+        "turn over, and the pale one, measured at the start, go with it. A deep network trains only near "
+        "that edge.",
         {"data": "circles", "depth": 50, "width": 100, "activation": "tanh", "sigma_w": 1.6, "rate": 0.01},
     ),
     "dead_relu": Scene(
@@ -59,7 +64,7 @@ SCENES = {
         "A ReLU whose input is negative for every sample passes no gradient, so it never learns again: it "
         "is dead. A's learning rate is so high that the first steps throw many units beyond return, as the "
         "picture of dead units shows. B is the same network with leaky ReLUs, which are never quite off.",
-        {"data": "moons", "depth": 6, "activation": "relu", "start": "he_normal", "rate": 1.0},
+        {"data": "moons", "depth": 6, "activation": "relu", "start": "he_normal", "rate": 0.8},
         {"activation": "leaky_relu"},
     ),
     "batch_norm": Scene(
@@ -83,19 +88,20 @@ SCENES = {
         "RNN against LSTM",
         "Through time the same matrix is multiplied again and again, so an RNN's gradient fades with every "
         "timestep that it goes back. The LSTM's cell is added to instead of multiplied, and its forget "
-        "gate, open at the start, lets the gradient through. Move T: the RNN's line is a slope, the LSTM's "
-        "bends.",
+        "gate, open at the start, lets the gradient through. Move T: the RNN's line falls on and on, "
+        "the LSTM's stays up.",
         {"data": "adding", "length": 60, "cell": "RNN", "width": 32, "start": "xavier_normal",
-         "optimizer": "Adam", "rate": 0.003},
-        {"cell": "LSTM", "forget_bias": 2.0},
+         "optimizer": "Adam", "rate": 0.001},
+        {"cell": "LSTM", "forget_bias": 3.0},
     ),
     "clipping": Scene(
         "Clipping's cliff",
-        "An RNN whose weights are a little too large is a cliff: almost flat, then a gradient of thousands "
-        "that throws the weights far away. Watch A's loss leap, and its updates; B sees the same gradients "
-        "but clips their norm to 1. Clipping cures explosions, not vanishing: what is too small stays so.",
-        {"data": "temporal_order", "length": 50, "cell": "RNN", "width": 50, "start": "gaussian",
-         "sigma_w": 1.5, "rate": 0.1},
+        "The loss of an RNN whose weights are a little too large has cliffs, and a single minibatch that "
+        "falls on one throws the weights far away. A takes each step as it comes: its loss leaps, and stays "
+        "where guessing is; B clips the gradient's norm to 1, and learns. Clipping cures explosions, not "
+        "vanishing: what is too small stays so.",
+        {"data": "temporal_order", "length": 20, "cell": "RNN", "width": 50, "start": "gaussian",
+         "sigma_w": 1.5, "rate": 0.2},
         {"clipped": True, "clip": 1.0},
     ),
     "forget_bias": Scene(
@@ -104,7 +110,7 @@ SCENES = {
         "gradient, at each timestep. A bias of 3 opens it to 0.95 from the start. Move B's bias and watch "
         "the gradient through time fall or stand.",
         {"data": "adding", "length": 100, "cell": "LSTM", "width": 32, "start": "xavier_normal",
-         "forget_bias": 0.0, "optimizer": "Adam", "rate": 0.01},
+         "forget_bias": 0.0, "optimizer": "Adam", "rate": 0.001},
         {"forget_bias": 3.0},
     ),
 }  # fmt: skip

@@ -94,7 +94,7 @@ def through_time(courses: Sequence[Course], expected: Sequence[Expected | None])
             "lines",
             "time",
             "Gradient through time",
-            "of the first recurrent layer's hidden state",
+            "of the first recurrent layer",
             "‖∂L/∂h_t‖",
         ),
         "log": True,
@@ -157,9 +157,10 @@ def _line(i: int, count: int, values: Array, none: Array | None = None) -> Pictu
 
 
 def _theory(i: int, count: int, values: Array) -> Picture:
-    name = f"{NAMES[i]}, theory at the start" if count > 1 else "theory, at the start"
-    look = {"hue": "theory", **({"of": i} if count > 1 else {})}
-    return {"name": name, "values": values, "look": look}
+    if count == 1:
+        return {"name": "theory, at the start", "values": values, "look": {"hue": "theory"}}
+    name = f"{NAMES[i]}, theory at the start"
+    return {"name": name, "values": values, "look": {"hue": "theory", "of": i}}
 
 
 def _over_layers(

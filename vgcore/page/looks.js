@@ -118,8 +118,13 @@ function familiar(i) {
 
 /** What is expected, under what is: no hue of its own. @type {Look} */
 const THEORY = { colour: ["#5c5c66", "#a5a5b2"], dash: "4 3", marker: null, weight: "thin" };
+/** What is expected of one of several. @param {number} [i] @returns {Look} */
+function theory(i) {
+  return i === undefined ? THEORY : { ...THEORY, colour: HUES[i % HUES.length], dash: "2 3" };
+}
+
 /** What was before, or is beside the point. @type {Look} */
-const FAINT = { colour: ["#c3c3cc", "#55555f"], dash: "", marker: null, weight: "thin" };
+const FAINT = { colour: ["#92929e", "#7a7a86"], dash: "", marker: null, weight: "thin" };
 
 /** By class; "line strong" is what it adds to "line". @type {Record<string, Style>} */
 const STYLES = {

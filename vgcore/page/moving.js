@@ -1,7 +1,7 @@
 // A picture that is drawn anew many times a second: on a canvas, while the page around it changes only where what
 // it says does. Needs figure.js, paint.js and saving.js.
 
-/** @typedef {{hue: number | "theory" | "faint", dash?: string, of?: number}} SentLook of: whose theory it is */
+/** @typedef {{hue: number | "theory" | "faint", of?: number, dash?: string}} SentLook of: of which line a theory is */
 /** @typedef {Omit<Line, "look"> & {look: SentLook}} SentLine */
 /**
  * @typedef {{key: string, title: string, note?: string, steady?: boolean, height?: number, chosen?: number,
@@ -30,9 +30,8 @@
  * @param {SentLook} look
  * @returns {Look}
  */
-function lookOf({ hue, dash, of }) {
-  const theory = of === undefined ? THEORY : { ...THEORY, colour: familiar(of).colour };
-  const look = hue === "theory" ? theory : hue === "faint" ? FAINT : familiar(hue);
+function lookOf({ hue, of, dash }) {
+  const look = hue === "theory" ? theory(of) : hue === "faint" ? FAINT : familiar(hue);
   return dash === undefined ? look : { ...look, dash };
 }
 

@@ -3,7 +3,8 @@
 const SIDES = ["A", "B"];
 const MANY_CONTROLS = 4; // of more, a narrow page begins with the pictures
 
-/** @typedef {{name: string, title: string, lesson: string, settings: Settings, other?: Settings}} Scene */
+/** @typedef {{name: string, title: string, lesson: string, settings: Settings, other?: Settings,
+ *   moves?: string}} Scene moves: whose controls the lesson has moved */
 
 class Panels {
   /**
@@ -46,11 +47,11 @@ class Panels {
     });
   }
 
-  /** Have the controls of one network, or of two. @param {boolean} two */
-  pair(two) {
+  /** Have the controls of one network, or of two. @param {boolean} two @param {number} seen first */
+  pair(two, seen) {
     this.two = two && this.panels.length > 1;
     this.tabbed.hidden = !this.two;
-    this.turnTo(this.two ? 1 : 0);
+    this.turnTo(this.two ? seen : 0);
   }
 
   /** The values of the controls of each network. */
@@ -58,10 +59,10 @@ class Panels {
     return this.panels.slice(0, this.two ? 2 : 1).map(({ values }) => values);
   }
 
-  /** @param {Settings[]} settings of one network or two */
-  begin([first, second]) {
+  /** @param {Settings[]} settings of one network or two @param {number} seen of which controls are seen first */
+  begin([first, second], seen) {
     this.panels[0].set(first);
-    this.pair(Boolean(second));
+    this.pair(Boolean(second), seen);
     if (!second || !this.two) return;
     this.panels[1].set(second);
     this.share(0, this.shared);

@@ -118,8 +118,7 @@ class View {
   visit() {
     const given = this.links ? linked(this.page.controls, location.hash) : null;
     if (!given) return false;
-    this.scenes.tell(given.scene ?? "");
-    this.start(given.settings);
+    this.start(given.settings, this.scenes.tell(given.scene ?? "")?.moves);
     this.play(true);
     return true;
   }
@@ -268,13 +267,13 @@ class View {
     if (!scene) return;
     const given = Object.fromEntries(this.page.controls.map((control) => [control.name, control.value]));
     const own = { ...given, ...scene.settings, ...more };
-    this.start(scene.other ? [own, { ...own, ...scene.other }] : [own]);
+    this.start(scene.other ? [own, { ...own, ...scene.other }] : [own], scene.moves);
     this.play(true);
   }
 
-  /** @param {Settings[]} settings of one network or two */
-  start(settings) {
-    this.panels.begin(settings);
+  /** @param {Settings[]} settings of one network or two @param {string} [moves] whose controls are seen first */
+  start(settings, moves = "B") {
+    this.panels.begin(settings, SIDES.indexOf(moves));
     this.toolbar.comparing = this.panels.two;
     this.restart();
   }
