@@ -88,7 +88,7 @@ def told(diagnosis: Diagnosis, values: Values, most: int = 3) -> dict[str, Any]:
     Returns
     -------
     dict
-        "text"; "ill", whether it is the symptom of an illness, and not only worth knowing; "cures": a name and
+        "text"; "ill", whether it is a symptom of an illness, and not only worth knowing; "cures": a name and
         settings each.
     """
     found = sorted(diagnosis.findings, key=lambda each: (not each.ill, not _is_symptom(each)))
