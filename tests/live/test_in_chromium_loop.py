@@ -123,6 +123,19 @@ def test_settings_stand_in_the_address_and_come_back(chromium: Any) -> None:
         assert [each["depth"] for each in tab.settings] == [2, 7]
         tab.page.evaluate("(link) => { location.href = link; }", link)
         tab.until(lambda: tab.settings == settings, "the first link's settings")
+        tab.page.evaluate("location.hash = ''")  # as is the address that the page was opened at
+        tab.until(lambda: tab.settings[0]["activation"] != "formula", "what Python began with")
+        assert [each["depth"] for each in tab.settings] == [4, 4]
+
+
+def test_an_address_without_settings_is_what_python_began_with(chromium: Any) -> None:
+    with opened(chromium, vg.live.playground(depth=4)) as tab:
+        settings = tab.settings
+        tab.page.evaluate("location.hash = '#scene=skips&depth=7&width=9'")
+        tab.until(lambda: tab.settings[0]["width"] == 9, "the pasted link's settings")
+        tab.page.evaluate("location.hash = ''")
+        tab.until(lambda: tab.settings == settings, "what Python began with")
+        assert tab.find('[data-name="scene"]').input_value() == ""
 
 
 @pytest.mark.parametrize(

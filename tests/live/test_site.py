@@ -103,6 +103,7 @@ def test_code_may_be_a_file(tmp_path: Path, wheel: Path) -> None:
         ("pag = 1", "code: expected Python that makes `page`, a live page; got none"),
         ("page = 1", "a live page; got .*int"),
         ("page = (", "code: .*SyntaxError"),
+        ("import sys; sys.exit()", "code: .*SystemExit"),
         ("import vgcore.nowhere", "code: .*ModuleNotFoundError.*nowhere"),
     ],
 )

@@ -100,7 +100,7 @@ def _made(code: str) -> Live:
     names: dict[str, Any] = {"__name__": "page"}
     try:
         exec(compile(code, "page.py", "exec"), names)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"code: expected Python that makes `page`, got {type(error).__name__}: {error}"
         ) from error

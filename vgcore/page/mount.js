@@ -43,7 +43,7 @@ class LivePage {
     for (const watched of [document.documentElement, document.body])
       this.schemes.observe(watched, { attributes: true });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.follow(), until);
-    if (links) addEventListener("hashchange", () => this.view?.visit(), until);
+    if (links) addEventListener("hashchange", () => this.view?.begin(), until);
     this.follow();
     this.asking.pump();
   }

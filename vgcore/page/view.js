@@ -110,8 +110,16 @@ class View {
     const { scene, settings, plays } = this.page;
     this.playing = Boolean(plays);
     if (scene) this.enter(scene, settings);
-    else this.start([{ ...this.panels.settings[0], ...settings }]);
+    else {
+      this.scenes.tell("");
+      this.start([{ ...this.defaults, ...settings }]);
+    }
     this.play(this.playing);
+  }
+
+  /** The values that the controls have by themselves. */
+  get defaults() {
+    return Object.fromEntries(this.page.controls.map(({ name, value }) => [name, value]));
   }
 
   /** Begin with what the page's address says; whether it says something. */
@@ -265,8 +273,7 @@ class View {
   enter(name, more = {}) {
     const scene = this.scenes.tell(name);
     if (!scene) return;
-    const given = Object.fromEntries(this.page.controls.map((control) => [control.name, control.value]));
-    const own = { ...given, ...scene.settings, ...more };
+    const own = { ...this.defaults, ...scene.settings, ...more };
     this.start(scene.other ? [own, { ...own, ...scene.other }] : [own], scene.moves);
     this.play(true);
   }
