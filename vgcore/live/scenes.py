@@ -34,8 +34,8 @@ SCENES = {
     "sigmoid_depth": Scene(
         "Sigmoid depth",
         "A sigmoid's slope is a quarter at most, so the gradient of A's first layer is a product of as many "
-        "small factors as there are layers. Move A's depth: the line grows longer, not flatter, and the loss "
-        "stays where guessing is. Network B has ReLUs with He's start, whose line is nearly level.",
+        "small factors as there are layers. Move A's depth: the line grows longer, not flatter, and the "
+        "loss stays where guessing is. Network B has ReLUs with He's start, whose line is nearly level.",
         {"data": "circles", "depth": 10, "activation": "sigmoid", "start": "xavier_normal", "rate": 0.1},
         {"activation": "relu", "start": "he_normal"},
         moves="A",
@@ -55,8 +55,8 @@ SCENES = {
         "Edge of chaos",
         "At its start a wide tanh network shrinks gradients if σw is below 1 and blows them up if it is far "
         "above; near 1, at the edge of chaos, they arrive about as they set out. Move σw over the mark: "
-        "theory's dashed line swings from rising to falling, with the line of the start on it. At 0.7 and at 2.5 "
-        "these 50 layers learn nothing, from 1 to 1.3 they soon know the digits.",
+        "theory's dashed line swings from rising to falling, with the line of the start on it. At 0.7 and "
+        "at 2.5 these 50 layers learn nothing, from 1 to 1.3 they soon know the digits.",
         {"data": "digits", "depth": 50, "width": 100, "activation": "tanh", "sigma_w": 0.7, "rate": 0.01},
     ),
     "dead_relu": Scene(
@@ -89,10 +89,10 @@ SCENES = {
     ),
     "rnn_lstm": Scene(
         "RNN against LSTM",
-        "Through time the same matrix is multiplied again and again, so at the start an RNN's gradient fades "
-        "with every timestep that it goes back. The LSTM's cell is added to instead of multiplied, and its "
-        "forget gate, open at the start, lets the gradient through: B soon knows the order of two symbols "
-        "that were seen long ago. Move T: A's line reaches down further, B's end stays where it is.",
+        "Through time the same matrix is multiplied again and again, so at the start an RNN's gradient "
+        "fades with every timestep that it goes back. The LSTM's cell is added to instead of multiplied, "
+        "and its forget gate, open at the start, lets the gradient through: B soon knows the order of two "
+        "symbols that were seen long ago. Move T: A's line reaches down further, B's end stays where it is.",
         {"data": "temporal_order", "length": 60, "cell": "RNN", "width": 32, "sigma_w": 0.8,
          "optimizer": "Adam", "rate": 0.001},
         {"cell": "LSTM", "forget_bias": 3.0},

@@ -1,5 +1,7 @@
 // A live page in an element, whichever host answers. Needs view.js and asking.js.
 
+const AWAY = 500; // milliseconds between two looks at whether it is back
+
 /**
  * Show a live page.
  * @param {HTMLElement} el where
@@ -21,6 +23,7 @@ class LivePage {
   constructor(el, step, links) {
     this.links = links;
     this.el = el;
+    this.shown = false; // whether it has been in the document: some hosts put it there later
     this.host = html("div", { class: "vgcore" });
     el.replaceChildren(this.host);
     const shadow = this.host.attachShadow({ mode: "open" });
@@ -68,11 +71,19 @@ class LivePage {
 
   /** @returns {object | null} what is asked for next */
   next() {
-    if (document.hidden) return null;
+    if (document.hidden || this.isAway()) return null;
     const { session, view } = this;
     if (!view) return this.asking.underWay ? null : { session, page: true };
     const params = view.params(this.asking.underWay > 0);
     return params && { session, ...params };
+  }
+
+  /** Whether it has been taken from the document, as notebooks do with what is out of sight; looks again if so. */
+  isAway() {
+    const { isConnected } = this.host;
+    this.shown ||= isConnected;
+    if (this.shown && !isConnected) setTimeout(() => this.asking.pump(), AWAY);
+    return this.shown && !isConnected;
   }
 
   /** @param {any} frame @param {number} asked of which request it is the answer */

@@ -4,6 +4,7 @@
 const FRAME_SECONDS = 0.02; // that a frame may train
 const QUICK_SECONDS = 0.008; // ... of one that shows what a moved control does
 const PATIENCE = 250; // milliseconds until something is asked for that takes its time, while nothing trains
+const SLOW_FRAME = 700; // milliseconds without a frame, of which the reader is told
 const REMEMBERING = 200; // milliseconds between two changes of the address: browsers allow a few a second
 
 /**
@@ -38,6 +39,7 @@ class View {
     this.unsettled = true; // whether something is to come although nothing trains
     this.waits = 0; // until when nothing is asked, by the clock
     this.timer = 0;
+    this.slow = 0; // a timer, too: of what takes long
     /** @type {any} */
     this.frame = null; // that is to be drawn
     this.panels = new Panels(
@@ -133,6 +135,7 @@ class View {
 
   end() {
     clearTimeout(this.timer);
+    clearTimeout(this.slow);
     this.remembering.end();
     this.gallery.end();
   }
@@ -243,6 +246,7 @@ class View {
   /** These settings cannot be, or something went wrong with them. @param {Wrong} wrong */
   refuse({ message, control = "", side = 0 }) {
     this.fresh = this.unsettled = false;
+    this.telling.tell([]);
     if (control) this.stuck = this.turn;
     else this.play(false);
     this.complain(message, control, side);
@@ -323,6 +327,8 @@ class View {
     this.fresh = true;
     this.waits = 0;
     this.remembering.soon();
+    clearTimeout(this.slow);
+    this.slow = window.setTimeout(() => this.fresh && this.telling.tell(["working …"]), SLOW_FRAME);
     this.ask(true);
   }
 
