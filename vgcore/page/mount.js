@@ -23,6 +23,7 @@ class LivePage {
   constructor(el, step, links) {
     this.links = links;
     this.el = el;
+    this.looking = 0; // a timer, while it is away
     this.shown = false; // whether it has been in the document: some hosts put it there later
     this.host = html("div", { class: "vgcore" });
     el.replaceChildren(this.host);
@@ -82,8 +83,12 @@ class LivePage {
   isAway() {
     const { isConnected } = this.host;
     this.shown ||= isConnected;
-    if (this.shown && !isConnected) setTimeout(() => this.asking.pump(), AWAY);
-    return this.shown && !isConnected;
+    if (!this.shown || isConnected) return false;
+    this.looking ||= window.setTimeout(() => {
+      this.looking = 0;
+      this.asking.pump();
+    }, AWAY);
+    return true;
   }
 
   /** @param {any} frame @param {number} asked of which request it is the answer */
