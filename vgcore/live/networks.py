@@ -100,7 +100,8 @@ def built(values: Values, x: Any) -> Sequential:
         try:
             activations.formula(values["formula"])
         except (TypeError, ValueError) as error:
-            raise InvalidError("formula", str(error)) from None
+            told = str(error).removeprefix("text: ")  # the argument's name there
+            raise InvalidError("formula", f"formula: {told}") from None
     names = {"vg": _Namespace, "x": x}
     exec(code(values), names)
     model: Sequential = names["model"]

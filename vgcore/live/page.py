@@ -89,7 +89,13 @@ class Live(ABC):
     """
 
     def __init__(self, controls: Iterable[Control], *, title: str, about: str = "") -> None:
-        self.controls = tuple(controls)
+        self.controls = () if isinstance(controls, Control) else tuple(controls)
+        if isinstance(controls, Control) or not all(
+            isinstance(each, Control) for each in self.controls
+        ):
+            raise TypeError(
+                f"controls: expected a list of Slider, Choice, Switch or Text; got {controls!r}"
+            )
         names = [each.name for each in self.controls]
         for name in names:
             if names.count(name) > 1:

@@ -284,7 +284,7 @@ def _classes(course: Course) -> Picture:
     names = [str(i) for i in range(count)]
     right = float(np.mean(said == y))
     note = f"{100 * right:.0f} % right, {_now(course)}"
-    told = pictures.heat("What is taken for what", share, names, names, label="said", note=note)
+    told = pictures.heat("Confusion matrix", share, names, names, label="predicted", note=note)
     return {
         **told,
         "x": {"names": names, "label": "true"},

@@ -46,8 +46,8 @@ def export(
     folder : str or path
         To write to: a new one, an empty one, or one that was written by this.
     code : str or path
-        Python that makes ``page``, a live page, or a file of such: the browser runs it again, with NumPy,
-        vgcore and no other file.
+        Python that makes ``page``, a live page, or a file of such, by its path or a name that ends in .py:
+        the browser runs it again, with NumPy, vgcore and no other file.
     wheel : str or path, optional
         vgcore's wheel for Pyodide; left out, the newest in ``dist`` here, or in vgcore's own checkout.
     pyodide : str or path, optional
@@ -67,7 +67,10 @@ def export(
         If ``code`` makes no page, ``folder`` holds other things, or the wheel, Pyodide and this vgcore do
         not belong together.
     """
-    source = code if isinstance(code, str) else Path(code).read_text(encoding="utf-8")
+    is_name = isinstance(code, str) and code.endswith(".py") and "\n" not in code
+    source = (
+        code if isinstance(code, str) and not is_name else Path(code).read_text(encoding="utf-8")
+    )
     title = _made(source).title
     copied = wheel_at(wheel)
     needed = []

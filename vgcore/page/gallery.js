@@ -99,14 +99,15 @@ class Gallery {
 
   /** @param {Sent & {base?: string, order?: number, side?: number | null}} sent */
   pictureOf(sent) {
-    const known = this.pictures.get(sent.key);
-    if (known) return known;
     const base = sent.base ?? sent.key;
-    const order = String(sent.order ?? this.pictures.size);
     const paired = typeof sent.side === "number";
-    const made = new MovingPicture(paired ? this.pairOf(base, order) : this.root);
-    Object.assign(made.root.dataset, { base, key: sent.key });
+    const known = this.pictures.get(sent.key);
+    const order = String(sent.order ?? (known ? known.root.style.order : this.pictures.size));
+    const among = paired ? this.pairOf(base, order) : this.root;
+    const made = known ?? new MovingPicture(among);
     made.root.style.order = paired ? String(sent.side) : order;
+    if (known) return known;
+    Object.assign(made.root.dataset, { base, key: sent.key });
     this.pictures.set(sent.key, made);
     this.watching.observe(made.root);
     return made;
@@ -118,10 +119,11 @@ class Gallery {
    * @param {string} order
    */
   pairOf(base, order) {
+    /** @type {HTMLElement | null} */
     const known = this.root.querySelector(`.pair[data-pair="${CSS.escape(base)}"]`);
-    if (known) return known;
-    const made = html("div", { class: "pair", "data-pair": base, style: `order:${order}` });
-    this.root.append(made);
+    const made = known ?? html("div", { class: "pair", "data-pair": base });
+    made.style.order = order;
+    if (!known) this.root.append(made);
     return made;
   }
 

@@ -28,7 +28,7 @@ class Panels {
     this.tabbed = html("div", { class: "tabs", role: "tablist", hidden: true }, ...this.tabs);
     const all = html("div", { class: "sidebar" }, this.tabbed, ...this.panels.map(({ root }) => root));
     const many = controls.filter((each) => !isFixed(each)).length > MANY_CONTROLS;
-    const open = !(many && matchMedia("(max-width: 45rem)").matches);
+    const open = !(many && matchMedia("(max-width: 37rem)").matches);
     this.root = html(
       "details",
       { class: "folding", open, ontoggle: turned },
