@@ -172,6 +172,12 @@ console.log(JSON.stringify(shares.map((share) => sliderValue(control, share))));
     assert len({*values}) == (101 if step is None else min(101, round((high - low) / step) + 1))
 
 
+@pytest.mark.parametrize("given", ["depth", vg.live.Slider("depth"), [1]])
+def test_what_are_no_controls_is_told(given: Any) -> None:
+    with pytest.raises(TypeError, match="controls: expected a list of Slider, Choice"):
+        vg.live.Page(lambda params: None, given)
+
+
 def test_a_slider_may_have_some_values_alone() -> None:
     slider = vg.live.Slider("rate", values=[1e-3, 0.1, 1])
     assert (slider.low, slider.high, slider.default) == (1e-3, 1, 1e-3)

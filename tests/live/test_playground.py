@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -187,6 +188,19 @@ def test_cures_are_changes_of_the_catalogue_and_values_of_controls() -> None:
 def test_forget_gates_are_opened_more(bias: float, opened: float) -> None:
     values = checked(networks.CONTROLS, {"data": "adding", "cell": "LSTM", "forget_bias": bias})
     assert cures.SETTINGS["forget_bias"](values) == {"forget_bias": opened}
+
+
+def test_that_training_goes_on_is_no_verdict() -> None:
+    scene = vg.live.SCENES["sigmoid_depth"]
+    values = checked(networks.CONTROLS, scene.settings)
+    course = Course(values)
+    course.train(10.0, 20, lambda: False)
+    found = course.record().diagnose()
+    told = cures.told(found, values)
+    assert told["ill"] and told["text"].startswith("The gradient vanishes")
+    last = replace(found.findings[0], symptom="not_trained_long", ill=False)  # it trains on
+    healthy = cures.told(replace(found, findings=(last,)), values)
+    assert healthy["text"].startswith("No symptom") and not healthy["cures"]
 
 
 def test_theory_is_what_predict_says_at_the_scale_of_the_first_step(tab: Tab) -> None:

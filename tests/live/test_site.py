@@ -91,9 +91,10 @@ def test_a_site_holds_what_it_needs(tmp_path: Path, wheel: Path, pyodide: Path) 
     assert site.PYODIDE_ADDRESS in (folder / "worker.js").read_text(encoding="utf-8")
 
 
-def test_code_may_be_a_file(tmp_path: Path, wheel: Path) -> None:
+@pytest.mark.parametrize("kind", [Path, str])
+def test_code_may_be_a_file(tmp_path: Path, wheel: Path, kind: Any) -> None:
     (tmp_path / "lecture.py").write_text(CODE, encoding="utf-8")
-    index = vg.live.export(tmp_path / "site", tmp_path / "lecture.py", wheel=wheel)
+    index = vg.live.export(tmp_path / "site", kind(tmp_path / "lecture.py"), wheel=wheel)
     assert index.with_name("page.py").read_text(encoding="utf-8") == CODE
 
 
