@@ -200,7 +200,7 @@ def opened(
     chromium: Any, live: Any = None, *, url: str = "", of: str = "", **options: Any
 ) -> Iterator[Tab]:
     """A tab of a playground, or of what a server has at a URL; it fails if something is wrong in it."""
-    context = chromium.new_context(**{"viewport": {"width": 1300, "height": 1300}, **options})
+    context = chromium.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
     try:
         if url:
             tab = Tab(context, url + of)

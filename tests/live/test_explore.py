@@ -222,7 +222,7 @@ def test_the_record_is_shown_at_its_steps(case: Case) -> None:
         units = flow.unit_weight[layer][:, 1]
         np.testing.assert_array_equal(pictures["unit_steps"]["lines"][0]["values"], units)
         if layer in flow.time:
-            np.testing.assert_array_equal(line(pictures["time"], "∂L/∂h_t"), flow.time[layer][1])
+            np.testing.assert_array_equal(line(pictures["time"], "∂L/∂hₜ"), flow.time[layer][1])
 
 
 def test_without_a_record_all_is_of_now() -> None:
@@ -231,7 +231,7 @@ def test_without_a_record_all_is_of_now() -> None:
     now = case.model.gradient_flow(case.x, case.y, lengths=case.lengths)
     pictures = shown(page, layer="gru1")
     np.testing.assert_array_equal(pictures["layers"]["lines"][0]["values"], now.delta[0])
-    np.testing.assert_array_equal(line(pictures["time"], "∂L/∂h_t"), now.time["gru1"][0])
+    np.testing.assert_array_equal(line(pictures["time"], "∂L/∂hₜ"), now.time["gru1"][0])
     assert "steps" not in pictures
     assert "step" not in {each.name for each in page.controls}
 

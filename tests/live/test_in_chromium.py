@@ -17,6 +17,7 @@ from vgcore.live import networks
 from vgcore.live.controls import Choice, Slider, Switch, Text, checked
 
 SMALL = {"depth": 3, "width": 8, "length": 12}
+TALL = {"width": 1300, "height": 1400}  # all that is measured is seen
 OVER_LAYERS = "delta", "weight_grad", "update_ratio"
 
 
@@ -85,7 +86,7 @@ def make_shown(tab: Tab, control: Any) -> list[Any]:
 
 @pytest.mark.parametrize("data", ["circles", "adding"])
 def test_every_control_moves_the_pictures_to_what_vgcore_measures(chromium: Any, data: str) -> None:
-    with opened(chromium, vg.live.playground(data=data, clip=0.01, **SMALL)) as tab:
+    with opened(chromium, vg.live.playground(data=data, clip=0.01, **SMALL), viewport=TALL) as tab:
         tab.paused()
         for control in networks.CONTROLS[1:]:
             if data not in control.when.get("data", [data]):
@@ -194,7 +195,7 @@ def test_the_numbers_of_pictures_are_those_of_the_copied_lines(
 
 
 def test_two_networks_are_compared(chromium: Any) -> None:
-    with opened(chromium, vg.live.playground(data="circles", **SMALL)) as tab:
+    with opened(chromium, vg.live.playground(data="circles", **SMALL), viewport=TALL) as tab:
         tab.paused()
         compare = tab.find('[data-name="compare"]')
         tab.restarted(compare.check)

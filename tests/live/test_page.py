@@ -136,7 +136,8 @@ def test_an_error_stays_until_a_control_moves(page: vg.live.Page) -> None:
         for turn, n in [(0, 1)] * 3 + [(0, 0), (1, 0)]
     ]
     said = [each.get("error", {}).get("message") for each in told]
-    assert said == [None, *["ValueError: boom"] * 3, None]
+    line = breaking.__code__.co_firstlineno + 2
+    assert said == [None, *[f"ValueError: boom (line {line} of test_page.py)"] * 3, None]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ FIELDS = {
     "saturated": Field("Saturated outputs", "share", log=False, share=True),
     "dead": Field("Dead units", "share", log=False, share=True),
 }
-_OF_TIME = {"time": "∂L/∂h_t", "time_direct": "direct ∂L/∂h_t", "time_cell": "∂L/∂c_t"}
+_OF_TIME = {"time": "∂L/∂hₜ", "time_direct": "direct ∂L/∂hₜ", "time_cell": "∂L/∂cₜ"}
 _OF_UNITS = {
     "delta": "unit_delta",
     "weight_norm": "unit_weight",

@@ -91,13 +91,21 @@ def told(diagnosis: Diagnosis, values: Values, most: int = 3) -> dict[str, Any]:
         "text"; "ill", whether it is a symptom of an illness, and not only worth knowing; "cures": a name and
         settings each.
     """
-    for finding in sorted(diagnosis.findings, key=lambda each: (not each.ill, not _is_symptom(each))):
-        made = ((CHANGES[key].name, _change(key, values)) for key in SYMPTOMS[finding.symptom].cures)
+    for finding in sorted(
+        diagnosis.findings, key=lambda each: (not each.ill, not _is_symptom(each))
+    ):
+        made = (
+            (CHANGES[key].name, _change(key, values)) for key in SYMPTOMS[finding.symptom].cures
+        )
         cures = [{"name": name, "settings": change} for name, change in made if change][:most]
         ill = _is_symptom(finding)
         if ill or cures:  # else there is nothing to change: the page trains on by itself
             known = "" if ill else "No illness, but worth knowing: "
-            return {"text": f"{known}{finding.title}. {finding.sentence}", "ill": ill, "cures": cures}
+            return {
+                "text": f"{known}{finding.title}. {finding.sentence}",
+                "ill": ill,
+                "cures": cures,
+            }
     return {"text": "No symptom of an illness in what is recorded.", "ill": False, "cures": []}
 
 

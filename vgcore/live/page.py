@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import pathlib
 import threading
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +25,7 @@ _MOST_SESSIONS = (
     8  # pages that are open at once; of more, those that were quiet for longest begin anew
 )
 _SPEEDS = [("", "as fast as it goes"), ("slow", "3 frames a second")]
+_PACKAGE = pathlib.Path(__file__).parents[1]  # whose lines are no user's
 _LONGEST = 0.1  # seconds that a page may ask a frame to take
 
 
@@ -157,7 +160,7 @@ class Live(ABC):
         except MemoryError:
             told = {"message": "there is not enough memory for this; choose something smaller"}
         except (Exception, SystemExit) as error:
-            told = {"message": f"{type(error).__name__}: {error}"}
+            told = {"message": f"{type(error).__name__}: {error}{_where(error)}"}
         turn = params.get("turn") if isinstance(params, Mapping) else None
         return pack({"error": told, **({"turn": turn} if isinstance(turn, int) else {})})
 
@@ -417,6 +420,16 @@ class _Made:
         except Exception as error:
             self.wrong = error
             raise
+
+
+def _where(error: BaseException) -> str:
+    """The line of a user's own that an error came from, where there is one."""
+    own = [
+        each
+        for each in traceback.extract_tb(error.__traceback__)
+        if not pathlib.Path(each.filename).is_relative_to(_PACKAGE)
+    ]
+    return f" (line {own[-1].lineno} of {pathlib.Path(own[-1].filename).name})" if own else ""
 
 
 def _pictures(given: Any) -> list[Picture]:

@@ -288,7 +288,7 @@ def _code(course: Course, place: int) -> str:
             "",
             "flow = vg.GradientFlow()",
             f"model.fit(x, y, epochs={epochs}, batch_size={course.batch}, track=flow)",
-            "flow.plot()",
+            "flow.plot_time()" if course.task.in_time else "flow.plot()",
         ]
     )
 

@@ -95,7 +95,7 @@ def through_time(courses: Sequence[Course], expected: Sequence[Expected | None])
             "time",
             "Gradient through time",
             "of the first recurrent layer",
-            "‖∂L/∂h_t‖",
+            "‖∂L/∂hₜ‖",
         ),
         "log": True,
         "x": _timesteps(length),
@@ -182,17 +182,17 @@ def _over_layers(
 
 
 def _layers(count: int) -> Picture:
-    return _numbered(count, "layer, from the input on; the last one is the output", "layer")
+    return _numbered(count, "layer, from the input on; the last one is the output", "layer", 1)
 
 
 def _timesteps(count: int) -> Picture:
-    return _numbered(count, "timestep t", "timestep")
+    return _numbered(count, "timestep t", "timestep", 0)
 
 
-def _numbered(count: int, label: str, place: str) -> Picture:
-    """An axis from 1 on, all of which is shown."""
+def _numbered(count: int, label: str, place: str, first: int) -> Picture:
+    """An axis of numbers from the first on, all of which is shown."""
     return {
-        "values": np.arange(1, count + 1, dtype=np.int32),
+        "values": np.arange(first, first + count, dtype=np.int32),
         "label": label,
         "place": place,
         "whole": True,

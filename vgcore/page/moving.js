@@ -152,6 +152,7 @@ class MovingPicture extends Figure {
     this.kept = {};
     /** @type {Map<string, HTMLLIElement>} */
     this.items = new Map();
+    this.canvas.addEventListener("focus", () => this.sent && this.repaint());
     this.texts = new Pace(120, () => this.say());
     this.voices = new Pace(1000, () => this.canvas.matches(":focus") || this.voice());
     this.table = new Pace(250, () => this.fill());
@@ -259,6 +260,12 @@ class MovingPicture extends Figure {
     this.repaint();
   }
 
+  /** Whether the reader looks at single places: else a cursor would look like data. */
+  get isRead() {
+    const chosen = this.kept.i !== undefined || Boolean(this.sent.choose);
+    return chosen || Boolean(this.pointer) || this.canvas.matches(":focus");
+  }
+
   repaint() {
     const { root, width, height } = this.drawn;
     const ratio = window.devicePixelRatio || 1;
@@ -270,7 +277,8 @@ class MovingPicture extends Figure {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     paint(root, context, this.manner);
-    if (this.cursor) paint(node("path", { d: this.cursor, class: "cursor" }), context, this.manner);
+    if (this.cursor && this.isRead)
+      paint(node("path", { d: this.cursor, class: "cursor" }), context, this.manner);
   }
 
   /** Say in words what is shown, where that has changed. */
