@@ -25,7 +25,7 @@ import vgcore as vg
 from vgcore import _extras, page
 from vgcore.live.packing import unpack
 
-ROOT = Path(__file__).parents[2]
+WHERE = Path(vg.__file__).parents[1]  # this vgcore is: installed, or in place
 CELL = """\
 import itertools
 import vgcore as vg
@@ -57,7 +57,7 @@ def host(tmp_path: Path, *command: str, **environment: str) -> Iterator[str]:
     """Run a server of notebooks; its address, once it answers."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), **environment}
+    environ = {**os.environ, "PYTHONPATH": str(WHERE), "HOME": str(tmp_path), **environment}
     with (tmp_path / "log").open("w+", encoding="utf-8") as log:
         run = subprocess.Popen(
             [sys.executable, "-m", *(part.format(port=port) for part in command)],
