@@ -133,8 +133,11 @@ class Tab:
             self.press("Pause")
 
         def held() -> bool:
-            under, last = self.page.evaluate("[window.asked.under, window.asked.frames.at(-1)]")
-            return (not under or last["asked"] == 0) and self.shown() == last["steps"]
+            under, turn, frames = self.page.evaluate(
+                "[window.asked.under, window.asked.params?.turn, window.asked.frames]"
+            )
+            newest = max((each["steps"] for each in frames if each["turn"] == turn), default=None)
+            return not under and newest is not None and self.shown() == newest
 
         self.until(held, "a page that holds")
         return self.shown() or []

@@ -115,7 +115,7 @@ def test_every_control_moves_the_pictures_to_what_vgcore_measures(chromium: Any,
 
 
 def test_every_data_set_is_what_vgcore_measures(chromium: Any) -> None:
-    with opened(chromium, vg.live.playground(**SMALL)) as tab:
+    with opened(chromium, vg.live.playground(**SMALL), viewport=TALL) as tab:
         tab.paused()
         for name in networks.TASKS:
             tab.restarted(lambda name=name: tab.control("data").select_option(name))
