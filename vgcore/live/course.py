@@ -52,6 +52,7 @@ class Course:
         self._every = 1
         self._kept: GradientFlow | None = None
         self._flow = self._recorder()
+        self._layers: list[str] = []  # there are none before the first step
         self._first: GradientFlow | None = None
         self._last: tuple[int, GradientFlow] | None = None
         self._order = np.empty(0, np.int64)
@@ -75,7 +76,9 @@ class Course:
     @property
     def layers(self) -> list[str]:
         """Names of the layers with weights of their own units, in the record."""
-        return [name for name in self.newest.layers if _weighs(name)]
+        if not self._layers:
+            self._layers = [name for name in self.newest.layers if _weighs(name)]
+        return self._layers
 
     @property
     def newest(self) -> GradientFlow:

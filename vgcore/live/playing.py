@@ -21,7 +21,7 @@ from vgcore.live.theory import Theorist
 from vgcore.theory.meanfield import critical
 
 _SHARE = 0.12  # of the time, what pictures that run the network, and verdicts, may take each
-_RESTING = 0.25  # seconds that settings have to rest for theory to be asked
+_RESTING = 0.2  # seconds that settings have to rest for theory and a verdict
 _RECORDED_STEPS = 1000  # unless so many are asked for
 _TOGETHER = 8  # settings whose networks train side by side, and are in memory at once
 
@@ -181,6 +181,8 @@ def _verdicts(run: Run, asked: Asked) -> list[Any]:
     def judge() -> list[Any]:
         return [cures.told(each.record().diagnose(), each.values) for each in run.courses]
 
+    if not run.rests:
+        return run.verdicts
     made = _purses(asked)["verdict"].spend(judge)
     if made is not None:
         run.verdicts, run.judged = made, run.courses[0].step

@@ -2,7 +2,7 @@
 // gallery.js, telling.js and link.js.
 
 const FRAME_SECONDS = 0.02; // that a frame may train
-const QUICK_SECONDS = 0.008; // ... of one that shows what a moved control does
+const QUICK_SECONDS = 0.004; // ... of one that shows what a moved control does
 const PATIENCE = 250; // milliseconds until something is asked for that takes its time, while nothing trains
 const SLOW_FRAME = 700; // milliseconds without a frame, of which the reader is told
 const REMEMBERING = 200; // milliseconds between two changes of the address: browsers allow a few a second
@@ -196,17 +196,19 @@ class View {
       return;
     }
     if (this.overtaken(frame, asked)) return;
+    const answers = this.fresh; // what the reader has just done
     this.fresh = false;
     this.unsettled = Boolean(frame.more);
     if (frame.more === "at once") this.waits = 0;
     this.over = Boolean(frame.over);
     if (this.over) this.play(false);
-    if (!this.frame) requestAnimationFrame(() => this.draw());
+    if (!this.frame && !answers) requestAnimationFrame(() => this.draw());
     // Frames that come before one is drawn are drawn together: a picture that the last one lacks is of one before
     const before = this.frame?.turn === frame.turn ? this.frame.pictures : [];
     const keys = new Set(frame.pictures.map((/** @type {Sent} */ { key }) => key));
     const kept = before.filter((/** @type {Sent} */ { key }) => !keys.has(key));
     this.frame = { ...frame, pictures: [...kept, ...frame.pictures] };
+    if (answers) this.draw();
   }
 
   /**
