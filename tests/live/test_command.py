@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from test_site import OWN, files, wheel
+from test_static_site import OWN, files, wheel
 from typer.testing import CliRunner, Result
 
 import vgcore as vg

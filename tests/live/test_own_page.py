@@ -137,7 +137,7 @@ def test_an_error_stays_until_a_control_moves(page: vg.live.Page) -> None:
     ]
     said = [each.get("error", {}).get("message") for each in told]
     line = breaking.__code__.co_firstlineno + 2
-    assert said == [None, *[f"ValueError: boom (line {line} of test_page.py)"] * 3, None]
+    assert said == [None, *[f"ValueError: boom (line {line} of test_own_page.py)"] * 3, None]
 
 
 @pytest.mark.parametrize(
