@@ -2,7 +2,7 @@
 
 from vgcore.live.controls import Choice, Slider, Switch, Text
 from vgcore.live.explorer import explore
-from vgcore.live.page import Page
+from vgcore.live.own import Page
 from vgcore.live.pictures import heat, lines, plane
 from vgcore.live.playing import playground
 from vgcore.live.scenes import SCENES
