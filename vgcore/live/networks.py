@@ -32,7 +32,6 @@ OPTIMIZERS = {
 }
 _MOST_BYTES = 2**30
 _COPIES = 4  # of each parameter: itself, its gradient, two of the optimizer's
-_RNN = {"data": SEQUENCES, "cell": ["RNN"]}
 
 CONTROLS: tuple[Control, ...] = (
     Choice(
