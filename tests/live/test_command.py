@@ -34,6 +34,7 @@ def test_the_playground_is_served_until_ctrl_c(tmp_path: Path) -> None:
     run = subprocess.Popen(
         [sys.executable, "-m", "vgcore", "live", "--port", "0"],
         env={**os.environ, "BROWSER": str(browser)},
+        cwd=tmp_path,  # not where the sources are, which hide what is installed
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

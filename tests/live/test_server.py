@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -289,7 +290,7 @@ def test_tokens_are_not_guessed(connect: Connect) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a signal stands for Ctrl-C")
-def test_ctrl_c_ends_it_in_the_middle_of_a_frame() -> None:
+def test_ctrl_c_ends_it_in_the_middle_of_a_frame(tmp_path: Path) -> None:
     program = (
         "import vgcore as vg\n"
         "def frame(params):\n"
@@ -303,6 +304,7 @@ def test_ctrl_c_ends_it_in_the_middle_of_a_frame() -> None:
     )
     run = subprocess.Popen(
         [sys.executable, "-c", program],
+        cwd=tmp_path,  # not where the sources are, which hide what is installed
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

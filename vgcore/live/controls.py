@@ -286,7 +286,7 @@ class Text(Control):
 class InvalidError(ValueError):
     """A value that a control has not: ``control`` is its name, ``side`` of which network it is."""
 
-    def __init__(self, control: str, message: str) -> None:
+    def __init__(self, message: str, control: str = "") -> None:
         super().__init__(message)
         self.control, self.side = control, 0
 
@@ -310,16 +310,16 @@ def checked(controls: Iterable[Control], given: Any) -> dict[str, Any]:
         If it has sent something else.
     """
     if not isinstance(given, Mapping):
-        raise InvalidError("", f"settings: expected names and values, got {_validate.kind(given)}")
+        raise InvalidError(f"settings: expected names and values, got {_validate.kind(given)}")
     values = {}
     for each in controls:
         try:
             values[each.name] = each.checked(given.get(each.name, each.default))
         except (TypeError, ValueError) as error:
-            raise InvalidError(each.name, str(error)) from None
+            raise InvalidError(str(error), each.name) from None
     unknown = [name for name in given if name not in values]
     if unknown:
-        raise InvalidError("", f"settings: expected {', '.join(values)}; got {unknown[0]!r:.60}")
+        raise InvalidError(f"settings: expected {', '.join(values)}; got {unknown[0]!r:.60}")
     return values
 
 

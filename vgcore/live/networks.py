@@ -100,7 +100,7 @@ def built(values: Values, x: Any) -> Sequential:
             activations.formula(values["formula"])
         except (TypeError, ValueError) as error:
             told = str(error).removeprefix("text: ")  # the argument's name there
-            raise InvalidError("formula", f"formula: {told}") from None
+            raise InvalidError(f"formula: {told}", "formula") from None
     names = {"vg": _Namespace, "x": x}
     exec(code(values), names)
     model: Sequential = names["model"]
@@ -202,9 +202,9 @@ def _check_size(values: Values, x: Any) -> None:
     needed = 4 * (_COPIES * parameters + inside * batch * width * count)
     if needed > _MOST_BYTES:
         raise InvalidError(
-            name,
             f"{name}: expected a network that fits into {_validate.size(_MOST_BYTES)}, got one of "
             f"about {_validate.size(needed)}; make it narrower, shallower, or its batch smaller",
+            name,
         )
 
 
@@ -217,7 +217,7 @@ def _check_batch(values: Values, x: Any) -> None:
             "" if batch == 1 else f", which of {len(x)} samples leaves 1 for the last minibatch"
         )
         raise InvalidError(
-            "batch",
             f"batch: expected minibatches of at least 2 samples, for batch normalisation takes statistics "
             f"over them; got {batch}{behind}",
+            "batch",
         )

@@ -277,7 +277,7 @@ class Live(ABC):
         if not isinstance(held, Mapping):
             raise TypeError(f"held: expected a dict, got {_validate.kind(held)}")
         if not isinstance(given, list) or len(given) > 2:
-            raise InvalidError("", "settings: expected a list of one dict or two")
+            raise InvalidError("settings: expected a list of one dict or two")
         settings = []
         for side, each in enumerate(given):
             with on_side(side):

@@ -172,7 +172,7 @@ def _bound(port: int | None) -> _Http:
 
 
 class _RefusedError(Exception):
-    def __init__(self, status: HTTPStatus, message: str) -> None:
+    def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(message)
         self.status = status
 
@@ -212,12 +212,12 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
             self.close_connection = True
-            raise _RefusedError(HTTPStatus.LENGTH_REQUIRED, "expected a body with its length")
+            raise _RefusedError("expected a body with its length", HTTPStatus.LENGTH_REQUIRED)
         length = length.lstrip("0") or "0"
         if int(length[:20]) > _LONGEST_BODY:
             self.close_connection = True
             message = f"expected at most {_LONGEST_BODY} bytes, got {length:.20}"
-            raise _RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+            raise _RefusedError(message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return self.rfile.read(int(length))
 
     def _checked(self) -> str:
@@ -225,23 +225,23 @@ class _Handler(BaseHTTPRequestHandler):
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
         if host.partition(":")[0].lower() not in _HOSTS:
             message = f"expected {' or '.join(_HOSTS)} as host, got {host!r:.80}"
-            raise _RefusedError(HTTPStatus.FORBIDDEN, message)
+            raise _RefusedError(message, HTTPStatus.FORBIDDEN)
         if origin is not None and origin.lower() != f"http://{host.lower()}":
             message = f"expected a request of the page itself, got one from {origin!r:.80}"
-            raise _RefusedError(HTTPStatus.FORBIDDEN, message)
+            raise _RefusedError(message, HTTPStatus.FORBIDDEN)
         path, _, query = self.path.partition("?")
         if path not in _METHODS:
-            raise _RefusedError(HTTPStatus.NOT_FOUND, f"there is no {path!r:.80} here")
+            raise _RefusedError(f"there is no {path!r:.80} here", HTTPStatus.NOT_FOUND)
         if self.command != _METHODS[path]:
             message = f"expected {_METHODS[path]} for {path}, got {self.command}"
-            raise _RefusedError(HTTPStatus.METHOD_NOT_ALLOWED, message)
+            raise _RefusedError(message, HTTPStatus.METHOD_NOT_ALLOWED)
         if self.command == "POST":
             token = self.headers.get(TOKEN_HEADER, "")
         else:
             token = parse_qs(query).get("token", [""])[0]
         if not secrets.compare_digest(token.encode(), self.server.token.encode()):
             message = "expected this server's token: open the address that it has printed"
-            raise _RefusedError(HTTPStatus.FORBIDDEN, message)
+            raise _RefusedError(message, HTTPStatus.FORBIDDEN)
         return path
 
     def _content(self, path: str, body: bytes) -> tuple[str, bytes]:
@@ -253,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             params = json.loads(body)
         except (ValueError, RecursionError):
-            raise _RefusedError(HTTPStatus.BAD_REQUEST, "expected JSON") from None
+            raise _RefusedError("expected JSON", HTTPStatus.BAD_REQUEST) from None
         return "application/octet-stream", self.server.live.frame(params)
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
