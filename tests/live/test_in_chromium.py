@@ -251,8 +251,8 @@ def test_every_scene_begins_with_its_lesson(chromium: Any) -> None:
             first = checked(networks.CONTROLS, scene.settings)
             other = [] if scene.other is None else [{**first, **scene.other}]
             assert tab.settings == [first, *other]
-            assert tab.find(".states p").count() == len(tab.settings)
             tab.until(lambda: min(tab.shown() or [0]) > 1, "training")
+            assert tab.find(".states p").count() == len(tab.settings)
             assert not tab.find(".wrong >> visible=true").count()
             assert tab.find(".toolbar button").first.inner_text() == "Pause"
         assert f"scene={name}" in tab.until(lambda: tab.page.evaluate("location.hash"), "a hash")
