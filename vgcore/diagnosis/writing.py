@@ -38,7 +38,7 @@ def code(recipe: Recipe, epochs: int) -> str:
     shape, dtype = recipe.input_shape, recipe.dtype.name
     vector = len(shape) == 1 and shape[0] is not None
     options = [f"input_shape={shape[0] if vector else shape}"]
-    options += [f"dtype={_quoted(dtype)}"] if dtype != "float32" else []
+    options += [f"dtype={quoted(dtype)}"] if dtype != "float32" else []
     model = _broken(
         "model = vg.Sequential(", [_broken("[", writer.stack(recipe.layers), "]"), *options], ")"
     )
@@ -82,7 +82,7 @@ def _broken(head: str, parts: Sequence[str], tail: str) -> str:
     return "\n".join([head, *(indent(f"{part},", "    ") for part in parts), tail])
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A string in double quotes, where it has none."""
     plain = repr(text)
     return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in text else plain
@@ -150,12 +150,12 @@ class _Writer:
         for name in initializers.names():
             with contextlib.suppress(ValueError):  # of formulas that have no gain
                 if name != "critical" and initializers.get(name, function) == start:
-                    return _quoted(name)
+                    return quoted(name)
         return self.value(start, "initializer")
 
     def _metric(self, metric: Any) -> str:
         with contextlib.suppress(ValueError):
-            return _quoted(metrics.spec(metric))
+            return quoted(metrics.spec(metric))
         return self._given(metric, "metric")
 
     def value(self, value: Any, what: str) -> str:
@@ -170,7 +170,7 @@ class _Writer:
             pairs = [f"{self.value(k, what)}: {self.value(v, what)}" for k, v in value.items()]
             return f"{{{', '.join(pairs)}}}"
         if isinstance(value, str):
-            return _quoted(value)
+            return quoted(value)
         if callable(value):
             return self._given(value, what)
         value = value.item() if isinstance(value, np.generic) else value
@@ -191,11 +191,11 @@ class _Writer:
 
     def _activation(self, activation: Activation) -> str:
         if isinstance(activation.spec, str):
-            return _quoted(activation.spec)
+            return quoted(activation.spec)
         if isinstance(activation, Formula):
             more = [f"{name}={value!r}" for name, value in activation.parameters]
             more += ["shared=True"] if activation.shared else []
-            return f"vg.activations.formula({', '.join([_quoted(activation.name), *more])})"
+            return f"vg.activations.formula({', '.join([quoted(activation.name), *more])})"
         return f"vg.activations.{activation.name}({activation.alpha!r})"
 
     def _home(self, kind: type, what: str) -> str:

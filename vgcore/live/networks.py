@@ -5,9 +5,11 @@ A network is made by running the very lines that "copy as Python" gives.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from vgcore import _validate, activations, initializers, layers, optimizers
+from vgcore.diagnosis.writing import quoted
 from vgcore.live.controls import Choice, Control, InvalidError, Slider, Switch, Text
 from vgcore.live.tasks import SAMPLES, SEQUENCES, STILL, TASKS, Values
 from vgcore.model import Sequential
@@ -69,15 +71,23 @@ CONTROLS: tuple[Control, ...] = (
 )  # fmt: skip
 
 
+_NAMES = SimpleNamespace(  # what the lines call vg
+    activations=activations,
+    initializers=initializers,
+    Sequential=Sequential,
+    **{name: getattr(room, name) for room in (layers, optimizers) for name in room.__all__},
+)
+
+
 def code(values: Values) -> str:
     """The lines that make the compiled network of the values of controls."""
     task = TASKS[values["data"]]
-    lines = [*_stack(values), *_training(values)]
-    head = f"vg.Dense({task.outputs}{'' if task.numbers else ', ' + _quoted('softmax')})"
-    lines.insert(
-        -1,
+    head = f"vg.Dense({task.outputs}{'' if task.numbers else ', ' + quoted('softmax')})"
+    lines = [
+        *_stack(values),
         f"model = vg.Sequential([*layers, {head}], input_shape=x.shape[1:], seed={values['seed']})",
-    )
+        _compiling(values),
+    ]
     if task.in_time and values["cell"] == "LSTM":
         width, bias = values["width"], values["forget_bias"]
         lines.append("for layer in layers:")
@@ -101,27 +111,15 @@ def built(values: Values, x: Any) -> Sequential:
         except (TypeError, ValueError) as error:
             told = str(error).removeprefix("text: ")  # the argument's name there
             raise InvalidError(f"formula: {told}", "formula") from None
-    names = {"vg": _Namespace, "x": x}
+    names = {"vg": _NAMES, "x": x}
     exec(code(values), names)
     model: Sequential = names["model"]
     return model
 
 
-class _Namespace:
-    """What the lines call vg."""
-
-    activations, initializers = activations, initializers
-    Sequential = Sequential
-
-
-for _room in (layers, optimizers):
-    for _name in _room.__all__:
-        setattr(_Namespace, _name, getattr(_room, _name))
-
-
 def _stack(values: Values) -> list[str]:
     """The lines that make the hidden layers."""
-    start, lines = _quoted(values["start"]), []
+    start, lines = quoted(values["start"]), []
     if values["start"] == "gaussian":
         start = "start"
         lines.append(
@@ -165,28 +163,23 @@ def _walks(values: Values, given: str) -> list[str]:
     return [f"below = {below}", f"layers = [*below, {cell}({given})]"]
 
 
-def _training(values: Values) -> list[str]:
+def _compiling(values: Values) -> str:
     """The line that compiles."""
     task = TASKS[values["data"]]
     optimizer = f"vg.{values['optimizer']}({values['rate']:.4g})"
     clip = f", clip_norm={values['clip']:.4g}" if values["clipped"] else ""
-    return [f'model.compile("{task.loss}", {optimizer}{clip}, on_nonfinite="ignore")']
+    return f'model.compile("{task.loss}", {optimizer}{clip}, on_nonfinite="ignore")'
 
 
 def _function(values: Values) -> str:
     if not _has_formula(values):
-        return _quoted(values["activation"])
-    return f"vg.activations.formula({_quoted(values['formula'])})"
+        return quoted(values["activation"])
+    return f"vg.activations.formula({quoted(values['formula'])})"
 
 
 def _has_formula(values: Values) -> bool:
     cell = TASKS[values["data"]].in_time and values["cell"] != "RNN"
     return bool(values["activation"] == "formula" and not cell)
-
-
-def _quoted(text: str) -> str:
-    plain = repr(text)
-    return f'"{plain[1:-1]}"' if plain[0] == "'" and '"' not in text else plain
 
 
 def _check_size(values: Values, x: Any) -> None:

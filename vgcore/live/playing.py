@@ -56,7 +56,14 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     verdicts: list[Any] = field(default_factory=list)
     judged: int = 0  # at which step
-    told: dict[tuple[str, int], int] = field(default_factory=dict)  # steps of pictures
+    told: dict[str, int] = field(default_factory=dict)  # steps of pictures
+
+    def of_each(self) -> Iterator[tuple[str, str, int | None, Course]]:
+        """Pictures of one network alone: their names, keys, sides, and whose they are."""
+        for name in sights.OF_EACH:
+            for i, course in enumerate(self.courses):
+                side = i if len(self.courses) > 1 else None
+                yield name, sights.key_of(name, side), side, course
 
     @property
     def rests(self) -> bool:
@@ -99,7 +106,7 @@ class Playground(Live):
                     courses.append(Course(values))
             run = asked.session.held["run"] = Run(asked.turn, asked.settings, courses)
         if asked.wanted == "code":
-            return {"code": [_code(course, i) for i, course in enumerate(run.courses)]}
+            return {"code": [_code(course) for course in run.courses]}
         _train(run, asked)
         return {"superseded": True} if asked.superseded else self._told(run, asked)
 
@@ -164,15 +171,13 @@ class Playground(Live):
             for key, draw in sights.OVER_BOTH.items()
             if _seen(asked, key) and (picture := draw(run.courses, expected)) is not None
         ]
-        several, purses = len(run.courses) > 1, _purses(asked)
-        for key, draw in sights.OF_EACH.items():
-            for i, course in enumerate(run.courses):
-                side = i if several else None
-                if _seen(asked, key, side):
-                    picture = purses[f"{key}{i}"].spend(partial(draw, course, side))
-                    if picture is not None:
-                        run.told[key, i] = course.step
-                        made.append(picture)
+        purses = _purses(asked)
+        for name, key, side, course in run.of_each():
+            if _seen(asked, name, key):
+                picture = purses[key].spend(partial(sights.OF_EACH[name], course, side))
+                if picture is not None:
+                    run.told[key] = course.step
+                    made.append(picture)
         order = _order(run)
         return [{**each, "order": order.index(str(each.get("base", each["key"])))} for each in made]
 
@@ -207,9 +212,9 @@ def _train(run: Run, asked: Asked) -> None:
             each.train(asked.seconds, left, lambda: asked.superseded)
 
 
-def _seen(asked: Asked, name: str, side: int | None = None) -> bool:
+def _seen(asked: Asked, *names: str) -> bool:
     """Whether a picture is to be shown: one is asked for by its name for both networks, or by its own key."""
-    return asked.shown is None or not asked.shown.isdisjoint({name, sights.key_of(name, side)})
+    return asked.shown is None or not asked.shown.isdisjoint(names)
 
 
 def _purses(asked: Asked) -> defaultdict[str, Purse]:
@@ -220,10 +225,9 @@ def _purses(asked: Asked) -> defaultdict[str, Purse]:
 def _is_behind(run: Run, asked: Asked) -> bool:
     """Whether a picture, or the verdict, is of an earlier step."""
     return run.judged != run.courses[0].step or any(
-        run.told.get((key, i)) != course.step
-        for key in sights.OF_EACH
-        for i, course in enumerate(run.courses)
-        if _seen(asked, key, i if len(run.courses) > 1 else None)
+        run.told.get(key) != course.step
+        for name, key, _, course in run.of_each()
+        if _seen(asked, name, key)
     )
 
 
@@ -246,13 +250,7 @@ def _keys(run: Run) -> list[str]:
     """Keys of all pictures that there are."""
     in_time = run.courses[0].task.in_time
     shared = [key for key in sights.OVER_BOTH if in_time or key != "time"]
-    several = len(run.courses) > 1
-    sides = [
-        sights.key_of(key, i if several else None)
-        for key in sights.OF_EACH
-        for i in range(len(run.courses))
-    ]
-    return [*shared, *sides]
+    return [*shared, *(key for _, key, _, _ in run.of_each())]
 
 
 def _state(course: Course) -> dict[str, Any]:
@@ -278,7 +276,7 @@ def _marks(course: Course) -> dict[str, Any]:
     return {"sigma_w": {"at": float(point.sigma_w), "text": "edge of chaos"}}
 
 
-def _code(course: Course, place: int) -> str:
+def _code(course: Course) -> str:
     """Lines that make the network, and train it as the page has."""
     epochs = max(round(course.epoch), 1)
     return "\n".join(

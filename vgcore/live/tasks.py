@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ Array = NDArray[Any]
 Values = Mapping[str, Any]
 
 SAMPLES = 512
-_MOST_LENGTH, _LEAST_LENGTH = 500, 5
 _COPIED = 20  # timesteps of copy_memory beside its delay
 
 
@@ -65,14 +65,8 @@ class Task:
 
 @lru_cache(maxsize=8)
 def _made(code: str) -> tuple[Array, Array]:
-    x, y = eval(code, {"vg": _Namespace})  # an expression of this file's own
+    x, y = eval(code, {"vg": SimpleNamespace(data=data)})  # an expression of this file's own
     return np.ascontiguousarray(x), np.ascontiguousarray(y)
-
-
-class _Namespace:
-    """What the expressions call vg."""
-
-    data = data
 
 
 def _in_plane(name: str) -> Callable[[Values], str]:
@@ -82,9 +76,9 @@ def _in_plane(name: str) -> Callable[[Values], str]:
     return code
 
 
-def _in_time(name: str, least: int = _LEAST_LENGTH, beside: int = 0) -> Callable[[Values], str]:
+def _in_time(name: str, beside: int = 0) -> Callable[[Values], str]:
     def code(values: Values) -> str:
-        length = max(values["length"] - beside, least)
+        length = max(values["length"] - beside, 1)
         return f"vg.data.{name}({SAMPLES}, {length}, seed={values['seed']})"
 
     return code
@@ -99,15 +93,10 @@ TASKS = {
     "circles": Task("circles", "plane", _in_plane("circles"), 2),
     "moons": Task("moons", "plane", _in_plane("moons"), 2),
     "xor": Task("XOR", "plane", _in_plane("xor"), 2),
-    "digits": Task(
-        "digits, 8 × 8",
-        "images",
-        _first_digits,
-        10,
-    ),
+    "digits": Task("digits, 8 × 8", "images", _first_digits, 10),
     "sine": Task("sine", "curve", _in_plane("sine"), 1),
     "adding": Task("adding problem", "sequences", _in_time("adding_problem"), 1),
-    "copy": Task("copy memory", "sequences", _in_time("copy_memory", 1, _COPIED), 9, at_each=True),
+    "copy": Task("copy memory", "sequences", _in_time("copy_memory", _COPIED), 9, at_each=True),
     "temporal_order": Task("temporal order", "sequences", _in_time("temporal_order"), 4),
     "parity": Task("parity", "sequences", _in_time("parity"), 2),
 }
