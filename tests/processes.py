@@ -1,5 +1,6 @@
 """Python in a process of its own, started where the installed package is found and not the source tree."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,24 @@ def run_python(*arguments, through=(), **options):
         check=False,
         **options,
     )
+
+
+def start_serving(*arguments, **options):
+    """Start the interpreter with what serves a live page, to be ended by Ctrl-C: the process, and the page's
+    address.
+    """
+    run = subprocess.Popen(
+        [sys.executable, *arguments],
+        cwd=Path(__file__).parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **options,
+    )
+    address = run.stdout.readline().removeprefix("Live page: ").strip()
+    assert run.stdout.readline() == "Ctrl-C ends it.\n"
+    return run, address
 
 
 def numbers_at(level, script, monkeypatch):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from processes import start_serving
 from test_static_site import OWN, files, wheel
 from typer.testing import CliRunner, Result
 
@@ -31,18 +30,9 @@ def test_the_playground_is_served_until_ctrl_c(tmp_path: Path) -> None:
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.part\nmv {opened}.part {opened}\n')
     browser.chmod(0o755)
-    run = subprocess.Popen(
-        [sys.executable, "-m", "vgcore", "live", "--port", "0"],
-        env={**os.environ, "BROWSER": str(browser)},
-        cwd=tmp_path,  # not where the sources are, which hide what is installed
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    run, address = start_serving(
+        *("-m", "vgcore", "live", "--port", "0"), env={**os.environ, "BROWSER": str(browser)}
     )
-    assert run.stdout is not None
-    address = run.stdout.readline().removeprefix("Live page: ").strip()
-    assert run.stdout.readline() == "Ctrl-C ends it.\n"
     url = urlsplit(address)
     connection = HTTPConnection(url.netloc, timeout=10)
     connection.request("GET", f"/?{url.query}")

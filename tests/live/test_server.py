@@ -6,19 +6,17 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
 from browsers import browser
+from processes import start_serving
 
 import vgcore as vg
 from vgcore.live.packing import unpack
@@ -290,7 +288,7 @@ def test_tokens_are_not_guessed(connect: Connect) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a signal stands for Ctrl-C")
-def test_ctrl_c_ends_it_in_the_middle_of_a_frame(tmp_path: Path) -> None:
+def test_ctrl_c_ends_it_in_the_middle_of_a_frame() -> None:
     program = (
         "import vgcore as vg\n"
         "def frame(params):\n"
@@ -302,17 +300,8 @@ def test_ctrl_c_ends_it_in_the_middle_of_a_frame(tmp_path: Path) -> None:
         "vg.live.Page(frame).serve(port=0, browser=False)\n"
         "print('after', flush=True)\n"
     )
-    run = subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,  # not where the sources are, which hide what is installed
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    assert run.stdout is not None
-    url = urlsplit(run.stdout.readline().removeprefix("Live page: ").strip())
-    assert run.stdout.readline() == "Ctrl-C ends it.\n"
+    run, address = start_serving("-c", program)
+    url = urlsplit(address)
     connection = HTTPConnection(url.netloc, timeout=10)
     connection.request("POST", "/frame", b"{}", {"X-Vgcore-Token": url.query[len("token=") :]})
     assert run.stdout.readline() == "begun\n"

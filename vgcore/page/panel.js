@@ -197,14 +197,8 @@ class Panel {
       },
       ...options,
     );
-    const root = html(
-      "label",
-      { class: "knob", title: control.help },
-      html("span", {}, control.label),
-      input,
-    );
     return {
-      root,
+      root: this.labelled(control, input),
       set: (value) => {
         const there = [...input.options].filter(({ disabled }) => !disabled);
         input.value = (there.find((option) => option.value === value) ?? there[0])?.value ?? "";
@@ -214,6 +208,15 @@ class Panel {
           option.hidden = option.disabled = Boolean(some) && !some?.includes(option.value);
       },
     };
+  }
+
+  /**
+   * A control's label, with what is moved below it.
+   * @param {Control} control
+   * @param {HTMLElement} input
+   */
+  labelled({ label, help }, input) {
+    return html("label", { class: "knob", title: help }, html("span", {}, label), input);
   }
 
   /** @param {Control} control @returns {Knob} */
@@ -252,14 +255,8 @@ class Panel {
       ...{ "aria-label": control.label, "data-name": control.name },
       oninput: () => this.take(control.name, input.value),
     });
-    const root = html(
-      "label",
-      { class: "knob", title: control.help },
-      html("span", {}, control.label),
-      input,
-    );
     return {
-      root,
+      root: this.labelled(control, input),
       set: (value) => {
         if (input.value !== value) input.value = value;
       },
