@@ -250,13 +250,14 @@ class TestSine:
             sine(9, periods=periods)
 
 
-def test_networks_learn_them_where_a_line_does_not() -> None:
-    for make in (circles, moons, xor):
-        x, y = make(400, 0.05, 1)
-        right = []
-        for hidden in ([], [vg.Dense(16, "tanh")]):
-            model = vg.Sequential([*hidden, vg.Dense(2, "softmax")], input_shape=2, seed=0)
-            model.compile("sparse_categorical_crossentropy", vg.Adam(0.03))
-            model.fit(x, y, epochs=100, batch_size=20, verbose=0)
-            right.append(model.evaluate(*make(400, 0.05, 2)).accuracy)
-        assert right[1] > max(0.95, right[0] + 0.05), (make, right)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("make", [circles, moons, xor])
+def test_networks_learn_them_where_a_line_does_not(make: Callable[..., Points], seed: int) -> None:
+    x, y = make(400, 0.05, seed)
+    right = []
+    for hidden in ([], [vg.Dense(32, "relu")]):
+        model = vg.Sequential([*hidden, vg.Dense(2, "softmax")], input_shape=2, seed=seed)
+        model.compile("sparse_categorical_crossentropy", vg.Adam(0.03))
+        model.fit(x, y, epochs=100, batch_size=20, verbose=0)
+        right.append(model.evaluate(*make(400, 0.05, seed + 1000)).accuracy)
+    assert right[1] > max(0.9, right[0] + 0.05), right
