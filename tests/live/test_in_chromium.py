@@ -67,10 +67,10 @@ def moves(tab: Tab, control: Any) -> Iterator[tuple[Any, Any]]:
         yield lambda: knob.fill("tanh(z) + 0.1 * z"), "tanh(z) + 0.1 * z"
 
 
-def make_shown(tab: Tab, control: Any) -> list[Any]:
+def make_shown(tab: Tab, control: Any, wanted: Any) -> list[Any]:
     """Give other controls the values that one is shown with; what takes them back."""
     back = []
-    for name, some in control.when.items():
+    for name, some in wanted.items():
         if name == "data" or tab.settings[0][name] in some:
             continue
         assert not tab.knob(control.name).is_visible()
@@ -89,10 +89,13 @@ def test_every_control_moves_the_pictures_to_what_vgcore_measures(chromium: Any,
     with opened(chromium, vg.live.playground(data=data, clip=0.01, **SMALL), viewport=TALL) as tab:
         tab.paused()
         for control in networks.CONTROLS[1:]:
-            if data not in control.when.get("data", [data]):
+            wanted = [
+                some for some in control.conditions or [{}] if data in some.get("data", [data])
+            ]
+            if not wanted:
                 assert not tab.knob(control.name).is_visible()
                 continue
-            back = make_shown(tab, control)
+            back = make_shown(tab, control, wanted[0])
             tab.step(1)
             numbers, changed = as_measured(tab, "a step more"), False
             for move, wanted in moves(tab, control):

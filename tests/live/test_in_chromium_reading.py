@@ -137,7 +137,9 @@ def test_every_control_has_a_name_and_what_changes_is_told(chromium: Any) -> Non
         tab.until(tab.shown, "a frame")
         roles = {"slider": "Slider", "combobox": "Choice", "checkbox": "Switch", "textbox": "Text"}
         for control in networks.CONTROLS:
-            if not tab.control(control.name).is_visible():
+            shown = control.is_shown(tab.settings[0])
+            assert tab.control(control.name).is_visible() == shown, control.name
+            if not shown:
                 continue
             [role] = [role for role, kind in roles.items() if kind == type(control).__name__]
             assert tab.page.get_by_role(role, name=control.label, exact=True).count() == 1

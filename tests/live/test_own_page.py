@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import runpy
 import shutil
@@ -177,6 +178,21 @@ console.log(JSON.stringify(shares.map((share) => sliderValue(control, share))));
 def test_what_are_no_controls_is_told(given: Any) -> None:
     with pytest.raises(TypeError, match="controls: expected a list of Slider, Choice"):
         vg.live.Page(lambda params: None, given)
+
+
+def test_a_control_is_shown_where_one_of_its_conditions_holds() -> None:
+    cell = vg.live.Choice("cell", ["none", "RNN", "LSTM"])
+    deep = vg.live.Switch("deep")
+    always, one = vg.live.Text("text"), vg.live.Text("text", when={"cell": ["RNN"], "deep": [True]})
+    two = vg.live.Text("text", when=[{"cell": ["none"]}, {"deep": [True]}])
+    for kind, on in itertools.product(cell.options, (False, True)):
+        values = {"cell": kind, "deep": on}
+        assert always.is_shown(values)
+        assert one.is_shown(values) == (kind == "RNN" and on)
+        assert two.is_shown(values) == (kind == "none" or on)
+    vg.live.Page(lambda params: None, [cell, deep, two])
+    with pytest.raises(ValueError, match="of these controls, got 'text' with 'deep' in when"):
+        vg.live.Page(lambda params: None, [cell, two])
 
 
 def test_a_slider_may_have_some_values_alone() -> None:

@@ -118,7 +118,8 @@ def ends(control: Any) -> list[Any]:
 
 @pytest.mark.parametrize("control", networks.CONTROLS, ids=lambda control: control.name)
 def test_every_value_of_every_control_makes_a_frame(tab: Tab, control: Any) -> None:
-    where = {name: some[0] for name, some in control.when.items()}
+    condition = control.conditions[0] if control.conditions else {}
+    where = {name: some[0] for name, some in condition.items()}
     for value in ends(control):
         if (control.name, value) in (("width", 512), ("depth", 100)):
             where["batch"] = 8
@@ -188,6 +189,19 @@ def test_cures_are_changes_of_the_catalogue_and_values_of_controls() -> None:
 def test_forget_gates_are_opened_more(bias: float, opened: float) -> None:
     values = checked(networks.CONTROLS, {"data": "adding", "cell": "LSTM", "forget_bias": bias})
     assert cures.SETTINGS["forget_bias"](values) == {"forget_bias": opened}
+
+
+def test_the_playground_offers_no_activation_to_cells_of_their_own() -> None:
+    known = {each.name: each for each in networks.CONTROLS}
+    for data, cell, shown in (
+        ("moons", "LSTM", True),
+        ("adding", "RNN", True),
+        ("adding", "LSTM", False),
+        ("adding", "GRU", False),
+    ):
+        values = checked(networks.CONTROLS, {"data": data, "cell": cell, "activation": "formula"})
+        assert known["activation"].is_shown(values) == shown
+        assert known["formula"].is_shown(values) == shown
 
 
 def test_that_training_goes_on_is_no_verdict() -> None:

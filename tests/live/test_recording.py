@@ -225,7 +225,7 @@ def test_what_does_not_move_is_told(tmp_path: Path) -> None:
     assert "cell" not in texts and "σw" not in texts  # which do not count
     live.record(tmp_path / "f.html", {"B.start": ["gaussian", "he_normal"]}, frames=1, steps=1)
     told = {each["name"]: each for each in Recording(tmp_path / "f.html").page["controls"]}
-    assert told["B.sigma_w"]["when"] == {"B.start": ["gaussian"]}
+    assert told["B.sigma_w"]["when"] == [{"B.start": ["gaussian"]}]
 
 
 def test_marks_are_those_of_what_moves(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from vgcore import _validate
 
-When = Mapping[str, Sequence[Any]]
+Condition = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Control:
         Beside it; left out, the name in words.
     group : str
         Heading that it stands under.
-    when : dict of str to sequence
-        Values of other controls with which it is shown; it is hidden with any other.
+    when : dict of str to sequence, or list of such
+        Values of other controls with which it is shown; of several such conditions, one has to hold.
     help : str
         A sentence about it.
     """
@@ -35,7 +35,7 @@ class Control:
     name: str
     label: str = field(default="", kw_only=True)
     group: str = field(default="", kw_only=True)
-    when: When = field(default_factory=dict, kw_only=True)
+    when: Condition | Sequence[Condition] = field(default=(), kw_only=True)
     help: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -49,17 +49,34 @@ class Control:
         """The value that it begins with."""
         raise NotImplementedError
 
+    @property
+    def conditions(self) -> list[Condition]:
+        """Of which one has to hold for it to be shown; where there is none, it always is."""
+        return [self.when] if isinstance(self.when, Mapping) else [*self.when]
+
+    def is_shown(self, values: Mapping[str, Any]) -> bool:
+        """Whether it is shown with the values of all controls."""
+        return not self.conditions or any(
+            all(values[name] in some for name, some in each.items()) for each in self.conditions
+        )
+
     def checked(self, value: Any) -> Any:
         """A value that the page has sent, as frames take it; TypeError, ValueError if there is none such."""
         raise NotImplementedError
 
     def shown(self) -> dict[str, Any]:
         """What the page is told of it."""
-        told: dict[str, Any] = {"name": self.name, "label": self.label, "value": self.default}
+        conditions = [
+            {name: [*values] for name, values in each.items()} for each in self.conditions
+        ]
+        told = {
+            "name": self.name,
+            "label": self.label,
+            "value": self.default,
+            "when": conditions,
+        }
         if self.group:
             told["group"] = self.group
-        if self.when:
-            told["when"] = {name: list(values) for name, values in self.when.items()}
         if self.help:
             told["help"] = self.help
         return told

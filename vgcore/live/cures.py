@@ -119,10 +119,6 @@ def _change(key: str, values: Values) -> Settings:
     make = SETTINGS.get(key)
     if make is None:
         return {}
-    shown = {each.name for each in networks.CONTROLS if _is_shown(each.when, values)}
+    shown = {each.name for each in networks.CONTROLS if each.is_shown(values)}
     made = {name: value for name, value in make(values).items() if values[name] != value}
     return made if made and made.keys() <= shown | {"start", "sigma_b", "clip"} else {}
-
-
-def _is_shown(when: Mapping[str, Any], values: Values) -> bool:
-    return all(values[name] in allowed for name, allowed in when.items())

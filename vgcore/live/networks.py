@@ -32,6 +32,7 @@ OPTIMIZERS = {
     **{"SGD": "SGD", "Momentum": "momentum", "Nesterov": "Nesterov", "AdaGrad": "AdaGrad"},
     **{"RMSProp": "RMSProp", "Adam": "Adam", "AdamW": "AdamW", "Lion": "Lion"},
 }
+_HAS_ACTIVATION = {"data": STILL}, {"cell": ["RNN"]}  # to choose; the other cells have their own
 _MOST_BYTES = 2**30
 _COPIES = 4  # of each parameter: itself, its gradient, two of the optimizer's
 
@@ -51,9 +52,9 @@ CONTROLS: tuple[Control, ...] = (
     Slider("depth", 1, 100, 10, integer=True, label="depth: hidden layers", group="Network",
            when={"data": STILL}),
     Slider("width", 2, 512, 30, integer=True, log=True, group="Network"),
-    Choice("activation", [*ACTIVATIONS, "formula"], "tanh", group="Network"),
+    Choice("activation", [*ACTIVATIONS, "formula"], "tanh", group="Network", when=_HAS_ACTIVATION),
     Text("formula", "z * sigmoid(1.702 * z)", label="formula of z", longest=200, group="Network",
-         when={"activation": ["formula"]}),
+         when=[{**each, "activation": ["formula"]} for each in _HAS_ACTIVATION]),
     Choice("norm", NORMS, "none", label="normalisation", group="Network", when={"data": STILL}),
     Switch("skips", False, label="skip connections", group="Network", when={"data": STILL}),
     Choice("start", STARTS, "gaussian", label="start of the weights", group="Start"),

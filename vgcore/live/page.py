@@ -100,6 +100,11 @@ class Live(ABC):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"controls: expected names of their own, got {name!r} twice")
+        for each in self.controls:
+            for name in (name for condition in each.conditions for name in condition):
+                if name not in names:
+                    told = f"{each.name!r} with {name!r} in when"
+                    raise ValueError(f"controls: expected conditions of these controls, got {told}")
         self.title = _validate.name("title", title)
         self.about = about
         self._sessions: OrderedDict[str, Session] = OrderedDict()

@@ -18,7 +18,7 @@ from typing import Any
 
 from vgcore import _files, _validate
 from vgcore.live import front
-from vgcore.live.controls import Choice, Control, Slider, Switch
+from vgcore.live.controls import Choice, Condition, Control, Slider, Switch
 from vgcore.live.packing import pack
 from vgcore.live.page import Live, Settings
 
@@ -93,13 +93,9 @@ class Grid:
             )
         for each in self.moved:
             if all(self._when(each.control, side) is None for side in each.sides):
-                wanted = [
-                    f"{name} is {' or '.join(map(str, values))}"
-                    for name, values in each.control.when.items()
-                ]
                 raise ValueError(
                     f"over: expected controls that count, got {each.name!r}, which does where "
-                    f"{' and '.join(wanted)}"
+                    f"{', or where '.join(map(_where, each.control.conditions))}"
                 )
         self.settings = [
             self._of(values) for values in product(*(each.values for each in self.moved))
@@ -160,10 +156,17 @@ class Grid:
                 settings[side][each.control.name] = value
         return settings
 
-    def _when(self, control: Control, side: int) -> dict[str, list[Any]] | None:
+    def _when(self, control: Control, side: int) -> list[Condition] | None:
         """With which values of those that move a network's control counts; None if it never does."""
+        left = [self._left(each, side) for each in control.conditions]
+        if {} in left or not left:
+            return []
+        return [each for each in left if each is not None] or None
+
+    def _left(self, condition: Condition, side: int) -> Condition | None:
+        """What of a condition is for those that move to say; None if it cannot hold."""
         found = {}
-        for name, allowed in control.when.items():
+        for name, allowed in condition.items():
             moved = next(
                 (each for each in self.moved if each.control.name == name and side in each.sides),
                 None,
@@ -187,7 +190,7 @@ class Grid:
         named: dict[str, Any] = {
             "name": moved.name,
             "label": self._label(control, moved.sides),
-            "when": self._when(control, moved.sides[0]) or {},
+            "when": self._when(control, moved.sides[0]) or [],
             "group": "",
         }
         if len(values) == 1:
@@ -239,6 +242,13 @@ class Grid:
         """A control's label, with whose it is."""
         whole = len(sides) == len(self._begins)
         return control.label if whole else f"{control.label}, {SIDES[sides[0]]}"
+
+
+def _where(condition: Condition) -> str:
+    """When a condition holds, for people."""
+    return " and ".join(
+        f"{name} is {' or '.join(map(str, some))}" for name, some in condition.items()
+    )
 
 
 def _words(control: Control, value: Any) -> str:

@@ -5,7 +5,7 @@ const SLIDER_STEPS = 200;
 /**
  * @typedef {{name: string, label: string, kind: "slider" | "choice" | "switch" | "text" | "fixed",
  *   value: any, group?: string,
- *   when?: Record<string, any[]>, help?: string, low: number, high: number, log: boolean, integer: boolean,
+ *   when: Record<string, any[]>[], help?: string, low: number, high: number, log: boolean, integer: boolean,
  *   step: number | null, values?: number[], text: string, options: [string, string][], longest: number}} Control see vgcore/live/controls.py
  */
 /** @typedef {Record<string, any>} Settings */
@@ -288,8 +288,9 @@ class Panel {
     for (const { name, when } of this.controls) {
       const knob = /** @type {Knob} */ (this.knobs.get(name));
       knob.set(this.values[name]);
-      const counts = Object.entries(when ?? {}).every(([other, some]) => some.includes(this.values[other]));
-      knob.root.hidden = !counts;
+      const holds = (/** @type {Record<string, any[]>} */ condition) =>
+        Object.entries(condition).every(([other, some]) => some.includes(this.values[other]));
+      knob.root.hidden = when.length > 0 && !when.some(holds);
     }
   }
 
