@@ -13,7 +13,7 @@ import pytest
 
 import vgcore as vg
 from vgcore.diagnosis.changes import CHANGES
-from vgcore.live import cures, networks, sights
+from vgcore.live import cures, networks, page, sights
 from vgcore.live.controls import Choice, Slider, Switch, Text, checked
 from vgcore.live.course import Course
 from vgcore.live.packing import unpack
@@ -372,7 +372,8 @@ def test_what_was_asked_before_ends_early(tab: Tab) -> None:
     assert old == [{"superseded": True}]
 
 
-def test_tabs_have_networks_of_their_own() -> None:
+def test_tabs_have_networks_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "_QUIET", 0.0)
     live = vg.live.playground()
     first, second = Tab(live, "first"), Tab(live, "second")
     train(first, 20, SMALL)
@@ -382,6 +383,10 @@ def test_tabs_have_networks_of_their_own() -> None:
         Tab(live, f"other {i}").ask(SMALL, steps=1)
     assert len(live._sessions) <= 8
     assert first.ask(steps=1)["states"][0]["step"] == 1  # it was quiet for longest: it begins anew
+    monkeypatch.setattr(page, "_QUIET", 60.0)
+    told = unpack(live.frame({"session": "one more", "turn": 0, "settings": [SMALL]}))
+    assert "at most 8 that train at once" in told["error"]["message"]
+    assert first.ask(steps=1)["states"][0]["step"] == 2
 
 
 def test_an_interrupted_frame_says_so(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:

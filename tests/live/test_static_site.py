@@ -53,8 +53,11 @@ def wheel(tmp_path: Path) -> Path:
     """A stand-in: what is checked of a wheel before a browser sees it."""
     path = tmp_path / "wheels" / WHEEL
     path.parent.mkdir()
+    package = Path(vg.__file__).parent
     with ZipFile(path, "w") as archive:
-        archive.writestr("vgcore/__init__.py", "")
+        for each in package.rglob("*"):
+            if each.suffix in (".py", ".js"):
+                archive.write(each, each.relative_to(package.parent))
     return path
 
 
@@ -149,6 +152,12 @@ def wheel_of_another_version(folder: Path, wheel: Path, pyodide: Path) -> dict[s
     return {"wheel": wheel.rename(wheel.with_name(WHEEL.replace(__version__, "99.0")))}
 
 
+def wheel_of_other_sources(folder: Path, wheel: Path, pyodide: Path) -> dict[str, Any]:
+    with ZipFile(wheel, "a") as archive:
+        archive.writestr("vgcore/added.py", "")
+    return {"wheel": wheel}
+
+
 def wheel_that_is_none(folder: Path, wheel: Path, pyodide: Path) -> dict[str, Any]:
     wheel.write_text("<html>not found</html>")
     return {}
@@ -179,6 +188,7 @@ def pyodide_of_another_abi(folder: Path, wheel: Path, pyodide: Path) -> dict[str
         (wheel_that_is_not_there, OSError, "wheel: .*none.whl.*pyodide_wheel.py.* builds it"),
         (wheel_for_another_machine, ValueError, "wheel: .*linux"),
         (wheel_of_another_version, ValueError, f"wheel: .*{__version__}.* got 99.0"),
+        (wheel_of_other_sources, ValueError, "whose vgcore/added.py is another; .* builds it anew"),
         (wheel_that_is_none, ValueError, "wheel: expected vgcore's for Pyodide, got"),
         (pyodide_without_its_module, OSError, "pyodide: .*314.*with pyodide.mjs, got"),
         (pyodide_without_numpy, OSError, "pyodide: .*numpy-"),

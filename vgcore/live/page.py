@@ -19,9 +19,8 @@ from vgcore.live.controls import Control, InvalidError, checked, on_side
 from vgcore.live.packing import pack
 
 Settings = dict[str, Any]
-_MOST_SESSIONS = (
-    8  # pages that are open at once; of more, those that were quiet for longest begin anew
-)
+_MOST_SESSIONS = 8  # pages that are open at once
+_QUIET = 3.0  # seconds without a request, after which one is forgotten if there are more
 _PACKAGE = pathlib.Path(__file__).parents[1]  # whose lines are no user's
 _LONGEST = 0.1  # seconds that a page may ask a frame to take
 
@@ -32,6 +31,7 @@ class Session:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     newest: int = -1
+    heard: float = 0.0  # when it last asked, by the clock
     held: dict[str, Any] = field(default_factory=dict)
 
 
@@ -303,11 +303,24 @@ class Live(ABC):
 
     def _session(self, name: str) -> Session:
         with self._lock:
+            if name not in self._sessions:
+                self._make_room()
             session = self._sessions.setdefault(name, Session())
+            session.heard = time.monotonic()
             self._sessions.move_to_end(name)
-            while len(self._sessions) > _MOST_SESSIONS:
-                self._sessions.popitem(last=False)
             return session
+
+    def _make_room(self) -> None:
+        """Forget the session that was quiet for longest, if there are enough."""
+        if len(self._sessions) < _MOST_SESSIONS:
+            return
+        quietest = next(iter(self._sessions.values()))
+        if time.monotonic() - quietest.heard < _QUIET:
+            raise InvalidError(
+                f"pages: expected at most {_MOST_SESSIONS} that train at once, got one more: "
+                "pause or close another, and press play"
+            )
+        self._sessions.popitem(last=False)
 
 
 def _where(error: BaseException) -> str:

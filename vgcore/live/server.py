@@ -240,7 +240,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             token = parse_qs(query).get("token", [""])[0]
         if not secrets.compare_digest(token.encode(), self.server.token.encode()):
-            message = "expected this server's token: open the address that it has printed"
+            message = (
+                "expected this server's token: open the address that it has printed. Of a link from before, "
+                "what is behind # are the settings: it goes behind the new address."
+            )
             raise _RefusedError(message, HTTPStatus.FORBIDDEN)
         return path
 

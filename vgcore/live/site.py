@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 from vgcore import _validate, page
 from vgcore._version import __version__
@@ -21,6 +21,7 @@ PYODIDE_ADDRESS = (
     f"https://cdn.jsdelivr.net/pyodide/v{PYODIDE_VERSION}/full/"  # its own distribution
 )
 BUILDER = ".ci/pyodide_wheel.py"
+_PACKAGE = Path(__file__).parents[1]
 _LOCK = "pyodide-lock.json"
 _RUNTIME = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", _LOCK)
 _WHEEL = re.compile(r"vgcore-(?P<version>[^-]+)-.*pyemscripten_\w+_wasm32\.whl")
@@ -142,7 +143,30 @@ def wheel_at(given: PathLike | None) -> Path:
         raise ValueError(
             f"wheel: expected one of vgcore {__version__}, as this is, got {name['version']}"
         )
+    other = _other_source(path)
+    if other is not None:
+        raise ValueError(
+            f"wheel: expected one of the vgcore that runs, got {str(path)!r}, whose {other} is another; "
+            f"{BUILDER} of vgcore's repository builds it anew"
+        )
     return path
+
+
+def _other_source(wheel: Path) -> str | None:
+    """A module that is not the same in a wheel as here; what is compiled cannot be compared."""
+    with ZipFile(wheel) as archive:
+        theirs = {name: archive.read(name) for name in archive.namelist() if _is_source(Path(name))}
+    own = {
+        path.relative_to(_PACKAGE.parent).as_posix(): path.read_bytes()
+        for path in _PACKAGE.rglob("*")
+        if _is_source(path)
+    }
+    other = (name for name in sorted(own | theirs) if own.get(name) != theirs.get(name))
+    return next(other, None)
+
+
+def _is_source(path: Path) -> bool:
+    return path.suffix in (".py", ".js")
 
 
 def _needed(folder: Path, wheel: str) -> list[Path]:

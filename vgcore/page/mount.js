@@ -94,7 +94,8 @@ class LivePage {
   /** @param {any} frame @param {number} asked of which request it is the answer */
   take(frame, asked) {
     if (this.view) this.view.take(frame, asked);
-    else if (frame.error) this.fail(frame.error.message);
+    else if (frame.error)
+      throw new Error(frame.error.message); // it is asked for again
     else {
       const ask = (/** @type {boolean} */ urgent) => this.asking.pump(urgent);
       this.view = new View(frame.page, this.host, ask, this.links);
