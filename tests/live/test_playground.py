@@ -93,14 +93,13 @@ def test_the_copied_lines_do_what_the_page_does(tab: Tab, settings: dict[str, An
         i for i, name in enumerate(flow.layers) if re.search(r"(dense|rnn|lstm|gru)\d+$", name)
     ]
     for field in ("delta", "weight_grad", "update_ratio"):
-        np.testing.assert_array_equal(line(frame, field), getattr(flow, field)[-1, columns])
-        np.testing.assert_array_equal(
-            line(frame, field, "at the start"), getattr(flow, field)[0, columns]
-        )
-    np.testing.assert_array_equal(line(frame, "loss"), flow.loss)
+        first, *_, last = getattr(flow, field)[:, columns].astype(np.float32)
+        np.testing.assert_array_equal(line(frame, field), last)
+        np.testing.assert_array_equal(line(frame, field, "at the start"), first)
+    np.testing.assert_array_equal(line(frame, "loss"), flow.loss.astype(np.float32))
     if flow.gates:
         walk = next(iter(flow.gates))
-        np.testing.assert_array_equal(line(frame, "time"), flow.time[walk][-1])
+        np.testing.assert_array_equal(line(frame, "time"), flow.time[walk][-1].astype(np.float32))
     course = tab.live._sessions["tab"].held["run"].courses[0]
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(course.model.state_dict()[name], value)
@@ -231,7 +230,7 @@ def test_theory_is_what_predict_says_at_the_scale_of_the_first_step(tab: Tab) ->
     theory = told[-1]
     assert theory["look"]["hue"] == "theory"
     seen = line(frame, "delta", "at the start")
-    np.testing.assert_allclose(theory["values"], expected * seen[-1] / expected[-1], rtol=1e-12)
+    np.testing.assert_allclose(theory["values"], expected * seen[-1] / expected[-1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
@@ -264,12 +263,26 @@ def test_the_plane_is_what_the_network_predicts(tab: Tab) -> None:
 
 
 @pytest.mark.parametrize(
-    "settings", [{"depth": 3}, {"depth": 10, "width": 30}, {"depth": 50, "width": 100}]
+    "settings",
+    [
+        [{"depth": 10, "width": 30}],
+        [{"depth": 50, "width": 100}],
+        [{"depth": 100, "width": 30}, {"depth": 100, "width": 30, "activation": "relu"}],
+        [{"data": "adding", "length": 500, "cell": cell} for cell in ("RNN", "LSTM")],
+    ],
 )
-def test_frames_are_small(tab: Tab, settings: dict[str, Any]) -> None:
-    given = {"session": "tab", "turn": 1, "settings": [settings]}
-    sizes = [len(tab.live.frame(given)) for _ in range(30)]
-    assert max(sizes) <= 20_000
+def test_frames_are_small_and_bring_all_pictures(tab: Tab, settings: Any) -> None:
+    given = {"session": "tab", "turn": 1, "settings": settings}
+    came: set[str] = set()
+    for _ in range(60):
+        data = tab.live.frame(given)
+        assert len(data) <= 20_000
+        frame = unpack(data)
+        came |= {each["key"] for each in frame["pictures"]}
+        if came == set(frame["keys"]):
+            break
+        time.sleep(0.02)  # pictures that run the network have a share of the time
+    assert came == set(frame["keys"])
 
 
 def test_a_long_training_keeps_a_short_record() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
 import threading
 import time
@@ -23,6 +24,7 @@ _MOST_SESSIONS = 8  # pages that are open at once
 _QUIET = 3.0  # seconds without a request, after which one is forgotten if there are more
 _PACKAGE = pathlib.Path(__file__).parents[1]  # whose lines are no user's
 _LONGEST = 0.1  # seconds that a page may ask a frame to take
+_ROOM = 14_000  # bytes, so that a frame with what just exceeds them has 20,000 at most
 
 
 @dataclass
@@ -59,6 +61,8 @@ class Asked:
         Whether the page asks what it is made of, and for no frame.
     wanted : str
         What else it asks for: "code", for instance.
+    room : float
+        Bytes of pictures, after which others wait for the next frame.
     """
 
     session: Session
@@ -70,11 +74,12 @@ class Asked:
     held: dict[str, str] = field(default_factory=dict)
     whole: bool = False
     wanted: str = ""
+    room: float = _ROOM
 
     @classmethod
     def alone(cls, settings: list[Settings]) -> Asked:
         """One that no page asks: for all pictures, in a session of its own."""
-        return cls(Session(), 0, settings, _LONGEST)
+        return cls(Session(), 0, settings, _LONGEST, room=math.inf)
 
     @property
     def superseded(self) -> bool:

@@ -14,6 +14,7 @@ from vgcore import _validate
 from vgcore.live import cures, networks, sights
 from vgcore.live.controls import on_side
 from vgcore.live.course import Course, train_together
+from vgcore.live.packing import pack
 from vgcore.live.page import Asked, Live, Settings
 from vgcore.live.pictures import Picture
 from vgcore.live.scenes import SCENES
@@ -172,11 +173,14 @@ class Playground(Live):
             if _seen(asked, key) and (picture := draw(run.courses, expected)) is not None
         ]
         purses = _purses(asked)
-        for name, key, side, course in run.of_each():
-            if _seen(asked, name, key):
+        room = asked.room - sum(len(pack(each)) for each in made)
+        waiting = sorted(run.of_each(), key=lambda each: run.told.get(each[1], -1))
+        for name, key, side, course in waiting:
+            if room > 0 and _seen(asked, name, key):
                 picture = purses[key].spend(partial(sights.OF_EACH[name], course, side))
                 if picture is not None:
                     run.told[key] = course.step
+                    room -= len(pack(picture))
                     made.append(picture)
         order = _order(run)
         return [{**each, "order": order.index(str(each.get("base", each["key"])))} for each in made]

@@ -152,15 +152,22 @@ def _side(name: str, title: str, side: int | None) -> Picture:
 
 def _line(i: int, count: int, values: Array, none: Array | None = None) -> Picture:
     """A network's line; ``none``: where it has no value, which is not NaN."""
-    told = {"name": NAMES[i] if count > 1 else "now", "values": values, "look": {"hue": i}}
+    name = NAMES[i] if count > 1 else "now"
+    told = {"name": name, "values": _drawn(values), "look": {"hue": i}}
     return told if none is None or not none.any() else {**told, "none": none.astype(np.uint8)}
 
 
 def _theory(i: int, count: int, values: Array) -> Picture:
-    if count == 1:
-        return {"name": "theory, at the start", "values": values, "look": {"hue": "theory"}}
-    name = f"{NAMES[i]}, theory at the start"
-    return {"name": name, "values": values, "look": {"hue": "theory", "of": i}}
+    name = "theory, at the start" if count == 1 else f"{NAMES[i]}, theory at the start"
+    look = {"hue": "theory", **({} if count == 1 else {"of": i})}
+    return {"name": name, "values": _drawn(values), "look": look}
+
+
+def _drawn(values: Array) -> Array:
+    """Values in half the bytes, where float32 has all of them to the digits that a picture shows."""
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = np.asarray(values, np.float32)
+    return narrow if np.allclose(narrow, values, rtol=1e-6, atol=0, equal_nan=True) else values
 
 
 def _over_layers(
