@@ -58,5 +58,16 @@ def _renew() -> None:
         setattr(owner, attribute, threading.RLock())
 
 
+multiplying = threading.Lock()
+"""Held by a thread in the background while it works with NumPy, so that no fork comes between.
+
+OpenBLAS waits forever for its threads if a process forks, or ends, while another thread multiplies matrices.
+"""
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
+    os.register_at_fork(
+        before=multiplying.acquire,
+        after_in_parent=multiplying.release,
+        after_in_child=multiplying.release,
+    )

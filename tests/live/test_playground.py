@@ -430,7 +430,7 @@ def test_what_lacks_is_asked_for_by_its_own_key(tab: Tab) -> None:
 def test_the_page_is_told_what_it_is_made_of() -> None:
     live = vg.live.playground("he_start", depth=12)
     told = unpack(live.frame({"page": True}))["page"]
-    assert told["scene"] == "he_start" and told["settings"] == {"depth": 12}
+    assert told["scene"] == "he_start" and [each["depth"] for each in told["begins"]] == [12, 12]
     assert [each["name"] for each in told["controls"]] == [each.name for each in networks.CONTROLS]
     assert {each["name"] for each in told["scenes"]} == set(vg.live.SCENES)
 

@@ -122,7 +122,8 @@ class Live(ABC):
     def described(self) -> dict[str, Any]:
         """What the page is made of, which it asks for once."""
         controls = [each.shown() for each in self.controls]
-        return {"title": self.title, "about": self.about, "controls": controls}
+        begins = self.begins()
+        return {"title": self.title, "about": self.about, "controls": controls, "begins": begins}
 
     def begins(self) -> list[Settings]:
         """Values of controls that the page begins with, of one network or of two."""

@@ -17,7 +17,7 @@ from vgcore.live.course import Course, train_together
 from vgcore.live.packing import pack
 from vgcore.live.page import Asked, Live, Settings
 from vgcore.live.pictures import Picture
-from vgcore.live.scenes import SCENES
+from vgcore.live.scenes import SCENES, Scene
 from vgcore.live.theory import Theorist
 from vgcore.theory.meanfield import critical
 
@@ -83,8 +83,13 @@ class Playground(Live):
     def described(self) -> dict[str, Any]:
         """What the page is made of."""
         scenes = [
-            {"name": name, "title": each.title, "lesson": each.lesson, "settings": each.settings}
-            | ({} if each.other is None else {"other": each.other, "moves": each.moves})
+            {
+                "name": name,
+                "title": each.title,
+                "lesson": each.lesson,
+                "begins": self._entered(each),
+                "moves": each.moves,
+            }
             for name, each in SCENES.items()
         ]
         return {
@@ -93,7 +98,6 @@ class Playground(Live):
             "compares": True,
             "scenes": scenes,
             "scene": self._scene,
-            "settings": self._settings,
             "shared": [each.name for each in networks.CONTROLS if each.group == "Data"],
         }
 
@@ -113,11 +117,14 @@ class Playground(Live):
 
     def begins(self) -> list[Settings]:
         """The scene's settings, with what was asked for."""
+        if self._scene is not None:
+            return self._entered(SCENES[self._scene], self._settings)
         [own] = super().begins()
-        scene = None if self._scene is None else SCENES[self._scene]
-        if scene is None:
-            return [{**own, **self._settings}]
-        own |= scene.settings | self._settings
+        return [own | self._settings]
+
+    def _entered(self, scene: Scene, asked_for: Settings | None = None) -> list[Settings]:
+        [own] = super().begins()
+        own |= scene.settings | (asked_for or {})
         return [own] if scene.other is None else [own, own | scene.other]
 
     def recorded(

@@ -105,10 +105,12 @@ class Grid:
         """What the page is told of itself."""
         scenes = {each["name"]: each for each in self._page.get("scenes", ())}
         scene = scenes.get(self._page.get("scene"), {})
+        controls = [*map(self._told, self.moved), *self._fixed()]
         return {
             "title": scene.get("title", self._page["title"]),
             "about": scene.get("lesson", self._page["about"]),
-            "controls": [*map(self._told, self.moved), *self._fixed()],
+            "controls": controls,
+            "begins": [{each["name"]: each["value"] for each in controls}],
             "plays": bool(self._page.get("plays")),
             "speeds": _SPEEDS,
         }

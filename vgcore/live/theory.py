@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import theory
+from vgcore._locks import multiplying
 from vgcore.live import networks
 from vgcore.live.course import Course
 
@@ -53,7 +54,9 @@ class Theorist:
                 return self._found.get(key)
             self._busy = True
         values, x, columns = course.values, course.x, course.layers
-        work = threading.Thread(target=self._work, args=(key, values, x, columns), daemon=True)
+        work = threading.Thread(
+            target=self._work, args=(key, values, x, columns)
+        )  # outlives no exit
         try:
             work.start()
         except RuntimeError:  # WebAssembly has none
@@ -72,7 +75,8 @@ class Theorist:
     def _work(self, key: str, values: Any, x: Any, columns: list[str]) -> None:
         found = None
         try:
-            prediction = theory.predict(networks.built(values, x), x[:_SAMPLES])
+            with multiplying:
+                prediction = theory.predict(networks.built(values, x), x[:_SAMPLES])
             found = Expected(prediction, columns)
         except (
             ValueError,

@@ -3,8 +3,8 @@
 const SIDES = ["A", "B"];
 const MANY_CONTROLS = 4; // of more, a narrow page begins with the pictures
 
-/** @typedef {{name: string, title: string, lesson: string, settings: Settings, other?: Settings,
- *   moves?: string}} Scene moves: whose controls the lesson has moved */
+/** @typedef {{name: string, title: string, lesson: string, begins: Settings[],
+ *   moves: string}} Scene moves: whose controls the lesson has moved */
 
 class Panels {
   /**

@@ -8,8 +8,8 @@ const SLOW_FRAME = 700; // milliseconds without a frame, of which the reader is 
 const REMEMBERING = 200; // milliseconds between two changes of the address: browsers allow a few a second
 
 /**
- * @typedef {{title: string, about?: string, controls: Control[], plays?: boolean, compares?: boolean,
- *   speeds?: string[][], scenes?: Scene[], scene?: string | null, settings?: Settings, shared?: string[]}} Declared
+ * @typedef {{title: string, about?: string, controls: Control[], begins: Settings[], plays?: boolean,
+ *   compares?: boolean, speeds?: string[][], scenes?: Scene[], scene?: string | null, shared?: string[]}} Declared
  */
 /** @typedef {{message: string, control?: string, side?: number}} Wrong */
 
@@ -109,19 +109,9 @@ class View {
   /** Begin with what the address says, or else with what Python wants. */
   begin() {
     if (this.visit()) return;
-    const { scene, settings, plays } = this.page;
-    this.playing = Boolean(plays);
-    if (scene) this.enter(scene, settings);
-    else {
-      this.scenes.tell("");
-      this.start([{ ...this.defaults, ...settings }]);
-    }
-    this.play(this.playing);
-  }
-
-  /** The values that the controls have by themselves. */
-  get defaults() {
-    return Object.fromEntries(this.page.controls.map(({ name, value }) => [name, value]));
+    const { scene, begins } = this.page;
+    this.start(begins, this.scenes.tell(scene ?? "")?.moves);
+    this.play(true);
   }
 
   /** Begin with what the page's address says; whether it says something. */
@@ -275,12 +265,11 @@ class View {
     this.alert.hidden = told || !message;
   }
 
-  /** Begin a scene. @param {string} name @param {Settings} [more] what is other in it */
-  enter(name, more = {}) {
+  /** Begin a scene. @param {string} name */
+  enter(name) {
     const scene = this.scenes.tell(name);
     if (!scene) return;
-    const own = { ...this.defaults, ...scene.settings, ...more };
-    this.start(scene.other ? [own, { ...own, ...scene.other }] : [own], scene.moves);
+    this.start(scene.begins, scene.moves);
     this.play(true);
   }
 
