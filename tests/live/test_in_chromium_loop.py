@@ -87,8 +87,9 @@ def test_speed_is_steps_of_a_frame(chromium: Any) -> None:
             tab.restarted(
                 lambda name=name: (speed.select_option(name), tab.press("Reset")), still=False
             )
-            told = sorted(frame["steps"][0] for frame in frames_of(tab, 20))  # some overtake others
-            gone = [later - earlier for earlier, later in pairwise(told)]
+            told = sorted(frame["steps"][0] for frame in frames_of(tab, 26))
+            # Some overtake others: of the first and last ones those between may not have come
+            gone = [later - earlier for earlier, later in pairwise(told[3:-3])]
             assert all(0 <= each <= steps for each in gone)
             assert max(gone) == steps  # some are cut short on a busy machine
         speed.select_option("slow")
@@ -147,7 +148,7 @@ def test_an_address_without_settings_is_what_python_began_with(chromium: Any) ->
             "#data=iris&activation=%FF%00&skips=maybe&__proto__=1&constructor=2&depth=5",
             {"depth": 5},
         ),
-        ("#scene=nowhere&compare=<script>alert(1)</script>&B.depth=-3&B.data=moons", {}),
+        ("#scene=nowhere&compare=<script>&B.depth=-3&B.data=moons", {}),
         ("#depth=2.6&formula=" + "z" * 5000, {"depth": 3, "formula": "z" * 200}),
         ("#=&&&==#?&depth", {}),
     ],
@@ -158,7 +159,7 @@ def test_a_link_of_nonsense_does_no_harm(chromium: Any, hash_: str, kept: dict[s
         first = tab.settings[0]
         assert {name: value for name, value in first.items() if value != default(name)} == kept
         assert (
-            tab.find(".states p").count() == len(tab.settings) == (2 if "compare" in hash_ else 1)
+            tab.find(".states p").count() == len(tab.settings) == (2 if "compare=1" in hash_ else 1)
         )
         assert not tab.find(".wrong >> visible=true").count()
 
@@ -294,9 +295,15 @@ def test_what_is_wrong_stands_at_its_control_until_it_is_mended(chromium: Any) -
         before = tab.asked("count")
         drawn_frames_pass(tab)
         assert tab.asked("count") == before  # nothing is asked again and again
+        assert not tab.find(".verdict").count() and tab.find("figure.old").count()  # of z itself
+        tab.press("Copy as Python")
         formula.fill("z + 0.1")
         tab.until(lambda: (tab.shown() or [0])[0] > 1, "training that goes on")
         assert not wrong.is_visible() and not tab.find(".knob.bad").count()
+        assert (
+            not tab.find("dialog").is_visible()
+            and not tab.find('figure.old[data-key="loss"]').count()
+        )
 
 
 def test_an_error_of_a_network_is_shown_at_it_or_where_it_is_seen(chromium: Any) -> None:

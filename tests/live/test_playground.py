@@ -214,6 +214,10 @@ def test_that_training_goes_on_is_no_verdict() -> None:
     last = replace(found.findings[0], symptom="not_trained_long", ill=False)  # it trains on
     healthy = cures.told(replace(found, findings=(last,)), values)
     assert healthy["text"].startswith("No symptom") and not healthy["cures"]
+    learned = cures.told(found, values, learned=True)
+    assert not learned["ill"] and learned["text"].startswith(
+        "It has learned all the same. The grad"
+    )
 
 
 def test_theory_is_what_predict_says_at_the_scale_of_the_first_step(tab: Tab) -> None:
@@ -235,6 +239,13 @@ def test_theory_is_what_predict_says_at_the_scale_of_the_first_step(tab: Tab) ->
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
 def test_the_edge_of_chaos_is_marked(tab: Tab, activation: str) -> None:
+    for other in (
+        {"norm": "LayerNorm"},
+        {"skips": True},
+        {"data": "adding"},
+        {"start": "he_normal"},
+    ):
+        assert tab.ask({**SMALL, "activation": activation, **other})["marks"] == [{}]
     [marks] = tab.ask({**SMALL, "activation": activation})["marks"]
     assert marks["sigma_w"]["at"] == critical(activation).sigma_w
 
@@ -394,11 +405,11 @@ def test_tabs_have_networks_of_their_own(monkeypatch: pytest.MonkeyPatch) -> Non
     assert first.ask(steps=1)["states"][0]["step"] == 21
     for i in range(20):
         Tab(live, f"other {i}").ask(SMALL, steps=1)
-    assert len(live._sessions) <= 8
+    assert len(live._sessions) <= 16
     assert first.ask(steps=1)["states"][0]["step"] == 1  # it was quiet for longest: it begins anew
     monkeypatch.setattr(page, "_QUIET", 60.0)
     told = unpack(live.frame({"session": "one more", "turn": 0, "settings": [SMALL]}))
-    assert "at most 8 that train at once" in told["error"]["message"]
+    assert "at most 16 that train at once" in told["error"]["message"]
     assert first.ask(steps=1)["states"][0]["step"] == 2
 
 

@@ -11,6 +11,7 @@ from vgcore.diagnosis.finding import Finding
 from vgcore.diagnosis.symptoms import SYMPTOMS
 from vgcore.live import networks
 from vgcore.live.controls import Slider
+from vgcore.live.course import Course
 from vgcore.live.tasks import Values
 
 Settings = dict[str, Any]
@@ -24,6 +25,8 @@ _STARTS = {
 }
 _START_OF_OTHERS = "xavier_normal"
 _FACTOR = 10.0
+_LEARNED = 0.1  # of the first loss
+_IN_SPITE = "It has learned all the same. "
 
 
 def _activation(name: str) -> Callable[[Values], Settings]:
@@ -82,8 +85,27 @@ SETTINGS: Mapping[str, Callable[[Values], Settings]] = {
 """By the key of a change in `vgcore.diagnosis.changes.CHANGES`: what it is of controls."""
 
 
-def told(diagnosis: Diagnosis, values: Values, most: int = 3) -> dict[str, Any]:
+def judged(course: Course) -> dict[str, Any]:
+    """What `told` says of a course by now."""
+    record = course.record()
+    learned = bool(record.loss[-1] < _LEARNED * record.loss[0])
+    return told(record.diagnose(), course.values, learned=learned)
+
+
+def told(
+    diagnosis: Diagnosis, values: Values, *, learned: bool = False, most: int = 3
+) -> dict[str, Any]:
     """A diagnosis in a line, and changes of settings that may cure what it has found.
+
+    Parameters
+    ----------
+    diagnosis : Diagnosis
+    values : dict
+        Of the network's controls.
+    learned : bool
+        Whether the network has learned most of what there is, whatever is found.
+    most : int
+        Of cures.
 
     Returns
     -------
@@ -98,9 +120,10 @@ def told(diagnosis: Diagnosis, values: Values, most: int = 3) -> dict[str, Any]:
             (CHANGES[key].name, _change(key, values)) for key in SYMPTOMS[finding.symptom].cures
         )
         cures = [{"name": name, "settings": change} for name, change in made if change][:most]
-        ill = _is_symptom(finding)
-        if ill or cures:  # else there is nothing to change: the page trains on by itself
-            known = "" if ill else "No illness, but worth knowing: "
+        symptom = _is_symptom(finding)
+        if symptom or cures:  # else there is nothing to change: the page trains on by itself
+            ill = symptom and not learned
+            known = "" if ill else _IN_SPITE if symptom else "No illness, but worth knowing: "
             return {
                 "text": f"{known}{finding.title}. {finding.sentence}",
                 "ill": ill,

@@ -20,7 +20,7 @@ from vgcore.live.controls import Control, InvalidError, checked, on_side
 from vgcore.live.packing import pack
 
 Settings = dict[str, Any]
-_MOST_SESSIONS = 8  # pages that are open at once
+_MOST_SESSIONS = 16  # pages that are open at once
 _QUIET = 3.0  # seconds without a request, after which one is forgotten if there are more
 _PACKAGE = pathlib.Path(__file__).parents[1]  # whose lines are no user's
 _LONGEST = 0.1  # seconds that a page may ask a frame to take
@@ -31,6 +31,7 @@ _ROOM = 14_000  # bytes, so that a frame with what just exceeds them has 20,000 
 class Session:
     """One open page: its lock, the newest state of its controls that was heard of, and what belongs to it."""
 
+    born: float = field(default_factory=time.time)
     lock: threading.Lock = field(default_factory=threading.Lock)
     newest: int = -1
     heard: float = 0.0  # when it last asked, by the clock
@@ -266,7 +267,14 @@ class Live(ABC):
         return self._display_()._repr_mimebundle_(**options)
 
     def _framed(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        asked = self._asked(params)
+        if not isinstance(params, Mapping):
+            raise TypeError(f"params: expected a dict, got {_validate.kind(params)}")
+        name = str(params.get("session", ""))[:100]
+        if params.get("leaves"):  # it was closed, or loads again
+            with self._lock:
+                self._sessions.pop(name, None)
+            return {}
+        asked = self._asked(params, self._session(name))
         if asked.whole:
             return {"page": self.described()}
         session = asked.session
@@ -276,13 +284,11 @@ class Live(ABC):
             if asked.superseded:
                 return {"superseded": True}
             begin = time.perf_counter()
-            tree = {"turn": asked.turn, **self.answer(asked)}
+            tree = {"turn": asked.turn, "born": session.born, **self.answer(asked)}
             tree["took"] = time.perf_counter() - begin
         return tree
 
-    def _asked(self, params: Mapping[str, Any]) -> Asked:
-        if not isinstance(params, Mapping):
-            raise TypeError(f"params: expected a dict, got {_validate.kind(params)}")
+    def _asked(self, params: Mapping[str, Any], session: Session) -> Asked:
         steps, shown = params.get("steps"), params.get("show")
         given, held = params.get("settings") or [{}], params.get("held") or {}
         if not isinstance(held, Mapping):
@@ -294,7 +300,7 @@ class Live(ABC):
             with on_side(side):
                 settings.append(checked(self.controls, each))
         return Asked(
-            session=self._session(str(params.get("session", ""))[:100]),
+            session=session,
             turn=_validate.integer("turn", params.get("turn", 0), minimum=0, maximum=2**53),
             settings=settings,
             seconds=_validate.real(

@@ -195,7 +195,7 @@ class Playground(Live):
 
 def _verdicts(run: Run, asked: Asked) -> list[Any]:
     def judge() -> list[Any]:
-        return [cures.told(each.record().diagnose(), each.values) for each in run.courses]
+        return [cures.judged(each) for each in run.courses]
 
     if not run.rests:
         return run.verdicts
@@ -278,7 +278,8 @@ def _state(course: Course) -> dict[str, Any]:
 def _marks(course: Course) -> dict[str, Any]:
     """Marks on sliders: where theory has the edge of chaos."""
     values = course.values
-    if values["activation"] == "formula" or values["start"] != "gaussian":
+    plain = not (course.task.in_time or values["skips"]) and values["norm"] == "none"
+    if not plain or values["activation"] == "formula" or values["start"] != "gaussian":
         return {}
     try:
         point = critical(values["activation"], values["sigma_b"])

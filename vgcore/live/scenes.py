@@ -69,6 +69,7 @@ SCENES = {
         {"data": "moons", "depth": 6, "activation": "relu", "start": "he_normal", "optimizer": "Adam",
          "rate": 0.03},
         {"activation": "leaky_relu"},
+        moves="A",
     ),
     "batch_norm": Scene(
         "BatchNorm",

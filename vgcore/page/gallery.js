@@ -45,12 +45,19 @@ class Gallery {
   show(pictures, keys) {
     for (const sent of pictures) {
       this.sent.set(sent.key, sent);
-      this.pictureOf(sent).show(this.chooseable(sent));
+      const picture = this.pictureOf(sent);
+      picture.root.classList.remove("old");
+      picture.show(this.chooseable(sent));
     }
     if (!keys) return;
     for (const key of [...this.pictures.keys()].filter((each) => !keys.includes(each))) this.remove(key);
     this.root.querySelectorAll(".pair:empty").forEach((pair) => pair.remove());
     this.lacking = keys.filter((key) => !this.pictures.has(key));
+  }
+
+  /** What is shown is of settings from before. */
+  age() {
+    for (const [key, { root }] of this.pictures) if (!this.sent.get(key).version) root.classList.add("old"); // the others come anew only where they differ
   }
 
   /** Put the cursors of pictures whose places are controls' where these are. */

@@ -1,7 +1,7 @@
 // All settings in the part of an address behind "#": what is as by default is left out.
 
 /**
- * @typedef {{settings: Settings[], scene?: string}} Linked
+ * @typedef {{settings: Settings[], scene: string, sceneAlone?: boolean}} Linked
  */
 
 /**
@@ -43,8 +43,9 @@ function linked(controls, text) {
     const own = read(control, given.get(`B.${control.name}`));
     if (own !== undefined) second[control.name] = own;
   }
-  const scene = given.get("scene") ?? undefined;
-  return { settings: given.has("compare") ? [first, second] : [first], scene };
+  const scene = given.get("scene") ?? "";
+  const settings = given.get("compare") === "1" ? [first, second] : [first];
+  return { settings, scene, sceneAlone: given.size === 1 && scene !== "" };
 }
 
 /**

@@ -42,6 +42,8 @@ class LivePage {
     );
     this.ends = new AbortController();
     const until = { signal: this.ends.signal };
+    const leave = () => step({ session: this.session, leaves: true }).catch(() => {});
+    addEventListener("pagehide", leave, until);
     document.addEventListener("visibilitychange", () => document.hidden || this.asking.pump(), until);
     this.schemes = new MutationObserver(() => this.follow());
     for (const watched of [document.documentElement, document.body])

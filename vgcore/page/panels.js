@@ -23,9 +23,23 @@ class Panels {
       turned();
     };
     this.tabs = SIDES.map((name, i) =>
-      html("button", { type: "button", role: "tab", onclick: () => turn(i) }, `Network ${name}`),
+      html(
+        "button",
+        { type: "button", role: "tab", "aria-controls": `network-${name}`, onclick: () => turn(i) },
+        `Network ${name}`,
+      ),
     );
-    this.tabbed = html("div", { class: "tabs", role: "tablist", hidden: true }, ...this.tabs);
+    const onkeydown = (/** @type {KeyboardEvent} */ event) => {
+      const i = ["ArrowLeft", "ArrowRight"].indexOf(event.key);
+      if (i < 0) return;
+      event.preventDefault();
+      turn(i);
+      this.tabs[i].focus();
+    };
+    this.tabbed = html("div", { class: "tabs", role: "tablist", hidden: true, onkeydown }, ...this.tabs);
+    this.panels.forEach(({ root }, i) => {
+      root.id = `network-${SIDES[i]}`;
+    });
     const all = html("div", { class: "sidebar" }, this.tabbed, ...this.panels.map(({ root }) => root));
     const many = controls.filter((each) => !isFixed(each)).length > MANY_CONTROLS;
     const open = !(many && matchMedia("(max-width: 37rem)").matches);
@@ -41,9 +55,14 @@ class Panels {
 
   /** Show the controls of one network. @param {number} which */
   turnTo(which) {
-    this.tabs.forEach((tab, i) => tab.setAttribute("aria-selected", String(i === which)));
+    this.tabs.forEach((tab, i) => {
+      tab.setAttribute("aria-selected", String(i === which));
+      tab.tabIndex = i === which ? 0 : -1;
+    });
     this.panels.forEach(({ root }, i) => {
       root.hidden = i !== which;
+      if (this.two) root.setAttribute("role", "tabpanel");
+      else root.removeAttribute("role");
     });
   }
 

@@ -6,7 +6,8 @@
  */
 async function post(params) {
   const token = new URLSearchParams(location.search).get("token") ?? "";
-  const request = { method: "POST", headers: { "X-Vgcore-Token": token }, body: JSON.stringify(params) };
+  const headers = { "X-Vgcore-Token": token };
+  const request = { method: "POST", headers, body: JSON.stringify(params), keepalive: "leaves" in params };
   let answer;
   try {
     answer = await fetch("frame", request);

@@ -13,10 +13,15 @@ class Telling {
     this.judged = ""; // what the verdicts are of, but for their numbers
   }
 
-  /** @param {{turn: number, states?: State[], verdicts?: Verdict[]}} frame */
-  show({ turn, states = [], verdicts = [] }) {
-    this.tell(states.map((state, i) => this.named(states, i) + stateOf(state)));
+  /**
+   * @param {{turn: number, states?: State[], verdicts?: Verdict[]}} frame
+   * @param {boolean} anew whether the networks had been forgotten
+   */
+  show({ turn, states = [], verdicts = [] }, anew) {
+    const lines = states.map((state, i) => this.named(states, i) + stateOf(state));
+    this.tell(anew ? [...lines, "Begun anew: this page was quiet while others trained."] : lines);
     if (!verdicts.length) return; // they take their time
+    this.verdicts.classList.remove("old");
     const texts = verdicts.map(({ text }, i) => `${this.named(verdicts, i)}${text} `);
     // Numbers alone are told anew without new buttons, and without a word to screen readers
     const plain = verdicts.map(({ text, cures }) => [text.replace(/[\d.e,+-]+/g, "#"), cures]);
@@ -27,6 +32,18 @@ class Telling {
     }
     this.judged = key;
     this.verdicts.replaceChildren(...verdicts.map((verdict, i) => this.verdict(verdict, texts[i], i)));
+  }
+
+  /** What is said is of settings from before. */
+  age() {
+    this.verdicts.classList.add("old");
+  }
+
+  /** There is nothing to say. */
+  end() {
+    this.tell([]);
+    this.verdicts.replaceChildren();
+    this.judged = "";
   }
 
   /**

@@ -83,19 +83,22 @@ async function copied(text) {
   }
 }
 
-/** Lines of Python in a window of their own, and in the clipboard. */
-class Code {
+/** A text that goes into the clipboard, and, where it is of several lines or cannot be copied, into a window. */
+class Copying {
   constructor() {
-    this.root = html("dialog", { class: "code", "aria-label": "As Python" });
+    this.root = html("dialog", { class: "copying", "aria-label": "Copied" });
   }
 
-  /** @param {string[]} codes */
-  async show(codes) {
-    const named = codes.map((code, i) => (codes.length > 1 ? `# Network ${SIDES[i]}\n${code}` : code));
-    const text = named.join("\n\n");
-    const told = (await copied(text)) ? "These lines are in the clipboard:" : "These lines do the same:";
+  /**
+   * @param {string} text
+   * @param {string} what it is, as a sentence begins
+   */
+  async show(text, what) {
+    const done = await copied(text);
+    if (done && !text.includes("\n")) return;
+    const told = done ? "in the clipboard" : "to be marked and copied, for this browser does not copy here";
     this.root.replaceChildren(
-      html("p", {}, told),
+      html("p", {}, `${what}, ${told}:`),
       html("pre", { tabindex: 0 }, text),
       html("button", { type: "button", onclick: () => this.root.close() }, "Close"),
     );

@@ -29,7 +29,8 @@ class View {
     this.fresh = true; // whether no frame of this turn has come
     this.asked = -1; // the turn of the last request
     this.stuck = -1; // the turn whose settings cannot be
-    this.last = { turn: -1, step: 0, asked: 0 }; // of the newest frame
+    this.last = { turn: -1, born: 0, step: 0, asked: 0 }; // of the newest frame
+    this.anew = false; // whether Python has forgotten this turn's networks, and made them again
     /** @type {Wrong} */
     this.wrong = { message: "" };
     this.playing = false;
@@ -55,7 +56,7 @@ class View {
       (side, settings) => this.choose(side, settings),
     );
     this.telling = new Telling((side, settings) => this.cure(side, settings));
-    this.code = new Code();
+    this.copying = new Copying();
     this.alert = html("p", { class: "wrong", role: "alert", hidden: true });
     this.remembering = new Pace(REMEMBERING, () => this.remember());
     this.roots = this.laidOut();
@@ -71,7 +72,7 @@ class View {
       this.scenes.root,
       ...(plays || compares ? [this.toolbar.root] : []),
       html("div", { class: "body" }, controls.length ? this.panels.root : null, seen),
-      this.code.root,
+      this.copying.root,
     ];
   }
 
@@ -102,7 +103,7 @@ class View {
         this.want = "code";
         this.ask(true);
       },
-      link: this.links ? () => copied(location.href) : null,
+      link: this.links ? () => this.copying.show(location.href, "This link") : null,
     };
   }
 
@@ -118,7 +119,8 @@ class View {
   visit() {
     const given = this.links ? linked(this.page.controls, location.hash) : null;
     if (!given) return false;
-    this.start(given.settings, this.scenes.tell(given.scene ?? "")?.moves);
+    const scene = this.scenes.tell(given.scene);
+    this.start((given.sceneAlone && scene?.begins) || given.settings, scene?.moves);
     this.play(true);
     return true;
   }
@@ -135,6 +137,7 @@ class View {
    * @param {boolean} underWay whether something is
    */
   params(underWay) {
+    if (this.stuck === this.turn) [this.steps, this.want] = [0, ""];
     if (this.stuck === this.turn || (this.fresh && this.asked === this.turn && underWay)) return null;
     const now = performance.now();
     const due = now >= this.waits;
@@ -180,9 +183,11 @@ class View {
       this.refuse(frame.error);
       return;
     }
-    this.complain("");
     if (frame.code) {
-      this.code.show(frame.code);
+      const named = frame.code.map((/** @type {string} */ code, /** @type {number} */ i) =>
+        frame.code.length > 1 ? `# Network ${SIDES[i]}\n${code}` : code,
+      );
+      this.copying.show(named.join("\n\n"), "These lines");
       return;
     }
     if (this.overtaken(frame, asked)) return;
@@ -203,17 +208,18 @@ class View {
 
   /**
    * Whether a frame is older than one that has come: requests overtake each other, and of two frames of a network
-   * that with more steps is the newer one. One that was asked much later is of a network that had to begin anew.
+   * that with more steps is the newer one.
    * @param {any} frame
    * @param {number} asked
    */
-  overtaken({ states }, asked) {
+  overtaken({ states, born }, asked) {
     const { last, turn } = this;
     const step = states?.[0].step ?? 0;
-    const behind =
-      step < last.step ? asked - last.asked <= MOST_UNDER_WAY : step === last.step && asked < last.asked;
+    const same = born === last.born;
+    const behind = same && step !== last.step ? step < last.step : asked < last.asked;
     if (turn === last.turn && behind) return true;
-    this.last = { turn, step, asked };
+    this.anew ||= turn === last.turn && !same && step < last.step;
+    this.last = { turn, born, step, asked };
     return false;
   }
 
@@ -228,8 +234,9 @@ class View {
       this.refuse({ message: `A picture cannot be drawn: ${/** @type {Error} */ (error).message}` });
       return;
     }
+    this.complain("");
     if (this.gallery.lacking.length) this.resume();
-    this.telling.show(frame);
+    this.telling.show(frame, this.anew);
     if (frame.marks) this.panels.mark(frame.marks);
     if (frame.ends) this.panels.limit(frame.ends);
     this.host.dispatchEvent(new CustomEvent("vgcore-frame", { detail: frame, bubbles: true }));
@@ -238,7 +245,7 @@ class View {
   /** These settings cannot be, or something went wrong with them. @param {Wrong} wrong */
   refuse({ message, control = "", side = 0 }) {
     this.fresh = this.unsettled = false;
-    this.telling.tell([]);
+    this.telling.end();
     if (control) this.stuck = this.turn;
     else this.play(false);
     this.complain(message, control, side);
@@ -316,7 +323,10 @@ class View {
   restart() {
     this.turn++;
     this.fresh = true;
+    this.anew = false;
     this.waits = 0;
+    this.gallery.age();
+    this.telling.age();
     this.remembering.soon();
     clearTimeout(this.slow);
     this.slow = window.setTimeout(() => this.fresh && this.telling.tell(["working …"]), SLOW_FRAME);
