@@ -134,8 +134,8 @@ def middle(element: Locator) -> tuple[float, float]:
 
 
 def play(film: Film) -> None:
-    """What is shown: a deeper and deeper sigmoid network, cured; an RNN and an LSTM over
-    more and more timesteps, of which the latter can be cured.
+    """What is shown: a deeper and deeper sigmoid network, cured; an RNN beside an LSTM over more and more
+    timesteps, cured by being one, too, with open gates.
     """
     page = film.page
     film.run(12, 25)
@@ -148,8 +148,10 @@ def play(film: Film) -> None:
     film.run(12, 6)
     film.slide("length", 0.7, 16, 1)
     film.run(8, 6)
-    film.press(page.get_by_role("button", name="forget gates that start open").last, 6)
-    film.run(22, 6)
+    film.press(page.get_by_role("button", name="LSTM cells"), 6)
+    film.run(6, 6)
+    film.press(page.get_by_role("button", name="forget gates that start open").first, 6)
+    film.run(18, 6)
 
 
 def written(pictures: list[Image.Image], path: Path) -> None:

@@ -237,6 +237,15 @@ def test_theory_is_what_predict_says_at_the_scale_of_the_first_step(tab: Tab) ->
     np.testing.assert_allclose(theory["values"], expected * seen[-1] / expected[-1], rtol=1e-6)
 
 
+def test_theory_keeps_silent_where_forget_gates_start_otherwise(tab: Tab) -> None:
+    own = {"data": "adding", "length": 8, "width": 6, "cell": "LSTM"}
+    for bias, lines in ((1.0, 2), (3.0, 1)):
+        frame = tab.ask({**own, "forget_bias": bias})
+        while frame["more"]:
+            frame = tab.ask(seconds=0.01, steps=0)
+        assert len(picture(tab.ask(steps=0), "time")["lines"]) == lines
+
+
 @pytest.mark.parametrize("activation", ["tanh", "relu", "sigmoid"])
 def test_the_edge_of_chaos_is_marked(tab: Tab, activation: str) -> None:
     for other in (

@@ -33,6 +33,7 @@ OPTIMIZERS = {
     **{"RMSProp": "RMSProp", "Adam": "Adam", "AdamW": "AdamW", "Lion": "Lion"},
 }
 _HAS_ACTIVATION = {"data": STILL}, {"cell": ["RNN"]}  # to choose; the other cells have their own
+_FORGET_BIAS = 1.0  # of `vgcore.LSTM`
 _MOST_BYTES = 2**30
 _COPIES = 4  # of each parameter: itself, its gradient, two of the optimizer's
 
@@ -61,7 +62,7 @@ CONTROLS: tuple[Control, ...] = (
     Slider("sigma_w", 0.05, 12.0, 1.0, log=True, label="σw", group="Start", when={"start": ["gaussian"]}),
     Slider("sigma_b", 0.0, 1.0, 0.0, step=0.01, label="σb, of the biases", group="Start",
            when={"data": STILL}),
-    Slider("forget_bias", -2.0, 5.0, 1.0, step=0.1, label="bias of the forget gate", group="Start",
+    Slider("forget_bias", -2.0, 5.0, _FORGET_BIAS, step=0.1, label="bias of the forget gate", group="Start",
            when={"data": SEQUENCES, "cell": ["LSTM"]}),
     Choice("optimizer", OPTIMIZERS, "SGD", group="Training"),
     Slider("rate", 1e-5, 10.0, 0.03, log=True, label="learning rate", group="Training"),
@@ -89,11 +90,17 @@ def code(values: Values) -> str:
         f"model = vg.Sequential([*layers, {head}], input_shape=x.shape[1:], seed={values['seed']})",
         _compiling(values),
     ]
-    if task.in_time and values["cell"] == "LSTM":
+    if sets_biases(values):
         width, bias = values["width"], values["forget_bias"]
         lines.append("for layer in layers:")
         lines.append(f"    layer.bias_ih[{width}:{2 * width}] = {bias:.3g}")
     return "\n".join(lines)
+
+
+def sets_biases(values: Values) -> bool:
+    """Whether forget gates start otherwise than as their layer draws them, which is all that theory knows."""
+    lstm = TASKS[values["data"]].in_time and values["cell"] == "LSTM"
+    return bool(lstm and values["forget_bias"] != _FORGET_BIAS)
 
 
 def built(values: Values, x: Any) -> Sequential:

@@ -54,9 +54,8 @@ class Theorist:
                 return self._found.get(key)
             self._busy = True
         values, x, columns = course.values, course.x, course.layers
-        work = threading.Thread(
-            target=self._work, args=(key, values, x, columns)
-        )  # outlives no exit
+        # No daemon: Python's end waits for it, and not OpenBLAS's for one that is gone
+        work = threading.Thread(target=self._work, args=(key, values, x, columns))
         try:
             work.start()
         except RuntimeError:  # WebAssembly has none
@@ -75,9 +74,10 @@ class Theorist:
     def _work(self, key: str, values: Any, x: Any, columns: list[str]) -> None:
         found = None
         try:
-            with multiplying:
-                prediction = theory.predict(networks.built(values, x), x[:_SAMPLES])
-            found = Expected(prediction, columns)
+            if not networks.sets_biases(values):
+                with multiplying:
+                    prediction = theory.predict(networks.built(values, x), x[:_SAMPLES])
+                found = Expected(prediction, columns)
         except (
             ValueError,
             ArithmeticError,
