@@ -11,7 +11,7 @@ import pytest
 from recipes import CLASSES, blobs, deep, recurrent, sequences
 
 import vgcore as vg
-from vgcore.diagnosis import race, schedule
+from vgcore.diagnosis import race, rounds, schedule
 from vgcore.diagnosis.changes import CHANGES, Given
 from vgcore.diagnosis.recipe import Recipe
 from vgcore.diagnosis.rows import Rows, split
@@ -449,6 +449,20 @@ def test_too_little_time_is_said():
     assert table.best is None
     assert table.not_tried == ("relu, He starts", "batch norm")
     assert any("Too little time" in note and "seconds=" in note for note in table.notes)
+
+
+def test_finalists_whom_no_time_was_left_for_a_step_end(monkeypatch):
+    first = rounds.Rounds.first
+
+    def until_time_is_over(self, field):
+        left = first(self, field)
+        for each in left:
+            each.runs = [run.anew() for run in each.runs]
+        self.steps, self._schedule.seconds = 0, 1e-9
+        return left
+
+    monkeypatch.setattr(rounds.Rounds, "first", until_time_is_over)
+    assert tried(Recipe.of(deep(2)), ["relu"], *blobs(), seconds=SECONDS)
 
 
 def test_a_field_that_does_not_fit_is_halved(monkeypatch):
