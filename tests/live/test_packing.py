@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from unpacked import plain
 
 from vgcore import page
 from vgcore.live.packing import VERSION, pack, unpack
@@ -24,15 +25,6 @@ TREE: dict[str, Any] = {
     "ints": np.array([-(2**31), 2**31 - 1], np.int32),
     "octets": np.arange(256, dtype=np.uint8),
 }
-
-
-def plain(tree: Any) -> Any:
-    """A tree whose arrays are lists of texts, as JavaScript's String and Python's float read them."""
-    if isinstance(tree, np.ndarray):
-        return [float(each) for each in tree.ravel()]
-    if isinstance(tree, dict):
-        return {name: plain(each) for name, each in tree.items()}
-    return [plain(each) for each in tree] if isinstance(tree, list) else tree
 
 
 def test_what_is_packed_is_unpacked() -> None:

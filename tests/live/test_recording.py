@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsers import browser
+from unpacked import plain
 
 import vgcore as vg
 from vgcore.live import networks
@@ -344,15 +345,6 @@ def opened(path: Path, **context: Any) -> Iterator[Any]:
         yield tab
         assert asked == [path.as_uri()]
         assert said == []
-
-
-def plain(tree: Any) -> Any:
-    """A tree whose arrays are lists of texts, as the tab tells them, read as numbers."""
-    if isinstance(tree, np.ndarray):
-        return [float(each) for each in tree.ravel()]
-    if isinstance(tree, dict):
-        return {name: plain(each) for name, each in tree.items()}
-    return [plain(each) for each in tree] if isinstance(tree, list) else tree
 
 
 def read(tree: Any) -> Any:
