@@ -422,6 +422,13 @@ def test_tabs_have_networks_of_their_own(monkeypatch: pytest.MonkeyPatch) -> Non
     assert first.ask(steps=1)["states"][0]["step"] == 2
 
 
+def test_a_page_that_was_left_is_forgotten_whatever_comes_late(tab: Tab) -> None:
+    tab.ask(SMALL)
+    assert unpack(tab.live.frame({"session": "tab", "leaves": True})) == {}
+    assert "was left" in tab.ask()["error"]["message"]
+    assert not tab.live._sessions
+
+
 def test_an_interrupted_frame_says_so(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
     tab.ask(SMALL)
 

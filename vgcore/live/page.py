@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -114,6 +114,9 @@ class Live(ABC):
         self.title = _validate.name("title", title)
         self.about = about
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._left: deque[str] = deque(
+            maxlen=100
+        )  # names of sessions whose last requests may be late
         self._lock = threading.Lock()
 
     @abstractmethod
@@ -272,6 +275,7 @@ class Live(ABC):
         name = str(params.get("session", ""))[:100]
         if params.get("leaves"):  # it was closed, or loads again
             with self._lock:
+                self._left.append(name)
                 self._sessions.pop(name, None)
             return {}
         asked = self._asked(params, self._session(name))
@@ -315,6 +319,8 @@ class Live(ABC):
 
     def _session(self, name: str) -> Session:
         with self._lock:
+            if name in self._left:
+                raise InvalidError("session: expected that of an open page, got one that was left")
             if name not in self._sessions:
                 self._make_room()
             session = self._sessions.setdefault(name, Session())

@@ -14,6 +14,11 @@ function mount(el, step, { links = false } = {}) {
   return () => page.end();
 }
 
+function randomName() {
+  const random = crypto.getRandomValues(new Uint32Array(2));
+  return Array.from(random, (part) => part.toString(36)).join("");
+}
+
 class LivePage {
   /**
    * @param {HTMLElement} el
@@ -30,8 +35,7 @@ class LivePage {
     const shadow = this.host.attachShadow({ mode: "open" });
     this.root = html("div", { class: "live" }, html("p", { class: "pale" }, "One moment…"));
     shadow.append(html("style", {}, STYLE), this.root);
-    const random = crypto.getRandomValues(new Uint32Array(2));
-    this.session = Array.from(random, (part) => part.toString(36)).join("");
+    this.session = randomName();
     /** @type {View | null} */
     this.view = null; // until the page is told what it is made of
     this.asking = new Asking(
@@ -42,8 +46,7 @@ class LivePage {
     );
     this.ends = new AbortController();
     const until = { signal: this.ends.signal };
-    const leave = () => step({ session: this.session, leaves: true }).catch(() => {});
-    addEventListener("pagehide", leave, until);
+    addEventListener("pagehide", () => this.leave(), until);
     document.addEventListener("visibilitychange", () => document.hidden || this.asking.pump(), until);
     this.schemes = new MutationObserver(() => this.follow());
     for (const watched of [document.documentElement, document.body])
@@ -60,6 +63,12 @@ class LivePage {
     this.schemes.disconnect();
     this.view?.end();
     this.host.remove();
+  }
+
+  /** Say that nothing more is asked for; should the browser bring the page back, it is another session. */
+  leave() {
+    this.asking.step({ session: this.session, leaves: true }).catch(() => {});
+    this.session = randomName();
   }
 
   /** Be light or dark as what is around: by the colour of its text. */
