@@ -92,6 +92,7 @@ FLOORS = [
     ["diagnosis"],
     ["page"],
     ["reporting"],
+    ["exchange"],
     ["live"],
     ["live.recording", "live.server", "live.widget"],
     ["experiments"],

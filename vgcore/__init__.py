@@ -71,6 +71,9 @@ from vgcore.theory import meanfield
 from vgcore.theory.meanfield import critical
 from vgcore.treatment import Amplification, GradientNoise
 
+if TYPE_CHECKING:
+    from vgcore.exchange import sklearn as sklearn
+
 __all__ = [
     "GRU",
     "LSTM",
@@ -143,8 +146,10 @@ __all__ = [
 
 def __dir__() -> list[str]:
     """What users look for."""
-    return [*__all__, "layers", "optimizers"]
+    return [*__all__, *_LATER, "layers", "optimizers"]
 
+
+_LATER = {"sklearn": "vgcore.exchange.sklearn"}  # imported when it is asked for
 
 if not TYPE_CHECKING:  # for whom there is nothing but what is declared
-    __getattr__ = _answers.attributes(__name__)
+    __getattr__ = _answers.attributes(__name__, _LATER)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import functools
+import importlib
 import inspect
 import re
 import sys
 from abc import ABCMeta
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vgcore.foreign import ATTRIBUTES, FIELDS, INPUTS, KEYWORDS, MEMBERS, NAMES, SURPLUS
@@ -63,10 +64,16 @@ def no_name(argument: str, value: Any) -> str:
     return name(argument, getattr(value, "__name__", type(value).__name__))
 
 
-def attributes(module: str) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a module, which is asked for what is not there."""
+def attributes(module: str, later: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module, which is asked for what is not there.
+
+    ``later``: what is imported when it is asked for, by name: "module", or "module:name in it".
+    """
+    places = later or {}
 
     def missing(word: str) -> Any:
+        if word in places:
+            return _imported(sys.modules[module], word, places[word])
         answer = None if word.startswith("_") else ATTRIBUTES.get(_plain(word))
         room = sys.modules[module]
         if answer is not None and sys._getframe(1).f_code.co_name == "_handle_fromlist":
@@ -80,6 +87,15 @@ def attributes(module: str) -> Callable[[str], Any]:
         )
 
     return missing
+
+
+def _imported(room: Any, word: str, place: str) -> Any:
+    """Import what a room hands on, and leave it there."""
+    source, _, name = place.partition(":")
+    found: Any = importlib.import_module(source)
+    found = getattr(found, name) if name else found
+    setattr(room, word, found)
+    return found
 
 
 def member(owner: Any, word: str) -> str:
