@@ -34,7 +34,19 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from vgcore.exchange.logging import Logger as Logger
+    from vgcore.exchange.mlflow import MLflow as MLflow
+    from vgcore.exchange.tensorboard import TensorBoard as TensorBoard
+    from vgcore.exchange.wandb import Wandb as Wandb
+    from vgcore.flow import GradientFlow
     from vgcore.model.sequential import Sequential
+
+_LATER = {  # imported when they are asked for
+    "Logger": "vgcore.exchange.logging:Logger",
+    "MLflow": "vgcore.exchange.mlflow:MLflow",
+    "TensorBoard": "vgcore.exchange.tensorboard:TensorBoard",
+    "Wandb": "vgcore.exchange.wandb:Wandb",
+}
 
 Logs = Mapping[str, Any]
 
@@ -77,6 +89,9 @@ class Callback(metaclass=_answers.Answering):
     def on_progress(self, progress: Progress) -> Any:
         """About every 50 ms."""
 
+    def _follow(self, flow: GradientFlow | None) -> None:
+        """What a training that is about to begin tracks."""
+
     def _leave_training(self) -> None:
         """When a training that may have begun is over, whatever has ended it: let go of it."""
 
@@ -112,7 +127,7 @@ class Hooks:
         given = list(_validate.items("callbacks", callbacks, "a sequence of callbacks"))
         self._hooks: dict[str, list[Callable[..., Any]]] = {name: [] for name in _HOOKS}
         self._steps: list[tuple[int, Callable[..., Any]]] = []
-        self._leaving = [each._leave_training for each in given if isinstance(each, Callback)]
+        self._given = [each for each in given if isinstance(each, Callback)]
         for callback in shown:
             self._take("verbose", callback)
         for place, callback in enumerate(given):
@@ -153,11 +168,14 @@ class Hooks:
         return _any_true([hook(*arguments) for hook in self._hooks[name]])
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Have callbacks let go of the training in the end, also where it is broken off."""
+    def held(self, flow: GradientFlow | None) -> Iterator[None]:
+        """Tell callbacks what the training tracks; have them let go of it in the end, also where it is broken
+        off.
+        """
         with ExitStack() as leaving:
-            for leave in self._leaving:
-                leaving.callback(leave)
+            for callback in self._given:
+                leaving.callback(callback._leave_training)
+                callback._follow(flow)
             yield
 
     def wants(self, name: str) -> bool:
@@ -353,7 +371,7 @@ class Checkpoint(Callback):
 
     def for_model(self, place: int) -> Checkpoint:
         """One of its own, with files of its own."""
-        _check_field_model(self.path, self._fields)
+        check_field_model("path", self.path)
         return copy.deepcopy(self)
 
     def on_train_begin(self, model: Sequential) -> None:
@@ -393,12 +411,11 @@ class Checkpoint(Callback):
             ) from None
 
 
-def _check_field_model(path: str, fields: Sequence[str]) -> None:
-    """Raise if several models would write one file."""
-    if "model" not in fields:
+def check_field_model(argument: str, path: str) -> None:
+    """Raise if several models would write to one place."""
+    if "model" not in _fields_of(path):
         raise ValueError(
-            "path: expected a place for {model}, for each model needs a file of its own, got "
-            f"{path!r}"
+            f"{argument}: expected a place for {{model}}, for each model needs one of its own, got {path!r}"
         )
 
 
@@ -433,7 +450,7 @@ class CSVLogger(Callback):
 
     def for_model(self, place: int) -> CSVLogger:
         """One of its own, with a file of its own."""
-        _check_field_model(self.path, _fields_of(self.path))
+        check_field_model("path", self.path)
         return CSVLogger(self.path.format(model=place), self.append)
 
     def on_train_begin(self, model: Sequential) -> None:
@@ -465,8 +482,8 @@ class CSVLogger(Callback):
 
 def __dir__() -> list[str]:
     """What users look for."""
-    return __all__
+    return [*__all__, *_LATER]
 
 
 if not TYPE_CHECKING:  # for whom there is nothing but what is declared
-    __getattr__ = _answers.attributes(__name__)
+    __getattr__ = _answers.attributes(__name__, _LATER)

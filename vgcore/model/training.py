@@ -179,7 +179,7 @@ class Fit:
         """Hold the flow and what callbacks hold, and leave the course to come with the session."""
         flow, run = self.track, self.session.run
         recording = nullcontext() if flow is None else records.held(flow, self.layout, run)
-        with recording, self.hooks.held():
+        with recording, self.hooks.held(flow):
             self.session.history, self.session.warned = self.history, False
             yield
 
