@@ -33,7 +33,23 @@ def test_the_page_of_live_pages_runs(tmp_path, monkeypatch):
     assert (tmp_path / "depth.html").stat().st_size < 1_500_000
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/tour.md", "docs/live.md"])
+def test_the_page_of_estimators_runs(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "sklearn.md", tmp_path, monkeypatch)
+    assert names["scores"].mean() > 0.9 and names["search"].best_score_ > 0.9
+    assert names["best"].flow_.layers[-1] == f"dense{len(names['best'].layers) + 1}"
+
+
+def test_the_page_of_logs_runs(tmp_path, monkeypatch):
+    run(ROOT / "docs" / "loggers.md", tmp_path, monkeypatch)
+    assert list((tmp_path / "runs" / "sigmoid").glob("events.*"))
+    lines = (tmp_path / "run.jsonl").read_text().splitlines()
+    assert any('"name": "weight_norm/dense9"' in line for line in lines)
+
+
+PAGES = ["README.md", "docs/tour.md", "docs/live.md", "docs/sklearn.md", "docs/loggers.md"]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_what_pages_link_to_is_there(name):
     page = ROOT / name
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):

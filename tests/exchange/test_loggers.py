@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 import math
 import struct
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,11 +118,10 @@ class TestLogger:
 
     def test_what_is_not_finite_is_told(self) -> None:
         log = Noted()
-        model = network()
-        model.compile("mse", vg.SGD(1e30), on_nonfinite="ignore")
+        model = vg.Sequential([vg.Dense(8), vg.Dense(1)], input_shape=2, seed=0)
+        model.compile("mse", vg.SGD(1e10), on_nonfinite="ignore")
         flow = vg.GradientFlow(distributions=True)
-        y = np.eye(2)[Y]
-        model.fit(X, y, epochs=3, track=flow, callbacks=[log], verbose=0)
+        model.fit(X, Y[:, np.newaxis], epochs=9, track=flow, callbacks=[log], verbose=0)
         assert not np.isfinite(flow.delta[-1]).all()
         np.testing.assert_equal(
             [value for _, value in log.numbers["delta/dense1"]], list(flow.delta[:, 0])
@@ -284,7 +286,7 @@ class TestTensorBoard:
             losses = [value for _, value in numbers["loss"]]
             assert losses == [float(np.float32(loss)) for loss in model.history["loss"]]
             assert "model" not in numbers and len(pictures) == 2
-        with pytest.raises(ValueError, match="logdir: expected a place for {model}"):
+        with pytest.raises(ValueError, match=r"logdir: expected a place for \{model\}"):
             vg.fit_many(models, X, Y, callbacks=[vg.callbacks.TensorBoard(tmp_path)])
 
     def test_a_number_of_ones_own(self, read: Any, tmp_path: Path) -> None:
@@ -320,7 +322,7 @@ def test_loggers_are_imported_when_they_are_asked_for() -> None:
         "-c",
         "import sys, vgcore as vg\n"
         "assert {'Logger', 'TensorBoard', 'MLflow', 'Wandb'} < {*dir(vg.callbacks)}\n"
-        "assert not {'vgcore.exchange'} & {*sys.modules}\n"
+        "assert not {'vgcore.exchange.logging'} & {*sys.modules}\n"
         "vg.callbacks.TensorBoard('a'), vg.callbacks.MLflow(), vg.callbacks.Wandb()\n"
         "others = {'tensorboard', 'tensorboardX', 'mlflow', 'wandb', 'matplotlib'}\n"
         "assert not others & {*sys.modules}\n",
@@ -418,8 +420,10 @@ class TestWandb:
         for name, values in noted.numbers.items():
             if name != "seconds":
                 assert numbers[name] == values
-        assert {name for name, _ in noted.histograms} <= {*others}
-        assert {"pictures/flow", "pictures/delta"} <= {*others}
+        for key, (edges, counts) in noted.histograms.items():
+            assert (others[key]["bins"], others[key]["values"]) == (list(edges), list(counts))
+        for name in ("flow", "delta"):
+            assert others[f"pictures/{name}", 14]["_type"] == "image-file"
 
     def test_into_the_run_there_is(self, wandb: Any, tmp_path: Path) -> None:
         with wandb.init(mode="offline", dir=tmp_path) as run:
@@ -433,31 +437,53 @@ class TestWandb:
         assert wandb.run is None
 
 
-def read_wandb(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """Numbers and other things by name, and how the run has ended."""
-    import json
+def records_of_wandb(data: bytes) -> Iterator[bytes]:
+    """Records of LevelDB's log format: blocks of 32 KiB, pieces below a check sum, length and kind."""
+    at, block, whole = 7, 32768, b""  # behind the file's own head
+    while at < len(data):
+        if block - at % block < 7:
+            at += block - at % block
+            continue
+        length, kind = struct.unpack_from("<HB", data, at + 4)
+        whole += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # the whole, or its last piece
+            yield whole
+            whole = b""
 
+
+def read_wandb(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """Numbers and other things by name, and how the run has ended: its writer may be behind."""
+    for _ in range(200):
+        numbers, others, code = parse_wandb(path)
+        if code >= 0:
+            break
+        time.sleep(0.1)
+    return numbers, others, code
+
+
+def parse_wandb(path: Path) -> tuple[dict[str, Any], dict[str, Any], int]:
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
     numbers: dict[str, Any] = {}
     others: dict[str, Any] = {}
     code = -1
-    store = DataStore()
-    store.open_for_scan(str(path))
-    while (data := store.scan_data()) is not None:
+    for data in records_of_wandb(path.read_bytes()):
         record = wandb_internal_pb2.Record.FromString(data)
         if record.HasField("exit"):
             code = record.exit.exit_code
         if not record.HasField("history"):
             continue
-        row = {
-            item.key or "/".join(item.nested_key): json.loads(item.value_json)
-            for item in record.history.item
-        }
+        row: dict[str, Any] = {}
+        for item in record.history.item:
+            name, *inner = item.nested_key
+            value = json.loads(item.value_json)
+            row.setdefault(name, {}).update({inner[0]: value}) if inner else row.update(
+                {name: value}
+            )
         for name, value in row.items():
             if isinstance(value, dict):
-                others[name] = value
+                others[name, row["step"]] = value
             elif not name.startswith("_"):
                 numbers.setdefault(name, []).append((row["step"], value))
     return numbers, others, code

@@ -103,7 +103,9 @@ class TensorBoard(Logger):
     def open(self, model: Sequential) -> None:
         """Begin a file."""
         self._library = _library()
-        self._writer = self._library.writer(self.logdir)
+        # tensorboardX names files by the second: of two in one it would overwrite the first
+        suffix = f".{os.getpid()}.{time.time_ns()}"
+        self._writer = self._library.writer(self.logdir, filename_suffix=suffix)
 
     def close(self, complete: bool) -> None:
         """End the file."""
