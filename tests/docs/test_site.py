@@ -17,7 +17,13 @@ import vgcore as vg
 
 SITE = Path(__file__).parents[2] / "docs/_build"
 MODULES = [f"vgcore.{name}" for name in vg.__all__ if inspect.ismodule(getattr(vg, name))]
-MODULES += ["vgcore.layers", "vgcore.optimizers", "vgcore.flow", "vgcore.diagnosis"]
+MODULES += [
+    "vgcore.layers",
+    "vgcore.optimizers",
+    "vgcore.flow",
+    "vgcore.diagnosis",
+    "vgcore.sklearn",
+]
 
 pytestmark = pytest.mark.skipif(
     not (SITE / "objects.inv").exists(),

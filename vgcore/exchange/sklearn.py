@@ -84,9 +84,9 @@ class Classifier(ClassifierMixin, Estimator):  # type: ignore[misc]
 
     Notes
     -----
-    A sample of weight 0 is left out, and weights are divided by their mean, so a weight of 2 is the sample
-    twice. With minibatches that is so on average alone, for a sample that is there twice may be in two of
-    them.
+    A sample of weight 0 is left out, and weights are divided by their mean in each call, so a weight of 2 is
+    the sample twice. With minibatches that is so on average alone, for a sample that is there twice may be in
+    two of them.
 
     `sklearn.utils.estimator_checks.check_estimator` passes with ``epochs=500`` and float64. With fewer epochs
     check_class_weight_classifiers, which has 50 samples and large numbers, may find the network half trained;
