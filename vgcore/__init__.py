@@ -13,6 +13,7 @@ from vgcore import (
     metrics,
     plot,
     schedules,
+    sweeps,
     theory,
     zoo,
 )
@@ -66,7 +67,7 @@ from vgcore.optimizers import (
     RMSProp,
 )
 from vgcore.reporting import report
-from vgcore.sweeps import fit_many
+from vgcore.sweeps import fit_many, sweep
 from vgcore.theory import meanfield
 from vgcore.theory.meanfield import critical
 from vgcore.treatment import Amplification, GradientNoise
@@ -139,6 +140,8 @@ __all__ = [
     "report",
     "schedules",
     "set_num_threads",
+    "sweep",
+    "sweeps",
     "theory",
     "zoo",
 ]

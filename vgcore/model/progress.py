@@ -16,6 +16,7 @@ from vgcore.model.history import Progress, in_words
 _FORMAT = "{desc}{percentage:3.0f}%|{bar:8}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
 _SHARE_FORMAT = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed}"
 _DELAY = 2.0  # seconds that a run takes before it is shown
+_APART = 10.0  # seconds between two lines that count
 
 
 @contextmanager
@@ -78,6 +79,75 @@ def _watched() -> bool:
     shell = sys.modules.get("IPython")
     kernel = shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
     return kernel or (sys.stderr is not None and sys.stderr.isatty())
+
+
+class Counted:
+    """What is told how many of some pieces of work are done, and shows it."""
+
+    def __init__(self, description: str, unit: str, verbose: int | str) -> None:
+        """As `shown` does, by ``verbose``."""
+        callbacks = _of_verbosity(verbose)
+        self._description, self._unit, self._silent = description, unit, verbose == 0
+        self._bars = any(isinstance(each, Bar) for each in callbacks)
+        self._lines = any(isinstance(each, Lines) for each in callbacks)
+        self._delay = _DELAY if verbose == "auto" else 0.0
+        self._bar: Any = None
+        self._done = self._failed = self._all = 0
+
+    def begin(self, total: int, done: int, resumed: bool) -> None:
+        """Begin with some of them done, and say so if it goes on, whoever looks."""
+        self._all, self._done, self._first = total, done, done
+        self._begin = self._last = time.monotonic()
+        if resumed and not self._silent:
+            print(f"resumed: {done} of {total} done", flush=True)
+        if self._bars and done < total:
+            self._bar = _tqdm()(
+                *(None, self._description, total),
+                **{"initial": done, "unit": self._unit, "file": sys.stderr, "delay": self._delay},
+            )
+
+    def one(self, failed: bool) -> None:
+        """One more is done, or has failed."""
+        self._done += 1
+        self._failed += failed
+        if self._bar is not None:
+            if self._failed:
+                self._bar.set_postfix_str(f"{self._failed} failed", refresh=False)
+            self._bar.update()
+            return
+        now = time.monotonic()
+        over = self._done == self._all and now - self._begin >= self._delay
+        if self._lines and (over or now - self._last >= _APART):
+            self._last = now
+            print(self._line(now - self._begin), flush=True)
+
+    def _line(self, seconds: float) -> str:
+        share = (self._all - self._done) / max(self._done - self._first, 1)
+        failed = f", {self._failed} failed" if self._failed else ""
+        left = f", {_clock(share * seconds)} left" if share else f" in {_clock(seconds)}"
+        return f"{self._description}: {self._done} of {self._all}{failed}{left}"
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def counted(description: str, unit: str, verbose: int | str) -> Iterator[Counted]:
+    """What is told how many pieces of work are done, until they end in whatever way."""
+    show = Counted(description, unit, verbose)
+    try:
+        yield show
+    finally:
+        show.close()
+
+
+def _clock(seconds: float) -> str:
+    """A time as bars write it: 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
 
 
 _ASIDE = ("seconds", "learning_rate", "model")  # of the logs: told elsewhere, or by nobody
