@@ -14,7 +14,7 @@ from pictures import INF, NAN, Distributed, Expected, inside, layered, render, w
 from test_plot import VISIONS, lab, linear
 
 from vgcore import plot
-from vgcore.plot import heatmaps, palette
+from vgcore.plot import cells, palette
 from vgcore.plot.curves import lines_on
 
 matplotlib.use("Agg")
@@ -50,10 +50,10 @@ def test_no_line_is_as_dark_as_the_ground(count: int, hue: str | None) -> None:
 
 
 def test_kinds_of_cells_are_told_from_the_scale_on_a_dark_ground() -> None:
-    looks = {(kind.filling, kind.hatch) for kind in heatmaps.KINDS}
-    assert len(looks) == len(heatmaps.KINDS)
+    looks = {(kind.filling, kind.hatch) for kind in cells.KINDS}
+    assert len(looks) == len(cells.KINDS)
     scale = matplotlib.colormaps["magma"](np.linspace(0, 1, 256))[:, :3]
-    for kind in heatmaps.KINDS:
+    for kind in cells.KINDS:
         assert np.linalg.norm(scale - to_rgb(kind.filling), axis=1).min() > 0.12, kind.name
 
 

@@ -15,7 +15,7 @@ from pictures import INF, NAN, RECORDS, layered, render, walked
 
 import vgcore as vg
 from vgcore import plot
-from vgcore.plot import heatmaps as coloured
+from vgcore.plot import cells as coloured
 from vgcore.plot.curves import lines_on
 from vgcore.plot.fields import FIELDS, TIME_FIELDS, present
 from vgcore.plot.marks import counts_on

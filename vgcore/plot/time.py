@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vgcore import _validate
 from vgcore.flow import GradientFlow
-from vgcore.plot import curves, heatmaps, palette, style, text
+from vgcore.plot import cells, curves, palette, style, text
 from vgcore.plot.curves import Curve
 from vgcore.plot.fields import TIME_FIELDS, Array, Field, Mask, of_gate, present_in_time
 
@@ -126,12 +126,10 @@ def _over_training(
 
     rows, looks = marked
     sheets = [
-        heatmaps.Sheet(
-            norms, there[name], np.arange(norms.shape[1], dtype=float), steps.astype(float)
-        )
+        cells.Sheet(norms, there[name], np.arange(norms.shape[1], dtype=float), steps.astype(float))
         for name, norms in values.items()
     ]
-    drawn = heatmaps.draw(axes, about, sheets)
+    drawn = cells.draw(axes, about, sheets)
     for ax, name in zip(axes, values, strict=True):
         ax.scatter(
             np.ones(len(rows)),
@@ -149,8 +147,8 @@ def _over_training(
         ax.set_ylabel("training step")
         ax.set_title(f"{text.short(name)}: over the training")
         style.fit_text(ax)
-    heatmaps.bar(drawn, about._replace(axis=""), axes)  # the curves behind it name the values
-    handles, labels = heatmaps.named(drawn, "no timestep")
+    cells.bar(drawn, about._replace(axis=""), axes)  # the curves behind it name the values
+    handles, labels = cells.named(drawn, "no timestep")
     if handles:
         figure = style.figure_of(axes[0])
         columns = max(1, int(figure.get_figwidth() / 3))

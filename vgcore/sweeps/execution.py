@@ -248,11 +248,12 @@ def workers_for(
 
 def _check_sendable(executor: Executor, train: Any, data: tuple[Any, ...]) -> None:
     """TypeError for what an executor that sends to other processes cannot send, before anything is begun."""
-    dumps: Callable[[Any], bytes]
     if isinstance(executor, ProcessPoolExecutor):
-        dumps = pickle.dumps
+        dumps: Callable[[Any], bytes] = pickle.dumps
     elif type(executor).__module__.partition(".")[0] == "distributed":
-        from cloudpickle import dumps  # which distributed sends with
+        import cloudpickle  # which distributed sends with
+
+        dumps = cloudpickle.dumps
     else:
         return
     for argument, value in (("train", train), *(("data", each) for each in data)):
