@@ -276,7 +276,7 @@ def carry_out(
     begun: dict[Future[Outcome], tuple[Run, int]] = {}
     try:
         while waiting or begun:
-            while waiting and len(begun) < workers.room:
+            while waiting and len(begun) < workers.room and ended.empty():
                 run, attempt = waiting.popleft()
                 future = workers.submit(run, attempt)
                 begun[future] = run, attempt
