@@ -75,10 +75,10 @@ class Store:
         tables = [name for (name,) in self._file.execute("SELECT name FROM sqlite_master")]
         if tables and not {"sweep", "runs"} <= set(tables):
             raise ValueError(f"store: expected a new file or a sweep's, got {self._path}")
-        mine = {"format": _FORMAT, "train": train, "names": sorted(names)}
+        mine = {"format": _FORMAT, "train": train, "names": list(names)}
         if tables:
             there = _header(self._file)
-            if there and there != mine:
+            if there and _ordered(there) != _ordered(mine):
                 raise ValueError(
                     f"store: expected one of this sweep, of {_told(mine)}; got {self._path} of {_told(there)}"
                 )
@@ -117,16 +117,17 @@ class Store:
         del self._lock
 
 
-def read(path: Any) -> list[Row]:
-    """All rows of a store, which may be in the middle of its sweep."""
+def read(path: Any) -> tuple[list[Row], list[str]]:
+    """All rows of a store, which may be in the middle of its sweep, and the names of its grid."""
     name = _path(path)
     name.open("rb").close()  # raises what SQLite only says in words
     with _speaking_of(name):
         file = sqlite3.connect(f"{name.resolve().as_uri()}?mode=ro", uri=True)
         try:
-            if "train" not in _header(file):
+            header = _header(file)
+            if "names" not in header:
                 raise ValueError(f"store: expected a sweep's, got {name}")
-            return list(_rows(file, name).values())
+            return list(_rows(file, name).values()), header["names"]
         except sqlite3.OperationalError as error:
             if "no such" not in str(error):
                 raise
@@ -137,6 +138,11 @@ def read(path: Any) -> list[Row]:
 
 def _header(file: sqlite3.Connection) -> Mapping[str, Any]:
     return {key: json.loads(value) for key, value in file.execute("SELECT key, value FROM sweep")}
+
+
+def _ordered(header: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, whatever the order of the names."""
+    return {**header, "names": sorted(header.get("names", ()))}
 
 
 def _rows(file: sqlite3.Connection, path: Path) -> dict[str, Row]:

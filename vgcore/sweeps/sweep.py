@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vgcore import _answers, _validate
-from vgcore.model import progress
+from vgcore.model import divergence, progress
 from vgcore.model.callbacks import check_takes
 from vgcore.sweeps.grid import Config, Run, configurations
 from vgcore.sweeps.table import Table
@@ -90,9 +90,10 @@ def sweep(
 
     Notes
     -----
-    What ``train`` raises, or returns that is no dict of numbers, is a failure: its traceback is kept, and
-    the others go on. The same configuration, repeat and vgcore give the same bits wherever it ran, at one CPU
-    level (`cpu_level`, which is kept with each run), as far as ``train`` depends on nothing else.
+    What ``train`` raises, or returns that is no dict of numbers, is a failure: its traceback is kept, the
+    others go on, and a warning at the end says how many there are. The same configuration, repeat and vgcore
+    give the same bits wherever they ran, at one CPU level (`cpu_level`, which is kept with each run), as far
+    as ``train`` depends on nothing else.
 
     Ctrl-C ends processes of our own at once; in threads and on other executors runs that have begun come to
     their end, unseen.
@@ -148,7 +149,9 @@ def sweep(
                 execution.carry_out(missing, workers, retries, tell)
             broken = False
             rows = file.rows()
-            return Table([rows[run.id] for run in runs])
+            table = Table([rows[run.id] for run in runs], list(grid))
+            _warn(table)
+            return table
         finally:
             if workers is not None:
                 workers.close(broken)
@@ -177,7 +180,18 @@ def load(store: Any) -> Table:
     """
     from vgcore.sweeps.store import read
 
-    return Table(read(store))
+    return Table(*read(store))
+
+
+def _warn(table: Table) -> None:
+    """Say that runs have failed."""
+    failures = table.failures
+    if failures:
+        last = str(failures[0].traceback).rstrip().splitlines()[-1]
+        divergence.warn_caller(
+            f"{len(failures)} of {len(table)} runs have failed, whose tracebacks are in table.failures; the "
+            f"first: {last}"
+        )
 
 
 def _check_not_starting() -> None:

@@ -83,8 +83,9 @@ class Table(Sequence[Row]):
     rows : list of Row
     """
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], names: Sequence[str] = ()) -> None:
         self.rows = list(rows)
+        self._names = list(names)  # of the grid, in its order
 
     @property
     def failures(self) -> list[Row]:
@@ -112,7 +113,8 @@ class Table(Sequence[Row]):
         """Each column by its name; None where a row has no such value."""
         flat = [row.flat() for row in self.rows]
         configs = dict.fromkeys(name for row in self.rows for name in row.config)
-        names = dict.fromkeys([*configs, *(name for row in flat for name in row)])
+        mine = [name for name in self._names if name in configs]
+        names = dict.fromkeys([*mine, *configs, *(name for row in flat for name in row)])
         return {name: [row.get(name) for row in flat] for name in names}
 
     def to_dataframe(self) -> DataFrame:
@@ -131,7 +133,9 @@ class Table(Sequence[Row]):
 
     def __getitem__(self, place: Any) -> Any:
         """One row, or a table of some."""
-        return Table(self.rows[place]) if isinstance(place, slice) else self.rows[place]
+        return (
+            Table(self.rows[place], self._names) if isinstance(place, slice) else self.rows[place]
+        )
 
     def __iter__(self) -> Iterator[Row]:
         """Each row."""
