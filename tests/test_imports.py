@@ -97,7 +97,7 @@ FLOORS = [
     ["live.recording", "live.server", "live.widget"],
     ["experiments"],
     ["__init__"],
-    ["running", "serving"],
+    ["running", "serving", "sweeping"],
     ["commands"],
     ["cli"],
     ["__main__"],

@@ -1,4 +1,4 @@
-"""The commands of `vgcore`: those of experiments (running.py) those for saved files, and `live`."""
+"""The commands of `vgcore`: those of experiments (running.py) those for saved files, `live` and `sweep`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vgcore import _files, consoles, running, serving
+from vgcore import _files, consoles, running, serving, sweeping
 from vgcore._version import __version__
 from vgcore.diagnosis import Diagnosis
 from vgcore.experiments import NAMES, module
@@ -147,5 +147,6 @@ def _print(text: str) -> None:
 
 
 app.command("live")(serving.command)
+app.command("sweep")(sweeping.command)
 app.command("list")(running.listing)
 app.command("demo")(running.command("demo", module("demo")))

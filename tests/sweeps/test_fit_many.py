@@ -255,7 +255,7 @@ def test_a_line_for_each_epoch_of_each_model(turn, monkeypatch, capsys):
 
 def test_without_tqdm_somebody_who_looks_sees_lines_of_all(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    monkeypatch.setattr(progress, "_watched", lambda: True)
+    monkeypatch.setattr(progress, "watched", lambda: True)
     monkeypatch.setattr(progress, "_DELAY", 0.0)
     vg.fit_many(several(), X, LABELS, epochs=3)
     assert capsys.readouterr().out.splitlines()[-1].startswith("epoch 3/3: loss ")

@@ -34,7 +34,7 @@ def shown(verbose: int | str) -> Iterator[list[Callback]]:
 @contextmanager
 def share(description: str) -> Iterator[Callable[[float], None]]:
     """What is told which share of some work is done, and shows it as a bar where somebody looks."""
-    if not _watched() or _tqdm() is None:
+    if not watched() or _tqdm() is None:
         yield lambda done: None
         return
     with _tqdm()(
@@ -52,7 +52,7 @@ def _of_verbosity(verbose: int | str) -> list[Callback]:
         If a bar is asked for and tqdm is not installed.
     """
     if isinstance(verbose, str) and verbose == "auto":
-        if not _watched():
+        if not watched():
             return []
         return [Bar(_DELAY)] if _tqdm() is not None else [Lines(_DELAY)]
     if isinstance(verbose, str):
@@ -74,7 +74,7 @@ def _tqdm() -> Any:
     return tqdm
 
 
-def _watched() -> bool:
+def watched() -> bool:
     """Whether somebody looks: a terminal, or a notebook."""
     shell = sys.modules.get("IPython")
     kernel = shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
