@@ -5,6 +5,7 @@ What is legal of it is listed; all else must raise TypeError or ValueError, or f
 
 import inspect
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import get_origin
 
 import matplotlib
@@ -267,6 +268,16 @@ EXCEPT = {
     ("fit", "epochs"): NONE_AT_ALL,
     ("fit_many", "drop_last"): NONE_AT_ALL,
     ("fit_many", "epochs"): NONE_AT_ALL,
+    ("plot.heatmap", "x"): OPTIONAL,
+    ("plot.heatmap", "y"): OPTIONAL,
+    ("plot.heatmap", "value"): OPTIONAL,
+    ("plot.heatmap", "log"): NONE_AT_ALL,
+    ("sweep", "store"): "text bytes",
+    ("sweep", "executor"): "None",
+    ("sweep", "repeats"): NONE_AT_ALL,
+    ("sweep", "retries"): "0",
+    ("sweep", "data"): " ".join(WRONG),
+    ("sweep", "where"): "None class",
     ("phase_diagram", "sigma_w"): NONE_AT_ALL,
     ("phase_diagram", "sigma_b"): NONE_AT_ALL,
     ("correlation_map", "c"): "-1 0 [] () empty array",
@@ -287,6 +298,7 @@ INTERNAL = {
     ("initializers.get", "argument"),
     ("activations.get", "argument"),
     ("activations.get", "learned"),
+    ("sweep", "train"),  # what a function returns is a failure of its own, as a warning says
 }
 
 RNG = np.random.default_rng(0)
@@ -314,6 +326,15 @@ def tracked():
     flow = vg.GradientFlow()
     recurrent().fit(SEQUENCES, Y, track=flow)
     return flow
+
+
+def of_nothing(config, seed, data=None):
+    return {"number": 1}
+
+
+def stored():
+    """A store, and an executor that starts no process."""
+    return {"store": lambda: "sweep.sqlite", "executor": lambda: ThreadPoolExecutor(1)}
 
 
 class Call:
@@ -569,6 +590,7 @@ CALLS = [
     picture("singular_values", source=dense),
     picture("time", flow=tracked),
     Call("live.explore", vg.live.explore, model=dense, x=lambda: X, y=lambda: Y),
+    Call("sweep", vg.sweep, train=lambda: of_nothing, grid=lambda: {"a": [1]}, **stored()),
     Call("report", vg.report, path=lambda: "run.html", flow=tracked),
     Call("set_num_threads", vg.set_num_threads, n=lambda: 1),
 ]

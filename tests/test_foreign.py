@@ -48,7 +48,7 @@ ANSWERING = {
         vg.Sequential,
     )
 } | {verb: getattr(model(), verb) for verb in VERBS}
-ANSWERING |= {"load": vg.load, "fit_many": vg.fit_many}
+ANSWERING |= {"load": vg.load, "fit_many": vg.fit_many, "sweep": vg.sweep}
 PUBLIC = [
     *ANSWERING.values(),
     vg.Sequential.train_on_batch,

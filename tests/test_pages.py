@@ -46,7 +46,13 @@ def test_the_page_of_logs_runs(tmp_path, monkeypatch):
     assert any('"name": "weight_norm/dense9"' in line for line in lines)
 
 
-PAGES = ["README.md", "docs/tour.md", "docs/live.md", "docs/sklearn.md", "docs/loggers.md"]
+def test_the_page_of_sweeps_runs(tmp_path, monkeypatch):
+    names = run(ROOT / "docs" / "sweeps.md", tmp_path, monkeypatch)
+    assert len(names["table"]) == 24 and not names["table"].failures
+    assert len(names["flows"]) == 3
+
+
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("tour", "live", "sklearn", "loggers", "sweeps"))]
 
 
 @pytest.mark.parametrize("name", PAGES)

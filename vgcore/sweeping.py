@@ -53,15 +53,16 @@ def command(file: _File, scheduler: _Scheduler = None) -> None:
                 verbose=verbose,
                 **options,
             )
-        if picture is not None:
+    with consoles.lasting():
+        _tell(table, store)
+    if picture is not None:
+        with consoles.failing_readably():
             path, columns = picture
             figure = plot.blank(6.4, 4.8)
             plot.heatmap(table, ax=figure.subplots(), **columns)
             figure.savefig(path)
-    with consoles.lasting():
-        _tell(table, store)
-        if picture is not None:
-            print(f"Picture: {picture[0]}")
+        with consoles.lasting():
+            print(f"Picture: {path}")
     if table.failures:
         raise typer.Exit(1)
 

@@ -139,7 +139,7 @@ def test_what_is_no_grid(name):
 
 
 def test_nothing_left():
-    with pytest.raises(ValueError, match="grid: expected at least one configuration, got none"):
+    with pytest.raises(ValueError, match="where: expected at least one configuration to be left"):
         configs({"a": [1, 2]}, lambda config: False)
     with pytest.raises(TypeError, match="where: expected a function"):
         configs({"a": [1]}, 3)

@@ -32,8 +32,10 @@ class Places(NamedTuple):
     @property
     def log(self) -> bool:
         """Whether they stand on a log axis."""
+        if self.names is not None:
+            return False
         low, high = self.at[0], self.at[-1]
-        return self.names is None and bool(low > 0 and high > _DECADES * low)
+        return bool(low > 0 and high > _DECADES * low)
 
 
 class Cells(NamedTuple):

@@ -176,9 +176,13 @@ def configurations(grid: Any, where: Callable[[Config], Any] | None = None) -> l
             )
         made = list(_extended(made, name, axis, values, drawn))
         known.add(name)
-    configs = [config for config, _ in made if config and (where is None or where(dict(config)))]
+    configs = [config for config, _ in made if config]
     if not configs:
         raise ValueError(f"grid: expected at least one configuration, got none of {grid!r}")
+    if where is not None:
+        configs = [config for config in configs if where(dict(config))]
+        if not configs:
+            raise ValueError("where: expected at least one configuration to be left, got none")
     return list(dict.fromkeys(map(canonical, configs)))
 
 

@@ -148,11 +148,13 @@ class Table(Sequence[Row]):
 
 
 def column(table: Any, argument: str, name: Any) -> list[Any]:
-    """A column of a Table, a DataFrame or a dict of columns; ValueError names those there are."""
+    """A column of a Table, a DataFrame or a dict of columns, which is a picture's source; ValueError names
+    those there are.
+    """
     columns = table.columns() if isinstance(table, Table) else table
     names = list(columns) if isinstance(columns, Mapping) else list(columns.columns)
+    if not names:
+        raise ValueError("source: expected a table with columns, got one without")
     if name not in names:
-        raise ValueError(
-            f"{argument}: expected one of {', '.join(map(str, names)) or 'none'}; got {name!r}"
-        )
+        raise ValueError(f"{argument}: expected one of {', '.join(map(str, names))}; got {name!r}")
     return list(columns[name])
