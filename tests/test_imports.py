@@ -44,6 +44,7 @@ FLOORS = [
         "_settings",
         "_files",
         "_npz",
+        "_safetensors",
         "_extras",
         "_frames",
         "_html",

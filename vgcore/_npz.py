@@ -69,7 +69,7 @@ def refusing(path: str, expected: str, argument: str = "path") -> Iterator[None]
     """Say what was expected of a file where its content makes anything go wrong."""
     try:
         yield
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, ImportError):
         raise
     except Exception as error:
         reason = error.args[0] if isinstance(error, KeyError) else error

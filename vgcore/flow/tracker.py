@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from vgcore import _html, _validate
 from vgcore._frames import dataframe
 from vgcore._locks import lock_of
-from vgcore.flow import choice, files, frames
+from vgcore.flow import choice, files, frames, tables
 from vgcore.flow.choice import Choice
 from vgcore.flow.distributions import Distribution, mapping, tallied
 from vgcore.flow.rates import Rate, geometric
@@ -302,16 +302,69 @@ class GradientFlow:
         ModuleNotFoundError
             If pandas is not installed.
         """
+        return dataframe(self._table(time, units))
+
+    def to_csv(
+        self,
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        *,
+        time: bool = False,
+        units: bool = False,
+    ) -> None:
+        """Write the table of `to_dataframe` as CSV, without pandas.
+
+        Numbers have the digits that give them again bit for bit, "nan" and "inf" among them. A file that is
+        there is replaced as a whole. For all of a record in one file, to be loaded again, see `save`.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+        time, units : bool
+            As of `to_dataframe`.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written; the file that was there is as it was.
+        TypeError, ValueError
+            If ``path`` is no path; as of `to_dataframe`.
+        """
+        tables.write_csv(path, self._table(time, units))
+
+    def to_parquet(
+        self,
+        path: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        *,
+        time: bool = False,
+        units: bool = False,
+    ) -> None:
+        """Write the table of `to_dataframe` as Parquet, which pyarrow does; NaN stays NaN, and is not missing.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+        time, units : bool
+            As of `to_dataframe`.
+
+        Raises
+        ------
+        OSError, TypeError, ValueError
+            As of `to_csv`.
+        ModuleNotFoundError
+            If pyarrow is not installed.
+        """
+        tables.write_parquet(path, self._table(time, units))
+
+    def _table(self, time: bool, units: bool) -> dict[str, Array]:
+        """The columns of a table."""
         _validate.boolean("time", time)
         if _validate.boolean("units", units):
             if time:
                 raise ValueError("units: expected False where time is True, got True")
             told = self._part("units")
-            return dataframe(frames.of_units(self.step[told.place], told.columns, self.layers))
+            return frames.of_units(self.step[told.place], told.columns, self.layers)
         rows = self._rows()
-        return dataframe(
-            frames.of_time(rows, self._declared) if time else frames.of_layers(rows, self.layers)
-        )
+        return frames.of_time(rows, self._declared) if time else frames.of_layers(rows, self.layers)
 
     def __getattr__(self, name: str) -> Any:
         """Give a recorded field."""

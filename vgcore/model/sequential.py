@@ -752,7 +752,11 @@ class Sequential:
         return storage.load_state(self.session, state, strict)
 
     def save(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> None:
-        """Write the model to exactly ``path``, one ``.npz`` file (no pickle).
+        """Write the model to exactly ``path``, one ``.npz`` file (no pickle), or one of safetensors.
+
+        Which one the path says: "model.safetensors" is of safetensors, all else an ``.npz`` file. Either holds
+        the whole model; in a safetensors file parameters go by the names of `state_dict`, and layers and
+        options are JSON in its metadata.
 
         That is layers, parameters, loss, the optimizer and its state, where random numbers stand, and the
         states that stateful layers carry: `vgcore.load` gives a model that goes on with the same bits. A
@@ -765,6 +769,8 @@ class Sequential:
             If it cannot be written; the file that was there is as it was.
         TypeError, ValueError
             If ``path`` is no path, or the model has a schedule or a random generator of the user's own.
+        ModuleNotFoundError
+            If the path ends with ".safetensors", and safetensors is not installed.
         """
         storage.save(self.session, path)
 

@@ -1,4 +1,4 @@
-"""Models in files: one ``.npz`` without pickle, holding arrays and one JSON text."""
+"""Models in files without pickle, ``.npz`` or ``.safetensors``, that hold arrays and one JSON text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from vgcore import _answers, _npz, _validate, losses, optimizers, treatment
+from vgcore import _answers, _npz, _safetensors, _validate, losses, optimizers, treatment
 from vgcore._files import Path
 from vgcore.layers.base import Layer, make, name_layers
 from vgcore.model import generators, making, state_names, states
@@ -273,7 +273,8 @@ def _resume(session: Session, description: Mapping[str, Any]) -> None:
 def save(session: Session, path: Path) -> None:
     """See `Sequential.save`."""
     path = _validate.path("path", path)
-    _npz.write(path, pack(session))
+    kind = _safetensors if path.endswith(_safetensors.SUFFIX) else _npz
+    kind.write(path, pack(session))
 
 
 @_answers.answering
@@ -283,6 +284,7 @@ def load(path: Path) -> Sequential:
     Parameters
     ----------
     path : str, bytes or os.PathLike
+        An ``.npz`` or a safetensors file; which one its content tells.
 
     Raises
     ------
@@ -292,7 +294,10 @@ def load(path: Path) -> Sequential:
         If the file is truncated or not a vgcore model.
     TypeError
         If ``path`` is no path.
+    ModuleNotFoundError
+        If it is a safetensors file, and safetensors is not installed.
     """
     name = _validate.path("path", path)
     with _npz.refusing(name, "a vgcore model"):
-        return unpack(_npz.read(name))
+        kind = _safetensors if _safetensors.is_one(name) else _npz
+        return unpack(kind.read(name))
