@@ -1,4 +1,4 @@
-"""Models in ``.safetensors`` files: parameters by their own names, all else in the metadata and beside them."""
+"""Models in safetensors files: parameters by their own names, all else beside them and in the metadata."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read(path: str) -> dict[str, Array]:
                     "safetensors.numpy.load_file gives"
                 )
             kinds = metadata.get("kinds", "").split()
-            arrays = {_restored(name, kinds): file.get_tensor(name) for name in file.keys()}
+            arrays = {_restored(name, kinds): file.get_tensor(name) for name in [*file.keys()]}
     except library.SafetensorError as error:
         raise ValueError(f"it is a safetensors file that is damaged ({error})") from error
     return {_DESCRIPTION: np.array(metadata[_DESCRIPTION]), **arrays}

@@ -85,7 +85,7 @@ def test_names_that_would_be_another_kind_are_refused(tmp_path):
     clash = vg.Sequential([vg.Dense(2, name=f"{kind}/a"), vg.Dense(2, name="a")], input_shape=3)
     clash.compile("mse", vg.SGD(0.1, momentum=0.9))
     before = (tmp_path / "model.safetensors").read_bytes()
-    with pytest.raises(ValueError, match="^layers: expected none whose name begins with"):
+    with pytest.raises(ValueError, match=r"^layers: expected none whose name begins with"):
         clash.save(tmp_path / "model.safetensors")
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
@@ -102,13 +102,13 @@ def test_content_tells_what_a_file_is(tmp_path):
 def test_foreign_and_damaged_files_say_what_they_are(tmp_path):
     path = tmp_path / "model.safetensors"
     library.save_file({"weight": np.ones(3)}, path)
-    with pytest.raises(ValueError, match="^path: expected a vgcore model, got .*arrays alone"):
+    with pytest.raises(ValueError, match=r"^path: expected a vgcore model, got .*arrays alone"):
         vg.load(path)
     recurrent().save(path)
     content = path.read_bytes()
     for cut in (11, 200, len(content) - 1):
         path.write_bytes(content[:cut])
-        with pytest.raises(ValueError, match="^path: expected a vgcore model, got .*damaged"):
+        with pytest.raises(ValueError, match=r"^path: expected a vgcore model, got .*damaged"):
             vg.load(path)
     model = recurrent()
     arrays = library.load_file(_written(model, path))

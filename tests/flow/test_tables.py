@@ -80,9 +80,9 @@ def test_an_empty_record_has_its_names(tmp_path):
 
 def test_bad_input(flow, tmp_path, monkeypatch):
     for write in (flow.to_csv, flow.to_parquet):
-        with pytest.raises(TypeError, match="^path: expected a path"):
+        with pytest.raises(TypeError, match=r"^path: expected a path"):
             write(3)
-        with pytest.raises(ValueError, match="^units: expected False where time is True"):
+        with pytest.raises(ValueError, match=r"^units: expected False where time is True"):
             write(tmp_path / "a", time=True, units=True)
         with pytest.raises(FileNotFoundError):
             write(tmp_path / "no" / "a")
@@ -94,5 +94,7 @@ def test_bad_input(flow, tmp_path, monkeypatch):
         return original(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ModuleNotFoundError, match="^to_parquet needs pyarrow: pip install pyarrow"):
+    with pytest.raises(
+        ModuleNotFoundError, match=r"^to_parquet needs pyarrow: pip install pyarrow"
+    ):
         flow.to_parquet(tmp_path / "a")

@@ -338,7 +338,7 @@ class GradientFlow:
         time: bool = False,
         units: bool = False,
     ) -> None:
-        """Write the table of `to_dataframe` as Parquet, which pyarrow does; NaN stays NaN, and is not missing.
+        """Write the table of `to_dataframe` as Parquet, with pyarrow; NaN stays NaN, and is not missing.
 
         Parameters
         ----------

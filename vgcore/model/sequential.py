@@ -754,9 +754,9 @@ class Sequential:
     def save(self, path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> None:
         """Write the model to exactly ``path``, one ``.npz`` file (no pickle), or one of safetensors.
 
-        Which one the path says: "model.safetensors" is of safetensors, all else an ``.npz`` file. Either holds
-        the whole model; in a safetensors file parameters go by the names of `state_dict`, and layers and
-        options are JSON in its metadata.
+        The path says which one: "model.safetensors" is of safetensors, all else an ``.npz`` file. Either
+        holds the whole model; in a safetensors file parameters go by the names of `state_dict`, and layers
+        and options are JSON in its metadata.
 
         That is layers, parameters, loss, the optimizer and its state, where random numbers stand, and the
         states that stateful layers carry: `vgcore.load` gives a model that goes on with the same bits. A
