@@ -1,1 +1,6 @@
-"""With what people already have: each file knows one other library, and imports it when it is used."""
+"""Models and records from other tools and for them."""
+
+from vgcore.exchange.from_keras import from_keras
+from vgcore.exchange.to_keras import to_keras
+
+__all__ = ["from_keras", "to_keras"]
