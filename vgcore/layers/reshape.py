@@ -41,13 +41,17 @@ class _Reshaping(Layer):
         """None."""
         return []
 
+    def by_channel(self, input_shape: Shape) -> bool:
+        """Whether the numbers are counted channel by channel."""
+        return is_image(input_shape)
+
     def operations(self, input_shape: Shape, real_bytes: int) -> list[Operation]:
         """The kernels of reshape.pyx."""
         shape = self.output_shape(input_shape)
         operation = reshape.operation(
             features(input_shape),
             features(shape),
-            from_image=is_image(input_shape),
+            from_image=self.by_channel(input_shape),
             to_image=is_image(shape),
             real_bytes=real_bytes,
         )
@@ -59,11 +63,28 @@ class Flatten(_Reshaping):
 
     Parameters
     ----------
+    channels_first : bool
+        Of a sequence, feature by feature instead of timestep by timestep, as `torch.nn.Flatten` does behind a
+        convolution of (n, channels, time).
     name : str, optional
         By default "flatten1", "flatten2", ...
+
+    Raises
+    ------
+    TypeError
+        If ``channels_first`` is no bool.
     """
 
     kind: ClassVar[str] = "flatten"
+    arguments = ("channels_first",)
+
+    def __init__(self, *, channels_first: bool = False, name: str | None = None) -> None:
+        super().__init__(name)
+        self.channels_first = _validate.boolean("channels_first", channels_first)
+
+    def by_channel(self, input_shape: Shape) -> bool:
+        """Of an image always, of a sequence where that was asked for."""
+        return self.channels_first or super().by_channel(input_shape)
 
     def shape_of(self, count: int) -> tuple[int, ...]:
         """One vector."""
