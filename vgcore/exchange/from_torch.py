@@ -15,12 +15,10 @@ from vgcore.layers.base import Layer, Shape
 from vgcore.model import Sequential, making
 
 if TYPE_CHECKING:
-    import torch
     from torch import fx, nn
 
 # PyTorch's axes of inputs that have so many here: of tokens and vectors, of sequences, of images
 _AXES = {1: ("nf", "nt", "tn"), 2: ("ntf", "nft", "tnf"), 3: ("nfhw",)}
-_NEEDED = "from_torch and to_torch need PyTorch, which is not installed here (torch)"
 
 
 def from_torch(module: nn.Module, input_shape: int | Shape, dtype: Any = None) -> Sequential:
@@ -67,7 +65,9 @@ def from_torch(module: nn.Module, input_shape: int | Shape, dtype: Any = None) -
     try:
         import torch
     except ImportError as error:
-        raise ImportError(_NEEDED) from error
+        raise ImportError(
+            "from_torch needs PyTorch, which is not installed here (torch)"
+        ) from error
 
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module: expected a torch.nn.Module, got {_validate.kind(module)}")
@@ -98,7 +98,9 @@ def _dtype(module: nn.Module, dtype: Any) -> np.dtype[Any]:
     if kinds == {torch.float32}:
         return np.dtype(np.float32)
     came = ", ".join(sorted(map(str, kinds)))
-    raise ValueError(f"dtype: expected 'float32' or 'float64', for the module's parameters are {came}")
+    raise ValueError(
+        f"dtype: expected 'float32' or 'float64', for the module's parameters are {came}"
+    )
 
 
 @contextmanager
@@ -128,7 +130,7 @@ def _whole(module: nn.Module) -> nn.Module:
 def _read(module: nn.Module, shape: Shape) -> tuple[list[Layer], list[tuple[Layer, Any]]]:
     """The layers of a module, and each one's tensors: with the order of axes that all of it fits."""
     from vgcore.exchange.torch_graph import Reader
-    from vgcore.exchange.torch_layers import Unfit
+    from vgcore.exchange.torch_places import AxesError
 
     graph, start, end = _traced(module)
     best: tuple[int, Exception | None] = (-1, None)
@@ -136,7 +138,7 @@ def _read(module: nn.Module, shape: Shape) -> tuple[list[Layer], list[tuple[Laye
         reader = Reader(module, graph)
         try:
             return reader.read(start, end, axes, shape), reader.tensors
-        except Unfit as error:
+        except AxesError as error:
             if reader.done > best[0]:
                 best = (reader.done, error)
     assert best[1] is not None
@@ -147,16 +149,14 @@ def _traced(module: nn.Module) -> tuple[fx.Graph, fx.Node, fx.Node]:
     """The graph of a module, its input and what it returns."""
     from torch import fx
 
-    from vgcore.exchange.torch_modules import MODULES
+    from vgcore.exchange.torch_modules import WHOLE
 
-    class Tracer(fx.Tracer):
-        def is_leaf_module(self, module: torch.nn.Module, name: str) -> bool:
-            return isinstance(module, MODULES) or bool(super().is_leaf_module(module, name))
+    class Tracer(fx.Tracer):  # type: ignore[misc]
+        def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+            return isinstance(module, WHOLE) or bool(super().is_leaf_module(module, name))
 
     parameters = [*inspect.signature(module.forward).parameters.values()]
-    given = {
-        each.name: each.default for each in parameters[1:] if each.default is not each.empty
-    }
+    given = {each.name: each.default for each in parameters[1:] if each.default is not each.empty}
     wanted = [each.name for each in parameters[1:] if each.default is each.empty]
     if wanted or not parameters:
         raise NotImplementedError(
@@ -165,7 +165,9 @@ def _traced(module: nn.Module) -> tuple[fx.Graph, fx.Node, fx.Node]:
         )
     try:
         graph = Tracer().trace(module, concrete_args=given or None)
-    except Exception as error:  # whatever the module's own Python raises when proxies run through it
+    except (
+        Exception
+    ) as error:  # whatever the module's own Python raises when proxies run through it
         raise NotImplementedError(
             f"{type(module).__name__}: torch.fx cannot trace its forward: {error}"
         ) from error

@@ -10,7 +10,14 @@ import torch
 from torch import fx, nn
 
 _POOL = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
-_AVERAGE = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
+_AVERAGE = (
+    "kernel_size",
+    "stride",
+    "padding",
+    "ceil_mode",
+    "count_include_pad",
+    "divisor_override",
+)
 _Made = tuple[type[nn.Module], tuple[str, ...]]
 
 # Each function's or method's module, and the names of its arguments behind the first
@@ -28,6 +35,11 @@ _FUNCTIONS: dict[str, _Made] = {
     "hardswish": (nn.Hardswish, ("inplace",)),
     "hardsigmoid": (nn.Hardsigmoid, ("inplace",)),
     "softplus": (nn.Softplus, ("beta", "threshold")),
+    "logsigmoid": (nn.LogSigmoid, ()),
+    "tanhshrink": (nn.Tanhshrink, ()),
+    "hardtanh": (nn.Hardtanh, ("min_val", "max_val", "inplace")),
+    "hardshrink": (nn.Hardshrink, ("lambd",)),
+    "softshrink": (nn.Softshrink, ("lambd",)),
     "softsign": (nn.Softsign, ()),
     "sigmoid": (nn.Sigmoid, ()),
     "tanh": (nn.Tanh, ()),
@@ -131,8 +143,8 @@ def is_zeros(value: Any) -> bool:
     if value.target == "to":
         return is_zeros(value.args[0])
     if value.op == "placeholder":  # specialised to its default, None
-        return value.args == (None,)
-    return value.target in (torch.zeros, "new_zeros")
+        return bool(value.args == (None,))
+    return bool(value.target in (torch.zeros, "new_zeros"))
 
 
 def sizes_asked(node: fx.Node) -> tuple[Any, ...] | None:
@@ -144,5 +156,3 @@ def sizes_asked(node: fx.Node) -> tuple[Any, ...] | None:
     if not all(isinstance(size, int) for size in rest) or not rest:
         return None
     return tuple(rest) if is_batch(first) or (first == -1 and -1 not in rest) else None
-
-

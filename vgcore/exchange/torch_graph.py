@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import torch
 from torch import fx, nn
 
 from vgcore import layers
 from vgcore.activations import Activation
-from vgcore.exchange import torch_functions, torch_layers
-from vgcore.exchange.torch_layers import Counterpart, Place, Tensors, Unfit, told
+from vgcore.exchange import (
+    torch_activations,
+    torch_functions,
+    torch_layers,
+    torch_nodes,
+    torch_recurrent,
+)
+from vgcore.exchange.torch_nodes import title
+from vgcore.exchange.torch_places import (
+    AxesError,
+    Counterpart,
+    Place,
+    Tensors,
+    is_hooked,
+    told,
+)
 from vgcore.layers.base import Layer, Shape
 
 Path = tuple[str, ...]
@@ -58,7 +69,7 @@ class Reader:
         self.tensors: list[tuple[Layer, Tensors]] = []
         self._read: set[fx.Node] = set()
         self._kept: dict[int, str] = {}  # who has each tensor
-        self._dominators = _dominators(graph)
+        self._dominators = torch_nodes.dominators(graph)
 
     def read(self, start: fx.Node, end: fx.Node, axes: str, shape: Shape) -> list[Layer]:
         """The layers from the module's input to what it returns."""
@@ -71,9 +82,9 @@ class Reader:
         steps, node = [], end
         while node is not start:
             steps.append(node)
-            sources = _sources(node)
+            sources = torch_nodes.sources(node)
             if not sources:
-                raise NotImplementedError(f"{_told(node)}: reads no input of the module")
+                raise NotImplementedError(f"{title(node)}: reads no input of the module")
             node = sources[0] if len(sources) == 1 else self._dominators[node][0]
         steps.reverse()
         made: list[Made] = []
@@ -81,7 +92,7 @@ class Reader:
         for number, node in enumerate(steps):
             if node in self._read:
                 raise NotImplementedError(
-                    f"{_told(node)}: is read by two that do not meet again in one sum; branches begin at "
+                    f"{title(node)}: is read by two that do not meet again in one sum; branches begin at "
                     "one value and end in one here"
                 )
             self._read.add(node)
@@ -97,29 +108,38 @@ class Reader:
         self, node: fx.Node, after: fx.Node | None, value: Value, made: list[Made]
     ) -> tuple[Value, bool]:
         """What one node makes of a value; and whether what comes after it is done, too."""
-        if _end_of_both(node):
+        if torch_nodes.end_of_both(node):
             return self._ended(node, value, made, both=True), False
-        if len(_sources(node)) > 1 or torch_functions.adds(node) or torch_functions.joins(node):
+        if (
+            len(torch_nodes.sources(node)) > 1
+            or torch_functions.adds(node)
+            or torch_functions.joins(node)
+        ):
             value = self._settled(value, made)
             return self._joined(node, after, value, made)
-        if value.pending is not None and not value.part == "outputs" or _picks(node):
-            picked = self._picked(node, value, made)
-            if picked is not None:
-                return picked, False
+        if value.pending is not None and (value.part != "outputs" or torch_nodes.picks(node)):
+            part = torch_recurrent.picked(node, value.pending, value.part)
+            if part != "end":
+                return replace(value, part=part), False
+            return self._ended(node, value, made), False
         module, path = self._module(node)
         if module is None:
             value = self._settled(value, made, ones=False)
             return self._shaped(node, value, made), False
         value = self._settled(value, made, ones=torch_layers.minds_ones(module))
-        place = Place(_told(node) if path is None else ".".join(path), module, value.axes, value.shape)
-        if type(module) in torch_layers.RECURRENT:
-            self._check_recurrent(node, place)
+        place = Place(
+            title(node) if path is None else ".".join(path), module, value.axes, value.shape
+        )
+        if type(module) in torch_recurrent.RECURRENT:
+            torch_recurrent.check_start(node, place)
             return replace(value, pending=place, node=node, part="all"), False
         merged = None
         if after is not None and torch_layers.takes_activation(module):
             merged = self._activation(after, place)
         place.activation = merged
-        return self._taken(torch_layers.counterpart(place), value, path, node, made), merged is not None
+        return self._taken(
+            torch_layers.counterpart(place), value, path, node, made
+        ), merged is not None
 
     def _module(self, node: fx.Node) -> tuple[nn.Module | None, Path | None]:
         """What a node calls, as a module, and where that is."""
@@ -131,13 +151,13 @@ class Reader:
     def _activation(self, node: fx.Node, before: Place | None = None) -> Activation | None:
         """The activation that a node is, if the layer before it may have it."""
         module, _ = self._module(node)
-        if module is None or torch_layers.is_hooked(module):
+        if module is None or is_hooked(module):
             return None
         if before is not None and type(before.module) is nn.Linear:
-            softmax = torch_layers.softmax_of(replace(before, path=_told(node), module=module))
+            softmax = torch_activations.softmax_of(replace(before, path=title(node), module=module))
             if softmax is not None:
                 return softmax
-        return torch_layers.activation_of(module)
+        return torch_activations.activation_of(module)
 
     def _taken(
         self, found: Counterpart, value: Value, path: Path | None, node: fx.Node, made: list[Made]
@@ -160,54 +180,17 @@ class Reader:
         shape = found.layer.output_shape(value.shape)
         return Value(found.axes, shape)
 
-    # ---- recurrent layers: which of their results is meant
+    # ---- recurrent layers
 
-    def _check_recurrent(self, node: fx.Node, place: Place) -> None:
-        states = [*node.args[1:], *node.kwargs.values()]
-        if not all(map(torch_functions.is_zeros, states)):
-            raise place.lacks("with initial states of its own, and predict takes them here")
-        torch_layers.check_hooks(place)
-
-    def _picked(self, node: fx.Node, value: Value, made: list[Made]) -> Value | None:
-        """What a node picks of a recurrent layer's results; None if it does not pick."""
-        place, index = value.pending, node.args[1] if _picks(node) else None
-        if place is None:
-            return None
-        module: Any = place.module
-        if value.part == "all" and index == 0:
-            return replace(value, part="outputs")
-        if value.part == "all" and index == 1:
-            return replace(value, part="states" if isinstance(module, nn.LSTM) else "h")
-        if value.part == "states" and index == 0:
-            return replace(value, part="h")
-        if value.part == "h" and not module.bidirectional:
-            last = _first(index) in (-1, module.num_layers - 1)
-            squeezes = node.target == "squeeze" and node.args[1:] == (0,) and module.num_layers == 1
-            if (index is not None and last) or squeezes:
-                return self._ended(node, value, made)
-        if value.part == "outputs" and index is not None and _is_last(index, place):
-            if module.bidirectional:
-                raise place.lacks(
-                    "goes both ways, and at the last timestep the backward walk has only begun; where both "
-                    "end is torch.cat((h[-2], h[-1]), dim=1)"
-                )
-            return self._ended(node, value, made)
-        if value.part == "outputs" and index is None:
-            return None
-        raise place.lacks(
-            f"of whose results {_told(node)} takes what is not given here: that is the outputs, their last "
-            "timestep, or the last h of the last layer"
-        )
-
-    def _ended(
-        self, node: fx.Node, value: Value, made: list[Made], both: bool = False
-    ) -> Value:
+    def _ended(self, node: fx.Node, value: Value, made: list[Made], both: bool = False) -> Value:
         """A recurrent layer that gives where its walks end."""
         place: Any = value.pending
-        if place is None or value.part != "h" and both or both is not place.module.bidirectional:
-            raise NotImplementedError(f"{_told(node)}: joins what are not the ends of both directions")
+        if place is None or (value.part != "h" and both) or both is not place.module.bidirectional:
+            raise NotImplementedError(
+                f"{title(node)}: joins what are not the ends of both directions"
+            )
         assert value.node is not None
-        found = torch_layers.recurrent(place, sequences=False)
+        found = torch_recurrent.recurrent(place, sequences=False)
         path = tuple(place.path.split("."))
         return self._taken(found, replace(value, pending=None), path, value.node, made)
 
@@ -218,7 +201,7 @@ class Reader:
             if value.part in ("states", "h"):
                 raise place.lacks("whose states go on, and its outputs alone do here")
             assert value.node is not None
-            found = torch_layers.recurrent(place, sequences=True)
+            found = torch_recurrent.recurrent(place, sequences=True)
             path = tuple(place.path.split("."))
             value = self._taken(found, replace(value, pending=None), path, value.node, made)
         if ones and "1" in value.axes:
@@ -237,23 +220,26 @@ class Reader:
         self, node: fx.Node, after: fx.Node | None, value: Value, made: list[Made]
     ) -> tuple[Value, bool]:
         """Branches that begin at the value and end in the node, as a block."""
-        where, adds = _told(node), torch_functions.adds(node)
+        where, adds = title(node), torch_functions.adds(node)
         if not adds and not torch_functions.joins(node):
             raise NotImplementedError(f"{where}: has no counterpart of several values here")
-        ends, start = _operands(node), self._start(node)
+        ends, start = torch_nodes.operands(node), self._start(node)
         ways = [self._follow(start, end, value) for end in ends]
         ways = [(way, self._settled(behind, way)) for way, behind in ways]
         axes = {behind.axes for _, behind in ways}
         if len(axes) > 1:
-            raise Unfit(f"{where}: its inputs have other axes, {' and '.join(map(told, sorted(axes)))}")
+            raise AxesError(
+                f"{where}: its inputs have other axes, {' and '.join(map(told, sorted(axes)))}"
+            )
         (behind,) = axes
         if not adds:
-            _check_dim(node, behind)
+            torch_nodes.check_dim(node, behind)
         branches = [way for way, _ in ways]
         prefix = _common([each for way in branches for each in way])
         lists = [_named(way, prefix) for way in branches]
         lists = _distinct(lists)
-        activation, block = None, None
+        activation = None
+        block: Layer
         if adds and len(branches) == 2 and any(lists):
             activation = None if after is None else self._activation(after)
             # The skip is the shorter way; of two as long the second, as torchvision writes them
@@ -268,17 +254,17 @@ class Reader:
 
     def _start(self, node: fx.Node) -> fx.Node:
         """Where all that a node reads has passed last."""
-        sources = _sources(node)
+        sources = torch_nodes.sources(node)
         return self._dominators[node][0] if len(sources) > 1 else sources[0]
 
     # ---- shapes
 
     def _shaped(self, node: fx.Node, value: Value, made: list[Made]) -> Value:
         """A function or method that moves axes, means over places, or lays numbers out."""
-        name, where = torch_functions.name_of(node), _told(node)
+        name, where = torch_functions.name_of(node), title(node)
         pooled = {"mean": nn.AdaptiveAvgPool1d(1), "amax": nn.AdaptiveMaxPool1d(1)}
         if name in ("transpose", "permute", "swapaxes"):
-            return replace(value, axes=_moved(node, value.axes))
+            return replace(value, axes=torch_nodes.moved(node, value.axes))
         if name in pooled:
             return self._pooled(node, value, made, largest=name == "amax")
         if name == "squeeze":
@@ -293,7 +279,9 @@ class Reader:
                 found = torch_layers.counterpart(place)
                 after = self._taken(found, value, None, node, made)
                 if sizes[0] not in (-1, after.shape[0]):
-                    raise NotImplementedError(f"{where}: one vector of {sizes[0]} of {after.shape[0]}")
+                    raise NotImplementedError(
+                        f"{where}: one vector of {sizes[0]} of {after.shape[0]}"
+                    )
                 return after
             if sizes is not None and value.axes == "nf" and len(sizes) in (2, 3):
                 return self._taken(torch_layers.reshaped(place, sizes), value, None, node, made)
@@ -307,55 +295,12 @@ class Reader:
         letters = {value.axes[axis] for axis in over if isinstance(axis, int)}
         if letters not in ({"t"}, {"h", "w"}) or (keeps and value.axes not in ("nft", "nfhw")):
             raise NotImplementedError(
-                f"{_told(node)}: over {dims} of {told(value.axes)}, and it is over all timesteps or pixels "
+                f"{title(node)}: over {dims} of {told(value.axes)}, and it is over all timesteps or pixels "
                 "here"
             )
         layer = layers.GlobalMaxPool() if largest else layers.GlobalAvgPool()
         found = Counterpart(layer, "nf" + "1" * (len(letters) * bool(keeps)))
         return self._taken(found, value, None, node, made)
-
-
-def _sources(node: fx.Node) -> list[fx.Node]:
-    """The values that a node reads, each once; sizes and zeros are none."""
-    both = _end_of_both(node)
-    if both:
-        return [both]
-    given = node.all_input_nodes
-    if node.op == "call_module" or torch_functions.name_of(node) in ("view", "reshape"):
-        given = [each for each in given[:1] if each.op != "get_attr"]
-    return [each for each in given if not torch_functions.is_size(each)]
-
-
-def _operands(node: fx.Node) -> Sequence[fx.Node]:
-    """What a sum or a concatenation reads, in order."""
-    given: Any = node.args
-    if torch_functions.joins(node):
-        given = node.args[0]
-    elif len(node.args) != 2 or node.kwargs.get("alpha", 1) != 1:
-        raise NotImplementedError(f"{_told(node)}: sums are of two values as they are here")
-    for each in given:
-        if not isinstance(each, fx.Node) or each.op == "get_attr" or torch_functions.is_size(each):
-            raise NotImplementedError(f"{_told(node)}: expected values of layers, got {each!r}")
-    return list(given)
-
-
-def _dominators(graph: fx.Graph) -> dict[fx.Node, tuple[fx.Node, int]]:
-    """The node that all which reaches a node passes last, and how many there are on the way to it."""
-    found: dict[fx.Node, tuple[fx.Node, int]] = {}
-    for node in graph.nodes:
-        sources = [each for each in _sources(node) if each in found]
-        if node.op == "placeholder" and not found:
-            found[node] = (node, 0)
-        elif sources:
-            common = sources[0]
-            for other in sources[1:]:
-                while common is not other:
-                    if found[common][1] >= found[other][1]:
-                        common = found[common][0]
-                    else:
-                        other = found[other][0]
-            found[node] = (common, found[common][1] + 1)
-    return found
 
 
 def _named(made: list[Made], prefix: Path) -> list[Layer]:
@@ -394,69 +339,3 @@ def _common(made: list[Made]) -> Path:
     while length < len(shortest) and len({path[length] for path in paths}) == 1:
         length += 1
     return shortest[:length]
-
-
-def _told(node: fx.Node) -> str:
-    """What messages call a node: the module's path, or the function's name."""
-    if node.op == "call_module":
-        return str(node.target)
-    return f"{node.name} ({torch_functions.name_of(node)})"
-
-
-def _picks(node: fx.Node) -> bool:
-    return node.op == "call_function" and node.target is operator.getitem
-
-
-def _first(index: Any) -> Any:
-    """The first of several indices, where the others take all."""
-    if not isinstance(index, tuple):
-        return index
-    return index[0] if all(each == slice(None) for each in index[1:]) else None
-
-
-def _is_last(index: Any, place: Place) -> bool:
-    """Whether an index of a recurrent layer's outputs is the last timestep."""
-    if place.module.batch_first:
-        if not isinstance(index, tuple) or index[0] != slice(None):
-            return False
-        index = index[1:]
-    last = place.shape[0]
-    return _first(index) in (-1, None if last is None else last - 1)
-
-
-def _end_of_both(node: fx.Node) -> fx.Node | None:
-    """Of torch.cat((h[-2], h[-1]), dim=1) the node h; else None."""
-    if not torch_functions.joins(node) or not isinstance(node.args[0], tuple | list):
-        return None
-    parts = node.args[0]
-    if len(parts) != 2 or not all(isinstance(each, fx.Node) and _picks(each) for each in parts):
-        return None
-    one, other = parts
-    ends = (_first(one.args[1]), _first(other.args[1]))  # type: ignore[union-attr]
-    dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    same = one.args[0] is other.args[0]  # type: ignore[union-attr]
-    return one.args[0] if same and ends in ((-2, -1), (0, 1)) and dim in (1, -1) else None  # type: ignore
-
-
-def _check_dim(node: fx.Node, axes: str) -> None:
-    dim: Any = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    if axes[dim] != "f":
-        raise Unfit(
-            f"{_told(node)}: side by side along the axis {dim} of {told(axes)}, and features are here"
-        )
-
-
-def _moved(node: fx.Node, axes: str) -> str:
-    """The axes as a transpose or permute orders them."""
-    given: Any = node.args[1:] or tuple(node.kwargs.values())
-    order = given[0] if len(given) == 1 else given
-    if torch_functions.name_of(node) == "permute":
-        if len(order) != len(axes):
-            raise NotImplementedError(f"{_told(node)}: of {told(axes)}")
-        return "".join(axes[axis] for axis in order)
-    moved = list(axes)
-    one, other = order
-    moved[one], moved[other] = moved[other], moved[one]
-    return "".join(moved)
-
-

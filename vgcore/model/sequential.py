@@ -727,9 +727,10 @@ class Sequential:
     ) -> storage.LoadedState:
         """Copy parameters in; NaN and infinity are taken as they are.
 
-        Names may be PyTorch's: ``weight_ih_l0`` of recurrent layers is ``weight_ih``, and
-        ``num_batches_tracked`` is left out. Where no layer is called as one of this model ("0.weight",
-        "fc.bias"), but layer by layer parameters and shapes are the same, layers go by their order.
+        Names may be PyTorch's: ``weight_ih_l0`` of recurrent layers is ``weight_ih``,
+        "layer1.0.conv1.weight" that of "conv1" in a block "layer1_0", and ``num_batches_tracked`` is left
+        out. Where no layer is called as one of this model ("0.weight", "fc.bias"), but layer by layer
+        parameters and shapes are the same, layers go by their order.
 
         Parameters
         ----------

@@ -11,6 +11,7 @@ Groups = dict[tuple[str, int], dict[str, str]]
 
 _STACKED = re.compile(r"(.+)_l(\d+)(_reverse)?")  # PyTorch's weight_ih_l0, weight_ih_l1_reverse
 _COUNT = "num_batches_tracked"  # of batch norms; only a momentum of None reads it
+_BLOCK = re.compile(r"(residual|parallel)\d+\.")  # blocks that nobody named
 
 
 class Translated(NamedTuple):
@@ -24,13 +25,15 @@ class Translated(NamedTuple):
 def translate(given: Mapping[Any, Any], shapes: Shapes) -> Translated:
     """Find the parameters, whose ``shapes`` are by this model's names, in a state.
 
-    A state has this model's names, or PyTorch's of recurrent layers. Where no layer of it is called as one of
-    this model, but parameters and shapes are the same layer by layer, layers go by their order.
+    A state has this model's names, or PyTorch's: of recurrent layers, and of modules in modules, whose dots
+    may be underscores here and whose sums may be blocks that nobody named. Where no layer of it is called as
+    one of this model, but parameters and shapes are the same layer by layer, layers go by their order.
     """
+    flat = _flattened(shapes)
     keys = [key for key in given if key in shapes or _last(key) != _COUNT]
     names = {key: key for key in keys if key in shapes}
     for key in keys:  # what is called exactly so goes first
-        name = _ours(key, shapes)
+        name = _ours(key, shapes, flat)
         names.setdefault(key if name in names else name, key)
     layers = {name.rpartition(".")[0] for name in shapes}
     hint = ""
@@ -49,16 +52,31 @@ def _layer(name: Any) -> Any:
     return name.rpartition(".")[0] if isinstance(name, str) else name
 
 
-def _ours(key: Any, shapes: Shapes) -> Any:
+def _flattened(shapes: Shapes) -> dict[str, str]:
+    """The model's names by what is left of them without dots, where that says which."""
+    found: dict[str, list[str]] = {}
+    for name in shapes:
+        found.setdefault(_flat(_BLOCK.sub("", name)), []).append(name)
+    return {flat: names[0] for flat, names in found.items() if len(names) == 1}
+
+
+def _flat(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _ours(key: Any, shapes: Shapes, flat: Mapping[str, str]) -> Any:
     """The model's name for a parameter of a layer that is called the same."""
-    stacked = None if key in shapes or not isinstance(key, str) else _STACKED.fullmatch(_last(key))
-    if stacked is None:
+    if key in shapes or not isinstance(key, str):
         return key
-    name, number, reverse = stacked[1], int(stacked[2]), stacked[3] or ""
-    candidates = [f"{_layer(key)}.{number}.{name}{reverse}"]
-    if number == 0:
-        candidates.append(f"{_layer(key)}.{name}{reverse}")
-    return next((each for each in candidates if each in shapes), key)
+    candidates = [key]
+    stacked = _STACKED.fullmatch(_last(key))
+    if stacked is not None:
+        name, number, reverse = stacked[1], int(stacked[2]), stacked[3] or ""
+        candidates = [f"{_layer(key)}.{number}.{name}{reverse}"]
+        if number == 0:
+            candidates.append(f"{_layer(key)}.{name}{reverse}")
+    same = [each for each in candidates if each in shapes]
+    return next(iter(same + [flat[_flat(each)] for each in candidates if _flat(each) in flat]), key)
 
 
 def _counted(keys: list[str]) -> list[str]:
