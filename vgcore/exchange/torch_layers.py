@@ -194,7 +194,7 @@ def _formula(place: Place) -> Counterpart:
     module: Any = place.module
     if not module.names:
         return _activation(place)
-    starts = {name: float(getattr(module, name)[0]) for name in module.names}
+    starts = {name: float(getattr(module, name).detach()[0]) for name in module.names}
     shared = all(getattr(module, name).numel() == 1 for name in module.names)
     chosen = activations.formula(module.text, shared=shared, **starts)
     return Counterpart(layers.Activation(chosen), place.axes, tensors_of(place, *module.names))

@@ -205,6 +205,8 @@ def _norm(layer: Any, shape: Shape) -> Recipe:
         kind: Any = nn.BatchNorm2d if images else nn.BatchNorm1d
         made = kind(count, layer.epsilon, layer.momentum, affine)
     elif isinstance(layer, layers.GroupNorm):
+        if layer.shift and not layer.scale:
+            raise lacks(layer, "with scale=False alone, and PyTorch's has no bias without a weight")
         made = nn.GroupNorm(layer.groups, count, layer.epsilon, affine)
     else:
         kind = nn.InstanceNorm2d if images else nn.InstanceNorm1d
@@ -276,9 +278,8 @@ def _recurrent(layer: Any, shape: Shape) -> Recipe:
             )
     taken = ("tanh", "relu") if isinstance(cell, layers.RNN) else ("tanh",)
     if cell.activation.spec not in taken:
-        raise lacks(
-            layer, f"with activation={cell.activation.spec!r}, and PyTorch's is {taken[0]!r}"
-        )
+        wanted = " or ".join(map(repr, taken))
+        raise lacks(layer, f"with activation={cell.activation.spec!r}, and PyTorch's is {wanted}")
     options: dict[str, Any] = {
         "num_layers": cell.num_layers,
         "bias": cell.use_bias,
