@@ -201,7 +201,7 @@ class GradientFlow:
     def __dir__(self) -> list[str]:
         """The fields, and what users call."""
         own = [name for name in super().__dir__() if not name.startswith("_")]
-        hidden = {"bind", "check_alike", "check_fits", "follow", "held", "newest"}
+        hidden = {"bind", "check_alike", "check_fits", "extend", "follow", "held", "newest"}
         hidden |= {"wants", "wants_part"}
         units = {*UNIT_FIELDS, "unit_step"} if self._has_part("units") else set()
         return sorted({*own, *FIELDS, *TIME_FIELDS, *units, "step", "loss"} - hidden)
@@ -433,11 +433,13 @@ class GradientFlow:
                 raise TypeError(f"walks[{name!r}]: expected a Walk, got {walk!r}")
         self.bind(declared, run)
 
-    def check_fits(self, declared: Declaration, run: object | None) -> None:
-        """Raise what `bind` would, and change nothing."""
+    def check_fits(
+        self, declared: Declaration, run: object | None, argument: str = "track"
+    ) -> None:
+        """Raise what `bind` would of an argument of that name, and change nothing."""
         if self._declared.layers and self._declared != declared and (len(self) or self._held):
             raise ValueError(
-                f"track: expected a tracker of the layers {_names(declared)}, got one that holds "
+                f"{argument}: expected a tracker of the layers {_names(declared)}, got one that holds "
                 f"the record of another model (layers {_names(self._declared)}); make a new "
                 "GradientFlow"
             )
@@ -445,13 +447,13 @@ class GradientFlow:
             return
         if len(self):
             raise ValueError(
-                "track: expected a tracker of this model since it was compiled, got one that holds steps "
-                f"{self.step[0]} to {self.step[-1]} of another model or an earlier compile, whose count "
-                "began at 0, too; make a new GradientFlow"
+                f"{argument}: expected a tracker of this model since it was compiled, got one that holds "
+                f"steps {self.step[0]} to {self.step[-1]} of another model or an earlier compile, whose "
+                "count began at 0, too; make a new GradientFlow"
             )
         if self._held:
             raise ValueError(
-                "track: expected a tracker of this model alone, got one that another model is being "
+                f"{argument}: expected a tracker of this model alone, got one that another model is being "
                 "trained with; make a new GradientFlow"
             )
 
@@ -536,7 +538,10 @@ class GradientFlow:
             parts["distributions"] = tallied("distributions", distributions, self._declared.layers)
         if units is not None:
             parts["units"] = self._units(units)
-        steps = Steps(number, _shaped("loss", loss, ()), columns, through, parts)
+        self.extend(Steps(number, _shaped("loss", loss, ()), columns, through, parts))
+
+    def extend(self, steps: Steps) -> None:
+        """Record steps that are complete, with their parts, of what was declared."""
         with self._lock:
             self._settled()
             self._extend(steps)

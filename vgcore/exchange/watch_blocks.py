@@ -1,0 +1,78 @@
+"""The two blocks of an nn.TransformerEncoderLayer: what comes back through the skip, and through the body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from torch import nn
+
+Module = Any
+Tensor = Any
+Tell = Callable[
+    [str, Module, Tensor], None
+]  # "skip" or "body", the layer that tells it, the gradient
+
+
+class Block:
+    """An encoder layer: attention tells at ``self_attn``, the MLP at ``linear2``."""
+
+    def __init__(self, module: Module, tell: Tell) -> None:
+        self._module, self._tell = module, tell
+        self._inputs: dict[str, Tensor] = {}
+
+    def parts(self) -> Iterator[Module]:
+        """Modules after whose calls `after` is to be called."""
+        module = self._module
+        yield from (module, module.self_attn, module.norm1, module.norm2)
+
+    def after(self, called: Module, arguments: tuple[Any, ...], output: Any) -> None:
+        """Find the sums, whose gradient the skips pass on, and the inputs of the blocks."""
+        module, before = self._module, self._inputs
+        if called is module:
+            if module.norm_first and "mlp" in before:
+                self._listen(module.linear2, before["mlp"], output)
+            before.clear()
+        elif called is module.self_attn:
+            if not module.norm_first:
+                before["attention"] = arguments[0]
+        elif called is module.norm1:
+            if module.norm_first:
+                before["attention"] = arguments[0]
+            elif "attention" in before:
+                self._listen(module.self_attn, before["attention"], arguments[0])
+                before["mlp"] = output
+        elif "attention" in before:
+            if module.norm_first:
+                self._listen(module.self_attn, before["attention"], arguments[0])
+                before["mlp"] = arguments[0]
+            elif "mlp" in before:
+                self._listen(module.linear2, before["mlp"], arguments[0])
+
+    def _listen(self, teller: Module, block_input: Tensor, total: Tensor) -> None:
+        """Tell the gradient of the sum, and what else comes to the input of the block."""
+        skip: list[Tensor] = []
+
+        def at_sum(gradient: Tensor) -> None:
+            skip[:] = [gradient.detach()]
+            self._tell("skip", teller, gradient)
+
+        def at_input(gradient: Tensor) -> None:
+            if skip:
+                self._tell("body", teller, gradient.detach() - skip.pop())
+
+        if total.requires_grad:
+            total.register_hook(at_sum)
+            if block_input.requires_grad:
+                block_input.register_hook(at_input)
+
+
+def blocks_of(root: Module, tell: Tell) -> dict[Module, list[Block]]:
+    """The blocks that are to hear of each module's calls."""
+    heard: dict[Module, list[Block]] = {}
+    for module in root.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            block = Block(module, tell)
+            for part in block.parts():
+                heard.setdefault(part, []).append(block)
+    return heard
