@@ -65,7 +65,7 @@ def seen(
     """What an activation is about to make of z, whose units lie along an axis."""
     given = {key: value for key, value in options.items() if key not in ("inplace", "_stacklevel")}
     function = getattr(torch.nn.functional, _PUBLIC.get(name, name))
-    with torch.enable_grad():
+    with watch_measures.second_pass():
         leaf = z.detach().requires_grad_()
         h = function(leaf, *rest, **given)
         if name in MIXING:

@@ -83,6 +83,7 @@ class Listener:
         self._flow = flow
         self._lock = lock_of(self, "_lock")
         self._layers = {layer.module: layer for layer in layers}
+        self._modules = frozenset(root.modules())
         self._columns = [column for layer in layers for column in layer.columns]
         self._blocks = blocks_of(root, self._tell_branch)
         self._weights = {id(p) for column in self._columns for p in column.weights}
@@ -134,6 +135,14 @@ class Listener:
 
     def _calls(self, module: Module, args: tuple[Any, ...]) -> None:
         """A module is about to be called."""
+        compiled = module._modules.get("_orig_mod") or module
+        if compiled in self._modules and (
+            compiled is not module or module._compiled_call_impl is not None
+        ):
+            raise TypeError(
+                "watch: expected a module that is not compiled, got one that torch.compile has changed while "
+                "it is watched"
+            )
         if isinstance(module, _FAST) and not module.training and self._mine:
             self._pause(module, args)
         layer = self._layers.get(module)
@@ -169,10 +178,6 @@ class Listener:
         layer, blocks = self._layers.get(module), self._blocks.get(module, ())
         if (layer is None and not blocks) or not torch.is_grad_enabled():
             return
-        if torch.compiler.is_compiling():
-            raise RuntimeError(
-                "watch: expected a module that is not compiled, got one inside torch.compile"
-            )
         step = self.step + bool(self._stepped)
         if not self._flow.wants(step, 1)[0]:
             return
@@ -195,7 +200,10 @@ class Listener:
 
     def _listen(self, layer: Layer, tensor: Tensor, seen: Seen, step: int) -> _Call:
         call = _Call(layer, layer.axis(tensor), self._tallies(step))
-        call.see(seen)
+        if (
+            not self._running
+        ):  # else it is a checkpoint's second pass, whose activations are not seen
+            call.see(seen)
         if tensor.requires_grad:
             tensor.register_hook(lambda gradient: self._gradient(call, gradient))
         else:

@@ -258,7 +258,7 @@ def rerun(made: Pass) -> list[Walked] | None:
     module = made.module
     dtype = torch.promote_types(made.inputs[0].dtype, torch.float32)
     dtype = torch.promote_types(dtype, module.weight_ih_l0.dtype)
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+    with watch_measures.second_pass(), torch.random.fork_rng(devices=[]):
         if made.generator is not None:
             torch.set_rng_state(made.generator)
         walks, sequence = _walked(made, dtype)
