@@ -52,7 +52,16 @@ def test_the_page_of_sweeps_runs(tmp_path, monkeypatch):
     assert len(names["flows"]) == 3
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("tour", "live", "sklearn", "loggers", "sweeps"))]
+@pytest.mark.parity
+def test_the_page_of_watching_runs(tmp_path, monkeypatch):
+    pytest.importorskip("torch").set_num_threads(1)
+    names = run(ROOT / "docs" / "watch.md", tmp_path, monkeypatch)
+    assert names["flow"].layers == ["lstm.0", "lstm.1", "hidden", "head"]
+    assert len(names["flow"]) == 21
+    assert (tmp_path / "run.html").stat().st_size > 10_000
+
+
+PAGES = ["README.md", *(f"docs/{name}.md" for name in ("tour", "live", "sklearn", "loggers", "sweeps", "watch"))]
 
 
 @pytest.mark.parametrize("name", PAGES)

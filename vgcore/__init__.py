@@ -6,7 +6,6 @@ from vgcore import (
     _answers,
     activations,
     data,
-    exchange,
     experiments,
     initializers,
     live,
@@ -74,6 +73,7 @@ from vgcore.theory.meanfield import critical
 from vgcore.treatment import Amplification, GradientNoise
 
 if TYPE_CHECKING:
+    from vgcore import exchange as exchange
     from vgcore.exchange import sklearn as sklearn
 
 __all__ = [
@@ -127,7 +127,6 @@ __all__ = [
     "critical",
     "data",
     "elu",
-    "exchange",
     "experiments",
     "fit_many",
     "get_num_threads",
@@ -154,7 +153,10 @@ def __dir__() -> list[str]:
     return [*__all__, *_LATER, "layers", "optimizers"]
 
 
-_LATER = {"sklearn": "vgcore.exchange.sklearn"}  # imported when it is asked for
+_LATER = {
+    "exchange": "vgcore.exchange",
+    "sklearn": "vgcore.exchange.sklearn",
+}  # imported when asked for
 
 if not TYPE_CHECKING:  # for whom there is nothing but what is declared
     __getattr__ = _answers.attributes(__name__, _LATER)

@@ -256,6 +256,10 @@ def _relu(value: Tensor) -> Gate:
 def rerun(made: Pass) -> list[Walked] | None:
     """The walks of a pass, in the order of the record's columns; None where dropout cannot be repeated."""
     module = made.module
+    if (
+        drops(module) and made.output.device.type != "cpu"
+    ):  # whose generators are elsewhere, and go on
+        return None
     dtype = torch.promote_types(made.inputs[0].dtype, torch.float32)
     dtype = torch.promote_types(dtype, module.weight_ih_l0.dtype)
     with watch_measures.second_pass(), torch.random.fork_rng(devices=[]):
