@@ -247,3 +247,4 @@ def test_importing_vgcore_imports_numpy_alone():
     assert "vgcore" in roots
     unwanted = {"matplotlib", "sklearn", "rich", "typer", "click", "pooch", "scipy", "torch"}
     assert not roots & (unwanted | {"requests", "urllib3", "pandas", "jax", "PIL", "jinja2"})
+    assert not roots & {"distributed", "sqlite3", "multiprocessing", "concurrent"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from vgcore.plot import cells, style, text, ticks
+from vgcore.plot import cells, style, text
 from vgcore.plot.cells import Colours, Sheet
 from vgcore.plot.fields import Array, Field
 from vgcore.sweeps.table import Table, column
@@ -129,6 +129,8 @@ def draw(ax: Axes, table: Cells, colours: Colours, legend: bool) -> Axes:
 
 def _name(ax: Axes, axis: Axis, places: Places) -> None:
     """Name each of a few places; many numbers get numbers of matplotlib's."""
+    from vgcore.plot import ticks
+
     if places.names is not None:
         if axis is ax.yaxis:
             style.name_rows(ax, places.names)
