@@ -1,4 +1,4 @@
-"""The lines that bring a network from PyTorch give its outputs."""
+"""The page about PyTorch runs, and its networks give the same outputs here and there."""
 
 from pathlib import Path
 
@@ -8,22 +8,25 @@ import pytest
 from code_blocks import run
 
 matplotlib.use("Agg")
-PAGE = Path(__file__).parents[2] / "docs" / "howto" / "from_pytorch.md"
+PAGE = Path(__file__).parents[2] / "docs" / "pytorch.md"
 
 
 @pytest.mark.parity
-def test_lines_of_the_page_give_the_same_outputs(tmp_path, monkeypatch):
+def test_the_page_of_pytorch_runs(tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
-    text = PAGE.read_text(encoding="utf-8")
-    first, _, last = text.partition("A recurrent layer's")
-    for part, shape, module in ((first, (7, 64), "net"), (last, (5, 9, 3), "lstm")):
-        page = tmp_path / "part.md"
-        page.write_text(
-            part if part is first else "```python\nimport torch\nimport vgcore as vg\n```\n" + part
-        )
-        names = run(page, tmp_path, monkeypatch)
-        x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    import vgcore as vg
+
+    names = run(PAGE, tmp_path, monkeypatch)
+    rng = np.random.default_rng(0)
+    trained, x = names["trained"], names["x"][:5]
+    expected = torch.softmax(trained(torch.tensor(x, dtype=torch.float32)), -1).argmax(-1)
+    assert (expected.numpy() == names["y"][:5]).mean() > 0.5  # it has learned
+    for module, inputs in (
+        (names["net"], rng.normal(size=(4, 3, 8, 8)).astype(np.float32)),
+        (names["reader"], rng.integers(50, size=(4, 7))),
+    ):
+        shape = inputs.shape[1:]
+        model = vg.exchange.from_torch(module, input_shape=shape)
         with torch.no_grad():
-            out = names[module](torch.from_numpy(x))
-        expected = (out[0] if isinstance(out, tuple) else out).numpy()
-        np.testing.assert_allclose(names["model"].predict(x), expected, rtol=1e-4, atol=1e-6)
+            outputs = module.eval()(torch.from_numpy(inputs)).numpy()
+        np.testing.assert_allclose(model.predict(inputs), outputs, rtol=1e-4, atol=1e-6)

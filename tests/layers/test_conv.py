@@ -57,6 +57,7 @@ def samples(n):
         (vg.Flatten(), IMAGE, (297,)),
         (vg.Flatten(), SEQUENCE, (33,)),
         (vg.Flatten(), (8,), (8,)),
+        (vg.Flatten(channels_first=True), SEQUENCE, (33,)),
         (vg.Reshape((9, 33)), IMAGE, (9, 33)),
         (vg.Reshape((1, 11, 3)), SEQUENCE, (1, 11, 3)),
     ],
@@ -190,6 +191,27 @@ def test_predictions_do_not_depend_on_the_batch():
     outputs = model.predict(x)
     for row in (0, 4, 299):
         np.testing.assert_array_equal(outputs[row : row + 1], model.predict(x[row : row + 1]))
+
+
+def test_sequences_are_flattened_either_way(tmp_path):
+    """Timestep by timestep, or feature by feature, as an image is channel by channel anyway."""
+    x = np.arange(24.0).reshape(2, 4, 3)
+    model = vg.Sequential([vg.Flatten(channels_first=True)], input_shape=(4, 3))
+    np.testing.assert_array_equal(model.predict(x), x.transpose(0, 2, 1).reshape(2, 12))
+    model.compile("mse")
+    y = np.linspace(0, 1, 24).reshape(2, 12)
+    gradient = model.gradients(x, y, wrt_inputs=True)[2].x
+    inside = (x.transpose(0, 2, 1).reshape(2, 12) - y) / 12
+    np.testing.assert_allclose(gradient, inside.reshape(2, 3, 4).transpose(0, 2, 1), rtol=1e-6)
+    model.save(tmp_path / "model.npz")
+    loaded = vg.load(tmp_path / "model.npz")
+    assert repr(loaded.layers[0]) == "Flatten(channels_first=True, name='flatten1')"
+    image = x.reshape(2, 2, 2, 3)
+    for first in (False, True):
+        flat = vg.Sequential([vg.Flatten(channels_first=first)], input_shape=(2, 2, 3))
+        np.testing.assert_array_equal(flat.predict(image), image.reshape(2, 12))
+    with pytest.raises(TypeError, match="channels_first: expected True or False, got 1"):
+        vg.Flatten(channels_first=1)
 
 
 def test_models_are_saved_and_loaded(tmp_path):

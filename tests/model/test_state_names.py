@@ -86,6 +86,33 @@ def test_a_module_by_itself():
     np.testing.assert_array_equal(model.layers[0].weight_hh, given["weight_hh_l0"])
 
 
+def test_modules_in_modules_are_blocks():
+    """Dots of a path may be underscores, and a sum in the module itself is a block without a name."""
+    block = vg.Residual(
+        [vg.Dense(4, name="fc1"), vg.GRU(4, return_sequences=True, name="gru")], name="layer1_0"
+    )
+    layers = [block, vg.Residual([vg.Dense(4, name="last_fc")]), vg.Dense(2, name="fc")]
+    model = vg.Sequential(layers, input_shape=(None, 4), dtype="float64", seed=0)
+
+    def pytorchs(key):
+        key = key.replace("layer1_0", "layer1.0").replace("residual2.last_fc", "last.fc")
+        base, recurrent, name = key.partition(".gru.")
+        return f"{base}.gru.{name}_l0" if recurrent else key
+
+    given = renamed(model.state_dict(), pytorchs)
+    assert "layer1.0.gru.weight_ih_l0" in given and "last.fc.bias" in given
+    assert loaded(model, dict(sorted(given.items())), pytorchs) == ([], [])
+
+
+def test_names_that_fit_two_layers_are_neithers():
+    layers = [vg.Residual([vg.Dense(4, name="fc")]), vg.Residual([vg.Dense(4, name="fc")])]
+    model = vg.Sequential([*layers, vg.Dense(2, name="out")], input_shape=4)
+    state = model.state_dict()
+    state["fc.weight"] = state.pop("residual1.fc.weight")
+    with pytest.raises(KeyError, match=r"missing: residual1.fc.weight; unexpected: fc.weight"):
+        model.load_state_dict(state)
+
+
 def test_statistics_are_listed_behind_what_is_learned():
     """As PyTorch lists them."""
     assert [name for name in mixed().state_dict() if name.startswith("batchnorm")] == [
