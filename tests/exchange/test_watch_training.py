@@ -416,6 +416,34 @@ def test_inside_of_modules_and_names():
         assert flow.layers == ["linear"]
 
 
+def test_a_skip_that_is_added_in_place_is_not_the_layers_output():
+    torch.manual_seed(0)
+    layer = nn.Linear(4, 4).double()
+    with vg.exchange.watch(layer) as flow:
+        z = layer(X)
+        wanted = float(z.detach().mean())
+        z += X
+        nn.functional.relu(z).sum().backward()
+    assert flow.activation_mean[0, 0] == pytest.approx(wanted, rel=1e-12)
+    assert flow.saturated[0, 0] == 0
+
+
+def test_half_precision_through_time():
+    torch.manual_seed(0)
+    rnn = nn.LSTM(4, 6)
+    x, _ = samples(torch.float32)
+    flows = []
+    for half in (False, True):
+        with (
+            vg.exchange.watch(rnn) as flow,
+            torch.autocast("cpu", torch.bfloat16, enabled=half),
+        ):
+            rnn(x[None].expand(5, -1, -1))[0].float().square().sum().backward()
+        flows.append(flow)
+    one, other = (flow.time["lstm"] for flow in flows)
+    np.testing.assert_allclose(other, one, rtol=0.02)
+
+
 def test_prelu_and_sparse_gradients():
     torch.manual_seed(0)
     module = nn.Sequential(nn.Embedding(5, 3, sparse=True), nn.Linear(3, 3), nn.PReLU())

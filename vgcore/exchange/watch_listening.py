@@ -93,7 +93,7 @@ class Listener:
         self._functions = _Functions(self)
         self._paused: list[Module] = []  # that PyTorch may take a faster way through
         self._thread = threading.get_ident()
-        self._awaiting: dict[int, tuple[Any, _Call]] = {}  # outputs that an activation may take
+        self._awaiting: dict[int, tuple[Any, int, _Call]] = {}  # outputs, by id, and their versions
         self._unlearned: list[_Call] = []  # no gradient will come to them
         self._passes: list[Pass] = []
         self._generators: dict[Module, Tensor] = {}  # states before dropout was drawn
@@ -196,7 +196,7 @@ class Listener:
                 plain = watch_activations.linear(tensor, layer.axis(tensor))
                 seen = plain if layer.linear else Seen(tensor.detach())
                 call = self._listen(layer, tensor, seen, step)
-                self._awaiting[id(tensor)] = weakref.ref(tensor), call
+                self._awaiting[id(tensor)] = weakref.ref(tensor), tensor._version, call
 
     def _listen(self, layer: Layer, tensor: Tensor, seen: Seen, step: int) -> _Call:
         call = _Call(layer, layer.axis(tensor), self._tallies(step))
@@ -212,10 +212,15 @@ class Listener:
 
     def activate(self, name: str, given: tuple[Any, ...], options: dict[str, Any]) -> None:
         """An activation is about to be called: see what it makes of a layer's output."""
-        found, call = self._awaiting.get(id(given[0]), (None, None)) if given else (None, None)
-        if call is not None and found is not None and found() is given[0]:
-            del self._awaiting[id(given[0])]
-            call.see(watch_activations.seen(name, given[0], given[1:], options, call.axis))
+        z = given[0] if given else None
+        found = self._awaiting.get(id(z))
+        if found is None or found[0]() is not z:
+            return
+        _, version, call = self._awaiting.pop(id(z))
+        if (
+            version == z._version
+        ):  # else it is another's sum by now, as where a skip is added in place
+            call.see(watch_activations.seen(name, z, given[1:], options, call.axis))
 
     def _gradient(self, call: _Call, gradient: Tensor) -> None:
         """Note dL/dz of a call and, when it is the first, its outputs."""
