@@ -61,10 +61,13 @@ def test_the_page_of_watching_runs(tmp_path, monkeypatch):
     assert (tmp_path / "run.html").stat().st_size > 10_000
 
 
-PAGES = ["README.md", *(f"docs/{name}.md" for name in ("tour", "live", "sklearn", "loggers", "sweeps", "watch"))]
+PAGES = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("tour", "live", "sklearn", "loggers", "sweeps", "watch")),
+]
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ["README.md", *(f"docs/{name}.md" for name in PAGES)])
 def test_what_pages_link_to_is_there(name):
     page = ROOT / name
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
