@@ -108,7 +108,9 @@ def test_without_hidden_layers_it_is_logistic_regression(loss: str) -> None:
     y = np.where(x @ [1.0, -0.5, 0.2] + rng.normal(size=300) > 0.8, "yes", "no")
     weights = rng.integers(0, 3, size=300).astype(float)
     options: dict[str, Any] = {"class_weight": {"yes": 3.0, "no": 0.5}}
-    theirs = LogisticRegression(C=np.inf, tol=1e-10, **options).fit(x, y, weights)
+    theirs = LogisticRegression(C=np.inf, tol=1e-10, solver="newton-cholesky", **options).fit(
+        x, y, weights
+    )
     ours = Classifier(
         loss=loss, optimizer=vg.SGD(1.0), epochs=1500, batch_size=300, random_state=0, **options
     )
