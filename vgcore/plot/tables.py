@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from vgcore.flow import Internals
 from vgcore.plot import cells, style, text
 from vgcore.plot.cells import Colours, Sheet
 from vgcore.plot.fields import Array, Field
@@ -48,10 +49,11 @@ class Cells(NamedTuple):
 
 
 def is_table(source: Any) -> bool:
-    """Whether it has columns with names."""
-    return isinstance(source, Table | Mapping) or (
-        hasattr(source, "columns") and hasattr(source, "to_numpy")
-    )
+    """Whether it has columns with names, and is not what a network was seen to do."""
+    if isinstance(source, Internals):  # a mapping, too
+        return False
+    frame = hasattr(source, "columns") and hasattr(source, "to_numpy")
+    return frame or isinstance(source, Table | Mapping)
 
 
 def cells_of(table: Any, x: Any, y: Any, value: Any, log: bool) -> Cells:
