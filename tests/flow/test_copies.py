@@ -141,15 +141,20 @@ def test_exceptions_of_vgcores_own_come_back():
     modules = [m.name for m in pkgutil.walk_packages(vg.__path__, "vgcore.")]
     found = []
     for name in modules:
-        if name != "vgcore.__main__":
+        if name == "vgcore.__main__":
+            continue
+        try:
             module = importlib.import_module(name)
-            found += [
-                kind
-                for kind in vars(module).values()
-                if isinstance(kind, type)
-                and issubclass(kind, BaseException)
-                and kind.__module__.startswith("vgcore")
-            ]
+        except ModuleNotFoundError as error:  # of a library that only some have
+            assert not str(error.name).startswith("vgcore"), name
+            continue
+        found += [
+            kind
+            for kind in vars(module).values()
+            if isinstance(kind, type)
+            and issubclass(kind, BaseException)
+            and kind.__module__.startswith("vgcore")
+        ]
     for kind in found:
         error = kind.__new__(kind, "a message")
         assert str(pickle.loads(pickle.dumps(error))) == "a message", kind

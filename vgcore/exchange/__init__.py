@@ -1,8 +1,7 @@
 """With what people already have: each file knows one other library, and imports it when it is used."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from vgcore import _answers
 from vgcore.exchange.from_keras import from_keras
 from vgcore.exchange.from_torch import from_torch
 from vgcore.exchange.to_keras import to_keras
@@ -11,17 +10,20 @@ from vgcore.exchange.to_torch import to_torch
 from vgcore.exchange.watching import Watching, watch
 
 if TYPE_CHECKING:
-    from vgcore.exchange.watch_lightning import LightningWatch as LightningWatch
+    LightningWatch: Any
 
 __all__ = ["Watching", "from_keras", "from_torch", "to_keras", "to_onnx", "to_torch", "watch"]
-
-_LATER = {"LightningWatch": "vgcore.exchange.watch_lightning:LightningWatch"}
 
 
 def __dir__() -> list[str]:
     """What users look for."""
-    return [*__all__, *_LATER]
+    return [*__all__, "LightningWatch"]
 
 
-if not TYPE_CHECKING:  # for whom there is nothing but what is declared
-    __getattr__ = _answers.attributes(__name__, _LATER)
+def __getattr__(name: str) -> Any:
+    """Import Lightning when its callback is asked for."""
+    if name == "LightningWatch":
+        from vgcore.exchange import watch_lightning
+
+        return watch_lightning.callback()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
