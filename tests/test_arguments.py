@@ -65,6 +65,7 @@ OPTIONAL, SWITCH, EMPTY, SHARE = "None", "True", "[] () empty array", "0"
 SEED = "None 0 True 2**70 [] () empty array"  # as NumPy takes it
 LEGAL = {
     "across_time": SWITCH,
+    "channels_first": SWITCH,
     "activation": OPTIONAL,
     "alone": SWITCH,
     "alpha": POSITIVE,

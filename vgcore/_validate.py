@@ -155,9 +155,14 @@ def name(argument: str, value: Any) -> str:
 
 
 def array(argument: str, value: ArrayLike) -> NDArray[Any]:
-    """``value`` as an array; ValueError where a mask hides elements that would be read."""
+    """``value`` as an array, a tensor of PyTorch off its graph and its device.
+
+    ValueError where a mask hides elements that would be read.
+    """
     if type(value) is np.ndarray:
         return value
+    if callable(getattr(value, "detach", None)):
+        value = _of_tensor(value)
     if _masked(value):
         raise ValueError(
             f"{argument}: expected an array without masked elements, got a masked array; its filled() is one"
@@ -166,6 +171,15 @@ def array(argument: str, value: ArrayLike) -> NDArray[Any]:
         return np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{argument}: expected an array, got lists of unequal lengths") from error
+
+
+def _of_tensor(value: Any) -> NDArray[Any]:
+    tensor = value.detach().cpu()
+    try:
+        array: NDArray[Any] = tensor.numpy()
+    except TypeError:  # bfloat16, which NumPy has not and float32 holds
+        array = tensor.float().numpy()
+    return array
 
 
 def _masked(value: Any) -> bool:

@@ -171,6 +171,47 @@ def test_forwards_of_ones_own(module, shape, message):
         vg.exchange.from_torch(module, shape)
 
 
+def test_what_is_changed_in_place_and_read_again():
+    """There the skip is what the ReLU has left of x."""
+    net = linear(lambda net, x: net.a(net.relu(x)) + x)
+    net.relu = nn.ReLU(inplace=True)
+    with pytest.raises(NotImplementedError, match=r"^relu: changes what x .* gives in place"):
+        vg.exchange.from_torch(net, 4)
+    net.relu = nn.ReLU()
+    assert len(vg.exchange.from_torch(net, 4).layers) == 1
+    net = linear(lambda net, x: net.a(net.a.relu(x)).relu_())
+    net.a.relu = nn.ReLU(inplace=True)
+    assert len(vg.exchange.from_torch(net, 4).layers) == 2
+
+
+def test_a_sum_in_place_that_is_read_again():
+    def forward(net, x):
+        h = net.a(x)
+        total = h
+        total += net.b(h)
+        return total + h
+
+    net = linear(forward)
+    net.b = nn.Linear(4, 4)
+    with pytest.raises(NotImplementedError, match=r"^iadd \(iadd\): changes what a gives in place"):
+        vg.exchange.from_torch(net, 4)
+
+
+def test_other_sums():
+    net = linear(lambda net, x: net.a(x) + net.b(x))
+    net.b = nn.Linear(4, 1)
+    with pytest.raises(NotImplementedError, match=r"^add \(add\): adds values of shapes"):
+        vg.exchange.from_torch(net, 4)
+
+
+def test_a_compiled_module():
+    with pytest.warns() as told:
+        module = torch.jit.script(nn.Sequential(nn.Linear(4, 3)))
+    assert told
+    with pytest.raises(NotImplementedError, match="is compiled; give the module it was made of"):
+        vg.exchange.from_torch(module, 4)
+
+
 def test_branches_that_cross():
     class Crossed(nn.Module):
         def __init__(self):

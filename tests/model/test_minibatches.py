@@ -26,6 +26,18 @@ def batches(x=X, y=Y, size=16):
     return [(x[i : i + size], y[i : i + size]) for i in range(0, len(x), size)]
 
 
+class DataSet:
+    """What a DataLoader takes: no iterable."""
+
+    __iter__ = None
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, place):
+        return X[place], Y[place]
+
+
 def same(one, other):
     return all((v == other.state_dict()[k]).all() for k, v in one.state_dict().items())
 
@@ -125,6 +137,13 @@ def test_a_minibatch_without_weight_is_a_step_without_loss():
     [
         (lambda m: m.fit(batches(), Y), ValueError, ["x: ", "unequal lengths"]),
         (lambda m: m.fit(3), TypeError, ["x: ", "iterable", "int"]),
+        (lambda m: m.fit(batches), TypeError, ["x: ", "got function; call it: x=function()"]),
+        (lambda m: m.fit(iter([0]).__next__), TypeError, ["x: ", "; call it"]),
+        (
+            lambda m: m.fit(DataSet()),
+            TypeError,
+            ["x: ", "got DataSet; torch.utils.data.DataLoader"],
+        ),
         (lambda m: m.fit("abc"), TypeError, ["x: ", "iterable", "str"]),
         (lambda m: m.fit([]), ValueError, ["x: ", "at least one minibatch"]),
         (lambda m: m.evaluate(iter([])), ValueError, ["x: ", "at least one minibatch"]),

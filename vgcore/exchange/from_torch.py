@@ -147,6 +147,7 @@ def _read(module: nn.Module, shape: Shape) -> tuple[list[Layer], list[tuple[Laye
 
 def _traced(module: nn.Module) -> tuple[fx.Graph, fx.Node, fx.Node]:
     """The graph of a module, its input and what it returns."""
+    import torch
     from torch import fx
 
     from vgcore.exchange.torch_modules import WHOLE
@@ -155,6 +156,10 @@ def _traced(module: nn.Module) -> tuple[fx.Graph, fx.Node, fx.Node]:
         def is_leaf_module(self, module: nn.Module, name: str) -> bool:
             return isinstance(module, WHOLE) or bool(super().is_leaf_module(module, name))
 
+    if isinstance(module, torch.jit.ScriptModule):
+        raise NotImplementedError(
+            f"{type(module).__name__}: is compiled; give the module it was made of"
+        )
     parameters = [*inspect.signature(module.forward).parameters.values()]
     given = {each.name: each.default for each in parameters[1:] if each.default is not each.empty}
     wanted = [each.name for each in parameters[1:] if each.default is each.empty]

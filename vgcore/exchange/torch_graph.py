@@ -123,6 +123,7 @@ class Reader:
                 return replace(value, part=part), False
             return self._ended(node, value, made), False
         module, path = self._module(node)
+        torch_nodes.check_in_place(node, module)
         if module is None:
             value = self._settled(value, made, ones=False)
             return self._shaped(node, value, made), False
@@ -153,6 +154,7 @@ class Reader:
         module, _ = self._module(node)
         if module is None or is_hooked(module):
             return None
+        torch_nodes.check_in_place(node, module)
         if before is not None and type(before.module) is nn.Linear:
             softmax = torch_activations.softmax_of(replace(before, path=title(node), module=module))
             if softmax is not None:
@@ -223,6 +225,7 @@ class Reader:
         where, adds = title(node), torch_functions.adds(node)
         if not adds and not torch_functions.joins(node):
             raise NotImplementedError(f"{where}: has no counterpart of several values here")
+        torch_nodes.check_in_place(node)
         ends, start = torch_nodes.operands(node), self._start(node)
         ways = [self._follow(start, end, value) for end in ends]
         ways = [(way, self._settled(behind, way)) for way, behind in ways]
@@ -232,6 +235,11 @@ class Reader:
                 f"{where}: its inputs have other axes, {' and '.join(map(told, sorted(axes)))}"
             )
         (behind,) = axes
+        shapes = list(dict.fromkeys(behind.shape for _, behind in ways))
+        if adds and len(shapes) > 1:
+            raise NotImplementedError(
+                f"{where}: adds values of shapes {shapes}, and of one shape here"
+            )
         if not adds:
             torch_nodes.check_dim(node, behind)
         branches = [way for way, _ in ways]

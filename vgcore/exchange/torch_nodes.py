@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from torch import fx
+from torch import fx, nn
 
 from vgcore.exchange import torch_functions
 from vgcore.exchange.torch_places import AxesError, Place, told
@@ -21,6 +21,22 @@ def sources(node: fx.Node) -> list[fx.Node]:
     if node.op == "call_module" or torch_functions.name_of(node) in ("view", "reshape"):
         given = [each for each in given[:1] if each.op != "get_attr"]
     return [each for each in given if not torch_functions.is_size(each)]
+
+
+def check_in_place(node: fx.Node, module: nn.Module | None = None) -> None:
+    """Raise where a node changes a value in place that is read again: what comes later reads the change."""
+    name = torch_functions.name_of(node)
+    changes = getattr(module, "inplace", False) or (module is None and name in ("iadd", "add_"))
+    if not changes and not name.endswith("_"):
+        return
+    before = sources(node)[0]
+    nodes = list(node.graph.nodes)
+    again = [each for each in before.users if not torch_functions.is_size(each)]
+    if any(nodes.index(each) > nodes.index(node) for each in again):
+        raise NotImplementedError(
+            f"{title(node)}: changes what {title(before)} gives in place, which is read again as it is then; "
+            "values stay as they are here"
+        )
 
 
 def operands(node: fx.Node) -> Sequence[fx.Node]:

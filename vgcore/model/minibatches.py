@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ class Minibatches:
         if not isinstance(given, Iterable) or isinstance(given, str | bytes):
             raise TypeError(
                 f"{argument}: expected arrays x and y, or an iterable of minibatches (x, y), got "
-                f"{_validate.kind(given)}"
+                f"{_validate.kind(given)}{_instead(argument, given)}"
             )
         self.argument, self.given = argument, given
         self.once = isinstance(given, Iterator)
@@ -52,6 +53,15 @@ class Minibatches:
             return len(self.given) if isinstance(self.given, Sized) else None
         except TypeError:  # of a DataLoader whose data set has no length
             return None
+
+
+def _instead(argument: str, given: Any) -> str:
+    """What to say in the place of something that makes minibatches and is none: a function, or a data set."""
+    if inspect.isroutine(given):
+        return f"; call it: {argument}=function()"
+    if hasattr(given, "__getitem__") and isinstance(given, Sized):
+        return "; torch.utils.data.DataLoader(dataset, batch_size=32, shuffle=True) makes one of a data set"
+    return ""
 
 
 def parts(argument: str, item: Any) -> dict[str, Any]:

@@ -292,9 +292,10 @@ class Sequential:
         Parameters
         ----------
         x : array_like, (n, features), (n, time, features), (n, channels, height, width) or integers (n, time)
-            Or, without y, any iterable of minibatches, such as a DataLoader: pairs (x, y) or dicts with "x",
-            "y" and, where there are any, "lengths" and "sample_weight". Each is a step, however many samples
-            it has. An iterator, which can be gone through once, makes one epoch. A `numpy.memmap` of the
+            Or, without y, any iterable of minibatches, such as a DataLoader, a tf.data.Dataset, a generator:
+            pairs (x, y) or dicts with "x", "y" and, where there are any, "lengths" and "sample_weight". Each
+            is a step, however many samples it has. An iterator, which can be gone through once, makes one
+            epoch. Tensors are arrays. A `numpy.memmap` of the
             model's dtype is read where it lies.
         y : array_like
             (n,) integer labels or (n, outputs), as the loss asks; where the last layer gives sequences,

@@ -60,22 +60,11 @@ def load_state(session: Session, given: Mapping[str, ArrayLike], strict: bool) -
         missing = [name for name in shapes if name not in found.names]
         if strict and (missing or found.unexpected):
             raise KeyError(f"{_mismatch('state', shapes, missing, found.unexpected)}{found.hint}")
-        arrays = {name: _plain(given[key]) for name, key in found.names.items()}
+        arrays = {name: given[key] for name, key in found.names.items()}
         asked = {name: shapes[name] for name in arrays}
         checked = _checked("state", arrays, asked, session.dtype, layout.not_negative)
         _copy(checked, layout.views(session.values))
     return LoadedState(missing, found.unexpected)
-
-
-def _plain(value: Any) -> Any:
-    """A tensor of PyTorch as an array, off its graph and its device; anything else as it is."""
-    if not callable(getattr(value, "detach", None)):
-        return value
-    tensor = value.detach().cpu()
-    try:
-        return tensor.numpy()
-    except TypeError:  # bfloat16, which NumPy has not and float32 holds
-        return tensor.float().numpy()
 
 
 def _mismatch(
