@@ -141,7 +141,7 @@ class Sums(nn.Module):
     def forward(self, x):
         h = self.a(x) + x
         h = self.b(torch.tanh(self.norm(h))) + self.c(h) + h
-        return self.out(torch.cat([self.d(h).relu(), h], dim=-1))
+        return self.out(torch.cat([self.d(h).relu(), torch.cat([h], -1)], dim=-1))
 
 
 def test_sums_within_each_other():

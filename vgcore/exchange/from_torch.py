@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,7 +153,16 @@ def _traced(module: nn.Module) -> tuple[fx.Graph, fx.Node, fx.Node]:
 
     from vgcore.exchange.torch_modules import WHOLE
 
+    class Proxy(fx.Proxy):  # type: ignore[misc]
+        def __iadd__(
+            self, other: Any
+        ) -> Any:  # of torch.fx, it would be a sum that leaves both as they are
+            return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
+
     class Tracer(fx.Tracer):  # type: ignore[misc]
+        def proxy(self, node: fx.Node) -> fx.Proxy:
+            return Proxy(node, self)
+
         def is_leaf_module(self, module: nn.Module, name: str) -> bool:
             return isinstance(module, WHOLE) or bool(super().is_leaf_module(module, name))
 

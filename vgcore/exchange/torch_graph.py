@@ -227,6 +227,8 @@ class Reader:
             raise NotImplementedError(f"{where}: has no counterpart of several values here")
         torch_nodes.check_in_place(node)
         ends, start = torch_nodes.operands(node), self._start(node)
+        if len(ends) == 1:
+            return value, False
         ways = [self._follow(start, end, value) for end in ends]
         ways = [(way, self._settled(behind, way)) for way, behind in ways]
         axes = {behind.axes for _, behind in ways}
