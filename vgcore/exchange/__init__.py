@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from vgcore.exchange.from_keras import from_keras
+from vgcore.exchange.from_onnx import from_onnx
 from vgcore.exchange.from_torch import from_torch
 from vgcore.exchange.to_keras import to_keras
 from vgcore.exchange.to_onnx import to_onnx
@@ -12,7 +13,7 @@ from vgcore.exchange.watching import Watching, watch
 if TYPE_CHECKING:
     LightningWatch: Any
 
-__all__ = ["Watching", "from_keras", "from_torch", "to_keras", "to_onnx", "to_torch", "watch"]
+__all__ = ["Watching", "from_keras", "from_onnx", "from_torch", "to_keras", "to_onnx", "to_torch", "watch"]
 
 
 def __dir__() -> list[str]:

@@ -17,9 +17,9 @@ from vgcore.model import Sequential
 def to_onnx(model: Sequential, path: Path) -> None:
     """Write a model as an ONNX file of opset 21, for prediction, in the model's dtype.
 
-    Its one input is "input", its one output "output"; the number of samples is open, and that of timesteps where
-    the model leaves it open. What acts while training alone is left out, but for a plain `Dropout`, which
-    ONNX has, too.
+    Its one input is "input", its one output "output"; the number of samples is open, and that of timesteps
+    where the model leaves it open. What acts while training alone is left out, but for a plain `Dropout`,
+    which ONNX has, too.
 
     Parameters
     ----------
@@ -40,8 +40,8 @@ def to_onnx(model: Sequential, path: Path) -> None:
 
     Notes
     -----
-    Options of ONNX's operators, such as an epsilon or a slope, are single precision in float64, too. ``lengths``
-    have no place in the file: sequences of one call are of one length.
+    Options of ONNX's operators, such as an epsilon or a slope, are single precision in float64, too.
+    ``lengths`` have no place in the file: sequences of one call are of one length.
 
     Examples
     --------
