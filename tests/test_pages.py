@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
 from code_blocks import run
 
@@ -61,7 +62,18 @@ def test_the_page_of_watching_runs(tmp_path, monkeypatch):
     assert (tmp_path / "run.html").stat().st_size > 10_000
 
 
-PAGES = "tour", "live", "sklearn", "loggers", "sweeps", "pytorch", "watch"
+def test_the_page_of_files_runs(tmp_path, monkeypatch):
+    pytest.importorskip("safetensors")
+    pytest.importorskip("onnx")
+    names = run(ROOT / "docs" / "files.md", tmp_path, monkeypatch)
+    assert {"model.npz", "model.safetensors", "flow.csv", "model.onnx"} <= set(os.listdir(tmp_path))
+    assert names["arrays"]["dense1.weight"].shape == (16, 2)
+    np.testing.assert_array_equal(
+        names["again"].predict(names["x"]), names["model"].predict(names["x"])
+    )
+
+
+PAGES = ("tour", "live", "pytorch", "watch", "keras", "files", "sklearn", "loggers", "sweeps")
 
 
 @pytest.mark.parametrize("name", ["README.md", *(f"docs/{name}.md" for name in PAGES)])

@@ -48,11 +48,6 @@ def from_keras(model: Any, *, dtype: Any = None) -> Sequential:
     Keras keeps one bias of an LSTM and an RNN where there are two here: ``bias_hh`` is 0. Each gets the
     gradient of the sum, so that training moves it as Keras would with twice the learning rate; a ``frozen``
     parameter there is none of. Running variances of a BatchNorm are of unbiased ones here.
-
-    Examples
-    --------
-    >>> model = vg.exchange.from_keras(keras_model)
-    >>> model.predict(x)
     """
     layers = chain(model)
     reading = Reading(layers, model.input_shape[1:])

@@ -42,11 +42,6 @@ def from_onnx(path: Path, *, input_shape: int | Shape | None = None) -> Sequenti
         If ``path`` is no path, or the file is no ONNX file.
     ModuleNotFoundError
         If onnx is not installed.
-
-    Examples
-    --------
-    >>> model = vg.exchange.from_onnx("model.onnx")
-    >>> model.compile("mse", "adam")
     """
     name = _validate.path("path", path)
     graph = onnx_file.read(onnx_graph.library("from_onnx"), name)

@@ -42,11 +42,6 @@ def to_keras(model: Sequential) -> Any:
     -----
     Keras keeps one bias of an LSTM and an RNN, and of a GRU with ``reset_after=False``: it gets the sum of
     the two. Initializers, which have done their work, are Keras's own.
-
-    Examples
-    --------
-    >>> keras_model = vg.exchange.to_keras(model)
-    >>> keras_model.save("model.keras")
     """
     if not isinstance(model, Sequential):
         raise TypeError(f"model: expected a vgcore.Sequential, got {_validate.kind(model)}")

@@ -42,11 +42,6 @@ def to_onnx(model: Sequential, path: Path) -> None:
     -----
     Options of ONNX's operators, such as an epsilon or a slope, are single precision in float64, too.
     ``lengths`` have no place in the file: sequences of one call are of one length.
-
-    Examples
-    --------
-    >>> vg.exchange.to_onnx(model, "model.onnx")
-    >>> onnxruntime.InferenceSession("model.onnx").run(None, {"input": x})
     """
     if not isinstance(model, Sequential):
         raise TypeError(f"model: expected a vgcore.Sequential, got {_validate.kind(model)}")
