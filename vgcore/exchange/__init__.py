@@ -13,7 +13,16 @@ from vgcore.exchange.watching import Watching, watch
 if TYPE_CHECKING:
     LightningWatch: Any
 
-__all__ = ["Watching", "from_keras", "from_onnx", "from_torch", "to_keras", "to_onnx", "to_torch", "watch"]
+__all__ = [
+    "Watching",
+    "from_keras",
+    "from_onnx",
+    "from_torch",
+    "to_keras",
+    "to_onnx",
+    "to_torch",
+    "watch",
+]
 
 
 def __dir__() -> list[str]:
