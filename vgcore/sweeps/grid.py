@@ -18,7 +18,7 @@ Config = dict[str, Any]
 COLUMNS = ("repeat", "seed", "status", "run_seconds", "host", "cpu_level")
 """What a table has beside configurations and results."""
 
-_MOST = 10**7  # configurations
+_MOST = 10**6  # configurations
 
 
 class Run(NamedTuple):
@@ -174,7 +174,11 @@ def configurations(grid: Any, where: Callable[[Config], Any] | None = None) -> l
             raise ValueError(
                 f"grid[{name!r}]: expected as many draws as other names have, got {axis.values.n}"
             )
-        made = list(_extended(made, name, axis, values, drawn))
+        having = [axis.holds(config) for config, _ in made]
+        own = sum(has for has, (_, place) in zip(having, made, strict=True) if place is not None)
+        if (sum(having) - own * drawn) * len(values) + own * drawn > _MOST:
+            raise ValueError(f"grid: expected at most {_MOST:,} configurations, got more")
+        made = list(_extended(made, having, name, values, drawn))
         known.add(name)
     configs = [config for config, _ in made if config]
     if not configs:
@@ -187,19 +191,19 @@ def configurations(grid: Any, where: Callable[[Config], Any] | None = None) -> l
 
 
 def _extended(
-    made: list[tuple[Config, int | None]], name: str, axis: When, values: list[Any], drawn: bool
+    made: list[tuple[Config, int | None]],
+    having: list[bool],
+    name: str,
+    values: list[Any],
+    drawn: bool,
 ) -> Iterator[tuple[Config, int | None]]:
-    """Each configuration with each value of one more name; of draws with that of its own place."""
-    count = 0
-    for config, place in made:
-        if not axis.holds(config):
+    """Each configuration with each value of one more name, if it has that; of draws that of its own place."""
+    for (config, place), has in zip(made, having, strict=True):
+        if not has:
             yield config, place
             continue
         places: Any = range(len(values)) if place is None or not drawn else (place,)
         for each in places:
-            count += 1
-            if count > _MOST:
-                raise ValueError(f"grid: expected at most {_MOST:,} configurations, got more")
             yield {**config, name: values[each]}, each if drawn else place
 
 
