@@ -519,3 +519,13 @@ class TestRefusals:
             watching.__enter__()
         with watching:  # again, but not at once
             pass
+
+
+@pytest.mark.parametrize("x", [torch.randn(6, 2, 9), torch.randn(2, 9)], ids=["batch", "alone"])
+def test_units_of_convolutions_are_channels(x):
+    module = nn.Sequential(nn.Conv1d(2, 4, 3), nn.ReLU())
+    with torch.no_grad():
+        module[0].bias[0] = -100.0
+    with vg.exchange.watch(module) as flow:
+        module(x).sum().backward()
+    assert flow.dead[0, 0] == 0.25

@@ -60,14 +60,13 @@ class Layer:
         """Whether what it puts out is a pre-activation, if no activation follows the output itself."""
         return isinstance(self.module, _LINEAR)
 
-    def axis(self, outputs: Any) -> int:
+    @property
+    def axis(self) -> int:
         """Along which units lie."""
+        if isinstance(self.module, nn.modules.conv._ConvNd):
+            return -1 - len(self.module.kernel_size)
         if isinstance(self.module, _BY_CHANNELS):
-            spatial = {"1": 1, "2": 2, "3": 3}.get(type(self.module).__name__[-2:-1], 1)
-            batched = (
-                not isinstance(self.module, nn.modules.conv._ConvNd) or outputs.ndim == spatial + 2
-            )
-            return 1 if batched else 0
+            return 1
         if isinstance(self.module, nn.LayerNorm | nn.RMSNorm):
             return -len(self.module.normalized_shape)
         return -1
@@ -114,7 +113,6 @@ def _whole(module: Module) -> bool:
 
 
 def _columns(name: str, module: Module) -> tuple[Column, ...]:
-    kind = type(module).__name__
     own = list(_own(module))
     if not isinstance(module, nn.RNN | nn.LSTM | nn.GRU):
         return (Column(name, *_by_kind(own)),)
@@ -125,7 +123,6 @@ def _columns(name: str, module: Module) -> tuple[Column, ...]:
         for suffix, side in sides if module.bidirectional else (("", ""),):
             mine = [each for each in own if each[0].endswith(f"_l{number}{suffix}")]
             columns.append(Column(f"{stacked}{side}", *_by_kind(mine), _RECURRENT[_base(module)]))
-    assert columns, kind
     return tuple(columns)
 
 

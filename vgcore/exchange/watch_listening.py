@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -13,60 +13,21 @@ import torch
 from torch import nn
 from torch.nn.modules import module as global_hooks
 from torch.optim import optimizer as optimizers
-from torch.overrides import TorchFunctionMode
 
 from vgcore._locks import lock_of
 from vgcore.exchange import watch_activations, watch_recurrent
 from vgcore.exchange.watch_activations import Seen
 from vgcore.exchange.watch_blocks import blocks_of
+from vgcore.exchange.watch_calls import Call, Functions, tensor_of
 from vgcore.exchange.watch_layers import Layer
 from vgcore.exchange.watch_recurrent import Pass
-from vgcore.exchange.watch_rows import Note, Row, notes_of
+from vgcore.exchange.watch_rows import Row
 from vgcore.flow import GradientFlow
 
 Module = Any
 Tensor = Any
 
 _FAST = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
-
-
-class _Functions(TorchFunctionMode):  # type: ignore[misc]
-    """Sees PyTorch's functions as they are called: activations, and where a backward pass begins."""
-
-    def __init__(self, listener: Listener) -> None:
-        super().__init__()
-        self._listener = listener
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if function is torch.Tensor.backward:
-            with self._listener.backward(args[0]):
-                return function(*args, **kwargs)
-        name = watch_activations.name_of(function)
-        if name is not None:
-            given = (*args, *((kwargs["input"],) if "input" in kwargs else ()))
-            options = {key: value for key, value in kwargs.items() if key != "input"}
-            self._listener.activate(name, given, options)
-        return function(*args, **kwargs)
-
-
-class _Call:
-    """One call of a layer that put out a tensor, and what was seen of it."""
-
-    def __init__(self, layer: Layer, axis: int, tallies: bool) -> None:
-        self.column, self.axis, self._tallies = layer.first, axis, tallies
-        self._notes: list[Note] = []
-
-    def see(self, seen: Seen) -> None:
-        """Note it, in place of what was seen before."""
-        self._notes = notes_of(self.column, seen, self._tallies)
-
-    def tell(self, row: Row) -> None:
-        """Hand it on, once."""
-        row.add(self._notes)
-        self._notes = []
 
 
 class Listener:
@@ -90,11 +51,11 @@ class Listener:
         self._parameters = {
             id(p): p for column in self._columns for p in (*column.weights, *column.biases)
         }
-        self._functions = _Functions(self)
+        self._functions = Functions(self)
         self._paused: list[Module] = []  # that PyTorch may take a faster way through
         self._thread = threading.get_ident()
-        self._awaiting: dict[int, tuple[Any, int, _Call]] = {}  # outputs, by id, and their versions
-        self._unlearned: list[_Call] = []  # no gradient will come to them
+        self._awaiting: dict[int, tuple[Any, int, Call]] = {}  # outputs, by id, and their versions
+        self._unlearned: list[Call] = []  # no gradient will come to them
         self._passes: list[Pass] = []
         self._generators: dict[Module, Tensor] = {}  # states before dropout was drawn
         self._before: dict[int, Tensor] = {}
@@ -191,15 +152,15 @@ class Listener:
         elif isinstance(module, nn.PReLU):
             self._listen(layer, args[0], Seen(output.detach()), step)
         else:
-            tensor = _tensor_of(output)
+            tensor = tensor_of(output)
             if tensor is not None and tensor.is_floating_point():
-                plain = watch_activations.linear(tensor, layer.axis(tensor))
+                plain = watch_activations.linear(tensor, layer.axis)
                 seen = plain if layer.linear else Seen(tensor.detach())
                 call = self._listen(layer, tensor, seen, step)
                 self._awaiting[id(tensor)] = weakref.ref(tensor), tensor._version, call
 
-    def _listen(self, layer: Layer, tensor: Tensor, seen: Seen, step: int) -> _Call:
-        call = _Call(layer, layer.axis(tensor), self._tallies(step))
+    def _listen(self, layer: Layer, tensor: Tensor, seen: Seen, step: int) -> Call:
+        call = Call(layer, layer.axis, self._tallies(step))
         if (
             not self._running
         ):  # else it is a checkpoint's second pass, whose activations are not seen
@@ -210,7 +171,7 @@ class Listener:
             self._unlearned.append(call)
         return call
 
-    def activate(self, name: str, given: tuple[Any, ...], options: dict[str, Any]) -> None:
+    def activate(self, name: str, given: tuple[Any, ...], options: Mapping[str, Any]) -> None:
         """An activation is about to be called: see what it makes of a layer's output."""
         z = given[0] if given else None
         found = self._awaiting.get(id(z))
@@ -222,7 +183,7 @@ class Listener:
         ):  # else it is another's sum by now, as where a skip is added in place
             call.see(watch_activations.seen(name, z, given[1:], options, call.axis))
 
-    def _gradient(self, call: _Call, gradient: Tensor) -> None:
+    def _gradient(self, call: Call, gradient: Tensor) -> None:
         """Note dL/dz of a call and, when it is the first, its outputs."""
         row = self._arrived()
         if row is not None:
@@ -407,14 +368,3 @@ def _closure(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether an optimizer was given a function that evaluates the loss again."""
     given = args[1] if len(args) > 1 else kwargs.get("closure")
     return given is not None
-
-
-def _tensor_of(output: Any) -> Tensor | None:
-    """What a module has put out: the first tensor, where there are several."""
-    if isinstance(output, torch.Tensor):
-        return output
-    if isinstance(output, dict):
-        output = tuple(output.values())
-    if isinstance(output, tuple | list):
-        return next((each for each in map(_tensor_of, output) if each is not None), None)
-    return None
