@@ -67,6 +67,13 @@ CASES = {
         ],
         SEQUENCE,
     ),
+    "branches": (
+        [
+            vg.Parallel([vg.Dense(3), [vg.GRU(3, return_sequences=True), vg.LayerNorm()], vg.Dense(3)]),
+            vg.Residual([vg.LSTM(3, return_sequences=True)], gate=0.3), vg.RNN(2),
+        ],
+        SEQUENCE,
+    ),
     "blocks": (
         [
             vg.Residual([vg.Conv2d(4, 3, padding=1), vg.BatchNorm()], activation="relu", gate=0.5),

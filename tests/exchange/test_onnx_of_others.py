@@ -191,7 +191,7 @@ REFUSED = {
     ),
     "product": (
         [("Sigmoid", ["x"], ["a"]), ("Tanh", ["x"], ["b"]), ("Mul", ["a", "b"], ["y"])], {}, (3, 2),
-        "two by two",
+        "branches are added",
     ),
     "axes": ([("Relu", ["x"], ["y"])], {}, (3, 2, 4, 4, 4), "5 axes"),
     "image": ([("Flatten", ["t"], ["y"]), ], {}, (3, 2, 4, 4), "in another order"),

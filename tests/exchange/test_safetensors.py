@@ -90,6 +90,15 @@ def test_names_that_would_be_another_kind_are_refused(tmp_path):
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
+def test_a_checkpoint_may_be_one(tmp_path):
+    x, y = data()
+    model = recurrent()
+    saved = vg.callbacks.Checkpoint(tmp_path / "best.safetensors")
+    model.fit(x, y, epochs=2, batch_size=4, verbose=0, shuffle=False, callbacks=[saved])
+    assert (tmp_path / "best.safetensors").read_bytes()[8:10] == b'{"'
+    assert repr(vg.load(tmp_path / "best.safetensors")) == repr(model)
+
+
 def test_content_tells_what_a_file_is(tmp_path):
     model = recurrent()
     model.save(tmp_path / "model.safetensors")

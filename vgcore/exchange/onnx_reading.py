@@ -186,20 +186,22 @@ class Reading:
         parts: list[Part],
     ) -> None:
         ordered = [branches[name] for name in join.inputs]
-        if join.kind in ("Add", "Sum") and len(ordered) == 2:
+        beside = join.kind == "Concat" and join.attributes["axis"] % len(
+            end.axes
+        ) == end.axes.index("c")
+        if join.kind == "Add":
             skip, body = sorted(ordered, key=len)
             gate = body.pop() if body and body[-1].kind is _gate else None
             part = Part(vg.Residual, {}, branches={"layers": body, "shortcut": skip})
             if gate is not None:
                 part.options["gate"], part.parameters = 1.0, gate.parameters
-        elif join.kind == "Concat" and join.attributes["axis"] % len(end.axes) == end.axes.index(
-            "c"
-        ):
+        elif join.kind == "Sum" or beside:
             identity = Part(vg.Activation, {"activation": "identity"})
             listed = [each or [identity] for each in ordered]
-            part = Part(vg.Parallel, {"merge": "concat"}, branches={"branches": listed})
+            merge = {"merge": "concat" if beside else "sum"}
+            part = Part(vg.Parallel, merge, branches={"branches": listed})
         else:
-            raise join.lacks("branches are added two by two, or stand side by side")
+            raise join.lacks("branches are added, or their features stand side by side")
         at.axes = end.axes
         self.add(part, at, join, parts)
 

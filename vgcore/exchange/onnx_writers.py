@@ -239,8 +239,7 @@ def _parallel(writing: Writing, layer: Any, name: str) -> None:
     first, *others = _branches(writing, layer, name)
     writing.tensor = first
     if layer.merge == "sum":
-        for each in others:
-            writing.node("Add", name, each)
+        writing.node("Sum", name, *others)
     else:
         writing.node("Concat", name, *others, axis=writing.axes.index("c"))
 
