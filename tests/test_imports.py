@@ -248,3 +248,14 @@ def test_importing_vgcore_imports_numpy_alone():
     unwanted = {"matplotlib", "sklearn", "rich", "typer", "click", "pooch", "scipy", "torch"}
     assert not roots & (unwanted | {"requests", "urllib3", "pandas", "jax", "PIL", "jinja2"})
     assert not roots & {"distributed", "sqlite3", "multiprocessing", "concurrent"}
+
+
+def test_what_is_for_other_tools_is_imported_when_it_is_asked_for():
+    script = (
+        "import sys, vgcore as vg; assert 'vgcore.exchange' not in sys.modules; "
+        "assert 'exchange' in dir(vg); vg.exchange.to_keras; from vgcore import exchange; "
+        "foreign = {'keras', 'onnx', 'safetensors', 'torch'} & {m.split('.')[0] for m in sys.modules}; "
+        "assert not foreign, foreign"
+    )
+    run = run_python("-c", script)
+    assert run.returncode == 0, run.stderr
