@@ -1,4 +1,4 @@
-"""What of a class is told: not again what its public base tells of every class."""
+"""What of a class is told: not again what its public base, or scikit-learn, tells of every class."""
 
 import inspect
 import sys
@@ -20,6 +20,8 @@ def skip(app, what, name, member, skipped, options):
     """Leave out what a base has by this name."""
     function = member.fget if isinstance(member, property) else inspect.unwrap(member)
     owner = getattr(function, "__qualname__", "").partition(".")[0]
+    if str(getattr(function, "__module__", "")).startswith("sklearn."):
+        return True
     held = getattr(sys.modules.get(getattr(function, "__module__", "")), owner, None)
     page = app.env.docname.rpartition(".")[2]
     for base in BASES:

@@ -180,7 +180,7 @@ def test_no_exception_breaks_a_process(store):
         table = vg.sweep(raising, {"a": [0, 1]}, store=store, repeats=1, retries=0)
     assert [row.traceback.splitlines()[-1] for row in table] == [
         "SystemExit: enough",
-        "test_sweep._UnpicklableError: 1",
+        "test_sweep_runs._UnpicklableError: 1",
     ]
 
 
