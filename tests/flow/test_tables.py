@@ -3,10 +3,11 @@
 import builtins
 
 import numpy as np
-import pandas
 import pytest
 
 import vgcore as vg
+
+pandas = pytest.importorskip("pandas")
 
 
 @pytest.fixture(scope="module")
