@@ -295,7 +295,9 @@ def test_what_is_wrong_stands_at_its_control_until_it_is_mended(chromium: Any) -
         before = tab.asked("count")
         drawn_frames_pass(tab)
         assert tab.asked("count") == before  # nothing is asked again and again
-        assert not tab.find(".verdict").count() and tab.find("figure.old").count()  # of z itself
+        assert not tab.find(".verdict").count() and tab.until(
+            lambda: tab.find("figure.old").count(), "dimmed pictures"
+        )
         tab.press("Copy as Python")
         formula.fill("z + 0.1")
         tab.until(lambda: (tab.shown() or [0])[0] > 1, "training that goes on")

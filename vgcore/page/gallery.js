@@ -17,6 +17,8 @@ class Gallery {
     this.sent = new Map(); // as they came last
     /** @type {Set<string>} */
     this.seen = new Set();
+    /** @type {Set<string>} */
+    this.renewed = new Set(); // keys of pictures that came since settings changed
     /** @type {string[]} */
     this.lacking = []; // keys of pictures that there are but have not come
     this.watching = new IntersectionObserver((entries) => this.see(entries, wanted), { rootMargin: "100px" });
@@ -47,6 +49,7 @@ class Gallery {
       this.sent.set(sent.key, sent);
       const picture = this.pictureOf(sent);
       picture.root.classList.remove("old");
+      this.renewed.add(sent.key);
       picture.show(this.chooseable(sent));
     }
     if (!keys) return;
@@ -55,9 +58,10 @@ class Gallery {
     this.lacking = keys.filter((key) => !this.pictures.has(key));
   }
 
-  /** What is shown is of settings from before. */
+  /** Dim what is still of the settings before; pictures with versions come anew only where they differ. */
   age() {
-    for (const [key, { root }] of this.pictures) if (!this.sent.get(key).version) root.classList.add("old"); // the others come anew only where they differ
+    for (const [key, { root }] of this.pictures)
+      if (!this.renewed.has(key) && !this.sent.get(key).version) root.classList.add("old");
   }
 
   /** Put the cursors of pictures whose places are controls' where these are. */

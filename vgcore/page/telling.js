@@ -10,6 +10,7 @@ class Telling {
     this.cure = cure;
     this.states = html("div", { class: "states" });
     this.verdicts = html("div", { class: "verdicts", "aria-live": "polite" });
+    this.renewed = false; // whether verdicts came since settings changed
     this.judged = ""; // what the verdicts are of, but for their numbers
   }
 
@@ -22,6 +23,7 @@ class Telling {
     this.tell(anew ? [...lines, "Begun anew: this page was quiet while others trained."] : lines);
     if (!verdicts.length) return; // they take their time
     this.verdicts.classList.remove("old");
+    this.renewed = true;
     const texts = verdicts.map(({ text }, i) => `${this.named(verdicts, i)}${text} `);
     // Numbers alone are told anew without new buttons, and without a word to screen readers
     const plain = verdicts.map(({ text, cures }) => [text.replace(/[\d.e,+-]+/g, "#"), cures]);
@@ -34,9 +36,9 @@ class Telling {
     this.verdicts.replaceChildren(...verdicts.map((verdict, i) => this.verdict(verdict, texts[i], i)));
   }
 
-  /** What is said is of settings from before. */
+  /** Dim what is still of the settings before. */
   age() {
-    this.verdicts.classList.add("old");
+    this.verdicts.classList.toggle("old", !this.renewed);
   }
 
   /** There is nothing to say. */

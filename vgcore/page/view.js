@@ -5,6 +5,7 @@ const FRAME_SECONDS = 0.02; // that a frame may train
 const QUICK_SECONDS = 0.004; // ... of one that shows what a moved control does
 const PATIENCE = 250; // milliseconds until something is asked for that takes its time, while nothing trains
 const SLOW_FRAME = 700; // milliseconds without a frame, of which the reader is told
+const AGEING = 600; // milliseconds until what is still of the settings before is dimmed
 const REMEMBERING = 200; // milliseconds between two changes of the address: browsers allow a few a second
 
 /**
@@ -41,6 +42,7 @@ class View {
     this.waits = 0; // until when nothing is asked, by the clock
     this.timer = 0;
     this.slow = 0; // a timer, too: of what takes long
+    this.ageing = 0; // ... and of what is still of the settings before
     /** @type {any} */
     this.frame = null; // that is to be drawn
     this.panels = new Panels(
@@ -128,6 +130,7 @@ class View {
   end() {
     clearTimeout(this.timer);
     clearTimeout(this.slow);
+    clearTimeout(this.ageing);
     this.remembering.end();
     this.gallery.end();
   }
@@ -325,12 +328,20 @@ class View {
     this.fresh = true;
     this.anew = false;
     this.waits = 0;
-    this.gallery.age();
-    this.telling.age();
+    this.gallery.renewed.clear();
+    this.telling.renewed = false;
+    clearTimeout(this.ageing);
+    this.ageing = window.setTimeout(() => this.age(), AGEING);
     this.remembering.soon();
     clearTimeout(this.slow);
     this.slow = window.setTimeout(() => this.fresh && this.telling.tell(["working …"]), SLOW_FRAME);
     this.ask(true);
+  }
+
+  /** Dim what is still of the settings before. */
+  age() {
+    this.gallery.age();
+    this.telling.age();
   }
 
   /** Keep the settings in the page's address. */
