@@ -199,9 +199,8 @@ class Rounds:
                 each.measure()
             seeds = max(len(each.runs) for each in chosen)
             possible = int(min(schedule.reach(chosen, seeds, 0, end), self._most))
-            if possible < max(
-                (1 + _WORTH) * self.steps, 1
-            ):  # all of the time may be over at step 0
+            least = max((1 + _WORTH) * self.steps, 1)  # all of the time may be over at step 0
+            if possible < least:
                 break
             halfway = math.ceil((self.steps + possible) / 2)
             self.steps = possible if possible == self._most else halfway

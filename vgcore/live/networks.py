@@ -99,8 +99,7 @@ def code(values: Values) -> str:
 
 def sets_biases(values: Values) -> bool:
     """Whether forget gates start otherwise than as their layer draws them, which is all that theory knows."""
-    lstm = TASKS[values["data"]].in_time and values["cell"] == "LSTM"
-    return bool(lstm and values["forget_bias"] != _FORGET_BIAS)
+    return _is_shown("forget_bias", values) and values["forget_bias"] != _FORGET_BIAS
 
 
 def built(values: Values, x: Any) -> Sequential:
@@ -113,7 +112,7 @@ def built(values: Values, x: Any) -> Sequential:
     """
     _check_size(values, x)
     _check_batch(values, x)
-    if _has_formula(values):
+    if _is_shown("formula", values):
         try:
             activations.formula(values["formula"])
         except (TypeError, ValueError) as error:
@@ -180,14 +179,15 @@ def _compiling(values: Values) -> str:
 
 
 def _function(values: Values) -> str:
-    if not _has_formula(values):
+    if not _is_shown("formula", values):
         return quoted(values["activation"])
     return f"vg.activations.formula({quoted(values['formula'])})"
 
 
-def _has_formula(values: Values) -> bool:
-    cell = TASKS[values["data"]].in_time and values["cell"] != "RNN"
-    return bool(values["activation"] == "formula" and not cell)
+def _is_shown(name: str, values: Values) -> bool:
+    """Whether a control counts with the values of all."""
+    [control] = (each for each in CONTROLS if each.name == name)
+    return control.is_shown(values)
 
 
 def _check_size(values: Values, x: Any) -> None:

@@ -140,8 +140,11 @@ class View {
    * @param {boolean} underWay whether something is
    */
   params(underWay) {
-    if (this.stuck === this.turn) [this.steps, this.want] = [0, ""];
-    if (this.stuck === this.turn || (this.fresh && this.asked === this.turn && underWay)) return null;
+    if (this.stuck === this.turn) {
+      [this.steps, this.want] = [0, ""];
+      return null;
+    }
+    if (this.fresh && this.asked === this.turn && underWay) return null;
     const now = performance.now();
     const due = now >= this.waits;
     if (!(this.fresh || this.steps || this.want || (due && (this.playing || this.unsettled)))) {
