@@ -72,5 +72,20 @@ def test_every_extra_that_a_message_names_is_one() -> None:
         text = path.read_text()
         assert "pip install vgcore" not in text, path
         named |= set(re.findall(r"missing\(\s*[\w.'\"-]+,\s*['\"](\w+)['\"]", text))
-    assert named >= {"plot", "cli", "data", "demo"}
+        named |= set(re.findall(r'needing\(\s*"\w+",\s*f?"[^"]*",\s*"(\w+)"', text))
+    assert named >= {"plot", "cli", "data", "demo", "onnx", "exchange", "sweep"}
     assert named <= set(extras)
+
+
+def test_what_is_missing_is_told_and_nothing_else() -> None:
+    def importing(name: str) -> None:
+        with _extras.needing("nowhere", "it needs"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    with pytest.raises(
+        ModuleNotFoundError, match=r"^it needs nowhere: pip install nowhere$"
+    ) as told:
+        importing("nowhere.inner")
+    assert told.value.name == "nowhere"
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'other'$"):
+        importing("other")

@@ -4,8 +4,37 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+
+@contextmanager
+def needing(
+    library: str, needed: str, extra: str | None = None, besides: str = ""
+) -> Iterator[None]:
+    """ModuleNotFoundError that says what to install, where what is imported within is not there.
+
+    Parameters
+    ----------
+    library : str
+        By the name that it is imported by.
+    needed : str
+        What cannot be done: "pictures need".
+    extra : str, optional
+        Which one brings it, if any does.
+    besides : str
+        What else there is to say.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != library:
+            raise
+        by_itself = f"{needed} {library}: pip install {library}"
+        about = by_itself if extra is None else missing(library, extra, needed)
+        raise ModuleNotFoundError(about + besides, name=library) from None
 
 
 def missing(library: str, extra: str, needed: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vgcore import _extras
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -18,11 +20,7 @@ class Index(NamedTuple):
 
 def dataframe(columns: Mapping[str, Any], index: Index | None = None) -> DataFrame:
     """A DataFrame of some columns; ModuleNotFoundError without pandas."""
-    try:
+    with _extras.needing("pandas", "to_dataframe needs"):
         import pandas
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "to_dataframe needs pandas: pip install pandas", name="pandas"
-        ) from None
     rows = None if index is None else pandas.Index(index.values, name=index.name)
     return pandas.DataFrame(dict(columns), index=rows)

@@ -76,10 +76,7 @@ def _restored(name: str, kinds: list[str]) -> str:
 
 
 def _library() -> Any:
-    try:
+    with _extras.needing("safetensors", f"{SUFFIX} files need", "exchange"):
         import safetensors
         import safetensors.numpy
-    except ModuleNotFoundError:
-        about = _extras.missing("safetensors", "exchange", f"{SUFFIX} files need")
-        raise ModuleNotFoundError(about, name="safetensors") from None
     return safetensors

@@ -70,11 +70,8 @@ def command(file: _File, scheduler: _Scheduler = None) -> None:
 def _read(file: Path) -> dict[str, Any]:
     """What a file says; ValueError where it is not what it should be."""
     parser = "tomllib" if sys.version_info >= (3, 11) else "tomli"
-    try:
+    with _extras.needing("tomli", "reading TOML needs", "cli"):
         toml: Any = importlib.import_module(parser)
-    except ModuleNotFoundError:
-        message = _extras.missing("tomli", "cli", "reading TOML needs")
-        raise ModuleNotFoundError(message, name="tomli") from None
     try:
         given: dict[str, Any] = toml.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -155,11 +152,8 @@ def _executor(
     if scheduler is None:
         yield None, lambda load: load()
         return
-    try:
+    with _extras.needing("distributed", "a cluster of Dask needs", "sweep"):
         from distributed import Client
-    except ModuleNotFoundError:
-        message = _extras.missing("distributed", "sweep", "a cluster of Dask needs")
-        raise ModuleNotFoundError(message, name="distributed") from None
     connect: Any = Client
     with connect(scheduler) as client:
         for file in {spec.rpartition(":")[0] for spec in sources.values()}:

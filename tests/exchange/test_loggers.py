@@ -241,7 +241,7 @@ def events_of_tensorboardx(folder: Path) -> Any:
 class TestTensorBoard:
     @pytest.fixture(autouse=True)
     def with_one_library(self, writer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        from vgcore.exchange import tensorboard
+        from vgcore.exchange.loggers import tensorboard
 
         pytest.importorskip(writer)
         monkeypatch.setattr(tensorboard, "_WRITERS", {writer: tensorboard._WRITERS[writer]})
@@ -325,7 +325,7 @@ def test_loggers_are_imported_when_they_are_asked_for() -> None:
         "-c",
         "import sys, vgcore as vg\n"
         "assert {'Logger', 'TensorBoard', 'MLflow', 'Wandb'} < {*dir(vg.callbacks)}\n"
-        "assert not {'vgcore.exchange.logging'} & {*sys.modules}\n"
+        "assert not {'vgcore.exchange.loggers.logger'} & {*sys.modules}\n"
         "vg.callbacks.TensorBoard('a'), vg.callbacks.MLflow(), vg.callbacks.Wandb()\n"
         "others = {'tensorboard', 'tensorboardX', 'mlflow', 'wandb', 'matplotlib'}\n"
         "assert not others & {*sys.modules}\n",

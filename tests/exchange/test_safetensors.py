@@ -145,7 +145,7 @@ def test_without_the_library_it_says_what_to_install(tmp_path, monkeypatch):
 
     def without(name, *arguments, **options):
         if name.startswith("safetensors"):
-            raise ModuleNotFoundError(name)
+            raise ModuleNotFoundError(name, name=name)
         return original(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)

@@ -179,5 +179,5 @@ def test_bad_input(monkeypatch):
         return original(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ModuleNotFoundError, match=r"^to_keras needs Keras 3: pip install keras"):
+    with pytest.raises(ModuleNotFoundError, match=r"^to_keras needs keras: pip install keras"):
         vg.exchange.to_keras(drawn([vg.Dense(2)], VECTOR))

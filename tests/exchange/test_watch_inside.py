@@ -74,10 +74,10 @@ def test_states_that_are_given_and_used(kind, bias):
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_dropout_between_layers_is_repeated(kind, options, monkeypatch):
     """dL/dz sums up to the gradient of the biases that PyTorch has, with its masks."""
-    from vgcore.exchange import watch_recurrent
+    from vgcore.exchange.watching import recurrent
 
-    told, rerun = [], watch_recurrent.rerun
-    monkeypatch.setattr(watch_recurrent, "rerun", lambda made: told.append(rerun(made)) or told[-1])
+    told, rerun = [], recurrent.rerun
+    monkeypatch.setattr(recurrent, "rerun", lambda made: told.append(rerun(made)) or told[-1])
     torch.manual_seed(0)
     rnn = getattr(nn, kind)(IN, UNITS, num_layers=3, dropout=0.4, **options).double()
     x = torch.randn(N, T, IN).double()
@@ -104,9 +104,9 @@ def test_dropout_between_layers_is_repeated(kind, options, monkeypatch):
 
 
 def test_dropout_that_cannot_be_repeated_is_said(monkeypatch):
-    from vgcore.exchange import watch_listening
+    from vgcore.exchange.watching import listening
 
-    monkeypatch.setattr(watch_listening.torch, "get_rng_state", torch.Generator().get_state)
+    monkeypatch.setattr(listening.torch, "get_rng_state", torch.Generator().get_state)
     rnn = nn.LSTM(IN, UNITS, num_layers=2, dropout=0.5)
     with (
         pytest.warns(UserWarning, match="dropout between layers cannot be repeated"),

@@ -91,7 +91,7 @@ def test_bad_input(flow, tmp_path, monkeypatch):
 
     def without(name, *arguments, **options):
         if name.startswith("pyarrow"):
-            raise ModuleNotFoundError(name)
+            raise ModuleNotFoundError(name, name=name)
         return original(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)

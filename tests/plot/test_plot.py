@@ -433,7 +433,7 @@ def test_without_matplotlib_the_error_names_the_extra() -> None:
         "m.gradient_flow(np.ones((1, 1)), np.ones((1, 2))).plot()"
     )
     done = run_python("-c", code)
-    assert f"ImportError: {missing('matplotlib', 'plot', 'pictures need')}" in done.stderr
+    assert f"ModuleNotFoundError: {missing('matplotlib', 'plot', 'pictures need')}" in done.stderr
 
 
 def drawn(figure: Figure) -> None:

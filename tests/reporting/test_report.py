@@ -239,7 +239,7 @@ def test_without_jinja2_it_says_what_to_install(
 
     def without(name: str, *rest: Any) -> Any:
         if name.split(".")[0] == "jinja2":
-            raise ImportError(name)
+            raise ModuleNotFoundError(name, name=name)
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)

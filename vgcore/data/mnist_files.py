@@ -136,13 +136,9 @@ def _find(directory: str | os.PathLike[str], stem: str, argument: str) -> Path:
 
 def _download(name: str) -> Path:
     """Return the path of a file of MNIST in the user's cache, fetching it if it is not there."""
-    try:
+    at_hand = "; for files already at hand, pass their folder: directory= here, --data of commands"
+    with _extras.needing("pooch", "downloading MNIST needs", "data", at_hand):
         import pooch
-    except ImportError as error:
-        raise ImportError(
-            f"{_extras.missing('pooch', 'data', 'downloading MNIST needs')}; "
-            "for files already at hand, pass their folder: directory= here, --data of commands"
-        ) from error
 
     failures: list[tuple[str, Exception]] = []
     for mirror in _MIRRORS:

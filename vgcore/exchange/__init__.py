@@ -1,17 +1,18 @@
-"""With what people already have: each file knows one other library, and imports it when it is used."""
+"""With what people already have: each room knows one other library, and imports it when it is used."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from vgcore.exchange.from_keras import from_keras
-from vgcore.exchange.from_onnx import from_onnx
-from vgcore.exchange.from_torch import from_torch
-from vgcore.exchange.to_keras import to_keras
-from vgcore.exchange.to_onnx import to_onnx
-from vgcore.exchange.to_torch import to_torch
-from vgcore.exchange.watching import Watching, watch
+from vgcore import _answers
+from vgcore.exchange.keras.from_keras import from_keras
+from vgcore.exchange.keras.to_keras import to_keras
+from vgcore.exchange.onnx.from_onnx import from_onnx
+from vgcore.exchange.onnx.to_onnx import to_onnx
+from vgcore.exchange.pytorch.from_torch import from_torch
+from vgcore.exchange.pytorch.to_torch import to_torch
+from vgcore.exchange.watching.watch import Watching, watch
 
 if TYPE_CHECKING:
-    LightningWatch: Any
+    from vgcore.exchange.watching.lightning import LightningWatch as LightningWatch
 
 __all__ = [
     "Watching",
@@ -25,15 +26,15 @@ __all__ = [
 ]
 
 
+_LATER = {
+    "LightningWatch": "vgcore.exchange.watching.lightning:LightningWatch"
+}  # imported when asked for
+
+
 def __dir__() -> list[str]:
     """What users look for."""
-    return [*__all__, "LightningWatch"]
+    return [*__all__, *_LATER]
 
 
-def __getattr__(name: str) -> Any:
-    """Import Lightning when its callback is asked for."""
-    if name == "LightningWatch":
-        from vgcore.exchange import watch_lightning
-
-        return watch_lightning.callback()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+if not TYPE_CHECKING:  # for whom there is nothing but what is declared
+    __getattr__ = _answers.attributes(__name__, _LATER)

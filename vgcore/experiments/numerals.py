@@ -55,9 +55,6 @@ def _parts() -> re.Pattern[str]:
 
 
 def _num2words() -> Any:
-    try:
+    with _extras.needing("num2words", "numbers in words need", "demo"):
         from num2words import num2words
-    except ImportError as error:
-        about = _extras.missing("num2words", "demo", "numbers in words need")
-        raise ImportError(about) from error
     return num2words

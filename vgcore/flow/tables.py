@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from numpy.typing import NDArray
 
-from vgcore import _files
+from vgcore import _extras, _files
 from vgcore._files import Path
 
 Columns = Mapping[str, NDArray[Any]]
@@ -24,13 +24,9 @@ def write_csv(path: Path, columns: Columns) -> None:
 
 def write_parquet(path: Path, columns: Columns) -> None:
     """Write the columns as they are; ModuleNotFoundError without pyarrow."""
-    try:
+    with _extras.needing("pyarrow", "to_parquet needs"):
         import pyarrow
         from pyarrow import parquet
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "to_parquet needs pyarrow: pip install pyarrow", name="pyarrow"
-        ) from None
     table = pyarrow.table(dict(columns))
     _files.replace(path, lambda file: parquet.write_table(table, file))
 

@@ -23,11 +23,8 @@ def widget(live: Live) -> Any:
     ImportError
         If anywidget is not installed.
     """
-    try:
+    with _extras.needing("anywidget", "live pages in notebooks need", "live"):
         from anywidget import AnyWidget
-    except ImportError as error:
-        about = _extras.missing("anywidget", "live", "live pages in notebooks need")
-        raise ModuleNotFoundError(about) from error
 
     class LivePage(AnyWidget):  # type: ignore[misc]
         _esm = front.module("widget.js")

@@ -34,18 +34,18 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from vgcore.exchange.logging import Logger as Logger
-    from vgcore.exchange.mlflow import MLflow as MLflow
-    from vgcore.exchange.tensorboard import TensorBoard as TensorBoard
-    from vgcore.exchange.wandb import Wandb as Wandb
+    from vgcore.exchange.loggers.logger import Logger as Logger
+    from vgcore.exchange.loggers.mlflow import MLflow as MLflow
+    from vgcore.exchange.loggers.tensorboard import TensorBoard as TensorBoard
+    from vgcore.exchange.loggers.wandb import Wandb as Wandb
     from vgcore.flow import GradientFlow
     from vgcore.model.sequential import Sequential
 
 _LATER = {  # imported when they are asked for
-    "Logger": "vgcore.exchange.logging:Logger",
-    "MLflow": "vgcore.exchange.mlflow:MLflow",
-    "TensorBoard": "vgcore.exchange.tensorboard:TensorBoard",
-    "Wandb": "vgcore.exchange.wandb:Wandb",
+    "Logger": "vgcore.exchange.loggers.logger:Logger",
+    "MLflow": "vgcore.exchange.loggers.mlflow:MLflow",
+    "TensorBoard": "vgcore.exchange.loggers.tensorboard:TensorBoard",
+    "Wandb": "vgcore.exchange.loggers.wandb:Wandb",
 }
 
 Logs = Mapping[str, Any]

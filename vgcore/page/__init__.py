@@ -65,10 +65,8 @@ def style(name: str) -> str:
 
 def template(package: str, name: str, **filters: Callable[..., Any]) -> Any:
     """A template of jinja2 in a package, as are those that it includes; ImportError without jinja2."""
-    try:
+    with _extras.needing("jinja2", "reports need", "report"):
         import jinja2
-    except ImportError as error:
-        raise ModuleNotFoundError(_extras.missing("jinja2", "report", "reports need")) from error
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,

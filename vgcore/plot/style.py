@@ -88,10 +88,8 @@ def check_path(path: Path) -> None:
 
 
 def require_matplotlib() -> None:
-    try:
+    with _extras.needing("matplotlib", "pictures need", "plot"):
         import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(_extras.missing("matplotlib", "plot", "pictures need")) from error
 
 
 def axes_or_new(ax: Axes | None) -> Axes:

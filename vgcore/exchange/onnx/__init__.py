@@ -1,0 +1,1 @@
+"""ONNX: its files read and written."""

@@ -1,0 +1,1 @@
+"""PyTorch: modules as models, and models as modules."""
