@@ -114,17 +114,13 @@ def test_pytorchs_names_find_layers_in_blocks():
         assert (array != before[name]).any()
 
 
-def test_resnet18_of_torchvision():
-    try:
-        from torchvision.models import resnet18
-    except (
-        ImportError,
-        RuntimeError,
-    ) as error:  # the latter beside a PyTorch that it is not built for
-        pytest.skip(f"torchvision: {error}")
-    module = resnet18(weights=None).double().eval()
-    model = vg.exchange.from_torch(module, (3, 40, 40))
-    x = np.random.default_rng(0).normal(size=(2, 3, 40, 40))
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2"])
+def test_networks_of_torchvision(name):
+    models = pytest.importorskip("torchvision.models")
+    torch.manual_seed(0)
+    module = getattr(models, name)(num_classes=10).double().eval()
+    model = vg.exchange.from_torch(module, (3, 64, 64))
+    x = np.random.default_rng(0).normal(size=(2, 3, 64, 64))
     with torch.no_grad():
         close(model.predict(x), module(torch.tensor(x)))
         close(vg.exchange.to_torch(model)(torch.tensor(x)), module(torch.tensor(x)))

@@ -206,8 +206,9 @@ def test_skip_and_body_of_a_transformer(before):
 
 def test_all_that_is_made_of_a_record(tmp_path):
     """Pictures, a diagnosis and a report are as of any other."""
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
+    pytest.importorskip("matplotlib").use("Agg")
+    from matplotlib import pyplot
+
     torch.manual_seed(0)
     rnn, head = nn.RNN(1, 12, num_layers=2, batch_first=True), nn.Linear(12, 1)
     net = nn.Sequential()
@@ -226,6 +227,7 @@ def test_all_that_is_made_of_a_record(tmp_path):
         flow.plot().figure.savefig(tmp_path / "flow.png")
         flow.plot_time().savefig(tmp_path / "time.png")
         vg.report(tmp_path / "run.html", flow=flow, diagnosis=flow.diagnose())
+    pyplot.close("all")
     assert (tmp_path / "run.html").stat().st_size > 10_000
     flow.save(tmp_path / "flow.npz")
     again = vg.GradientFlow.load(tmp_path / "flow.npz")
