@@ -21,9 +21,4 @@ if __name__ == "__main__":
     grid = {"variance": [1 + 3 * k / (n - 1) for k in range(n)], "layers": range(5, 5 * n + 1, 5)}
     table = vg.sweep(train, grid, store="depth_scale.sqlite", repeats=1, data=data)
     ax = vg.plot.heatmap(table, x="variance", y="layers", value="accuracy")
-    fine = [1 + 3 * k / 300 for k in range(301)]
-    scales = [vg.meanfield.depth_scale("tanh", v**0.5, 0.05**0.5, of="correlation") for v in fine]
-    ax.plot(fine, [6 * scale for scale in scales], "--", color="dodgerblue", lw=2, label="6 ξ, of theory")
-    ax.set(ylim=(2.5, 5 * n + 2.5), xlabel="variance of weights, times the width")
-    ax.legend(loc="lower right")
     ax.figure.savefig("depth_scale.png")
