@@ -1,4 +1,4 @@
-"""torchvision beside a PyTorch that its compiled operators were not made for: its networks use none of them."""
+"""torchvision beside a PyTorch that its operators were not compiled for: its networks use none of them."""
 
 import contextlib
 import importlib.util

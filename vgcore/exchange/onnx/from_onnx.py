@@ -7,7 +7,8 @@ from vgcore._files import Path
 from vgcore.exchange.onnx import file, operators
 from vgcore.exchange.onnx.axes import input_axes
 from vgcore.exchange.onnx.file import Graph
-from vgcore.exchange.onnx.readers import PATTERNS, READERS
+from vgcore.exchange.onnx.patterns import PATTERNS
+from vgcore.exchange.onnx.readers import READERS
 from vgcore.exchange.onnx.reading import Place, Reading
 from vgcore.layers.base import Shape
 from vgcore.model import Sequential, making
