@@ -1,14 +1,15 @@
 """Run the experiments and write docs/experiments.md and a page for each; or see whether verdicts still hold.
 
     python docs/make_experiments.py --data MNIST --file TEXT [NAME ...]
-    python docs/make_experiments.py --data MNIST --file TEXT --check
+    python docs/make_experiments.py --data MNIST --file TEXT --check [--within SECONDS]
 
 MNIST is a folder of MNIST's files, TEXT an English text of about a megabyte, for the experiments that read
 them. What stands in front of the table is left as it is. What a run came to is kept in
 docs/experiments/NAME.json, so that one experiment can be run by itself.
 With --check nothing is written: as many experiments run side by side as there are CPUs, with a thread each,
 and it fails where a claim's verdict is another than the one that is kept, where a statement is made twice,
-and where something is kept of an experiment that is none.
+and where something is kept of an experiment that is none. --within: only those that took no longer when
+they were kept, and those of which nothing is.
 """
 
 from __future__ import annotations
@@ -224,6 +225,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of MNIST's files")
     parser.add_argument("--file", type=Path, help="an English text; the experiment text needs one")
     parser.add_argument("--check", action="store_true", help="only see whether verdicts still hold")
+    parser.add_argument("--within", type=float, metavar="SECONDS", help="only of the quicker ones")
     given = parser.parse_args()
     names = given.names or list(NAMES)
     if unknown := [name for name in names if name not in NAMES]:
@@ -234,6 +236,11 @@ def main() -> None:
         parser.error("--file: expected a text, which the experiment text reads; got none")
     if given.file is not None and not given.file.is_file():
         parser.error(f"--file: expected a file, got {given.file}")
+    if given.within is not None:
+        kept = read()
+        names = [
+            name for name in names if kept.get(name, {"seconds": 0})["seconds"] <= given.within
+        ]
     if given.check:
         changes = check(names, given.data, given.file)
         sys.exit("What is kept does not hold:\n" + "\n".join(changes) if changes else 0)

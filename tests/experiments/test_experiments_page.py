@@ -116,3 +116,17 @@ def test_the_command_refuses_what_no_run_could_read(
         command.main()
     assert stopped.value.code == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_the_quicker_ones_alone(command: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"demo": {"seconds": 21.0}, "nielsen": {"seconds": 20.0}}
+    checked: list[str] = []
+    monkeypatch.setattr(command, "read", lambda: kept)
+    monkeypatch.setattr(command, "check", lambda names, *files: checked.extend(names) or [])
+    monkeypatch.setattr(
+        "sys.argv",
+        ["make_experiments.py", "demo", "nielsen", "glorot", "--check", "--within", "20"],
+    )
+    with pytest.raises(SystemExit) as stopped:
+        command.main()
+    assert stopped.value.code == 0 and checked == ["nielsen", "glorot"]
