@@ -244,6 +244,10 @@ HEADS = {
         lambda _, h: torch.cat((h[-2], h[-1]), dim=1),
         {"bidirectional": True, "num_layers": 2, "batch_first": True},
     ),
+    "both of the last of three": (
+        lambda _, h: torch.cat((h[4], h[5]), dim=1),
+        {"bidirectional": True, "num_layers": 3, "batch_first": True},
+    ),
     "both of time first": (
         lambda _, h: torch.cat([h[0], h[1]], -1),
         {"bidirectional": True, "bias": False},

@@ -43,6 +43,11 @@ def hooked():
     return module
 
 
+def with_a_forward_of_its_own(module):
+    module.forward = lambda x: 0 * x
+    return module
+
+
 def norm_that_does_not_train():
     module = nn.BatchNorm2d(4)
     module.training = False
@@ -146,6 +151,32 @@ FORWARDS = [
         "^gru: GRU of whose results getitem_1",
     ),
     (gru(lambda out: out[1]), SEQUENCE, "^gru: GRU whose states go on"),
+    (
+        gru(
+            lambda out: (lambda h: torch.cat((h[0], h[1]), 1))(out[1]),
+            batch_first=True,
+            bidirectional=True,
+            num_layers=2,
+        ),
+        SEQUENCE,
+        "^cat .*: joins what are not the ends of both directions of the last layer",
+    ),
+    (
+        linear(lambda net, x: net.a(nn.functional.dropout(x, 0.5))),
+        VECTOR,
+        r"^dropout \(dropout\): drops in eval mode, too; give it training=self.training",
+    ),
+    (
+        linear(lambda net, x: net.a(x) if net.training else net.a(x).softmax(-1)),
+        VECTOR,
+        r"^output \(output\): is called in training mode, and in eval mode softmax",
+    ),
+    (with_a_forward_of_its_own(linear(None)), VECTOR, "^Calls: with hooks, or a forward in"),
+    (
+        nn.Sequential(with_a_forward_of_its_own(nn.Linear(4, 4))),
+        VECTOR,
+        "^0: Linear with hooks, or a forward in",
+    ),
     (nn.Sequential(nn.GRU(4, 3), nn.Linear(3, 2)), SEQUENCE, "^0: GRU of whose results 1 takes"),
     (
         Calls(lambda net, x: net.gru(x, x[:, :1])[0], gru=nn.GRU(4, 4)),

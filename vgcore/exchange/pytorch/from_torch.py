@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import operator
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +13,7 @@ from vgcore.layers.base import Layer, Shape
 from vgcore.model import Sequential, making
 
 if TYPE_CHECKING:
-    from torch import fx, nn
+    from torch import nn
 
 # PyTorch's axes of inputs that have so many here: of tokens and vectors, of sequences, of images
 _AXES = {1: ("nf", "nt", "tn"), 2: ("ntf", "nft", "tnf"), 3: ("nfhw",)}
@@ -66,11 +63,13 @@ def from_torch(module: nn.Module, input_shape: int | Shape, dtype: Any = None) -
     with _extras.needing("torch", "from_torch needs"):
         import torch
 
+        from vgcore.exchange.pytorch import tracing
+
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module: expected a torch.nn.Module, got {_validate.kind(module)}")
     shape = making.shape(input_shape)
     real = _dtype(module, dtype)
-    with _training(module):
+    with tracing.training(module):
         layers, tensors = _read(_whole(module), shape)
         model = Sequential(layers, input_shape=shape, dtype=real, seed=torch.initial_seed())
     places = dict(_places(model.layers))
@@ -100,20 +99,6 @@ def _dtype(module: nn.Module, dtype: Any) -> np.dtype[Any]:
     )
 
 
-@contextmanager
-def _training(module: nn.Module) -> Iterator[None]:
-    """Have a module whose whole is in eval mode in training mode, so that all of it is traced."""
-    modes = [(each, each.training) for each in module.modules()]
-    if not module.training:
-        for each, _ in modes:
-            each.training = True
-    try:
-        yield
-    finally:
-        for each, training in modes:
-            each.training = training
-
-
 def _whole(module: nn.Module) -> nn.Module:
     """A module whose layers have names: a single layer is the only one of another."""
     from torch import nn
@@ -126,10 +111,12 @@ def _whole(module: nn.Module) -> nn.Module:
 
 def _read(module: nn.Module, shape: Shape) -> tuple[list[Layer], list[tuple[Layer, Any]]]:
     """The layers of a module, and each one's tensors: with the order of axes that all of it fits."""
+    from vgcore.exchange.pytorch import tracing
     from vgcore.exchange.pytorch.graph import Reader
     from vgcore.exchange.pytorch.places import AxesError
 
-    graph, start, end = _traced(module)
+    graph, start, end = tracing.traced(module)
+    tracing.check_modes(module, graph)
     best: tuple[int, Exception | None] = (-1, None)
     for axes in _AXES[len(shape)]:
         reader = Reader(module, graph)
@@ -140,57 +127,6 @@ def _read(module: nn.Module, shape: Shape) -> tuple[list[Layer], list[tuple[Laye
                 best = (reader.done, error)
     assert best[1] is not None
     raise NotImplementedError(str(best[1])) from None
-
-
-def _traced(module: nn.Module) -> tuple[fx.Graph, fx.Node, fx.Node]:
-    """The graph of a module, its input and what it returns."""
-    import torch
-    from torch import fx
-
-    from vgcore.exchange.pytorch.modules import WHOLE
-
-    class Proxy(fx.Proxy):  # type: ignore[misc]
-        def __iadd__(
-            self, other: Any
-        ) -> Any:  # of torch.fx, it would be a sum that leaves both as they are
-            return self.tracer.create_proxy("call_function", operator.iadd, (self, other), {})
-
-    class Tracer(fx.Tracer):  # type: ignore[misc]
-        def proxy(self, node: fx.Node) -> fx.Proxy:
-            return Proxy(node, self)
-
-        def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-            return isinstance(module, WHOLE) or bool(super().is_leaf_module(module, name))
-
-    if isinstance(module, torch.jit.ScriptModule):
-        raise NotImplementedError(
-            f"{type(module).__name__}: is compiled; give the module it was made of"
-        )
-    parameters = [*inspect.signature(module.forward).parameters.values()]
-    given = {each.name: each.default for each in parameters[1:] if each.default is not each.empty}
-    wanted = [each.name for each in parameters[1:] if each.default is each.empty]
-    if wanted or not parameters:
-        raise NotImplementedError(
-            f"{type(module).__name__}: takes {', '.join(each.name for each in parameters) or 'nothing'}, and "
-            "a model takes one input here"
-        )
-    try:
-        graph = Tracer().trace(module, concrete_args=given or None)
-    except (
-        Exception
-    ) as error:  # whatever the module's own Python raises when proxies run through it
-        raise NotImplementedError(
-            f"{type(module).__name__}: torch.fx cannot trace its forward: {error}"
-        ) from error
-    nodes = list(graph.nodes)
-    (start, *_), (end,) = nodes, nodes[-1].args
-    if isinstance(end, tuple | list) and len(end) == 2:  # outputs, and states that are ignored
-        end = end[0]
-    if not isinstance(end, fx.Node):
-        raise NotImplementedError(
-            f"{type(module).__name__}: returns {_validate.kind(end)}, and a model has one output here"
-        )
-    return graph, start, end
 
 
 def _places(layers: tuple[Layer, ...], prefix: str = "") -> Iterator[tuple[int, str]]:

@@ -64,6 +64,7 @@ _FUNCTIONS: dict[str, _Made] = {
     "clone": (nn.Identity, ()),
 }
 _DEFAULTS = {"flatten": {"start_dim": 0}}  # where the function's is another than the module's
+_DROPPING = ("dropout", "dropout1d", "dropout2d", "alpha_dropout", "feature_alpha_dropout")
 _TRAINING = {"dropout": True, "alpha_dropout": False, "feature_alpha_dropout": False}
 _ADDING = (operator.add, operator.iadd, torch.add, "add", "add_")
 _JOINING = (torch.cat, torch.concat, torch.concatenate)
@@ -91,6 +92,11 @@ def module_of(node: fx.Node) -> nn.Module | None:
     training = given.pop("training", _TRAINING.get(name, True))
     module = made(**given)
     return module.train(bool(training))
+
+
+def drops(node: fx.Node) -> bool:
+    """Whether it is dropout, as a function."""
+    return node.op == "call_function" and name_of(node) in _DROPPING
 
 
 def adds(node: fx.Node) -> bool:

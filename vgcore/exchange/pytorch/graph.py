@@ -16,7 +16,7 @@ from vgcore.exchange.pytorch.places import (
     Counterpart,
     Place,
     Tensors,
-    is_hooked,
+    is_changed,
     told,
 )
 from vgcore.layers.base import Layer, Shape
@@ -102,8 +102,9 @@ class Reader:
         self, node: fx.Node, after: fx.Node | None, value: Value, made: list[Made]
     ) -> tuple[Value, bool]:
         """What one node makes of a value; and whether what comes after it is done, too."""
-        if nodes.end_of_both(node):
-            return self._ended(node, value, made, both=True), False
+        both = nodes.ends_of_both(node)
+        if both is not None:
+            return self._ended(node, value, made, first=both[1]), False
         if len(nodes.sources(node)) > 1 or functions.adds(node) or functions.joins(node):
             value = self._settled(value, made)
             return self._joined(node, after, value, made)
@@ -140,7 +141,7 @@ class Reader:
     def _activation(self, node: fx.Node, before: Place | None = None) -> Activation | None:
         """The activation that a node is, if the layer before it may have it."""
         module, _ = self._module(node)
-        if module is None or is_hooked(module):
+        if module is None or is_changed(module):
             return None
         nodes.check_in_place(node, module)
         if before is not None and type(before.module) is nn.Linear:
@@ -172,12 +173,19 @@ class Reader:
 
     # ---- recurrent layers
 
-    def _ended(self, node: fx.Node, value: Value, made: list[Made], both: bool = False) -> Value:
-        """A recurrent layer that gives where its walks end."""
+    def _ended(
+        self, node: fx.Node, value: Value, made: list[Made], first: int | None = None
+    ) -> Value:
+        """A recurrent layer that gives where its walks end: of both directions h from ``first`` on."""
         place: Any = value.pending
-        if place is None or (value.part != "h" and both) or both is not place.module.bidirectional:
+        ends: tuple[int | None, ...] = ()
+        if place is not None and not place.module.bidirectional:
+            ends = (None,)
+        elif place is not None and value.part == "h":
+            ends = (-2, 2 * place.module.num_layers - 2)
+        if first not in ends:
             raise NotImplementedError(
-                f"{title(node)}: joins what are not the ends of both directions"
+                f"{title(node)}: joins what are not the ends of both directions of the last layer"
             )
         assert value.node is not None
         found = recurrent.recurrent(place, sequences=False)

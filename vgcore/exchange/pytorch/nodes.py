@@ -14,9 +14,9 @@ from vgcore.exchange.pytorch.places import AxesError, Place, told
 
 def sources(node: fx.Node) -> list[fx.Node]:
     """The values that a node reads, each once; sizes and zeros are none."""
-    both = end_of_both(node)
+    both = ends_of_both(node)
     if both:
-        return [both]
+        return [both[0]]
     given = node.all_input_nodes
     if node.op == "call_module" or functions.name_of(node) in ("view", "reshape"):
         given = [each for each in given[:1] if each.op != "get_attr"]
@@ -99,18 +99,19 @@ def is_last(index: Any, place: Place) -> bool:
     return first_index(index) in (-1, None if last is None else last - 1)
 
 
-def end_of_both(node: fx.Node) -> fx.Node | None:
-    """Of torch.cat((h[-2], h[-1]), dim=1) the node h; else None."""
+def ends_of_both(node: fx.Node) -> tuple[fx.Node, int] | None:
+    """Of torch.cat((h[i], h[i + 1]), dim=1) the node h, and i; else None."""
     if not functions.joins(node) or not isinstance(node.args[0], tuple | list):
         return None
     parts = node.args[0]
     if len(parts) != 2 or not all(isinstance(each, fx.Node) and picks(each) for each in parts):
         return None
     one, other = parts
-    ends = (first_index(one.args[1]), first_index(other.args[1]))
+    first, second = first_index(one.args[1]), first_index(other.args[1])
     dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    same = one.args[0] is other.args[0]
-    return one.args[0] if same and ends in ((-2, -1), (0, 1)) and dim in (1, -1) else None
+    if not isinstance(first, int) or second != first + 1 or dim not in (1, -1):
+        return None
+    return (one.args[0], first) if one.args[0] is other.args[0] else None
 
 
 def check_dim(node: fx.Node, axes: str) -> None:

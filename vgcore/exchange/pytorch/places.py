@@ -99,12 +99,12 @@ def tensors_of(place: Place, *names: str) -> Tensors:
     return found
 
 
-def is_hooked(module: nn.Module) -> bool:
-    """Whether functions are called with what a module takes or gives."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+def is_changed(module: nn.Module) -> bool:
+    """Whether a module may give something else than its class does: by hooks, or a forward of its own."""
+    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))
 
 
-def check_hooks(place: Place) -> None:
-    """Raise where hooks may change what a module gives."""
-    if is_hooked(place.module):
-        raise place.lacks("with hooks, which may change what it gives; remove them first")
+def check_unchanged(place: Place) -> None:
+    """Raise where a module may give something else than its class does."""
+    if is_changed(place.module):
+        raise place.lacks("with hooks, or a forward in the place of its class's; remove them first")

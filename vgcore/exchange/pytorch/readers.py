@@ -10,7 +10,13 @@ from torch import nn
 
 from vgcore import activations, layers
 from vgcore.exchange.pytorch import activation_names, modules, pools
-from vgcore.exchange.pytorch.places import SEQUENCES, Counterpart, Place, check_hooks, tensors_of
+from vgcore.exchange.pytorch.places import (
+    SEQUENCES,
+    Counterpart,
+    Place,
+    check_unchanged,
+    tensors_of,
+)
 
 Converter = Callable[[Place], Counterpart]
 
@@ -309,7 +315,7 @@ def counterpart(place: Place) -> Counterpart:
     ValueError
         If the number of features is another.
     """
-    check_hooks(place)
+    check_unchanged(place)
     if type(place.module) not in _CONVERTERS:
         raise place.lacks("has no counterpart here")
     return _CONVERTERS[type(place.module)](place)

@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from vgcore import layers
 from vgcore.exchange.pytorch import functions, nodes
-from vgcore.exchange.pytorch.places import Counterpart, Place, check_hooks, tensors_of
+from vgcore.exchange.pytorch.places import Counterpart, Place, check_unchanged, tensors_of
 from vgcore.layers.base import Layer
 
 
@@ -55,7 +55,7 @@ def check_start(node: fx.Node, place: Place) -> None:
     states = [*node.args[1:], *node.kwargs.values()]
     if not all(map(functions.is_zeros, states)):
         raise place.lacks("with initial states of its own, and predict takes them here")
-    check_hooks(place)
+    check_unchanged(place)
 
 
 def picked(node: fx.Node, place: Place, part: str) -> str:
