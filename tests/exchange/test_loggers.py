@@ -428,6 +428,19 @@ class TestWandb:
         for name in ("flow", "delta"):
             assert others[f"pictures/{name}", 14]["_type"] == "image-file"
 
+    def test_pictures_need_no_pyplot(self, wandb: Any, tmp_path: Path) -> None:
+        script = (
+            "import sys, numpy as np, vgcore as vg\n"
+            "model = vg.Sequential([vg.Dense(2)], input_shape=3)\n"
+            "model.compile('mse')\n"
+            "log = vg.callbacks.Wandb('cures', mode='offline', dir=sys.argv[1])\n"
+            "given = {'track': vg.GradientFlow(), 'callbacks': [log], 'verbose': 0}\n"
+            "model.fit(np.ones((4, 3)), np.ones((4, 2)), **given)\n"
+            "print('matplotlib.pyplot' in sys.modules)"
+        )
+        assert run_python("-W", "ignore", "-c", script, str(tmp_path)).stdout == "False\n"
+        assert list(tmp_path.rglob("pictures/*.png"))
+
     def test_into_the_run_there_is(self, wandb: Any, tmp_path: Path) -> None:
         with wandb.init(mode="offline", dir=tmp_path) as run:
             trained(vg.callbacks.Wandb(pictures=False))

@@ -169,7 +169,7 @@ FORWARDS = [
     (
         linear(lambda net, x: net.a(x) if net.training else net.a(x).softmax(-1)),
         VECTOR,
-        r"^output \(output\): is called in training mode, and in eval mode softmax",
+        r"^output \(output\): in eval mode softmax",
     ),
     (with_a_forward_of_its_own(linear(None)), VECTOR, "^Calls: with hooks, or a forward in"),
     (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vgcore.diagnosis.evidence import BY_HEART, FALLS, LEARNED, Evidence
 from vgcore.diagnosis.finding import Measured, Where
@@ -27,11 +28,7 @@ def not_finite(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
     record = seen.look if seen.look is not None and _is_broken(seen.look) else seen.flow
     if record is None or not len(record):
         return
-    loss, delta = np.asarray(record.loss), np.asarray(record.delta)
-    named = ~np.isnan(delta).all(axis=0)
-    # A record without losses has NaN throughout, and one of gradients has them
-    losses = seen.network is not None or np.isfinite(loss).any() or not named.any()
-    bad = (losses & ~np.isfinite(loss)) | ~np.isfinite(delta[:, named]).all(axis=1)
+    bad = _lost(record) if seen.network is None else _not_finite(record)
     count = int(bad.sum()) or int(bool(seen.broken))
     first = int(np.argmax(bad)) if bad.any() else len(record) - 1
     before = _before(seen, record, first)
@@ -45,6 +42,28 @@ def not_finite(seen: Evidence, at: Mapping[str, float]) -> Iterator[Sign]:
         Where(steps=(int(record.step[first]), int(record.step[first]))),
         certainty="certain" if count else "likely",
     )
+
+
+def _not_finite(record: GradientFlow) -> NDArray[np.bool_]:
+    """Steps at which the loss or a layer's gradient is not finite; of layers that have any."""
+    delta = np.asarray(record.delta)
+    named = ~np.isnan(delta).all(axis=0)
+    found: NDArray[np.bool_] = ~np.isfinite(delta[:, named]).all(axis=1)
+    return found | ~np.isfinite(record.loss)
+
+
+def _lost(record: GradientFlow) -> NDArray[np.bool_]:
+    """The same of a record alone, where NaN also stands for what there was not: no loss, or no gradient.
+
+    NaN is lost numbers in a loss without a gradient, and in the gradient of a step whose loss, or the next
+    one, is.
+    """
+    loss, delta = np.asarray(record.loss), np.asarray(record.delta)
+    untold = np.isnan(loss) & np.isfinite(delta).any(axis=1)
+    lost = ~np.isfinite(loss) & ~untold
+    beside = lost | np.append(lost[1:], False)
+    found: NDArray[np.bool_] = lost | np.isinf(delta).any(axis=1)
+    return found | (beside & np.isnan(delta).any(axis=1))
 
 
 def _is_broken(look: GradientFlow) -> bool:

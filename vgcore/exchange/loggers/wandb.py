@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,11 @@ class Wandb(Logger):
 
     def log_picture(self, step: int, name: str, figure: Figure) -> None:
         """Tell a picture."""
-        self.log_all(step, {f"pictures/{name}": _wandb().Image(figure)})
+        from PIL import Image  # there with matplotlib; of a figure wandb asks for pyplot
+
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=100)
+        self.log_all(step, {f"pictures/{name}": _wandb().Image(Image.open(buffer))})
 
 
 def _wandb() -> Any:
