@@ -150,6 +150,8 @@ def _kind(beginning: bytes) -> str:
         return "empty"
     if beginning[8:10] == b'{"':
         return "a safetensors file"
+    if beginning[:1] == b"\x08" and beginning[2:3] == b"\x12":
+        return "an ONNX file, which vgcore.exchange.from_onnx reads"
     return "not an .npz file" if b"\0" in beginning or not _is_text(beginning) else "a text file"
 
 

@@ -21,11 +21,15 @@ _OWN = "parameters/"
 
 
 def is_one(path: str) -> bool:
-    """Whether a file is a safetensors file, as its beginning tells: eight bytes, then JSON."""
+    """Whether a file is a safetensors file, as its beginning tells: eight bytes, then JSON.
+
+    Where it tells nothing, as of one that was cut off, its name does.
+    """
     if not stat.S_ISREG(os.stat(path).st_mode):
         return False
     with open(path, "rb") as file:
-        return file.read(10)[8:] == b'{"'
+        beginning = file.read(10)
+    return beginning[8:] == b'{"' or (path.endswith(SUFFIX) and not beginning.startswith(b"PK"))
 
 
 def write(path: Path, arrays: Mapping[str, Any]) -> None:

@@ -251,3 +251,11 @@ def test_bad_input(tmp_path, monkeypatch):
         vg.exchange.to_onnx(model, tmp_path / "model.onnx")
     with pytest.raises(ModuleNotFoundError, match=r"^from_onnx needs onnx: .*onnx"):
         vg.exchange.from_onnx(tmp_path / "model.onnx")
+
+
+def test_what_loads_models_says_who_reads_onnx(tmp_path):
+    vg.exchange.to_onnx(drawn([vg.Dense(2)], VECTOR), tmp_path / "model.onnx")
+    with pytest.raises(
+        ValueError, match=r"got .*an ONNX file, which vgcore.exchange.from_onnx reads"
+    ):
+        vg.load(tmp_path / "model.onnx")

@@ -115,7 +115,7 @@ def test_foreign_and_damaged_files_say_what_they_are(tmp_path):
         vg.load(path)
     recurrent().save(path)
     content = path.read_bytes()
-    for cut in (11, 200, len(content) - 1):
+    for cut in (0, 5, 9, 11, 200, len(content) - 1):
         path.write_bytes(content[:cut])
         with pytest.raises(ValueError, match=r"^path: expected a vgcore model, got .*damaged"):
             vg.load(path)

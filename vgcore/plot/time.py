@@ -166,11 +166,12 @@ def _time_field(
     if not recorded:
         what = "an LSTM" if field == "time_cell" else "a recurrent layer"
         raise ValueError(f"flow: expected a record of {what}, got {', '.join(flow.layers)}")
-    chosen = style.names_of(next(iter(recorded)) if layers is None else layers, list(recorded))
+    first = next((name for name, norms in recorded.items() if norms.shape[1]), next(iter(recorded)))
     values = {}
-    for name in chosen:
+    for name in style.names_of(first if layers is None else layers, list(recorded)):
         about, values[name] = of_gate(flow, name, field, gate)
-    return about, values
+    # A layer that no gradient ever reached has no timesteps
+    return about, {name: norms for name, norms in values.items() if norms.shape[1]}
 
 
 def _companions(ax: Axes, direct: Array, looks: list[palette.Look]) -> None:

@@ -48,8 +48,9 @@ def _not_finite(record: GradientFlow) -> NDArray[np.bool_]:
     """Steps at which the loss or a layer's gradient is not finite; of layers that have any."""
     delta = np.asarray(record.delta)
     named = ~np.isnan(delta).all(axis=0)
-    found: NDArray[np.bool_] = ~np.isfinite(delta[:, named]).all(axis=1)
-    return found | ~np.isfinite(record.loss)
+    found: NDArray[np.bool_] = ~np.isfinite(record.loss)
+    found |= ~np.isfinite(delta[:, named]).all(axis=1)
+    return found
 
 
 def _lost(record: GradientFlow) -> NDArray[np.bool_]:
@@ -62,8 +63,9 @@ def _lost(record: GradientFlow) -> NDArray[np.bool_]:
     untold = np.isnan(loss) & np.isfinite(delta).any(axis=1)
     lost = ~np.isfinite(loss) & ~untold
     beside = lost | np.append(lost[1:], False)
-    found: NDArray[np.bool_] = lost | np.isinf(delta).any(axis=1)
-    return found | (beside & np.isnan(delta).any(axis=1))
+    found: NDArray[np.bool_] = lost | (beside & np.isnan(delta).any(axis=1))
+    found |= np.isinf(delta).any(axis=1)
+    return found
 
 
 def _is_broken(look: GradientFlow) -> bool:

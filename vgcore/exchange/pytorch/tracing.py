@@ -90,7 +90,8 @@ def check_modes(module: nn.Module, graph: fx.Graph) -> None:
     for one, its in zip(graph.nodes, other.nodes, strict=False):
         if _call(one) != _call(its):
             raise NotImplementedError(
-                f"{nodes.title(one)}: in eval mode {nodes.title(its)} is called in its place, or with other arguments"
+                f"{nodes.title(one)}: in eval mode {nodes.title(its)} is called in its place, or with other "
+                "arguments"
             )
         if functions.drops(its):
             found = functions.module_of(its)
