@@ -1,4 +1,4 @@
-"""What a diagnosis makes of records of PyTorch's own training, in which not every layer takes part in every step."""
+"""What a diagnosis makes of records in which not every layer takes part in every step."""
 
 import math
 
