@@ -1,7 +1,7 @@
 """What is noted of a step stays on the tensors' device until all of it is fetched at once.
 
-Tensors of the meta device have no numbers: whatever reads one, or mixes devices, raises. So would it on a GPU, or
-wait for it.
+Tensors of the meta device have no numbers: whatever reads one, or mixes devices, raises. On a GPU it would
+raise, too, or wait.
 """
 
 import numpy as np
