@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from vgcore import layers as vg
 from vgcore.exchange.onnx.operators import GATES, IN_CELLS, alpha_of, lacks, reordered
+from vgcore.exchange.onnx.writing import Writing
 from vgcore.layers.recurrent import Recurrent
-
-if TYPE_CHECKING:
-    from vgcore.exchange.onnx.to_onnx import Writing
 
 
 def walk(writing: Writing, sides: Sequence[Any], name: str) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +18,9 @@ from vgcore.exchange.onnx.operators import (
     channels_second,
     lacks,
 )
+from vgcore.exchange.onnx.writing import Writer, Writing
 from vgcore.layers.base import Layer, features
 from vgcore.layers.recurrent import Between
-
-if TYPE_CHECKING:
-    from vgcore.exchange.onnx.to_onnx import Writing
 
 
 def _activate(writing: Writing, layer: Any, name: str) -> None:
@@ -258,7 +255,7 @@ def _branches(writing: Writing, layer: Any, name: str) -> list[str]:
     return ends
 
 
-WRITERS: dict[type[Layer], Callable[[Writing, Any, str], None]] = {
+WRITERS: dict[type[Layer], Writer] = {
     vg.Dense: _dense,
     **dict.fromkeys((vg.Conv1d, vg.Conv2d), _convolution),
     **dict.fromkeys((vg.MaxPool, vg.AvgPool), _pool),
