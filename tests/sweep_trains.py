@@ -55,6 +55,27 @@ def threads_used(config, seed):
     return {"engine": vg.get_num_threads(), **own}
 
 
+def losing(config, seed, data):
+    """Return what cannot be fetched from where it was made; fail, where that has ended its process."""
+    mark, how = data
+    if mark.exists():
+        raise ValueError("again")
+
+    class Lost(vg.GradientFlow):
+        def __reduce__(self):
+            if how == "dies":
+                mark.touch()
+                os._exit(1)
+            return unreadable, ()
+
+    return {"flow": Lost()}
+
+
+def unreadable():
+    """Be what cannot be unpickled."""
+    raise ValueError("unreadable")
+
+
 def slow(config, seed):
     """Take a while."""
     time.sleep(0.1)

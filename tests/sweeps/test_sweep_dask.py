@@ -8,7 +8,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from sweep_trains import GRID, slow, tiny, with_data
+from sweep_trains import GRID, losing, slow, tiny, with_data
 
 import vgcore as vg
 
@@ -130,3 +130,41 @@ def test_failures_come_back_and_are_tried_again(client, tmp_path):
         "ValueError: no 2",
     ]
     assert [(tmp_path / str(a)).read_text() for a in (1, 2)] == ["xx", "xx"]
+
+
+@pytest.mark.parametrize(
+    ("how", "message"), [("dies", "ValueError: again"), ("is unreadable", "ValueError: unreadable")]
+)
+def test_a_run_whose_result_is_lost_has_failed(client, tmp_path, how, message):
+    """Lost with its worker after it had ended, and failing as Dask does it again; or not to be unpickled."""
+    table = vg.sweep(
+        *(losing, {"a": [1]}),
+        **{
+            "store": tmp_path / "store",
+            "repeats": 1,
+            "retries": 0,
+            "data": (tmp_path / "mark", how),
+        },
+        executor=client.get_executor(),
+    )
+    assert [row.traceback.splitlines()[-1] for row in table.failures] == [message]
+
+
+@pytest.fixture
+def alone():
+    """A client of a cluster that has no workers yet."""
+    with (
+        distributed.LocalCluster(
+            n_workers=0, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_a_closed_client_ends_the_sweep(alone, tmp_path):
+    timer = threading.Timer(1.0, alone.close)
+    timer.start()
+    with pytest.raises(CancelledError):
+        vg.sweep(slow, {"a": [1]}, store=tmp_path / "store", executor=alone.get_executor())
+    timer.join()

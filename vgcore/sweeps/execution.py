@@ -1,4 +1,4 @@
-"""Who does the runs of a sweep: an executor that somebody has made, or processes and threads of our own."""
+"""How the runs of a sweep are done, and the processes and threads of our own that do them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     BrokenExecutor,
-    CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
@@ -19,61 +18,18 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
-from typing import Any, Protocol
+from typing import Any
 
 from vgcore.model import threads
+from vgcore.sweeps import executors
+from vgcore.sweeps.executors import OnExecutor, Workers
 from vgcore.sweeps.grid import Run
 from vgcore.sweeps.outcome import Outcome, call
 
 _LOOK = 0.1  # seconds between two looks at whether it was broken off
-_AHEAD = 5000  # runs that an executor is given at once
 _OF_OTHERS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 _mine: tuple[Any, ...] = ()  # of a worker: the function, and the data if there are any
-
-
-class Workers(Protocol):
-    """Who does runs."""
-
-    room: int
-    """How many are begun at once."""
-
-    def submit(self, run: Run, attempt: int) -> Future[Outcome]:
-        """Begin a run."""
-
-    def outcome(self, future: Future[Outcome]) -> Outcome:
-        """What came of it; raises what ends the sweep."""
-
-    def close(self, broken: bool) -> None:
-        """End, at once if the sweep was broken off."""
-
-
-class OnExecutor:
-    """The workers of an executor."""
-
-    room = _AHEAD
-
-    def __init__(
-        self, executor: Executor, train: Callable[..., Any], data: tuple[Any, ...]
-    ) -> None:
-        self._executor, self._train, self._data = executor, train, data
-
-    def submit(self, run: Run, attempt: int) -> Future[Outcome]:
-        """Hand a run over; data are an argument, so that an executor of a cluster puts its own in place."""
-        arguments = (run.config, run.seed, attempt, *self._data)
-        return self._executor.submit(call, self._train, *arguments)
-
-    def outcome(self, future: Future[Outcome]) -> Outcome:
-        """What came of it; an executor that is broken, or was closed, ends the sweep."""
-        try:
-            return future.result()
-        except (BrokenExecutor, CancelledError):
-            raise
-        except Exception as error:
-            return Outcome.failed(error)
-
-    def close(self, broken: bool) -> None:
-        """Nothing: it is somebody else's."""
 
 
 class Threads(OnExecutor):
@@ -89,7 +45,7 @@ class Threads(OnExecutor):
         self._pool.shutdown(wait=not broken, cancel_futures=True)
 
 
-class Processes:
+class Processes(Workers):
     """Processes of our own, each by itself: one that dies takes no other's run along, and has a successor.
 
     Raises
@@ -237,34 +193,12 @@ def workers_for(
 ) -> Workers:
     """Who is to do so many runs."""
     if executor is not None:
-        _check_sendable(executor, train, data)
-        return OnExecutor(executor, train, data)
+        return executors.workers_of(executor, train, data)
     number = max(1, threads.startable(runs))
     try:
         return Processes(number, train, data)
     except _UnsendableError:
         return Threads(number, train, data)
-
-
-def _check_sendable(executor: Executor, train: Any, data: tuple[Any, ...]) -> None:
-    """TypeError for what an executor that sends to other processes cannot send, before anything is begun."""
-    if isinstance(executor, ProcessPoolExecutor):
-        dumps: Callable[[Any], bytes] = pickle.dumps
-    elif type(executor).__module__.partition(".")[0] == "distributed":
-        import cloudpickle  # which distributed sends with
-
-        dumps = cloudpickle.dumps
-    else:
-        return
-    for argument, value in (("train", train), *(("data", each) for each in data)):
-        try:
-            dumps(value)
-        except Exception as error:
-            kind = type(executor).__name__
-            raise TypeError(
-                f"{argument}: expected what a {kind} can send to other processes, such as a function of a "
-                f"module, got {value!r}: {error}"
-            ) from error
 
 
 def carry_out(

@@ -17,6 +17,7 @@ from vgcore.sweeps.table import Table
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from vgcore.sweeps.executors import Workers
     from vgcore.sweeps.outcome import Outcome
 
 
@@ -131,7 +132,7 @@ def sweep(
     runs = [Run(config, repeat) for config in configs for repeat in range(repeats)]
     with progress.counted("sweep", "run", verbose) as show:
         file = Store(store, _name(train), list(grid))
-        workers: execution.Workers | None = None
+        workers: Workers | None = None
         broken = True
         try:
             there = file.rows()
