@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import warnings
 from concurrent.futures import CancelledError
 from contextlib import closing
 
@@ -11,6 +12,7 @@ import pytest
 from sweep_trains import GRID, losing, slow, tiny, with_data
 
 import vgcore as vg
+from vgcore.sweeps import executors
 
 distributed = pytest.importorskip("distributed")
 
@@ -160,6 +162,21 @@ def alone():
         distributed.Client(cluster) as client,
     ):
         yield client
+
+
+def test_a_cluster_without_workers_is_told_of_once(alone, tmp_path, monkeypatch):
+    monkeypatch.setattr(executors, "_BETWEEN", 0.1)
+    monkeypatch.setattr(executors, "_PATIENCE", 0.5)
+    timer = threading.Timer(2.0, alone.cluster.scale, [1])
+    timer.start()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        table = vg.sweep(
+            slow, {"a": [1]}, store=tmp_path / "store", repeats=1, executor=alone.get_executor()
+        )
+    timer.join()
+    told = [warning for warning in caught if "has had no workers since" in str(warning.message)]
+    assert not table.failures and len(told) == 1 and told[0].filename == __file__
 
 
 def test_a_closed_client_ends_the_sweep(alone, tmp_path):

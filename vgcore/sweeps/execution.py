@@ -218,6 +218,7 @@ def carry_out(
             try:
                 future = ended.get(timeout=_LOOK)
             except queue.Empty:
+                workers.look()
                 continue
             run, attempt = begun.pop(future)
             outcome = workers.outcome(future)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable
 from concurrent.futures import (
     BrokenExecutor,
@@ -13,10 +14,13 @@ from concurrent.futures import (
 )
 from typing import Any, Protocol
 
+from vgcore.model import divergence
 from vgcore.sweeps.grid import Run
 from vgcore.sweeps.outcome import Outcome, call
 
 _AHEAD = 5000  # runs that an executor is given at once
+_BETWEEN = 5.0  # seconds between two looks at whether a cluster has workers
+_PATIENCE = 30.0  # seconds without any after which that is told
 
 
 class Workers(Protocol):
@@ -30,6 +34,10 @@ class Workers(Protocol):
 
     def outcome(self, future: Future[Outcome]) -> Outcome:
         """What came of it; raises what ends the sweep."""
+
+    def look(self) -> None:
+        """See whether there is anything to tell, where no run has ended for a moment."""
+        return
 
     def close(self, broken: bool) -> None:
         """End, at once if the sweep was broken off."""
@@ -64,7 +72,7 @@ class OnExecutor(Workers):
 
 
 class OnDask(OnExecutor):
-    """The workers of a cluster of Dask.
+    """The workers of a cluster of Dask, which has none for a while where it adapts, or where all have died.
 
     Runs are submitted to the client of the executor, for a future of the executor itself never ends where a
     result is lost with its worker and the run then fails, or where a result cannot be unpickled here.
@@ -74,6 +82,9 @@ class OnDask(OnExecutor):
         super().__init__(executor, train, data)
         self._client, self._options = executor._client, executor._kwargs
         self._begun: dict[Future[Outcome], Any] = {}
+        self._next_look = 0.0
+        self._without: float | None = None  # the clock's time since when there are no workers
+        self._told = False
 
     def submit(self, run: Run, attempt: int) -> Future[Outcome]:
         """Hand a run over."""
@@ -89,6 +100,28 @@ class OnDask(OnExecutor):
         """What came of it."""
         del self._begun[future]
         return super().outcome(future)
+
+    def look(self) -> None:
+        """Warn, once, if there have been no workers for long."""
+        now = time.monotonic()
+        if now < self._next_look or self._client.status != "running":
+            return
+        self._next_look = now + _BETWEEN
+        try:
+            there = self._client.nthreads()
+        except OSError:  # the scheduler does not answer; what is lost with it Dask ends
+            return
+        if there:
+            self._without, self._told = None, False
+        elif self._without is None:
+            self._without = now
+        elif now - self._without >= _PATIENCE and not self._told:
+            self._told = True
+            since = time.strftime("%H:%M:%S", time.localtime(time.time() - (now - self._without)))
+            divergence.warn_caller(
+                f"the cluster has had no workers since {since}, and the sweep waits for some; Ctrl-C ends "
+                "it, and what has ended is kept"
+            )
 
     def close(self, broken: bool) -> None:
         """Take back what has not ended."""
