@@ -87,6 +87,41 @@ def test_data_are_scattered_once(client, tmp_path):
     assert len({(row.result["pid"], row.result["id"]) for row in table}) == 2
 
 
+def test_data_that_are_here_are_sent_once(client, tmp_path):
+    """The pickles made here are one of the check and those of the one task that has them."""
+
+    class Counted:
+        def __reduce__(self):
+            pickles.append(self)
+            return np.arange, (1000.0,)
+
+    pickles = []
+    tables = [
+        vg.sweep(
+            *(with_data, {"a": list(range(10))}),
+            **{"store": tmp_path / str(repeats), "repeats": repeats, "data": Counted()},
+            executor=client.get_executor(),
+        )
+        for repeats in (1, 3)
+    ]
+    assert [row.result["sum"] for row in tables[0]] == [a * 499500 for a in range(10)]
+    assert len({(row.result["pid"], row.result["id"]) for row in tables[1]}) <= 2
+    assert 2 * sum(each is pickles[0] for each in pickles) == len(pickles) < 10
+
+
+def test_data_that_are_here_outlive_all_workers(client, tmp_path):
+    killer = threading.Timer(1.0, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+    pids = client.run(os.getpid).values()
+    killer.start()
+    table = vg.sweep(
+        *(lambda config, seed, data: slow(config, seed), {"a": list(range(30))}),
+        **{"store": tmp_path / "store", "repeats": 1, "data": 3},
+        executor=client.get_executor(),
+    )
+    killer.join()
+    assert [row.result["twice"] for row in table] == [2 * a for a in range(30)]
+
+
 def test_data_that_a_function_loads_outlive_all_workers(client, tmp_path):
     future = client.submit(np.arange, 1000.0)
     distributed.wait(future)

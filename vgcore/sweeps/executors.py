@@ -75,12 +75,19 @@ class OnDask(OnExecutor):
     """The workers of a cluster of Dask, which has none for a while where it adapts, or where all have died.
 
     Runs are submitted to the client of the executor, for a future of the executor itself never ends where a
-    result is lost with its worker and the run then fails, or where a result cannot be unpickled here.
+    result is lost with its worker and the run then fails, or where a result cannot be unpickled here. Data
+    are submitted once, as a task that is done again where all workers that had them have died.
     """
 
     def __init__(self, executor: Any, train: Callable[..., Any], data: tuple[Any, ...]) -> None:
-        super().__init__(executor, train, data)
+        from distributed import Future as Theirs  # there, for the executor is
+
         self._client, self._options = executor._client, executor._kwargs
+        submit = self._client.submit
+        sent = (
+            each if isinstance(each, Theirs) else submit(_itself, each, pure=False) for each in data
+        )
+        super().__init__(executor, train, tuple(sent))
         self._begun: dict[Future[Outcome], Any] = {}
         self._next_look = 0.0
         self._without: float | None = None  # the clock's time since when there are no workers
@@ -135,6 +142,10 @@ async def _hand_on(theirs: Any, ours: Future[Any]) -> None:
         ours.set_result(await theirs)
     except BaseException as error:
         ours.set_exception(error)
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def workers_of(executor: Executor, train: Callable[..., Any], data: tuple[Any, ...]) -> OnExecutor:

@@ -64,8 +64,9 @@ def sweep(
     retries : int, >= 0
         How often a run that has failed, or whose worker has died, is tried again.
     data : object, optional
-        What all runs need, sent once to each process of our own. For an executor it is an argument of each
-        call, of Dask a future: ``client.scatter(data, broadcast=True)``, or of a function that loads it.
+        What all runs need, sent once to each process of our own, and to each worker of Dask, where it may be
+        a future: of a function that loads it, or of ``client.scatter(data, broadcast=True)``. Other executors
+        are given it with each call.
     where : callable, optional
         ``where(config)``: which configurations there are.
     verbose : {"auto", 0, 1, 2}
