@@ -4,14 +4,19 @@ import os
 import resource
 import sqlite3
 import threading
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import pytest
 from processes import run_python
 from sweep_trains import numbers
 
 import vgcore as vg
+from vgcore.sweeps.naming import name_of
 
 
 @pytest.fixture
@@ -81,6 +86,119 @@ def test_a_store_of_another_sweep(store):
     assert store.read_bytes() == before and os.listdir(store.parent) == [store.name]
 
 
+class Times:
+    """A function that is an object."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, config, seed):
+        return {"b": self.factor * config["a"]}
+
+    def method(self, config, seed):
+        return self(config, seed)
+
+
+class Slotted(Times):
+    __slots__ = ("factor",)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    factor: int
+
+    def __call__(self, config, seed):
+        return {"b": self.factor * config["a"]}
+
+
+def times(factor, config, seed):
+    return {"b": factor * config["a"]}
+
+
+def within(factor):
+    def train(config, seed):
+        return {"b": factor * config["a"]}
+
+    return train
+
+
+def calling(function):
+    def train(config, seed):
+        return {"b": function(config["a"])}
+
+    return train
+
+
+CARRYING = {
+    "partial": lambda factor: partial(times, factor),
+    "partial of a lambda": lambda factor: partial(lambda c, s, k: {"b": k * c["a"]}, k=factor),
+    "partial of NumPy's": lambda factor: partial(times, np.int64(factor)),
+    "closure": within,
+    "closure of a lambda": lambda factor: lambda config, seed: {"b": factor * config["a"]},
+    "default of a lambda": lambda factor: lambda c, s, k=factor: {"b": k * c["a"]},
+    "default within": lambda factor: _with_default(factor),
+    "a function carried": lambda factor: calling([int, float, abs.__call__][factor % 2]),
+    "closures within closures": lambda factor: calling(lambda a: calling(lambda b: factor * b)),
+    "object": Times,
+    "method": lambda factor: Times(factor).method,
+    "slots": Slotted,
+    "dataclass": Frozen,
+    "much": lambda factor: partial(times, factor * np.ones(100, int).tolist()),
+}
+
+
+def _with_default(factor):
+    def train(config, seed, *, k=factor):
+        return {"b": k * config["a"]}
+
+    return train
+
+
+@pytest.mark.parametrize("name", CARRYING)
+def test_what_a_function_carries_along_tells_it_from_others(name):
+    make = CARRYING[name]
+    first, again, other = (name_of(make(factor)) for factor in (3, 3, 4))
+    assert first == again != other and len(first) < 200
+
+
+def test_lambdas_are_told_apart_by_what_they_do():
+    lambdas = [
+        lambda config, seed: {"b": 1},
+        lambda config, seed: {"b": 2},
+        lambda config, seed: {"c": 1},
+        lambda config, seed: {"b": config["a"]},
+        lambda config, seed: {"b": -config["a"]},
+        lambda config, seed: {"b": vg.cpu_level},
+        lambda config, seed: {"b": vg.set_num_threads},
+        lambda config, seed: {"b": sum(n for n in (1, 2))},
+        lambda config, seed: {"b": sum(n for n in (1, 3))},
+    ]
+    assert len({name_of(each) for each in lambdas}) == len(lambdas)
+    assert name_of(lambdas[0]) == name_of(lambda config, seed: {"b": 1})
+
+
+def test_what_is_not_plain_is_told_by_its_kind():
+    def itself(config, seed):
+        return itself
+
+    assert name_of(itself).endswith("itself(itself=function)")
+    assert name_of(partial(times, object())) == f"{__name__}.times(0=object)"
+    assert name_of(partial(times, Times)) == f"{__name__}.times(0={__name__}.Times)"
+    endless = []
+    endless.append(endless)
+    assert name_of(partial(times, endless)) == f"{__name__}.times(0=list)"
+
+
+def test_a_store_of_what_has_carried_something_else(store):
+    alone(partial(times, 3), {"a": [1]}, store)
+    message = (
+        r"of test_sweep_store.times\(0=4\) over a; .* of test_sweep_store.times\(0=3\) over a$"
+    )
+    with pytest.raises(ValueError, match=message):
+        alone(partial(times, 4), {"a": [1]}, store)
+    assert alone(partial(times, 3), {"a": [1]}, store)[0].result == {"b": 3}
+
+
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"\0" * 2000])
 def test_a_file_that_is_no_store(store, content):
     store.write_bytes(content)
@@ -110,7 +228,7 @@ def test_where_no_store_can_be(tmp_path):
 
 
 def test_one_sweep_at_a_time(store):
-    inner = []
+    inner = deque()  # a list would belong to the function, with what is in it
 
     def train(config, seed):
         with pytest.raises(

@@ -222,7 +222,7 @@ def _values(name: str, given: Any) -> list[Any]:
     argument = f"grid[{name!r}]"
     expected = "a list, a range, or draws"
     values = [
-        _plain(f"{argument}[{place}]", each)
+        plain(f"{argument}[{place}]", each)
         for place, each in enumerate(_validate.items(argument, given, expected))
     ]
     if not values:
@@ -230,7 +230,7 @@ def _values(name: str, given: Any) -> list[Any]:
     return values
 
 
-def _plain(argument: str, value: Any) -> Any:
+def plain(argument: str, value: Any) -> Any:
     """A value as JSON has it."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -239,9 +239,9 @@ def _plain(argument: str, value: Any) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(f"{argument}[{place}]", each) for place, each in enumerate(value)]
+        return [plain(f"{argument}[{place}]", each) for place, each in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(f"{argument}[{key!r}]", each) for key, each in value.items()}
+        return {key: plain(f"{argument}[{key!r}]", each) for key, each in value.items()}
     raise TypeError(
         f"{argument}: expected a finite number, str, bool or None, or lists and dicts of such, got "
         f"{value!r} ({type(value).__name__})"

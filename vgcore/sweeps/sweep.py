@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vgcore import _answers, _validate
@@ -116,6 +114,7 @@ def sweep(
     (6, 0, 3)
     """
     from vgcore.sweeps import execution  # brings processes along, and SQLite, which take time
+    from vgcore.sweeps.naming import name_of
     from vgcore.sweeps.store import Store
 
     _check_not_starting()
@@ -132,7 +131,7 @@ def sweep(
     configs = configurations(grid, where)
     runs = [Run(config, repeat) for config in configs for repeat in range(repeats)]
     with progress.counted("sweep", "run", verbose) as show:
-        file = Store(store, _name(train), list(grid))
+        file = Store(store, name_of(train), list(grid))
         workers: Workers | None = None
         broken = True
         try:
@@ -204,15 +203,3 @@ def _check_not_starting() -> None:
             "vgcore.sweep was called by a process that it has started, which imports the script: expected "
             "the call under if __name__ == '__main__':"
         )
-
-
-def _name(train: Any) -> str:
-    """What the function is called, wherever it was imported from."""
-    while isinstance(train, partial):
-        train = train.func
-    named = train if hasattr(train, "__qualname__") else type(train)
-    module = named.__module__
-    if module == "__main__":
-        path = getattr(sys.modules["__main__"], "__file__", None)
-        module = Path(path).stem if path else module
-    return f"{module}.{named.__qualname__}"
