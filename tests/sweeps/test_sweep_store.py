@@ -9,6 +9,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -215,6 +217,43 @@ def test_a_database_of_something_else(store):
         alone(one, {"a": [1]}, store)
     with pytest.raises(ValueError, match="store: expected a sweep's, got"):
         vg.sweeps.load(store)
+
+
+@pytest.fixture
+def nobody():
+    """Be somebody who may not write everywhere."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+@pytest.fixture
+def folder():
+    """One that others may look into, too."""
+    with TemporaryDirectory() as made:
+        os.chmod(made, 0o755)
+        yield Path(made)
+        os.chmod(made, 0o755)
+
+
+def test_a_store_is_read_where_nothing_can_be_written(folder, request):
+    alone(one, {"a": [1, 2]}, folder / "store")
+    os.chmod(folder, 0o555)
+    request.getfixturevalue("nobody")
+    with pytest.raises(PermissionError):
+        (folder / "new").touch()
+    assert [row.result for row in vg.sweeps.load(folder / "store")] == [{"b": 1}, {"b": 2}]
+
+
+def test_what_may_be_in_the_middle_of_its_sweep_is_not_taken_for_finished(folder, request):
+    alone(one, {"a": [1, 2]}, folder / "store")
+    (folder / "store-wal").write_bytes(b"something")
+    os.chmod(folder, 0o555)
+    request.getfixturevalue("nobody")
+    with pytest.raises(OSError, match="store"):
+        vg.sweeps.load(folder / "store")
 
 
 def test_where_no_store_can_be(tmp_path):

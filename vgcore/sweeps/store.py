@@ -122,7 +122,7 @@ def read(path: Any) -> tuple[list[Row], list[str]]:
     name = _path(path)
     name.open("rb").close()  # raises what SQLite only says in words
     with _speaking_of(name):
-        file = sqlite3.connect(f"{name.resolve().as_uri()}?mode=ro", uri=True)
+        file = _opened(name.resolve())
         try:
             header = _header(file)
             if "names" not in header:
@@ -134,6 +134,24 @@ def read(path: Any) -> tuple[list[Row], list[str]]:
             raise ValueError(f"store: expected a sweep's, got {name}") from error
         finally:
             file.close()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The file, to be read alone.
+
+    SQLite writes beside a file with a WAL as it reads it. Where it cannot, as on a disk that is read-only,
+    and no WAL is left, it reads the file as one that nobody changes.
+    """
+    address = f"{path.as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as file:
+            file.execute("SELECT name FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        wal = path.with_name(f"{path.name}-wal")
+        if "locked" in str(error) or (wal.exists() and wal.stat().st_size):
+            raise
+        address += "&immutable=1"
+    return sqlite3.connect(address, uri=True)
 
 
 def _header(file: sqlite3.Connection) -> Mapping[str, Any]:
