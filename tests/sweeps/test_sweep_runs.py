@@ -309,3 +309,15 @@ def test_an_unguarded_script_is_told_so(tmp_path):
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].startswith("RuntimeError: the processes that a sweep starts")
     assert "__main__" in run.stderr.splitlines()[-1]
+
+
+def test_a_script_that_is_no_file_has_threads(store):
+    script = (
+        "import os, sys\nimport vgcore as vg\n"
+        "def train(config, seed):\n    return {'pid': os.getpid()}\n"
+        "if __name__ == '__main__':\n"
+        "    (row,) = vg.sweep(train, {'a': [1]}, store=sys.argv[1], repeats=1)\n"
+        "    print(row.result['pid'] == os.getpid())\n"
+    )
+    run = run_python("-", str(store), input=script)
+    assert run.stdout == "True\n", run.stderr

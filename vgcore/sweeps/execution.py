@@ -6,6 +6,7 @@ import os
 import pickle
 import queue
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from vgcore.model import threads
@@ -195,10 +197,19 @@ def workers_for(
     if executor is not None:
         return executors.workers_of(executor, train, data)
     number = max(1, threads.startable(runs))
+    if _is_script_missing():
+        return Threads(number, train, data)
     try:
         return Processes(number, train, data)
     except _UnsendableError:
         return Threads(number, train, data)
+
+
+def _is_script_missing() -> bool:
+    """Whether processes could not import the script, as where Python reads it from its standard input."""
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    return path is not None and getattr(main, "__spec__", None) is None and not Path(path).exists()
 
 
 def carry_out(

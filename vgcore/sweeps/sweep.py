@@ -56,7 +56,7 @@ def sweep(
         threads: what a function does in Python between two trainings holds up no other run, and one that
         crashes or runs out of memory takes none along. They import the script that calls this, which has to
         do so under ``if __name__ == "__main__":``. Threads, where processes cannot be sent the function,
-        which is a lambda, or of a notebook.
+        which is a lambda, or of a notebook, or cannot import the script, which is no file.
     repeats : int, >= 1
         Runs of each configuration, with other seeds.
     retries : int, >= 0
