@@ -95,6 +95,9 @@ def test_records_lie_beside_the_store(store):
     assert len(os.listdir(f"{store}.flows")) == 4
     assert len(table.flows()) == 4 and len(table.flows("flow", depth=3)) == 2
     assert table.flows(depth=3, rate=0.1)[0].layers == ["dense1", "dense2", "dense3", "dense4"]
+    assert table.flows(depth=2) == []
+    with pytest.raises(ValueError, match=r"expected one of depth, rate; got 'dept'.* 'depth'"):
+        table.flows(dept=3)
     with pytest.raises(KeyError, match="other: expected one of flow"):
         table[0].flow("other")
     (moved := store.parent / "there").mkdir()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vgcore import _frames
+from vgcore import _frames, _validate
 from vgcore.flow import GradientFlow
 
 if TYPE_CHECKING:
@@ -101,7 +101,15 @@ class Table(Sequence[Row]):
             As the dict had it that ``train`` returned; may be left out where there is one of a run.
         **config
             Values of the configurations: ``table.flows(depth=10)``.
+
+        Raises
+        ------
+        ValueError
+            If no configuration has such a name.
         """
+        names = dict.fromkeys([*self._names, *(each for row in self.rows for each in row.config)])
+        for each in config:
+            _validate.one_of("config", each, names)
         given = config.items()
         return [
             row.flow(name)
