@@ -210,6 +210,17 @@ def test_a_file_that_is_no_store(store, content):
     assert store.read_bytes() == content and os.listdir(store.parent) == [store.name]
 
 
+@pytest.mark.parametrize("change", ["runs SET result = '{\"b\": '", "sweep SET value = 'x'"])
+def test_a_store_with_damaged_json(store, change):
+    alone(one, {"a": [1]}, store)
+    with closing(sqlite3.connect(store)) as file:
+        file.execute(f"UPDATE {change}")
+        file.commit()
+    for read in (lambda: alone(one, {"a": [1]}, store), lambda: vg.sweeps.load(store)):
+        with pytest.raises(ValueError, match=f"^store: expected JSON in {store}, got "):
+            read()
+
+
 def test_a_database_of_something_else(store):
     with closing(sqlite3.connect(store)) as file:
         file.execute("CREATE TABLE mine (a)")

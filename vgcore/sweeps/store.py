@@ -213,9 +213,13 @@ def _told(header: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _speaking_of(path: Path) -> Iterator[None]:
-    """Raise what files raise where SQLite says what is wrong in words."""
+    """Raise what files raise where SQLite says what is wrong in words, and name the file in what else is."""
     try:
         yield
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"store: expected JSON in {path}, got {error.doc!r:.80}: {error}"
+        ) from error
     except sqlite3.OperationalError as error:
         codes = {"full": errno.ENOSPC, "readonly": errno.EACCES, "locked": errno.EAGAIN}
         code = next((code for word, code in codes.items() if word in str(error)), errno.EIO)
