@@ -44,6 +44,14 @@ CASES = {
     "GlobalMaxPooling1D": (lambda: [L.GlobalMaxPooling1D()], (9, 4)),
     "Flatten": (lambda: [L.Flatten(), L.Dense(3)], IMAGE),
     "Flatten of sequences": (lambda: [L.Flatten(), L.Dense(3)], (9, 4)),
+    "Flatten of sequences, channels first": (
+        lambda: [L.Flatten(data_format="channels_first"), L.Dense(3)],
+        (9, 4),
+    ),
+    "Permute and Flatten": (
+        lambda: [L.Conv1D(5, 3), L.Permute((2, 1)), L.Flatten(), L.LayerNormalization(), L.Dense(3)],
+        (9, 4),
+    ),
     "Flatten, by feature": (
         lambda: [L.Flatten(), L.LayerNormalization(), L.PReLU(), L.RMSNormalization(), L.Dense(3)],
         IMAGE,
@@ -244,8 +252,11 @@ REFUSED = {
     "merge_mode": (lambda: L.Bidirectional(L.GRU(3), "sum"), SEQUENCE, "merge_mode='sum'"),
     "other direction": (other_direction, SEQUENCE, "activation differ"),
     "cells": (lambda: L.RNN(L.LSTMCell(3)), SEQUENCE, "no counterpart"),
+    "Permute": (lambda: L.Permute((1, 2)), (7, 4), r"moves no axes, here \(1, 2\)"),
+    "Permute of images": (lambda: L.Permute((3, 1, 2)), IMAGE, "moves no axes"),
+    "Permute at the end": (lambda: L.Permute((2, 1)), (7, 4), r"\(Permute\): .*front of a Flatten"),
     "ZeroPadding": (lambda: L.ZeroPadding2D(((1, 0), (0, 0))), IMAGE, "both sides alike"),
-    "ZeroPadding at the end": (lambda: L.ZeroPadding2D(1), IMAGE, "ZeroPadding at the end"),
+    "ZeroPadding at the end": (lambda: L.ZeroPadding2D(1), IMAGE, r"\(ZeroPadding2D\): .*in front of a Conv"),
 }  # fmt: skip
 
 

@@ -41,6 +41,9 @@ CASES = {
         ],
         IMAGE,
     ),
+    "Flatten, channels first": (
+        [vg.Conv1d(5, 3), vg.Flatten(channels_first=True), vg.LayerNorm("tanh"), vg.Dense(3)], (9, 4),
+    ),
     "Reshape": ([vg.Dense(30), vg.Reshape((1, 5, 6)), vg.Conv2d(2, 3), vg.PReLU()], VECTOR),
     "norms": (
         [

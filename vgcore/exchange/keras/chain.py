@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,20 @@ _MODELS = ("Sequential", "Functional")
 def lacks(layer: Any, what: str) -> NotImplementedError:
     """The error that names a layer and what it lacks."""
     return NotImplementedError(f"{layer.name} ({type(layer).__name__}): {what}")
+
+
+class Pending(NamedTuple):
+    """A layer of Keras that the next one does here, and the kinds of layers that do it."""
+
+    layer: Any
+    kinds: tuple[str, ...]
+    padding: tuple[int, ...] = ()
+
+    def check(self, kind: str) -> None:
+        """Raise if what follows does not do it."""
+        if not kind.startswith(self.kinds):
+            wanted = " or ".join(self.kinds)
+            raise lacks(self.layer, f"must stand in front of a {wanted}, not of {kind}")
 
 
 def values(variable: Any) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from vgcore import _validate
 from vgcore.exchange import channels
 from vgcore.exchange.keras import readers
-from vgcore.exchange.keras.chain import chain, lacks, values
+from vgcore.exchange.keras.chain import Pending, chain, lacks, values
 from vgcore.layers.base import Layer, Shape
 from vgcore.model import Sequential
 
@@ -66,8 +66,8 @@ class Reading:
         Of a sample where it is read, as vgcore has it.
     order : ndarray or None
         Where the numbers of a vector lie in Keras, if in another order.
-    padding : tuple of int or None
-        Of a ZeroPadding, which the next layer is to do.
+    pending : Pending or None
+        What the next layer is to do.
     """
 
     def __init__(self, layers: list[Any], input_shape: tuple[Any, ...]) -> None:
@@ -79,7 +79,7 @@ class Reading:
         self.shape: Shape = channels.moved_first(input_shape) if self.last else input_shape
         self.input_shape = self.shape
         self.order: channels.Order | None = None
-        self.padding: tuple[int, ...] | None = None
+        self.pending: Pending | None = None
         self.read_layers: list[tuple[Layer, dict[str, Any]]] = []
         self.names: set[str] = set()
         self.dtypes = {each.variable_dtype for each in layers}
@@ -92,8 +92,8 @@ class Reading:
             raise lacks(layer, f"vgcore has no counterpart of {type(layer).__module__}.{kind}")
         if getattr(layer, "quantization_mode", None):
             raise lacks(layer, "vgcore has no quantized weights")
-        if self.padding is not None and not kind.startswith(("Conv", "AveragePooling")):
-            raise lacks(layer, "a ZeroPadding must be followed by a convolution or an average pool")
+        if self.pending is not None:
+            self.pending.check(kind)
         try:
             reader(self, layer)
         except (ValueError, TypeError) as error:
@@ -130,8 +130,8 @@ class Reading:
 
     def model(self, dtype: Any) -> Sequential:
         """The model that was read."""
-        if self.padding is not None:
-            raise NotImplementedError("model: expected no ZeroPadding at the end")
+        if self.pending is not None:
+            self.pending.check("nothing")
         if self.order is not None:
             raise NotImplementedError(
                 "model: expected a Dense layer behind the Flatten of images, whose numbers lie in another "

@@ -13,7 +13,7 @@ from vgcore import layers as vg
 from vgcore.activations import Activation
 from vgcore.exchange import channels
 from vgcore.exchange.keras import activation_names, recurrent
-from vgcore.exchange.keras.chain import lacks, values
+from vgcore.exchange.keras.chain import Pending, lacks, values
 from vgcore.layers.base import features
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def _activated(reading: Reading, layer: Any, activation: Activation) -> None:
 
 def _padding(reading: Reading, layer: Any, size: Any, dilation: Any) -> tuple[int, ...] | str:
     """What a window is padded with on both sides of each axis."""
-    before, reading.padding = reading.padding, None
+    pending, reading.pending = reading.pending, None
+    before = None if pending is None else pending.padding
     if layer.padding == "valid":
         return before or (0,) * len(size)
     if layer.padding != "same":
@@ -94,14 +95,15 @@ def _zero_padding(reading: Reading, layer: Any) -> None:
         pads = [tuple(layer.padding)]
     if any(first != last for first, last in pads):
         raise lacks(layer, f"vgcore pads both sides alike, not {layer.padding}")
-    reading.padding = tuple(first for first, _ in pads)
+    padding = tuple(first for first, _ in pads)
+    reading.pending = Pending(layer, ("Conv", "AveragePooling"), padding)
 
 
 def _pool(kind: Callable[..., Any]) -> Callable[[Reading, Any], None]:
     def read(reading: Reading, layer: Any) -> None:
         if len(reading.shape) == 2 and layer.data_format != "channels_last":
             raise lacks(layer, "sequences have their features last here")
-        padded = reading.padding is not None
+        padded = reading.pending is not None
         padding = _padding(reading, layer, layer.pool_size, (1,) * len(layer.pool_size))
         options = {} if kind is vg.MaxPool else {"count_include_pad": padded}
         made = kind(
@@ -128,14 +130,21 @@ def _global_pool(kind: Callable[..., Any]) -> Callable[[Reading, Any], None]:
 
 
 def _flatten(reading: Reading, layer: Any) -> None:
-    shape = reading.shape
-    order = reading.order
+    shape, order = reading.shape, reading.order
+    turned, reading.pending = reading.pending is not None, None
     if len(shape) == 3:  # Keras moves channels last here, whatever its data_format
         order = channels.order_of(shape)
-    elif len(shape) == 2 and layer.data_format == "channels_first" and None not in shape:
-        order = channels.different(np.arange(math.prod(map(int, shape))).reshape(shape[::-1]).T)  # type: ignore[arg-type]
-    reading.add(vg.Flatten(name=reading.name(layer)))
+    elif len(shape) == 2 and layer.data_format == "channels_first":
+        turned = not turned
+    reading.add(vg.Flatten(channels_first=turned, name=reading.name(layer)))
     reading.order = order
+
+
+def _permute(reading: Reading, layer: Any) -> None:
+    if len(reading.shape) != 2 or tuple(layer.dims) != (2, 1):
+        raise lacks(layer, f"vgcore moves no axes, here {layer.dims}, but (2, 1) of sequences in front of a "
+                    "Flatten")  # fmt: skip
+    reading.pending = Pending(layer, ("Flatten",))
 
 
 def _reshape(reading: Reading, layer: Any) -> None:
@@ -293,6 +302,7 @@ READERS: dict[str, Callable[[Reading, Any], None]] = {
     ),
     **dict.fromkeys(("GlobalMaxPooling1D", "GlobalMaxPooling2D"), _global_pool(vg.GlobalMaxPool)),
     "Flatten": _flatten,
+    "Permute": _permute,
     "Reshape": _reshape,
     "BatchNormalization": _batch_norm,
     "LayerNormalization": _layer_norm,

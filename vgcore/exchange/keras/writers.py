@@ -150,6 +150,8 @@ def _global_pool(writing: Writing, layer: Any, name: str) -> None:
 
 def _flatten(writing: Writing, layer: Any, name: str) -> None:
     order = channels.order_of(writing.shape) if len(writing.shape) > 1 else writing.order
+    if layer.channels_first and len(writing.shape) == 2:
+        writing.add("Permute", f"{name}_permute", (2, 1))
     writing.add("Flatten", name, data_format="channels_last")
     writing.order = order
 
