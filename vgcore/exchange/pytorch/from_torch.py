@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vgcore import _extras, _validate
+from vgcore.exchange import branches
 from vgcore.layers.base import Layer, Shape
 from vgcore.model import Sequential, making
 
@@ -72,7 +72,7 @@ def from_torch(module: nn.Module, input_shape: int | Shape, dtype: Any = None) -
     with tracing.training(module):
         layers, tensors = _read(_whole(module), shape)
         model = Sequential(layers, input_shape=shape, dtype=real, seed=torch.initial_seed())
-    places = dict(_places(model.layers))
+    places = dict(branches.places(model.layers))
     state = {
         f"{places[id(layer)]}.{name}": tensor
         for layer, mine in tensors
@@ -127,10 +127,3 @@ def _read(module: nn.Module, shape: Shape) -> tuple[list[Layer], list[tuple[Laye
                 best = (reader.done, error)
     assert best[1] is not None
     raise NotImplementedError(str(best[1])) from None
-
-
-def _places(layers: tuple[Layer, ...], prefix: str = "") -> Iterator[tuple[int, str]]:
-    """Each layer, those in blocks too, and its name in states."""
-    for layer in layers:
-        yield id(layer), f"{prefix}{layer.name}"
-        yield from _places(tuple(layer.members()), f"{prefix}{layer.name}.")

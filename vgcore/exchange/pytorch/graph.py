@@ -9,6 +9,7 @@ from torch import fx, nn
 
 from vgcore import layers
 from vgcore.activations import Activation
+from vgcore.exchange import branches
 from vgcore.exchange.pytorch import activation_names, functions, nodes, readers, recurrent
 from vgcore.exchange.pytorch.nodes import title
 from vgcore.exchange.pytorch.places import (
@@ -63,7 +64,7 @@ class Reader:
         self.tensors: list[tuple[Layer, Tensors]] = []
         self._read: set[fx.Node] = set()
         self._kept: dict[int, str] = {}  # who has each tensor
-        self._dominators = nodes.dominators(graph)
+        self._dominators = branches.dominators({each: nodes.sources(each) for each in graph.nodes})
 
     def read(self, start: fx.Node, end: fx.Node, axes: str, shape: Shape) -> list[Layer]:
         """The layers from the module's input to what it returns."""
@@ -240,23 +241,14 @@ class Reader:
             )
         if not adds:
             nodes.check_dim(node, behind)
-        branches = [way for way, _ in ways]
-        prefix = _common([each for way in branches for each in way])
-        lists = [_named(way, prefix) for way in branches]
-        lists = _distinct(lists)
-        activation = None
-        block: Layer
-        if adds and len(branches) == 2 and any(lists):
-            activation = None if after is None else self._activation(after)
-            # The skip is the shorter way; of two as long the second, as torchvision writes them
-            body, skip = sorted(lists, key=len, reverse=True)
-            block = layers.Residual(body, shortcut=skip, activation=activation)
-        else:
-            whole = [each or [layers.Activation("identity")] for each in lists]
-            block = layers.Parallel(whole, merge="sum" if adds else "concat")
+        prefix = _common([each for way, _ in ways for each in way])
+        lists = _distinct([_named(way, prefix) for way, _ in ways])
+        activation = None if after is None else self._activation(after)
+        block = branches.block(lists, adds, activation)
         block.keep("name", where)
         made.append(Made(block, prefix, node.name))
-        return Value(behind, block.output_shape(value.shape)), activation is not None
+        merged = activation is not None and isinstance(block, layers.Residual)
+        return Value(behind, block.output_shape(value.shape)), merged
 
     def _start(self, node: fx.Node) -> fx.Node:
         """Where all that a node reads has passed last."""

@@ -52,25 +52,6 @@ def operands(node: fx.Node) -> Sequence[fx.Node]:
     return list(given)
 
 
-def dominators(graph: fx.Graph) -> dict[fx.Node, tuple[fx.Node, int]]:
-    """The node that all which reaches a node passes last, and how many there are on the way to it."""
-    found: dict[fx.Node, tuple[fx.Node, int]] = {}
-    for node in graph.nodes:
-        read = [each for each in sources(node) if each in found]
-        if node.op == "placeholder" and not found:
-            found[node] = (node, 0)
-        elif read:
-            common = read[0]
-            for other in read[1:]:
-                while common is not other:
-                    if found[common][1] >= found[other][1]:
-                        common = found[common][0]
-                    else:
-                        other = found[other][0]
-            found[node] = (common, found[common][1] + 1)
-    return found
-
-
 def title(node: fx.Node) -> str:
     """What messages call a node: the module's path, or the function's name."""
     if node.op == "call_module":
