@@ -33,6 +33,7 @@ CASES = {
         ],
         IMAGE,
     ),
+    "pool behind ReLU": ([vg.BatchNorm("relu"), vg.MaxPool(3, stride=2, padding=1)], (4, 10, 8)),
     "pools of sequences": ([vg.MaxPool(2), vg.AvgPool(2, padding=1), vg.GlobalMaxPool()], (12, 4)),
     "Flatten": (
         [
@@ -146,7 +147,6 @@ def test_it_trains_and_is_saved_by_keras(tmp_path):
 
 REFUSED = {
     "Highway": ([vg.Highway()], VECTOR, r"^highway1 \(Highway\): in Keras it has no counterpart"),
-    "Residual": ([vg.Residual([vg.Dense(5)])], VECTOR, "no counterpart"),
     "snake": ([vg.Dense(3, "snake")], VECTOR, r"^dense1 \(Dense\): in Keras .*snake"),
     "formula": ([vg.Activation(vg.activations.formula("z * z"))], VECTOR, "formula"),
     "cell": ([vg.LSTM(3, vg.leaky_relu(0.1))], SEQUENCE, "leaky_relu"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -43,3 +45,13 @@ def same(one: Order | None, other: Order | None) -> bool:
     return (one is None and other is None) or (
         one is not None and other is not None and np.array_equal(one, other)
     )
+
+
+def beside(orders: Sequence[Order | None], counts: Sequence[int]) -> Order | None:
+    """The order of vectors side by side, of which there are ``counts`` numbers."""
+    starts = [0, *accumulate(counts)]
+    whole = [
+        start + (np.arange(count) if order is None else order)
+        for order, count, start in zip(orders, counts, starts, strict=False)
+    ]
+    return different(np.concatenate(whole))

@@ -6,6 +6,7 @@ from typing import Any
 
 from vgcore import activations
 from vgcore.activations import Activation
+from vgcore.exchange.keras.graph import is_layer
 
 _NAMES = {
     "linear": "identity",
@@ -19,6 +20,9 @@ _NAMES = {
     },
 }  # fmt: skip
 _SLOPE = 0.2  # of keras.activations.leaky_relu, whose layer has another
+NEVER_NEGATIVE = ("relu", "relu6", "sigmoid", "softplus")
+"""Activations behind which zeros pad a maximum as nothing does: no output is less, and where one is 0, so is
+its slope."""
 _KERAS = {ours: theirs for theirs, ours in _NAMES.items()}
 
 
@@ -34,6 +38,17 @@ def read(function: Any) -> Activation:
         if name in _NAMES:
             return activations.get(_NAMES[name])
     raise ValueError(f"vgcore has no counterpart of the activation {name}")
+
+
+def of_layer(layer: Any) -> Activation | None:
+    """The unitwise activation that a layer of Keras is, if it is one."""
+    if type(layer).__name__ not in OF_LAYERS or not is_layer(layer):
+        return None
+    try:
+        activation = OF_LAYERS[type(layer).__name__](layer)
+    except ValueError:
+        return None
+    return activation if activation.unitwise else None
 
 
 def written(activation: Activation) -> str | None:

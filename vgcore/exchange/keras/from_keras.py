@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from itertools import takewhile, zip_longest
 from typing import Any
 
 import numpy as np
 
 from vgcore import _validate
-from vgcore.exchange import channels
-from vgcore.exchange.keras import readers
-from vgcore.exchange.keras.chain import Pending, chain, lacks, values
-from vgcore.layers.base import Layer, Shape
+from vgcore import layers as vg
+from vgcore.exchange import branches, channels
+from vgcore.exchange.keras import activation_names, readers
+from vgcore.exchange.keras.graph import (
+    Call,
+    Graph,
+    Pending,
+    check,
+    is_layer,
+    is_model,
+    lacks,
+    layers_of,
+    merges,
+    values,
+)
+from vgcore.layers.base import Layer, Shape, features
 from vgcore.model import Sequential
 
 _IMAGES = ("Conv2D", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D",
@@ -20,8 +33,10 @@ _IMAGES = ("Conv2D", "MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D
 def from_keras(model: Any, *, dtype: Any = None) -> Sequential:
     """A model of Keras 3, of any backend, as one of vgcore: the same layers, names and weights.
 
-    Layers must stand one after the other, in a Sequential, in a functional Model, or in such within each
-    other. What belongs to training stays behind: optimizer, loss, regularizers, constraints, seeds.
+    Layers stand one after the other, in a Sequential, in a functional Model, or in such within each other;
+    branches begin at one value and end in one Add or Concatenate, which is a `Residual` or `Parallel` here,
+    called by what all names in it begin with: "conv2_block1" of "conv2_block1_1_conv". What belongs to
+    training stays behind: optimizer, loss, regularizers, constraints, seeds.
 
     Parameters
     ----------
@@ -50,10 +65,13 @@ def from_keras(model: Any, *, dtype: Any = None) -> Sequential:
     gradient of the sum, so that training moves it as Keras would with twice the learning rate; a ``frozen``
     parameter there is none of. Running variances of a BatchNorm are of unbiased ones here.
     """
-    layers = chain(model)
-    reading = Reading(layers, model.input_shape[1:])
-    for layer in layers:
-        reading.read(layer)
+    check(model)
+    graph = Graph(model)
+    shape = model.input_shape
+    if not isinstance(shape, tuple) or any(isinstance(size, tuple) for size in shape):
+        raise lacks(model, "a model has one input here")
+    reading = Reading([*layers_of(model)], shape[1:])
+    reading.follow(graph, graph.start, graph.end)
     return reading.model(dtype)
 
 
@@ -68,6 +86,10 @@ class Reading:
         Where the numbers of a vector lie in Keras, if in another order.
     pending : Pending or None
         What the next layer is to do.
+    activation : str
+        Of the layer that was read last, of which these numbers are outputs.
+    made : list of Layer
+        The layers so far, of the branch that is read.
     """
 
     def __init__(self, layers: list[Any], input_shape: tuple[Any, ...]) -> None:
@@ -80,24 +102,114 @@ class Reading:
         self.input_shape = self.shape
         self.order: channels.Order | None = None
         self.pending: Pending | None = None
-        self.read_layers: list[tuple[Layer, dict[str, Any]]] = []
+        self.activation = "identity"
+        self.made: list[Layer] = []
+        self.arrays: list[tuple[Layer, dict[str, Any]]] = []
         self.names: set[str] = set()
         self.dtypes = {each.variable_dtype for each in layers}
+        self._calls: set[tuple[Graph, Call]] = set()
+        self._owners: set[int] = set()
+
+    def follow(self, graph: Graph, start: Call, end: Call) -> None:
+        """Read what lies between two calls, of which the first is passed by all that reaches the second."""
+        line = graph.line(start, end)
+        merged = False
+        for call, after in zip_longest(line, line[1:]):
+            if merged:  # an activation, which the sum in front has taken in
+                merged = False
+                continue
+            layer = call[0]
+            if (graph, call) in self._calls:
+                raise lacks(
+                    layer,
+                    "is read by two that do not meet again in one Add or Concatenate; branches begin at one "
+                    "value and end in one here",
+                )
+            self._calls.add((graph, call))
+            if merges(layer):
+                merged = self._joined(graph, call, None if after is None else after[0])
+            elif len(graph.read[call]) != 1:
+                raise lacks(
+                    layer, "reads several values, and branches end in one Add or Concatenate here"
+                )
+            elif is_model(layer):
+                inner = Graph(layer)
+                self.follow(inner, inner.start, inner.end)
+            else:
+                self.read(layer)
 
     def read(self, layer: Any) -> None:
         """Read one layer of Keras."""
         kind = type(layer).__name__
         reader = readers.READERS.get(kind)
-        if reader is None or not type(layer).__module__.startswith("keras."):
+        if reader is None or not is_layer(layer):
             raise lacks(layer, f"vgcore has no counterpart of {type(layer).__module__}.{kind}")
         if getattr(layer, "quantization_mode", None):
             raise lacks(layer, "vgcore has no quantized weights")
         if self.pending is not None:
             self.pending.check(kind)
+        if layer.weights and id(layer) in self._owners:
+            raise lacks(layer, "is used twice, and each layer has parameters of its own here")
+        self._owners.add(id(layer))
         try:
             reader(self, layer)
         except (ValueError, TypeError) as error:
             raise lacks(layer, str(error)) from error
+
+    def _joined(self, graph: Graph, call: Call, after: Any) -> bool:
+        """Read the branches that end in a call, as a block; whether it takes in the activation after it."""
+        layer, start = call[0], graph.above(call)
+        adds = type(layer).__name__ == "Add"
+        if len(graph.read[call]) < 2:
+            raise lacks(layer, "has one value of a layer, and branches are two at least here")
+        before, made = self._state(), self.made
+        ways, ends = [], []
+        for end in graph.read[call]:
+            self._return(before)
+            self.made = []
+            self.follow(graph, start, end)
+            if self.pending is not None:
+                self.pending.check(type(layer).__name__)
+            ways.append(self.made)
+            ends.append((self.shape, self.order))
+        shapes, orders = [shape for shape, _ in ends], [order for _, order in ends]
+        if adds and len(set(shapes)) > 1:
+            raise lacks(layer, f"adds values of shapes {shapes}, and of one shape here")
+        if not adds and not self.is_feature_axis(layer.axis):
+            raise lacks(
+                layer, f"vgcore sets features or channels side by side, not axis {layer.axis}"
+            )
+        if adds and not all(channels.same(orders[0], each) for each in orders):
+            raise lacks(layer, "adds numbers that lie in other orders with channels first")
+        order = orders[0] if adds else channels.beside(orders, [features(each) for each in shapes])
+        self._return(before)
+        self.made = made
+        name = self._name_of_block(layer, [each for way in ways for each in way])
+        activation = activation_names.of_layer(after)
+        block = branches.block(ways, adds, activation)
+        block.keep("name", name)
+        self.add(block)
+        self.order = order
+        return activation is not None and isinstance(block, vg.Residual)
+
+    def _state(self) -> tuple[Any, ...]:
+        return self.shape, self.order, self.pending, self.activation
+
+    def _return(self, state: tuple[Any, ...]) -> None:
+        self.shape, self.order, self.pending, self.activation = state
+
+    def _name_of_block(self, layer: Any, inside: list[Layer]) -> str | None:
+        """What all names in a block begin with, which is taken from them; else that of its end."""
+        named = [each for each in inside if each.name is not None]
+        words = [str(each.name).split("_")[:-1] for each in (layer, *named)]
+        shared = takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))
+        common = "_".join(column[0] for column in shared)
+        if not common or common in self.names:
+            return self.name(layer)
+        self.names.add(common)
+        for each in named:
+            each.keep("name", str(each.name)[len(common) + 1 :])
+        return common
 
     def name(self, layer: Any, more: str = "") -> str | None:
         """The name of a layer, if vgcore can have it, and no other layer has."""
@@ -110,12 +222,15 @@ class Reading:
     def add(self, layer: Layer, **parameters: Any) -> None:
         """Take in a layer of vgcore with its parameters; what is None it does not have."""
         self.shape = layer.output_shape(self.shape)
+        self.pending = None
+        self.activation = layer.output_activation
+        self.made.append(layer)
         given = {
             name: value if isinstance(value, np.ndarray) else values(value)
             for name, value in parameters.items()
             if value is not None
         }
-        self.read_layers.append((layer, given))
+        self.arrays.append((layer, given))
 
     def by_feature(self, parameter: Any) -> Any:
         """A parameter of a vector's numbers as they lie here."""
@@ -137,17 +252,17 @@ class Reading:
                 "model: expected a Dense layer behind the Flatten of images, whose numbers lie in another "
                 "order here; got outputs that are such numbers"
             )
-        if not self.read_layers:
+        if not self.made:
             raise NotImplementedError("model: expected at least one layer that does something")
         if dtype is None:
             dtype = "float64" if "float64" in self.dtypes else "float32"
         chosen = _validate.real_dtype("dtype", dtype)
-        layers = [layer for layer, _ in self.read_layers]
-        model = Sequential(layers, input_shape=self.input_shape, dtype=chosen)
+        model = Sequential(self.made, input_shape=self.input_shape, dtype=chosen)
+        places = dict(branches.places(model.layers))
         model.load_state_dict(
             {
-                f"{layer.name}.{name}": array
-                for layer, arrays in self.read_layers
+                f"{places[id(layer)]}.{name}": array
+                for layer, arrays in self.arrays
                 for name, array in arrays.items()
             }
         )

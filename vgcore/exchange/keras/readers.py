@@ -13,7 +13,7 @@ from vgcore import layers as vg
 from vgcore.activations import Activation
 from vgcore.exchange import channels
 from vgcore.exchange.keras import activation_names, recurrent
-from vgcore.exchange.keras.chain import Pending, lacks, values
+from vgcore.exchange.keras.graph import Pending, lacks, values
 from vgcore.layers.base import features
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def _activated(reading: Reading, layer: Any, activation: Activation) -> None:
 
 def _padding(reading: Reading, layer: Any, size: Any, dilation: Any) -> tuple[int, ...] | str:
     """What a window is padded with on both sides of each axis."""
-    pending, reading.pending = reading.pending, None
-    before = None if pending is None else pending.padding
+    before = None if reading.pending is None else reading.pending.padding
     if layer.padding == "valid":
         return before or (0,) * len(size)
     if layer.padding != "same":
@@ -96,7 +95,7 @@ def _zero_padding(reading: Reading, layer: Any) -> None:
     if any(first != last for first, last in pads):
         raise lacks(layer, f"vgcore pads both sides alike, not {layer.padding}")
     padding = tuple(first for first, _ in pads)
-    reading.pending = Pending(layer, ("Conv", "AveragePooling"), padding)
+    reading.pending = Pending(layer, ("Conv", "AveragePooling", "MaxPooling"), padding)
 
 
 def _pool(kind: Callable[..., Any]) -> Callable[[Reading, Any], None]:
@@ -106,6 +105,12 @@ def _pool(kind: Callable[..., Any]) -> Callable[[Reading, Any], None]:
         padded = reading.pending is not None
         padding = _padding(reading, layer, layer.pool_size, (1,) * len(layer.pool_size))
         options = {} if kind is vg.MaxPool else {"count_include_pad": padded}
+        if padded and not options and reading.activation not in activation_names.NEVER_NEGATIVE:
+            raise lacks(
+                layer,
+                "zeros of a ZeroPadding may be the largest, and a MaxPool's padding never is here; behind a "
+                "ReLU that is the same",
+            )
         made = kind(
             tuple(layer.pool_size),
             stride=tuple(layer.strides),
@@ -131,7 +136,7 @@ def _global_pool(kind: Callable[..., Any]) -> Callable[[Reading, Any], None]:
 
 def _flatten(reading: Reading, layer: Any) -> None:
     shape, order = reading.shape, reading.order
-    turned, reading.pending = reading.pending is not None, None
+    turned = reading.pending is not None
     if len(shape) == 3:  # Keras moves channels last here, whatever its data_format
         order = channels.order_of(shape)
     elif len(shape) == 2 and layer.data_format == "channels_first":

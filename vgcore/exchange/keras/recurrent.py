@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vgcore import layers as vg
 from vgcore.exchange.keras import activation_names
-from vgcore.exchange.keras.chain import lacks, values
+from vgcore.exchange.keras.graph import lacks, values
 from vgcore.layers.recurrent import Recurrent
 
 if TYPE_CHECKING:

@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 
 from vgcore import _extras, _validate
 from vgcore.exchange import channels
-from vgcore.exchange.keras import writers
-from vgcore.layers.base import Layer, Shape
+from vgcore.exchange.keras import cells, writers
+from vgcore.layers.base import Layer, Shape, features
 from vgcore.model import Sequential
 
 Array = NDArray[Any]
+_WRITERS = {**writers.WRITERS, **cells.WRITERS}
+_ENDS = {"Add": "add", "Concatenate": "concat"}
 
 
 def to_keras(model: Sequential) -> Any:
-    """A model of vgcore as a keras.Sequential: the same layers, names and weights, in the same dtype.
+    """A model of vgcore as one of Keras: the same layers, names and weights, in the same dtype.
 
     Parameters
     ----------
@@ -25,10 +27,11 @@ def to_keras(model: Sequential) -> Any:
 
     Returns
     -------
-    keras.Sequential
+    keras.Sequential, or keras.Model if there is a Residual or Parallel
         Built, and not compiled; in the backend that Keras runs. Images are (height, width, channels) there:
         ``x.transpose(0, 2, 3, 1)`` makes them of vgcore's. A layer of vgcore may be several there: an
-        activation that Keras has as a layer, a padding, each of ``num_layers``.
+        activation that Keras has as a layer, a padding, each of ``num_layers``. Those of a block "b" are
+        "b_dense1" and so on, and its end "b_add" or "b_concat".
 
     Raises
     ------
@@ -54,6 +57,23 @@ def to_keras(model: Sequential) -> Any:
     return writing.model()
 
 
+class Block:
+    """Branches of Keras's layers, and the one that they end in."""
+
+    def __init__(self, branches: list[list[Any]], end: Any) -> None:
+        self.branches, self.end = branches, end
+
+    def __call__(self, value: Any) -> Any:
+        """Call them all."""
+        return self.end([_called(branch, value) for branch in self.branches])
+
+
+def _called(made: list[Any], value: Any) -> Any:
+    for each in made:
+        value = each(value)
+    return value
+
+
 class Writing:
     """What has been written so far.
 
@@ -63,6 +83,8 @@ class Writing:
         Of a sample where it is written, as vgcore has it.
     order : ndarray or None
         Where the numbers of a vector lie in Keras, if in another order.
+    activation : str
+        Of the layer that was written last.
     """
 
     def __init__(self, keras: Any, model: Sequential) -> None:
@@ -70,7 +92,10 @@ class Writing:
         self.dtype = model.dtype.name
         self.shape: Shape = model.input_shape
         self.order: channels.Order | None = None
-        self.made: list[tuple[Any, dict[str, Array]]] = []
+        self.activation = "identity"
+        self._made: list[Any] = []
+        self._arrays: list[tuple[Any, dict[str, Array]]] = []
+        self._names: set[str] = set()
         integers = model.layers[0].vocabulary is not None
         self._keras = keras
         self._input = keras.Input(
@@ -80,18 +105,43 @@ class Writing:
     def write(self, layer: Layer, prefix: str = "") -> None:
         """Write a layer, under its name behind a prefix."""
         name = f"{prefix}{layer.name}"
-        writer = writers.WRITERS.get(type(layer))
+        writer = _WRITERS.get(type(layer))
         if writer is None:
             raise writers.lacks(name, layer, "it has no counterpart")
+        behind = layer.output_shape(self.shape)
         writer(self, layer, name)
-        self.shape = layer.output_shape(self.shape)
+        self.shape, self.activation = behind, layer.output_activation
 
     def add(
         self, kind: str, name: str, *arguments: Any, arrays: Any = None, **options: Any
     ) -> None:
         """Add a layer of Keras, whose variables will have ``arrays``, by attribute."""
-        made = getattr(self.layers, kind)(*arguments, name=name, dtype=self.dtype, **options)
-        self.made.append((made, arrays or {}))
+        self._made.append(self._make(kind, name, *arguments, **options))
+        self._arrays.append((self._made[-1], arrays or {}))
+
+    def join(self, block: Any, name: str, kind: str) -> None:
+        """Add the branches of a block, which end in a layer of Keras."""
+        start, made = (self.shape, self.order, self.activation), self._made
+        ways, shapes, orders = [], [], []
+        for stack in block.stacks:
+            self.shape, self.order, self.activation = start
+            self._made = []
+            for each in stack:
+                self.write(each, f"{name}_")
+            ways.append(self._made)
+            shapes.append(self.shape)
+            orders.append(self.order)
+        if kind == "Concatenate":
+            self.order = channels.beside(orders, [features(each) for each in shapes])
+        elif not all(channels.same(orders[0], each) for each in orders):
+            raise writers.lacks(name, block, "its branches' numbers lie in different orders")
+        self._made = [*made, Block(ways, self._make(kind, f"{name}_{_ENDS[kind]}"))]
+
+    def _make(self, kind: str, name: str, *arguments: Any, **options: Any) -> Any:
+        while name in self._names:
+            name += "_"
+        self._names.add(name)
+        return getattr(self.layers, kind)(*arguments, name=name, dtype=self.dtype, **options)
 
     def by_feature(self, values: Array) -> Array:
         """Parameters of a vector's numbers as they lie in Keras."""
@@ -108,8 +158,11 @@ class Writing:
                 "model: expected a Dense layer behind the Flatten of images, whose numbers lie in another "
                 "order in Keras; got outputs that are such numbers"
             )
-        made = self._keras.Sequential([self._input, *(layer for layer, _ in self.made)])
-        for layer, arrays in self.made:
+        if any(isinstance(each, Block) for each in self._made):
+            made = self._keras.Model(self._input, _called(self._made, self._input))
+        else:
+            made = self._keras.Sequential([self._input, *self._made])
+        for layer, arrays in self._arrays:
             for path, array in arrays.items():
                 _variable(layer, path).assign(np.ascontiguousarray(array))
         return made

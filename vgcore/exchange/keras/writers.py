@@ -12,7 +12,6 @@ from vgcore import layers as vg
 from vgcore.activations import Activation
 from vgcore.exchange import channels
 from vgcore.exchange.keras import activation_names
-from vgcore.exchange.keras.recurrent import GATES, KINDS, reordered
 from vgcore.layers.base import Layer, features, is_image
 from vgcore.layers.recurrent import Between
 from vgcore.layers.window import sizes
@@ -28,7 +27,7 @@ def lacks(name: str, layer: Layer, what: str) -> NotImplementedError:
     return NotImplementedError(f"{name} ({type(layer).__name__}): in Keras {what}")
 
 
-def _function(name: str, layer: Layer, activation: Activation) -> str:
+def function(name: str, layer: Layer, activation: Activation) -> str:
     """An activation's name in Keras, where it must be one."""
     written = activation_names.written(activation)
     if written is None:
@@ -44,7 +43,7 @@ def _activate(writing: Writing, layer: Any, name: str, behind: str = "") -> None
     elif activation.name == "elu":
         writing.add("ELU", name + behind, alpha=activation.alpha)
     else:
-        writing.add("Activation", name + behind, _function(name, layer, activation))
+        writing.add("Activation", name + behind, function(name, layer, activation))
 
 
 def _activate_behind(writing: Writing, layer: Any, name: str) -> None:
@@ -112,14 +111,16 @@ def _pool(writing: Writing, layer: Any, name: str) -> None:
         raise lacks(name, layer, "a pool has no dilation")
     average = isinstance(layer, vg.AvgPool)
     padded = "valid"
-    if average and layer.count_include_pad:
-        _pad(writing, padding, name)
-    elif any(padding):
-        if not _is_same(window, layer.name, writing.shape):
+    if any(padding):
+        counted = average and layer.count_include_pad
+        if not counted and _is_same(window, layer.name, writing.shape):
+            padded = "same"
+        elif counted or (not average and writing.activation in activation_names.NEVER_NEGATIVE):
+            _pad(writing, padding, name)
+        else:
             raise lacks(
                 name, layer, f"a pool is padded as 'same' or not at all, and not by {layer.padding}"
             )
-        padded = "same"
     kind = f"{'Average' if average else 'Max'}Pooling{axes}D"
     writing.add(
         kind,
@@ -263,73 +264,15 @@ def _embedding(writing: Writing, layer: Any, name: str) -> None:
     writing.add("Embedding", name, layer.vocabulary, layer.units, arrays=arrays)
 
 
-def _recurrent(writing: Writing, layer: Any, name: str) -> None:
-    if layer.layers:
-        _stack(writing, layer, name)
-        return
-    kind, options, arrays = _described(layer, name)
-    if layer.go_backwards and layer.return_sequences:
-        raise lacks(name, layer, "outputs of go_backwards=True begin with the last timestep")
-    writing.add(
-        kind,
-        name,
-        go_backwards=layer.go_backwards,
-        **options,
-        arrays={f"cell.{key}": array for key, array in arrays.items()},
-    )
+def _residual(writing: Writing, layer: Any, name: str) -> None:
+    if layer.gate_start is not None:
+        raise lacks(name, layer, "a sum has no learned factor: gate")
+    writing.join(layer, name, "Add")
+    _activate_behind(writing, layer, name)
 
 
-def _stack(writing: Writing, layer: Any, name: str) -> None:
-    shape = writing.shape
-    for each in layer.stacks[0]:
-        writing.write(each, f"{name}_")
-    writing.shape = shape  # whoever writes a layer goes on from its input
-
-
-def _bidirectional(writing: Writing, layer: Any, name: str) -> None:
-    if layer.layers:
-        _stack(writing, layer, name)
-        return
-    kind, options, arrays = _described(layer.forward_layer, name)
-    other = _described(layer.backward_layer, name)[2]
-    inner = getattr(writing.layers, kind)(**options, dtype=writing.dtype, name=f"{name}_one")
-    both = {f"forward_layer.cell.{key}": array for key, array in arrays.items()}
-    both.update({f"backward_layer.cell.{key}": array for key, array in other.items()})
-    writing.add("Bidirectional", name, inner, arrays=both)
-
-
-def _described(layer: Any, name: str) -> tuple[str, dict[str, Any], dict[str, Array]]:
-    """A recurrent layer's class in Keras, its options but for the direction, and its arrays."""
-    kind = next(theirs for theirs, ours in KINDS.items() if type(layer) is ours)
-    for option, usual in (
-        ("stateful", False), ("initial_state", "zeros"), ("peepholes", False), ("omega", 0),
-    ):  # fmt: skip
-        if getattr(layer, option, usual) != usual:
-            hint = " without a number of rows" if option == "stateful" else ""
-            raise lacks(name, layer, f"there is no {option}={getattr(layer, option)!r}{hint}")
-    options: dict[str, Any] = {
-        "units": layer.units,
-        "activation": _function(name, layer, layer.activation),
-        "use_bias": layer.use_bias,
-        "return_sequences": layer.return_sequences,
-        "recurrent_dropout": layer.recurrent_dropout,
-    }
-    if kind != "SimpleRNN":
-        options["recurrent_activation"] = _function(name, layer, layer.recurrent_activation)
-    if kind == "LSTM":
-        options["unit_forget_bias"] = layer.unit_forget_bias
-    if kind == "GRU":
-        options["reset_after"] = layer.reset_after
-    gates = GATES[kind]
-    arrays = {
-        "kernel": reordered(layer.weight_ih, gates).T,
-        "recurrent_kernel": reordered(layer.weight_hh, gates).T,
-    }
-    if layer.use_bias:
-        both = [reordered(each, gates) for each in (layer.bias_ih, layer.bias_hh)]
-        apart = kind == "GRU" and layer.reset_after
-        arrays["bias"] = np.stack(both) if apart else both[0] + both[1]
-    return kind, options, arrays
+def _parallel(writing: Writing, layer: Any, name: str) -> None:
+    writing.join(layer, name, "Add" if layer.merge == "sum" else "Concatenate")
 
 
 WRITERS: dict[type[Layer], Callable[[Writing, Any, str], None]] = {
@@ -348,6 +291,6 @@ WRITERS: dict[type[Layer], Callable[[Writing, Any, str], None]] = {
     vg.Activation: _activation,
     vg.PReLU: _prelu,
     vg.Embedding: _embedding,
-    **dict.fromkeys(KINDS.values(), _recurrent),
-    vg.Bidirectional: _bidirectional,
+    vg.Residual: _residual,
+    vg.Parallel: _parallel,
 }
