@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vgcore import layers as vg
 from vgcore.exchange.keras.recurrent import GATES, KINDS, reordered
-from vgcore.exchange.keras.writers import function, lacks
+from vgcore.exchange.keras.writers import function
+from vgcore.exchange.keras.writing import Writer, Writing, lacks
 from vgcore.layers.base import Layer
-
-if TYPE_CHECKING:
-    from vgcore.exchange.keras.to_keras import Writing
 
 Array = NDArray[Any]
 
@@ -86,7 +83,7 @@ def _described(layer: Any, name: str) -> tuple[str, dict[str, Any], dict[str, Ar
     return kind, options, arrays
 
 
-WRITERS: dict[type[Layer], Callable[[Writing, Any, str], None]] = {
+WRITERS: dict[type[Layer], Writer] = {
     **dict.fromkeys(KINDS.values(), _recurrent),
     vg.Bidirectional: _bidirectional,
 }

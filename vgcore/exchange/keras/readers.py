@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,8 @@ from vgcore.activations import Activation
 from vgcore.exchange import channels
 from vgcore.exchange.keras import activation_names, recurrent
 from vgcore.exchange.keras.graph import Pending, lacks, values
+from vgcore.exchange.keras.reading import Reader, Reading
 from vgcore.layers.base import features
-
-if TYPE_CHECKING:
-    from vgcore.exchange.keras.from_keras import Reading
 
 Array = NDArray[Any]
 
@@ -296,7 +294,7 @@ def _time_distributed(reading: Reading, layer: Any) -> None:
     reading.read(layer.layer)
 
 
-READERS: dict[str, Callable[[Reading, Any], None]] = {
+READERS: dict[str, Reader] = {
     "Dense": _dense,
     **dict.fromkeys(("Conv1D", "Conv2D"), _convolution),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_padding),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from vgcore import layers as vg
 from vgcore.exchange.keras import activation_names
 from vgcore.exchange.keras.graph import lacks, values
+from vgcore.exchange.keras.reading import Reading
 from vgcore.layers.recurrent import Recurrent
-
-if TYPE_CHECKING:
-    from vgcore.exchange.keras.from_keras import Reading
 
 Array = NDArray[Any]
 

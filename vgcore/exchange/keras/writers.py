@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +11,12 @@ from vgcore import layers as vg
 from vgcore.activations import Activation
 from vgcore.exchange import channels
 from vgcore.exchange.keras import activation_names
+from vgcore.exchange.keras.writing import Writer, Writing, lacks
 from vgcore.layers.base import Layer, features, is_image
 from vgcore.layers.recurrent import Between
 from vgcore.layers.window import sizes
 
-if TYPE_CHECKING:
-    from vgcore.exchange.keras.to_keras import Writing
-
 Array = NDArray[Any]
-
-
-def lacks(name: str, layer: Layer, what: str) -> NotImplementedError:
-    """The error that names a layer and what Keras lacks."""
-    return NotImplementedError(f"{name} ({type(layer).__name__}): in Keras {what}")
 
 
 def function(name: str, layer: Layer, activation: Activation) -> str:
@@ -275,7 +267,7 @@ def _parallel(writing: Writing, layer: Any, name: str) -> None:
     writing.join(layer, name, "Add" if layer.merge == "sum" else "Concatenate")
 
 
-WRITERS: dict[type[Layer], Callable[[Writing, Any, str], None]] = {
+WRITERS: dict[type[Layer], Writer] = {
     vg.Dense: _dense,
     **dict.fromkeys((vg.Conv1d, vg.Conv2d), _convolution),
     **dict.fromkeys((vg.MaxPool, vg.AvgPool), _pool),
