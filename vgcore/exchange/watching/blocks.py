@@ -67,12 +67,12 @@ class Block:
                 block_input.register_hook(at_input)
 
 
-def blocks_of(root: Module, tell: Tell) -> dict[Module, list[Block]]:
-    """The blocks that are to hear of each module's calls."""
-    heard: dict[Module, list[Block]] = {}
+def blocks_of(root: Module, tell: Tell) -> dict[int, list[Block]]:
+    """The blocks that are to hear of a module's calls, by its id."""
+    heard: dict[int, list[Block]] = {}
     for module in root.modules():
         if isinstance(module, nn.TransformerEncoderLayer):
             block = Block(module, tell)
             for part in block.parts():
-                heard.setdefault(part, []).append(block)
+                heard.setdefault(id(part), []).append(block)
     return heard

@@ -33,6 +33,9 @@ _FAST = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttentio
 class Listener:
     """Notes what happens to a module until a step is complete, and records it.
 
+    Foreign modules are called, too, of whatever kind: none is asked for more than its identity before it is
+    known to be of the watched.
+
     Attributes
     ----------
     step : int
@@ -43,8 +46,8 @@ class Listener:
         self.step = step
         self._flow = flow
         self._lock = lock_of(self, "_lock")
-        self._layers = {layer.module: layer for layer in layers}
-        self._modules = frozenset(root.modules())
+        self._layers = {id(layer.module): layer for layer in layers}
+        self._modules = {id(module): module for module in root.modules()}
         self._columns = [column for layer in layers for column in layer.columns]
         self._blocks = blocks_of(root, self._tell_branch)
         self._weights = {id(p) for column in self._columns for p in column.weights}
@@ -57,7 +60,7 @@ class Listener:
         self._awaiting: dict[int, tuple[Any, int, Call]] = {}  # outputs, by id, and their versions
         self._unlearned: list[Call] = []  # no gradient will come to them
         self._passes: list[Pass] = []
-        self._generators: dict[Module, Tensor] = {}  # states before dropout was drawn
+        self._generators: dict[int, Tensor] = {}  # states before dropout was drawn, by module
         self._before: dict[int, Tensor] = {}
         self._running = 0  # backward passes that are at work
         self._clear()
@@ -96,8 +99,10 @@ class Listener:
 
     def _calls(self, module: Module, args: tuple[Any, ...]) -> None:
         """A module is about to be called."""
+        if isinstance(module, torch.jit.ScriptModule):
+            return
         compiled = module._modules.get("_orig_mod") or module
-        if compiled in self._modules and (
+        if id(compiled) in self._modules and (
             compiled is not module or module._compiled_call_impl is not None
         ):
             raise TypeError(
@@ -106,11 +111,11 @@ class Listener:
             )
         if isinstance(module, _FAST) and not module.training and self._mine:
             self._pause(module, args)
-        layer = self._layers.get(module)
+        layer = self._layers.get(id(module))
         if layer is None or not layer.recurrent or not torch.is_grad_enabled():
             return
         if recurrent.drops(module):
-            self._generators[module] = torch.get_rng_state()
+            self._generators[id(module)] = torch.get_rng_state()
 
     def _pause(self, module: Module, args: tuple[Any, ...]) -> None:
         """Let PyTorch take its fast ways through a transformer, which it does where no function is seen."""
@@ -136,7 +141,7 @@ class Listener:
         self, module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
         """Note what a layer has put out, and wait for the gradient that comes to it."""
-        layer, blocks = self._layers.get(module), self._blocks.get(module, ())
+        layer, blocks = self._layers.get(id(module)), self._blocks.get(id(module), ())
         if (layer is None and not blocks) or not torch.is_grad_enabled():
             return
         step = self.step + bool(self._stepped)
@@ -147,7 +152,7 @@ class Listener:
         if layer is None or layer.whole:
             return
         if layer.recurrent:
-            made = recurrent.begun(module, args, kwargs, self._generators.pop(module, None))
+            made = recurrent.begun(module, args, kwargs, self._generators.pop(id(module), None))
             made.listen(output, lambda: self._heard(made))
         elif isinstance(module, nn.PReLU):
             self._listen(layer, args[0], Seen(output.detach()), step)
@@ -193,7 +198,7 @@ class Listener:
     def _tell_branch(self, kind: str, module: Module, gradient: Tensor) -> None:
         row = self._arrived()
         if row is not None:
-            row.add_norm(kind, self._layers[module].first, gradient)
+            row.add_norm(kind, self._layers[id(module)].first, gradient)
 
     def _heard(self, made: Pass) -> None:
         """Note that a gradient has come to a recurrent layer's outputs."""
@@ -263,7 +268,7 @@ class Listener:
         for each in made:
             if row is None:
                 break
-            layer = self._layers[each.module]
+            layer = self._layers[id(each.module)]
             walks = recurrent.rerun(each)
             if walks is None:
                 warnings.warn(
