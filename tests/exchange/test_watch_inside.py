@@ -77,7 +77,7 @@ def test_dropout_between_layers_is_repeated(kind, options, monkeypatch):
     from vgcore.exchange.watching import recurrent
 
     told, rerun = [], recurrent.rerun
-    monkeypatch.setattr(recurrent, "rerun", lambda made: told.append(rerun(made)) or told[-1])
+    monkeypatch.setattr(recurrent, "rerun", lambda *given: told.append(rerun(*given)) or told[-1])
     torch.manual_seed(0)
     rnn = getattr(nn, kind)(IN, UNITS, num_layers=3, dropout=0.4, **options).double()
     x = torch.randn(N, T, IN).double()

@@ -7,18 +7,19 @@ from typing import Any
 
 from torch import nn
 
+from vgcore.exchange.watching.hooks import unseen
+
 Module = Any
 Tensor = Any
-Tell = Callable[
-    [str, Module, Tensor], None
-]  # "skip" or "body", the layer that tells it, the gradient
+Teller = Callable[[str, Module], Callable[[Tensor], None]]
+"""Of "skip" or "body", and the layer at which it is told: what is to hear of the gradient."""
 
 
 class Block:
     """An encoder layer: attention tells at ``self_attn``, the MLP at ``linear2``."""
 
-    def __init__(self, module: Module, tell: Tell) -> None:
-        self._module, self._tell = module, tell
+    def __init__(self, module: Module, teller: Teller) -> None:
+        self._module, self._teller = module, teller
         self._inputs: dict[str, Tensor] = {}
 
     def parts(self) -> Iterator[Module]:
@@ -49,30 +50,31 @@ class Block:
             elif "mlp" in before:
                 self._listen(module.linear2, before["mlp"], arguments[0])
 
-    def _listen(self, teller: Module, block_input: Tensor, total: Tensor) -> None:
+    def _listen(self, layer: Module, block_input: Tensor, total: Tensor) -> None:
         """Tell the gradient of the sum, and what else comes to the input of the block."""
+        tell_skip, tell_body = self._teller("skip", layer), self._teller("body", layer)
         skip: list[Tensor] = []
 
         def at_sum(gradient: Tensor) -> None:
             skip[:] = [gradient.detach()]
-            self._tell("skip", teller, gradient)
+            tell_skip(gradient)
 
         def at_input(gradient: Tensor) -> None:
             if skip:
-                self._tell("body", teller, gradient.detach() - skip.pop())
+                tell_body(gradient.detach() - skip.pop())
 
         if total.requires_grad:
-            total.register_hook(at_sum)
+            total.register_hook(unseen(at_sum))
             if block_input.requires_grad:
-                block_input.register_hook(at_input)
+                block_input.register_hook(unseen(at_input))
 
 
-def blocks_of(root: Module, tell: Tell) -> dict[int, list[Block]]:
+def blocks_of(root: Module, teller: Teller) -> dict[int, list[Block]]:
     """The blocks that are to hear of a module's calls, by its id."""
     heard: dict[int, list[Block]] = {}
     for module in root.modules():
         if isinstance(module, nn.TransformerEncoderLayer):
-            block = Block(module, tell)
+            block = Block(module, teller)
             for part in block.parts():
                 heard.setdefault(id(part), []).append(block)
     return heard

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -11,8 +11,9 @@ from torch.overrides import TorchFunctionMode
 
 from vgcore.exchange.watching import activations
 from vgcore.exchange.watching.activations import Seen
+from vgcore.exchange.watching.hooks import unseen
 from vgcore.exchange.watching.layers import Layer
-from vgcore.exchange.watching.rows import Note, Row, notes_of
+from vgcore.exchange.watching.rows import Node, notes_of
 
 Tensor = Any
 
@@ -20,8 +21,10 @@ Tensor = Any
 class Hearing(Protocol):
     """Who is told of functions."""
 
-    def backward(self, loss: Tensor) -> AbstractContextManager[None]:
-        """A backward pass begins, and is at work within."""
+    def backward(
+        self, loss: Tensor | None, inputs: Iterable[Tensor] | None, retained: bool
+    ) -> AbstractContextManager[None]:
+        """A backward pass is at work within."""
 
     def activate(self, name: str, given: tuple[Any, ...], options: Mapping[str, Any]) -> None:
         """An activation is about to be called."""
@@ -39,32 +42,40 @@ class Functions(TorchFunctionMode):  # type: ignore[misc]
     ) -> Any:
         """Let who listens see a function that is called."""
         kwargs = kwargs or {}
-        if function is torch.Tensor.backward:
-            with self._listener.backward(args[0]):
+        if function in (torch.Tensor.backward, torch.autograd.grad):
+            with self._listener.backward(*_asked(function, args, kwargs)):
                 return function(*args, **kwargs)
         name = activations.name_of(function)
         if name is not None:
             given = (*args, *((kwargs["input"],) if "input" in kwargs else ()))
             options = {key: value for key, value in kwargs.items() if key != "input"}
-            self._listener.activate(name, given, options)
+            unseen(self._listener.activate)(name, given, options)
         return function(*args, **kwargs)
 
 
-class Call:
-    """One call of a layer that put out a tensor, and what was seen of it."""
+def _asked(
+    function: Any, args: Any, kwargs: Mapping[str, Any]
+) -> tuple[Tensor | None, Iterable[Tensor] | None, bool]:
+    """Of a backward pass: the loss, if it writes gradients, what they are of, whether the graph stays."""
+    retained = kwargs.get("retain_graph")
+    if retained is None:
+        retained = kwargs.get("create_graph", False)
+    by_hand = function is torch.autograd.grad
+    inputs = args[1] if by_hand else kwargs.get("inputs")
+    inputs = (inputs,) if isinstance(inputs, torch.Tensor) else inputs
+    return None if by_hand else args[0], inputs, bool(retained)
 
-    def __init__(self, layer: Layer, axis: int, tallies: bool) -> None:
-        self.column, self.axis, self._tallies = layer.first, axis, tallies
-        self._notes: list[Note] = []
+
+class Call(Node):
+    """One call of a layer that put out a tensor."""
+
+    def __init__(self, layer: Layer, tallies: bool) -> None:
+        super().__init__("delta", layer.first)
+        self.axis, self._tallies = layer.axis, tallies
 
     def see(self, seen: Seen) -> None:
         """Note it, in place of what was seen before."""
-        self._notes = notes_of(self.column, seen, self._tallies)
-
-    def tell(self, row: Row) -> None:
-        """Hand it on, once."""
-        row.add(self._notes)
-        self._notes = []
+        self.notes = notes_of(self.column, seen, self._tallies)
 
 
 def tensor_of(output: Any) -> Tensor | None:

@@ -6,8 +6,8 @@ timestep and gate is had by another pass over the same inputs, weights and incom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -52,9 +52,9 @@ class Walked:
     seen: Seen
 
 
-@dataclass
+@dataclass(eq=False)
 class Pass:
-    """One call of a recurrent module: what went in, and the gradients that came to what came out."""
+    """One call of a recurrent module: what went in, and what came out."""
 
     module: Any
     inputs: list[Tensor]  # (samples that reach it, features) of each timestep
@@ -63,37 +63,20 @@ class Pass:
     packed: bool
     generator: Tensor | None  # the state from which dropout between layers was drawn
     output: Tensor = None
-    arrived: dict[str, Any] = field(default_factory=dict)
 
-    def listen(self, output: Any, tell: Callable[[], None]) -> bool:
-        """Note the gradients of what the module has put out; whether there can be any."""
+    def ends(self, output: Any) -> Iterator[tuple[str, Tensor]]:
+        """What the module has put out: "output", and "h" and "c", by name."""
         sequence, states = output
-        named = {"output": sequence.data if self.packed else sequence}
-        self.output = named["output"].detach()
-        states = states if isinstance(states, tuple) else (states,)
-        named.update(zip("hc", states, strict=False))
-        for name, tensor in named.items():
-            if tensor.requires_grad:
-
-                def hook(gradient: Tensor, name: str = name) -> None:
-                    before = self.arrived.get(name)
-                    gradient = gradient.detach()
-                    self.arrived[name] = gradient if before is None else before + gradient
-                    tell()
-
-                tensor.register_hook(hook)
-        return any(tensor.requires_grad for tensor in named.values())
+        sequence = sequence.data if self.packed else sequence
+        self.output = sequence.detach()
+        yield "output", sequence
+        yield from zip("hc", states if isinstance(states, tuple) else (states,), strict=False)
 
     def by_time(self, output: Tensor) -> list[Tensor]:
         """Outputs, or their gradient, as the inputs are laid out."""
         if self.packed:
             return list(output.split([len(each) for each in self.inputs]))
         return list(_by_time(self.module, output))
-
-    def of_states(self, name: str) -> Tensor | None:
-        """The gradient of the last hidden or cell states."""
-        gradient = self.arrived.get(name)
-        return None if gradient is None else _batched(gradient, self.order)
 
 
 def drops(module: Any) -> bool:
@@ -251,8 +234,11 @@ def _relu(value: Tensor) -> Gate:
     return value, lambda h: (h > 0).to(h.dtype) + 0 * h, 1.0
 
 
-def rerun(made: Pass) -> list[Walked] | None:
-    """The walks of a pass, in the order of the record's columns; None where dropout cannot be repeated."""
+def rerun(made: Pass, arrived: Mapping[str, Tensor]) -> list[Walked] | None:
+    """The walks of a pass, in the order of the record's columns; None where dropout cannot be repeated.
+
+    Gradients have ``arrived`` at the `ends` of the pass, by name.
+    """
     module = made.module
     if (
         drops(module) and made.output.device.type != "cpu"
@@ -266,7 +252,7 @@ def rerun(made: Pass) -> list[Walked] | None:
         walks, sequence = _walked(made, dtype)
         if drops(module) and not _alike(sequence, made.by_time(made.output)):
             return None
-        outputs = list(_with_gradients(made, walks, sequence))
+        outputs = list(_with_gradients(made, arrived, walks, sequence))
         nodes = [walk.nodes() for walk in walks]
         wanted = [node for some in nodes for node in some]
         found = torch.autograd.grad(
@@ -312,12 +298,11 @@ def _alike(sequence: list[Tensor], outputs: list[Tensor]) -> bool:
 
 
 def _with_gradients(
-    made: Pass, walks: list[_Walk], sequence: list[Tensor]
+    made: Pass, arrived: Mapping[str, Tensor], walks: list[_Walk], sequence: list[Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """What came out, with the gradient that came to it."""
-    if "output" in made.arrived:
-        yield from zip(sequence, made.by_time(made.arrived["output"]), strict=True)
+    if "output" in arrived:
+        yield from zip(sequence, made.by_time(arrived["output"]), strict=True)
     for name, ends in (("h", [w.last for w in walks]), ("c", [w.last_cell for w in walks])):
-        gradient = made.of_states(name)
-        if gradient is not None:
-            yield torch.stack(ends), gradient
+        if name in arrived:
+            yield torch.stack(ends), _batched(arrived[name], made.order)

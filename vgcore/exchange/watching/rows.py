@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from vgcore.exchange.watching import measures
 from vgcore.exchange.watching.activations import Seen
 from vgcore.exchange.watching.layers import Column
-from vgcore.exchange.watching.recurrent import Walked
+from vgcore.exchange.watching.recurrent import Pass, Walked
 from vgcore.flow import FIELDS, Steps
 from vgcore.flow.distributions import narrowed
 from vgcore.flow.record import DISTRIBUTION_FIELDS, GATE_FIELDS, Part
@@ -36,6 +36,31 @@ def notes_of(column: int, seen: Seen, tallies: bool) -> list[Note]:
     return notes
 
 
+class Node:
+    """A tensor of a pass forward, whose gradient is told.
+
+    Attributes
+    ----------
+    kind : str
+        As what: "delta", "skip" or "body".
+    column : int
+    notes : list
+        What is known of the tensor itself.
+    """
+
+    def __init__(self, kind: str, column: int) -> None:
+        self.kind, self.column = kind, column
+        self.notes: list[Note] = []
+
+
+class End(Node):
+    """What a recurrent module has put out: with its gradient a second pass begins."""
+
+    def __init__(self, kind: str, column: int, made: Pass) -> None:
+        super().__init__(kind, column)
+        self.made = made
+
+
 class Row:
     """What is noted of one step, as tensors on their devices until `steps` fetches them all at once.
 
@@ -52,6 +77,10 @@ class Row:
         self._notes: list[Note] = []  # joined where several are of one kind
         self._latest: dict[Key, Tensor] = {}
         self._losses: list[Tensor] = []
+        self._seen: dict[Node, None] = {}
+        self._held: dict[Node, Tensor] = {}  # gradients that more may be added to
+        self._reached: dict[Pass, int] = {}  # that gradients have come to, and their first columns
+        self._walks: dict[Pass, list[Note]] = {}  # of those that more may come to
         self._loss: float | None = None
 
     def add_loss(self, loss: Tensor) -> None:
@@ -62,28 +91,72 @@ class Row:
         """Say what the loss is instead."""
         self._loss = loss
 
-    def add_norm(self, kind: str, column: int, gradient: Tensor) -> None:
-        """Note the norm of "delta", "skip" or "body"; of several the root of the sum of squares."""
-        self._notes.append(((kind, column), measures.norm(gradient)))
-        if self.tallies and kind == "delta":
-            self._notes.append((("tally", "delta", column), measures.tally(gradient)))
+    def see(self, node: Node) -> None:
+        """Note what is known of a tensor itself, once."""
+        self._seen[node] = None
 
-    def add(self, notes: list[Note]) -> None:
-        """Note what `notes_of` has made."""
-        self._notes += notes
+    def hear(self, node: Node, gradient: Tensor, retained: bool) -> None:
+        """Note the gradient of a tensor: the sum over backward passes, where the graph is retained."""
+        gradient = gradient.detach()
+        before = self._held.pop(node, None)
+        if before is not None:
+            gradient = before + gradient
+        elif retained:
+            gradient = gradient.clone()  # its memory may become a parameter's .grad
+        if isinstance(node, End):
+            self._reached[node.made] = node.column
+        else:
+            self.see(node)
+        if retained or isinstance(node, End):
+            self._held[node] = gradient
+        else:
+            self._notes += self._norm(node.kind, node.column, gradient)
 
-    def add_walk(self, column: int, walked: Walked) -> None:
-        """Note one walk through time."""
-        self.add_norm("delta", column, walked.deltas)
-        self.add(notes_of(column, walked.seen, self.tallies))
-        units = walked.units
+    def take_passes(
+        self, parameters: list[Any] | None
+    ) -> Iterator[tuple[Pass, int, dict[str, Tensor]]]:
+        """Passes of recurrent modules (of some parameters) that a backward pass has come to since.
+
+        Their first columns come with them, and the gradients of their ends.
+        """
+        among = None if parameters is None else {id(each) for each in parameters}
+        for made, first in list(self._reached.items()):
+            if among is None or any(id(each) in among for each in made.module.parameters()):
+                del self._reached[made]
+                ends = [node for node in self._held if isinstance(node, End) and node.made is made]
+                yield made, first, {node.kind: self._held[node] for node in ends}
+
+    def set_walks(self, made: Pass, first: int, walks: list[Walked], retained: bool) -> None:
+        """Note the walks of a pass, in place of what was noted of them before."""
+        notes = [
+            note for place, each in enumerate(walks) for note in self._walk(first + place, each)
+        ]
+        self._walks.pop(made, None)
+        if retained:
+            self._walks[made] = notes
+        else:
+            self._notes += notes
+            for node in [
+                each for each in self._held if isinstance(each, End) and each.made is made
+            ]:
+                del self._held[node]
+
+    def _walk(self, column: int, walked: Walked) -> Iterator[Note]:
+        yield from self._norm("delta", column, walked.deltas)
+        yield from notes_of(column, walked.seen, self.tallies)
         for kind, values in (("time", walked.total), ("time_direct", walked.direct)):
-            self._notes.append(((kind, column), values))
+            yield (kind, column), values
         if walked.cell is not None:
-            self._notes.append((("time_cell", column), walked.cell))
-        self._notes.append((("time_gate", column), walked.gates))
-        cells = tuple(rows * units for rows in walked.rows)
-        self._notes.append((("time_saturated", column, cells), walked.flat))
+            yield ("time_cell", column), walked.cell
+        yield ("time_gate", column), walked.gates
+        cells = tuple(rows * walked.units for rows in walked.rows)
+        yield ("time_saturated", column, cells), walked.flat
+
+    def _norm(self, kind: str, column: int, gradient: Tensor) -> Iterator[Note]:
+        """The norm of "delta", "skip" or "body"; of several the root of the sum of squares."""
+        yield (kind, column), measures.norm(gradient)
+        if self.tallies and kind == "delta":
+            yield ("tally", "delta", column), measures.tally(gradient)
 
     def set_norm(self, kind: str, parameter: Any, tensor: Tensor) -> None:
         """Note the norm of a parameter's "gradient", "applied" gradient, "value" or "update"."""
@@ -100,6 +173,14 @@ class Row:
 
     def steps(self, number: int) -> Steps:
         """The row, fetched from where it lies."""
+        for node, gradient in self._held.items():
+            if not isinstance(node, End):
+                self._notes += self._norm(node.kind, node.column, gradient)
+        for notes in self._walks.values():
+            self._notes += notes
+        for node in self._seen:
+            self._notes += node.notes
+            node.notes = []
         keys = [
             *(key for key, _ in self._notes),
             *self._latest,

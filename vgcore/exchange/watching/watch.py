@@ -74,7 +74,7 @@ class Watching:
 
     def _ended(self, run: _Run) -> None:
         if self._listener is not None:
-            run.reached(self.flow, self._listener.step)
+            run.reached(self.flow, self._listener.course.step)
         self._listener = None
 
     def __exit__(
@@ -108,7 +108,7 @@ class Watching:
         number = value.item() if hasattr(value, "item") else value
         if not isinstance(number, int | float) or isinstance(number, bool):
             raise TypeError(f"value: expected a number, got {_validate.kind(value)}")
-        self._listener.set_loss(float(number))
+        self._listener.course.set_loss(float(number))
 
 
 def watch(

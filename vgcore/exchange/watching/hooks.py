@@ -1,0 +1,55 @@
+"""PyTorch's hooks, as they are set here: unseen at work, and gone at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import wraps
+from typing import Any
+
+import torch
+from torch.nn.modules import module as of_modules
+from torch.optim import optimizer as of_optimizers
+
+Hook = Callable[..., None]
+Tensor = Any
+
+
+def within_backward() -> bool:
+    """Whether a backward pass is at work in this thread."""
+    return bool(torch._C._current_graph_task_id() >= 0)
+
+
+def unseen(hook: Hook) -> Hook:
+    """A hook whose own calls the owner's modes do not see."""
+
+    @wraps(hook)
+    def called(*given: Any) -> None:
+        with torch._C.DisableTorchFunction():
+            hook(*given)
+
+    return called
+
+
+def on_call(before: Hook, always_after: Hook, after: Hook) -> ExitStack:
+    """Around calls of all modules, so that copies of one have none: ``after`` is told of keywords, too."""
+    hooks = ExitStack()
+    hooks.callback(of_modules.register_module_forward_pre_hook(before).remove)
+    handle = of_modules.register_module_forward_hook(always_after, always_call=True)
+    hooks.callback(handle.remove)
+    handle = of_modules.register_module_forward_hook(after, with_kwargs=True)
+    hooks.callback(handle.remove)
+    return hooks
+
+
+def on_step(before: Hook, after: Hook) -> ExitStack:
+    """Around steps of all optimizers."""
+    hooks = ExitStack()
+    hooks.callback(of_optimizers.register_optimizer_step_pre_hook(before).remove)
+    hooks.callback(of_optimizers.register_optimizer_step_post_hook(after).remove)
+    return hooks
+
+
+def on_gradient(parameter: Tensor, hook: Hook) -> Any:
+    """When a parameter's gradient has come."""
+    return parameter.register_post_accumulate_grad_hook(hook)
