@@ -206,3 +206,25 @@ def test_a_backward_pass_that_fails(backward, wrote):
         optimizer.step()
     assert flow.step.tolist() == [0] * (1 + wrote)  # the first may have written to the last layer
     assert_same(wanted[-1], flow[-1], ["delta", "weight_grad", "update_ratio"])
+
+
+def test_layers_that_begin_to_learn_and_cease():
+    module, twin = network(), network()
+    module[0].requires_grad_(False)
+    optimizer = sgd(module)
+    with vg.exchange.watch(module) as flow:
+        for number in range(5):
+            module[0].requires_grad_(0 < number < 4)
+            step(module, optimizer)
+    optimizer = sgd(twin)
+    norms = []
+    for number in range(5):
+        twin[0].requires_grad_(0 < number < 4)
+        step(twin, optimizer)
+        norms.append(
+            [float(p.grad.norm()) if 0 < number < 4 else np.nan for p in twin[0].parameters()]
+        )
+    weights, biases = np.transpose(norms)
+    np.testing.assert_allclose(flow.weight_grad[:, 0], weights, rtol=1e-12)
+    np.testing.assert_allclose(flow.bias_grad[:, 0], biases, rtol=1e-12)
+    assert not any(p._post_accumulate_grad_hooks for p in module.parameters())

@@ -72,7 +72,7 @@ class Listener:
             self._functions.__exit__(None, None, None)
 
     def _hook(self, parameters: Iterable[Tensor]) -> None:
-        """Hear of the gradients of those that learn."""
+        """Hear of the gradients of those that learn, which may be others than before."""
         for parameter in parameters:
             if parameter.requires_grad and id(parameter) not in self._hooked:
                 told = hooks.unseen(self.course.accumulated)
@@ -110,6 +110,7 @@ class Listener:
         layer = self._layers.get(id(module))
         if layer is None or not torch.is_grad_enabled():
             return
+        self._hook(p for column in layer.columns for p in (*column.weights, *column.biases))
         if layer.recurrent and recurrent.drops(module):
             self._generators[id(module)] = torch.get_rng_state()
 
