@@ -208,6 +208,51 @@ def test_a_backward_pass_that_fails(backward, wrote):
     assert_same(wanted[-1], flow[-1], ["delta", "weight_grad", "update_ratio"])
 
 
+class TestStepsInBackward:
+    """An optimizer for each parameter, which steps as soon as the gradient is there."""
+
+    @pytest.fixture(params=[True, False], ids=["none", "zero"])
+    def optimized(self, request):
+        def optimized(module):
+            optimizers = {p: torch.optim.Adam([p], 0.01) for p in module.parameters()}
+
+            def hook(parameter):
+                parameter.grad.mul_(0.5)
+                optimizers[parameter].step()
+                optimizers[parameter].zero_grad(set_to_none=request.param)
+
+            for parameter in module.parameters():
+                parameter.register_post_accumulate_grad_hook(hook)
+
+        return optimized
+
+    @pytest.mark.parametrize("backward", [torch.Tensor.backward, torch.autograd.backward])
+    def test_rows(self, optimized, backward):
+        module, twin = Both(), Both()
+        module.load_state_dict(twin.state_dict())
+        optimizer = torch.optim.Adam(twin.parameters(), 0.01)
+        with vg.exchange.watch(twin) as wanted:
+            for _ in range(3):
+                optimizer.zero_grad()
+                twin(X)[0].backward()
+                for parameter in twin.parameters():
+                    parameter.grad.mul_(0.5)
+                optimizer.step()
+        optimized(module)
+        with vg.exchange.watch(module) as flow:
+            for number in range(3):
+                backward(module(X)[0])
+                assert len(flow) == number + 1  # at once
+        for one, other in zip(twin.parameters(), module.parameters(), strict=True):
+            assert torch.equal(one, other)
+        names = ["step", *vg.flow.FIELDS]
+        assert_same(wanted, flow, names, rtol=1e-9)
+        for name, values in wanted.time.items():
+            np.testing.assert_allclose(flow.time[name], values, rtol=1e-9)
+        if backward is torch.Tensor.backward:
+            np.testing.assert_array_equal(flow.loss, wanted.loss)
+
+
 def test_layers_that_begin_to_learn_and_cease():
     module, twin = network(), network()
     module[0].requires_grad_(False)

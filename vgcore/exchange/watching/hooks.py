@@ -51,5 +51,9 @@ def on_step(before: Hook, after: Hook) -> ExitStack:
 
 
 def on_gradient(parameter: Tensor, hook: Hook) -> Any:
-    """When a parameter's gradient has come."""
-    return parameter.register_post_accumulate_grad_hook(hook)
+    """When a parameter's gradient has come, before the owner's hooks, which may step and throw it away."""
+    handle = parameter.register_post_accumulate_grad_hook(hook)
+    hooks = parameter._post_accumulate_grad_hooks
+    for number in [each for each in hooks if each != handle.id]:
+        hooks[number] = hooks.pop(number)  # behind ours
+    return handle
