@@ -8,6 +8,7 @@ import pytest
 import vgcore as vg
 
 torch = pytest.importorskip("torch")
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap  # noqa: E402
 from watched_networks import X, network, sgd, step  # noqa: E402
 
 nn = torch.nn
@@ -29,10 +30,67 @@ class Unhashable(nn.Module):
         return x * self.factor
 
 
+def per_sample(module):
+    def loss(parameters, x):
+        return functional_call(module, parameters, (x[None],)).square().sum()
+
+    parameters = {name: p.detach() for name, p in module.named_parameters()}
+    return vmap(grad(loss), (None, 0))(parameters, X)["0.weight"]
+
+
+def behind_a_layer(module):
+    """An activation of a layer's output inside of a function that is transformed."""
+    z = module[0](X)
+    return grad(lambda x: (torch.tanh(z) * x).sum())(X[:, :1])
+
+
+def batched(module):
+    out = module(X)
+    cotangents = torch.eye(out.numel(), dtype=out.dtype).reshape(-1, *out.shape)
+    parameters = list(module.parameters())
+    return torch.autograd.grad(out, parameters, cotangents, is_grads_batched=True)[0]
+
+
+def compiled(something):
+    return torch.compile(something, backend="eager", fullgraph=True)
+
+
+def onnx(module):
+    pytest.importorskip("onnx")
+    import io
+
+    written = io.BytesIO()
+    torch.onnx.export(module, (X,), written, dynamo=False)
+    return torch.tensor(list(written.getvalue()))
+
+
+def other_block(module):
+    """A gradient by samples through a block of a transformer."""
+    block = nn.TransformerEncoderLayer(4, 2, 4, dropout=0.0, batch_first=True, dtype=X.dtype)
+    return vmap(lambda x: block(x[None, None]))(X)
+
+
 FOREIGN = {
     "a scripted module": lambda module: torch.jit.script(network(1))(X),
     "the module, scripted": lambda module: torch.jit.script(module)(X),
     "a module without a hash": lambda module: Unhashable(2.0)(X),
+    "a module that is compiled": lambda module: compiled(network(1))(X),
+    "a function that is compiled": lambda module: compiled(nn.functional.gelu)(X),
+    "grad": lambda module: grad(lambda x: module(x).sum())(X),
+    "vmap": lambda module: vmap(module[0])(X),
+    "gradients of samples": per_sample,
+    "jacrev": lambda module: jacrev(module)(X),
+    "jacfwd": lambda module: jacfwd(module)(X),
+    "jvp": lambda module: jvp(module, (X,), (X,))[1],
+    "hessian": lambda module: hessian(lambda x: module(x).sum())(X),
+    "grad behind a layer": behind_a_layer,
+    "vmap of a transformer": other_block,
+    "jacobian": lambda module: torch.autograd.functional.jacobian(module, X, vectorize=True),
+    "gradients in a batch": batched,
+    "trace": lambda module: torch.jit.trace(module, X)(X),
+    "export": lambda module: torch.export.export(module, (X,)).module()(X),
+    "onnx": onnx,
+    "fx": lambda module: torch.fx.symbolic_trace(module)(X),
 }
 
 
@@ -50,3 +108,16 @@ def test_what_is_not_training(name):
     assert flow.step.tolist() == [0]
     for field in ("loss", *vg.flow.FIELDS):
         np.testing.assert_array_equal(getattr(flow, field), getattr(alone, field), err_msg=field)
+
+
+def test_a_graph_is_the_one_without():
+    module = network()
+
+    def graphs():
+        traced = torch.jit.trace(module, X).inlined_graph
+        exported = torch.export.export(module, (X,)).graph
+        return [node.kind() for node in traced.nodes()], str(exported)
+
+    wanted = graphs()
+    with vg.exchange.watch(module):
+        assert graphs() == wanted

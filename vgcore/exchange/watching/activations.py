@@ -33,6 +33,7 @@ STEEPEST = {
 _PARAMETER = {"elu": ("alpha", 1.0), "leaky_relu": ("negative_slope", 0.01)}
 
 MIXING = ("softmax", "softmin", "log_softmax", "glu")
+_NAMES = {f"{name}{place}": name for name in (*STEEPEST, *MIXING) for place in ("", "_")}
 _PUBLIC = {"log_sigmoid": "logsigmoid"}
 
 
@@ -55,8 +56,7 @@ class Seen(NamedTuple):
 
 def name_of(function: Any) -> str | None:
     """The activation that a function of PyTorch is, in place or not."""
-    name = getattr(function, "__name__", "").rstrip("_")
-    return name if name in STEEPEST or name in MIXING else None
+    return _NAMES.get(getattr(function, "__name__", ""))
 
 
 def seen(

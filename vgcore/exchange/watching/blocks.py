@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
 from torch import nn
 
 from vgcore.exchange.watching.hooks import unseen
@@ -56,12 +57,13 @@ class Block:
         skip: list[Tensor] = []
 
         def at_sum(gradient: Tensor) -> None:
-            skip[:] = [gradient.detach()]
+            skip[:] = [gradient]
             tell_skip(gradient)
 
         def at_input(gradient: Tensor) -> None:
             if skip:
-                tell_body(gradient.detach() - skip.pop())
+                with torch.no_grad():
+                    tell_body(gradient - skip.pop())
 
         if total.requires_grad:
             total.register_hook(unseen(at_sum))

@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from vgcore.exchange.watching import activations
 from vgcore.exchange.watching.activations import Seen
-from vgcore.exchange.watching.hooks import unseen
+from vgcore.exchange.watching.hooks import plain, unseen
 from vgcore.exchange.watching.layers import Layer
 from vgcore.exchange.watching.rows import Node, notes_of
 
@@ -46,7 +46,7 @@ class Functions(TorchFunctionMode):  # type: ignore[misc]
             with self._listener.backward(*_asked(function, args, kwargs)):
                 return function(*args, **kwargs)
         name = activations.name_of(function)
-        if name is not None:
+        if name is not None and plain():
             given = (*args, *((kwargs["input"],) if "input" in kwargs else ()))
             options = {key: value for key, value in kwargs.items() if key != "input"}
             unseen(self._listener.activate)(name, given, options)
@@ -57,6 +57,8 @@ def _asked(
     function: Any, args: Any, kwargs: Mapping[str, Any]
 ) -> tuple[Tensor | None, Iterable[Tensor] | None, bool]:
     """Of a backward pass: the loss, if it writes gradients, what they are of, whether the graph stays."""
+    if kwargs.get("is_grads_batched"):
+        return None, (), False
     retained = kwargs.get("retain_graph")
     if retained is None:
         retained = kwargs.get("create_graph", False)

@@ -1,4 +1,4 @@
-"""PyTorch's hooks, as they are set here: unseen at work, and gone at the end."""
+"""PyTorch's hooks, as they are set here: unseen at work, idle where a run is not plain, gone at the end."""
 
 from __future__ import annotations
 
@@ -15,18 +15,28 @@ Hook = Callable[..., None]
 Tensor = Any
 
 
+def plain() -> bool:
+    """Whether functions run as they stand: not traced, compiled, exported or transformed by torch.func."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or torch._C._are_functorch_transforms_active()
+    )
+
+
 def within_backward() -> bool:
     """Whether a backward pass is at work in this thread."""
     return bool(torch._C._current_graph_task_id() >= 0)
 
 
 def unseen(hook: Hook) -> Hook:
-    """A hook whose own calls the owner's modes do not see."""
+    """A hook whose own calls the owner's modes do not see; where a run is not plain it does nothing."""
 
     @wraps(hook)
     def called(*given: Any) -> None:
-        with torch._C.DisableTorchFunction():
-            hook(*given)
+        if plain():
+            with torch._C.DisableTorchFunction():
+                hook(*given)
 
     return called
 

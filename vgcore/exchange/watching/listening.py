@@ -100,7 +100,9 @@ class Listener:
                 "watch: expected a module that is not compiled, got one that torch.compile has changed while "
                 "it is watched"
             )
-        if self._mine and self._goes_fast(module, args):
+        if torch.compiler.is_compiling():
+            return
+        if self._mine and (torch.jit.is_tracing() or self._goes_fast(module, args)):
             self._pause(module)
         self._prepare(module)
 
@@ -115,7 +117,7 @@ class Listener:
             self._generators[id(module)] = torch.get_rng_state()
 
     def _pause(self, module: Module) -> None:
-        """See no functions: only then does PyTorch go its fast ways."""
+        """See no functions: only then does PyTorch go its fast ways, and name traced tensors as it does."""
         if not self._paused:
             self._functions.__exit__(None, None, None)
         self._paused.append(module)
