@@ -1,6 +1,7 @@
 """What else is done while a module is watched goes as it would without, and is not recorded."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import vgcore as vg
 
 torch = pytest.importorskip("torch")
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap  # noqa: E402
+from torch.nn.modules import module as global_hooks  # noqa: E402
 from watched_networks import X, network, sgd, step  # noqa: E402
 
 nn = torch.nn
@@ -121,3 +123,16 @@ def test_a_graph_is_the_one_without():
     wanted = graphs()
     with vg.exchange.watch(module):
         assert graphs() == wanted
+
+
+def test_nothing_is_left():
+    def all_hooks():
+        return {name: len(some) for name, some in vars(global_hooks).items() if "_hooks" in name}
+
+    before, module = all_hooks(), network()
+    with vg.exchange.watch(module):
+        step(module, sgd(module))
+    assert all_hooks() == before
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torch.compile(network(), backend="eager")(X)

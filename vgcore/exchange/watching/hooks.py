@@ -49,6 +49,8 @@ def on_call(before: Hook, always_after: Hook, after: Hook) -> ExitStack:
     hooks.callback(handle.remove)
     handle = of_modules.register_module_forward_hook(after, with_kwargs=True)
     hooks.callback(handle.remove)
+    # PyTorch's handle leaves this behind
+    hooks.callback(of_modules._global_forward_hooks_with_kwargs.pop, handle.id, None)
     return hooks
 
 
