@@ -1,5 +1,6 @@
 """What else is done while a module is watched goes as it would without, and is not recorded."""
 
+import contextlib
 import dataclasses
 import warnings
 
@@ -11,6 +12,8 @@ import vgcore as vg
 torch = pytest.importorskip("torch")
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap  # noqa: E402
 from torch.nn.modules import module as global_hooks  # noqa: E402
+from torch.overrides import TorchFunctionMode  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 from watched_networks import X, network, sgd, step  # noqa: E402
 
 nn = torch.nn
@@ -123,6 +126,81 @@ def test_a_graph_is_the_one_without():
     wanted = graphs()
     with vg.exchange.watch(module):
         assert graphs() == wanted
+
+
+class Functions(TorchFunctionMode):
+    def __init__(self):
+        super().__init__()
+        self.called = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.called.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+class Operators(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.called = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.called.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+class Several(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.block = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True)
+        self.rnn, self.head = nn.LSTM(4, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return torch.tanh(self.head(self.rnn(self.block(x))[0]))
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize("mode", [Functions, Operators])
+def test_modes_of_the_owner_see_the_owners_calls(mode, inside):
+    called = []
+    for watched in (False, True):
+        torch.manual_seed(0)
+        module = Several()
+        optimizer = sgd(module)
+        watching = vg.exchange.watch(module) if watched else contextlib.nullcontext()
+        seeing = mode()
+        with contextlib.ExitStack() as opened:
+            for each in (watching, seeing) if inside else (seeing, watching):
+                opened.enter_context(each)
+            for _ in range(2):
+                out = module(torch.ones(3, 5, 4))
+                out.square().sum().backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                with torch.no_grad():
+                    module.eval()(torch.ones(3, 5, 4))
+                module.train()
+        called.append(seeing.called)
+        assert not torch.overrides._get_current_function_mode_stack()
+    assert called[0] == called[1]
+
+
+def test_a_context_that_ends_before_one_inside():
+    watching, inside = vg.exchange.watch(network()), Functions()
+    watching.__enter__()
+    inside.__enter__()
+    watching.__exit__(None, None, None)
+    assert torch.overrides._get_current_function_mode_stack() == [inside]
+    inside.__exit__(None, None, None)
+    assert not torch.overrides._get_current_function_mode_stack()
+
+
+def test_a_context_that_goes_on_behind_one_outside():
+    outside, module = vg.exchange.watch(network()), network()
+    outside.__enter__()
+    with vg.exchange.watch(module) as flow:
+        outside.__exit__(None, None, None)
+        step(module, sgd(module))
+    assert np.isfinite([*flow.loss, *flow.saturated[0]]).all()
 
 
 def test_nothing_is_left():

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import torch
+from torch import overrides
 from torch.overrides import TorchFunctionMode
 
 from vgcore.exchange.watching import activations
@@ -36,6 +37,14 @@ class Functions(TorchFunctionMode):  # type: ignore[misc]
     def __init__(self, listener: Hearing) -> None:
         super().__init__()
         self._listener = listener
+
+    def leave(self) -> None:
+        """See no more, whichever modes were entered since."""
+        above = []
+        while self in overrides._get_current_function_mode_stack():
+            above.append(overrides._pop_mode())
+        for mode in reversed(above[:-1]):
+            overrides._push_mode(mode)
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import wraps
 from typing import Any
 
 import torch
 from torch.nn.modules import module as of_modules
 from torch.optim import optimizer as of_optimizers
+from torch.utils import _python_dispatch
 
 Hook = Callable[..., None]
 Tensor = Any
@@ -35,10 +36,16 @@ def unseen(hook: Hook) -> Hook:
     @wraps(hook)
     def called(*given: Any) -> None:
         if plain():
-            with torch._C.DisableTorchFunction():
+            with torch._C.DisableTorchFunction(), _dispatching():
                 hook(*given)
 
     return called
+
+
+def _dispatching() -> AbstractContextManager[Any]:
+    if _python_dispatch._get_current_dispatch_mode() is None:
+        return nullcontext()
+    return _python_dispatch._disable_current_modes()  # type: ignore[no-any-return]
 
 
 def on_call(before: Hook, always_after: Hook, after: Hook) -> ExitStack:

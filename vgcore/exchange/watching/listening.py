@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import _get_current_function_mode
 
 from vgcore.exchange.watching import activations, hooks, recurrent
 from vgcore.exchange.watching.activations import Seen
@@ -64,13 +65,10 @@ class Listener:
             self._hook(course.parameters.values())
             opened.callback(hooks.unseen(course.end))
             self._functions.__enter__()
-            opened.callback(self._see_no_functions)
+            opened.callback(self._functions.leave)
             yield
 
-    def _see_no_functions(self) -> None:
-        if not self._paused:
-            self._functions.__exit__(None, None, None)
-
+    @hooks.unseen
     def _hook(self, parameters: Iterable[Tensor]) -> None:
         """Hear of the gradients of those that learn, which may be others than before."""
         for parameter in parameters:
@@ -119,7 +117,9 @@ class Listener:
     def _pause(self, module: Module) -> None:
         """See no functions: only then does PyTorch go its fast ways, and name traced tensors as it does."""
         if not self._paused:
-            self._functions.__exit__(None, None, None)
+            if _get_current_function_mode() is not self._functions:
+                return  # the owner sees functions
+            self._functions.leave()
         self._paused.append(module)
 
     @staticmethod
