@@ -14,7 +14,7 @@ from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vmap
 from torch.nn.modules import module as global_hooks  # noqa: E402
 from torch.overrides import TorchFunctionMode  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
-from watched_networks import X, network, sgd, step  # noqa: E402
+from watched_networks import X, loss_of, network, sgd, step  # noqa: E402
 
 nn = torch.nn
 torch.set_num_threads(1)
@@ -201,6 +201,22 @@ def test_a_context_that_goes_on_behind_one_outside():
         outside.__exit__(None, None, None)
         step(module, sgd(module))
     assert np.isfinite([*flow.loss, *flow.saturated[0]]).all()
+
+
+def test_anomalies_are_the_owners():
+    """Where NaN comes up is found in the owner's backward pass."""
+    module = network()
+    with vg.exchange.watch(module), torch.autograd.set_detect_anomaly(True):
+        loss = loss_of(module, X * torch.nan)
+        with pytest.raises(RuntimeError, match="returned nan values"):
+            loss.backward()
+
+
+def test_hooks_of_what_is_saved_may_be_forbidden():
+    module = network()
+    with vg.exchange.watch(module) as flow, torch.autograd.graph.disable_saved_tensors_hooks("no"):
+        step(module, sgd(module))
+    assert np.isfinite(flow.saturated).all()
 
 
 def test_nothing_is_left():
