@@ -166,13 +166,12 @@ def test_the_numbers_of_pictures_are_those_of_the_copied_lines(
         assert not tab.find("dialog").is_visible()
         assert model.step == 6 == tab.shown()[0]
         own = [i for i, name in enumerate(flow.layers) if re.search(r"(dense|lstm)\d+$", name)]
-        for field in OVER_LAYERS:
-            told = tab.table(field)
-            assert close(told["now"], getattr(flow, field)[-1, own])
-            assert close(told["at the start"], getattr(flow, field)[0, own])
-        assert close(tab.table("loss")["now"], flow.loss)
+        for field in OVER_LAYERS:  # pictures that have no room in a frame come with the next
+            as_recorded(tab, field, getattr(flow, field)[-1, own])
+            assert close(tab.table(field)["at the start"], getattr(flow, field)[0, own])
+        as_recorded(tab, "loss", flow.loss)
         if flow.gates:
-            assert close(tab.table("time")["now"], flow.time["lstm1"][-1])
+            as_recorded(tab, "time", flow.time["lstm1"][-1])
             x, y = names["x"][:24], names["y"][:24, 0]
             order = np.argsort(y, kind="stable")
             assert close(tab.table("prediction")["target"], y[order])
@@ -200,6 +199,16 @@ def test_the_numbers_of_pictures_are_those_of_the_copied_lines(
             tab.until(lambda: np.abs(plane() - expected).max() < 1.01 / 255, "its boundary")
 
 
+def as_recorded(tab: Tab, key: str, values: Any) -> None:
+    tab.until(lambda: close(tab.table(key)["now"], values), f"{key} as recorded")
+
+
+def beside(tab: Tab, key: str) -> bool:
+    """Whether a picture of network A stands left of that of B."""
+    one, other = (tab.picture(f"{key}{side}").bounding_box() for side in "AB")
+    return one["y"] == other["y"] and one["x"] + one["width"] < other["x"]
+
+
 def test_two_networks_are_compared(chromium: Any) -> None:
     low = {"width": 1300, "height": 600}  # where most pictures are out of sight
     with opened(chromium, vg.live.playground(data="circles", **SMALL), viewport=low) as tab:
@@ -218,8 +227,7 @@ def test_two_networks_are_compared(chromium: Any) -> None:
         assert told["A"] == told["B"]
         for key in ("prediction", "activations", "gradients"):
             tab.picture(f"{key}B").wait_for()
-            one, other = (tab.picture(f"{key}{side}").bounding_box() for side in "AB")
-            assert one["y"] == other["y"] and one["x"] + one["width"] < other["x"]
+            tab.until(partial(beside, tab, key), f"{key} of both side by side")
             assert tab.picture(key).count() == 0
         tab.page.set_viewport_size(TALL)
         tab.restarted(lambda: tab.control("activation", 1).select_option("relu"))

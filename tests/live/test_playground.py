@@ -226,10 +226,7 @@ def test_theory_is_what_predict_says_at_the_scale_of_the_first_step(tab: Tab) ->
     course = Course(values)
     expected = vg.theory.predict(networks.built(values, course.x), course.x[:32]).of("delta")[0]
     frame = tab.ask(own)
-    for _ in range(400):
-        told = picture(frame, "delta")["lines"]
-        if len(told) > 2:
-            break
+    while len(told := picture(frame, "delta")["lines"]) < 3:
         frame = tab.ask(seconds=0.01, steps=1)
     theory = told[-1]
     assert theory["look"]["hue"] == "theory"
