@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 os.environ["KERAS_BACKEND"] = "torch"
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     keras = pytest.importorskip("keras")

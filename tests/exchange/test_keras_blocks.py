@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
-from keras_on_torch import MARKS, double, draw, first, keras, last, samples
+from keras_on_torch import MARKS, double, draw, first, keras, last, samples, torch
 from keras_twins import check
 
 import vgcore as vg
