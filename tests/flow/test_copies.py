@@ -141,8 +141,8 @@ def test_exceptions_of_vgcores_own_come_back():
     modules = [m.name for m in pkgutil.walk_packages(vg.__path__, "vgcore.")]
     found = []
     for name in modules:
-        if name in ("vgcore.__main__", "vgcore.exchange.watching.lightning"):  # that brings Lightning along
-            continue
+        if name in ("vgcore.__main__", "vgcore.exchange.watching.lightning"):
+            continue  # the command line runs, and Lightning comes along
         try:
             module = importlib.import_module(name)
         except ModuleNotFoundError as error:  # of a library that only some have
