@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -184,6 +185,13 @@ def check_fields(fields: Any) -> tuple[str, ...]:
     for name in given:
         _validate.one_of("fields", name, FIELDS)
     return given
+
+
+def png(figure: Figure) -> bytes:
+    """A picture as a file, without pyplot."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
 
 
 def settings(model: Sequential) -> dict[str, Any]:

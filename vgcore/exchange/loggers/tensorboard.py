@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import struct
 import time
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vgcore import _extras, _validate
-from vgcore.exchange.loggers.logger import TOLD, Array, Logger, check_fields
+from vgcore.exchange.loggers.logger import TOLD, Array, Logger, check_fields, png
 from vgcore.model import callbacks
 
 if TYPE_CHECKING:
@@ -142,9 +141,7 @@ class TensorBoard(Logger):
 
     def log_picture(self, step: int, name: str, figure: Figure) -> None:
         """Write a picture, as PNG."""
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=100)
-        data = buffer.getvalue()
+        data = png(figure)
         width, height = struct.unpack(">II", data[16:24])
         image = self._library.summary.Summary.Image(
             height=height, width=width, colorspace=4, encoded_image_string=data

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vgcore import _extras, _validate
-from vgcore.exchange.loggers.logger import TOLD, Array, Logger, check_fields, settings
+from vgcore.exchange.loggers.logger import TOLD, Array, Logger, check_fields, png, settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,9 +92,8 @@ class Wandb(Logger):
         """Tell a picture."""
         from PIL import Image  # there with matplotlib; of a figure wandb asks for pyplot
 
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=100)
-        self.log_all(step, {f"pictures/{name}": _wandb().Image(Image.open(buffer))})
+        picture = Image.open(io.BytesIO(png(figure)))
+        self.log_all(step, {f"pictures/{name}": _wandb().Image(picture)})
 
 
 def _wandb() -> Any:
